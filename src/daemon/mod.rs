@@ -1,0 +1,1 @@
+//! The loop: gathers events, lets `decide` decide, performs effects, publishes.

@@ -1,0 +1,79 @@
+//! Everything the world may tell us.
+
+use crate::model::desired::Delta;
+use crate::model::limits::Limits;
+use crate::model::name::InstanceId;
+use crate::model::outcome::{Exit, Failure};
+
+/// A fact. Doubled, late or lost ones are a delay, never a wrong turn: each carries the run that
+/// it speaks of, and facts about earlier runs are ignored.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// The files' meaning changed.
+    Delta(Delta),
+    /// The process of this run executes its program.
+    Spawned {
+        /// Whose.
+        instance: InstanceId,
+        /// Which run.
+        run: RunId,
+        /// Its pid.
+        pid: i32,
+        /// Its start in clock ticks since boot.
+        start_ticks: u64,
+        /// The limits that the kernel reports, of those that the service names.
+        limits: Limits,
+    },
+    /// This run has no process and never will: it could not be made, or ended before its program.
+    SpawnFailed {
+        /// Whose.
+        instance: InstanceId,
+        /// Which run.
+        run: RunId,
+        /// Why.
+        failure: Failure,
+    },
+    /// The process of this run ended. May come before [`Event::Spawned`] of the same run, which is then ignored.
+    Exited {
+        /// Whose.
+        instance: InstanceId,
+        /// Which run.
+        run: RunId,
+        /// How.
+        exit: Exit,
+        /// Whether processes that it started are left.
+        leftovers: bool,
+    },
+    /// What [`Event::Exited`] said was left of this run is gone too.
+    TreeEmpty {
+        /// Whose.
+        instance: InstanceId,
+        /// Which run.
+        run: RunId,
+    },
+    /// Limits were set on the running process, or could not be.
+    LimitsSet {
+        /// Whose.
+        instance: InstanceId,
+        /// Which run.
+        run: RunId,
+        /// What the kernel now reports, or why not.
+        outcome: Result<Limits, Failure>,
+    },
+    /// The logger or the kernel reports on an instance's output: totals so far.
+    LogDropped {
+        /// Whose.
+        instance: InstanceId,
+        /// Bytes dropped since the instance was opened.
+        bytes: u64,
+        /// Lines among them.
+        lines: u64,
+    },
+    /// Somebody asked abide to end. A second time: to hurry (KILL at once).
+    Shutdown,
+}
+
+/// One run of an instance: grows by one with each attempt to start it, over all instances of the
+/// fleet, so that it is never reused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct RunId(pub u64);

@@ -1,0 +1,1 @@
+//! Linux: does and never decides. Hands descriptors to the loop, waits on none itself.

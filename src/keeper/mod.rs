@@ -1,0 +1,1 @@
+//! The parent of everything: starts the roles, reaps, holds, and outlives the others.

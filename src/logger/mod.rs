@@ -1,0 +1,1 @@
+//! The writer: a process without tokio that brings the output of services into files.

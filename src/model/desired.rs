@@ -1,0 +1,56 @@
+//! What the files say, entry by entry, and what changed in it.
+
+use super::diagnostic::Diagnostic;
+use super::name::ServiceName;
+use super::service::{Kind, Service, Version};
+use super::status::{IgnoredEntry, SourceStatus};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// What one name in the watched directories amounts to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The file that defines it, as shown to people.
+    pub file: PathBuf,
+    /// Drop-ins merged over it, in order.
+    pub drop_ins: Vec<PathBuf>,
+    /// What kind of entry it is.
+    pub kind: Kind,
+    /// SHA-256 of the file's bytes, when it could be read.
+    pub file_hash: Option<Version>,
+    /// The definition, if all that was read is good. With `None` the last good one stays in force.
+    pub service: Option<Arc<Definition>>,
+    /// Errors (then `service` is `None`) and warnings.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// A good definition with its digest, computed once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Definition {
+    /// The definition.
+    pub service: Service,
+    /// [`Service::version`] of it.
+    pub version: Version,
+}
+
+impl From<Service> for Definition {
+    fn from(service: Service) -> Self {
+        Self { version: service.version(), service }
+    }
+}
+
+/// The names whose entry changed since the last delta, and the facts about the sources as they
+/// now stand. What is settled is settled before: a delta is never early.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Delta {
+    /// Each name once; `None`: its entry is gone, grace included.
+    pub changes: Vec<(ServiceName, Option<Entry>)>,
+    /// All sources, when anything about one changed.
+    pub sources: Option<Vec<SourceStatus>>,
+    /// All ignored entries and those that can be no service, when anything about them changed.
+    pub ignored: Option<Vec<IgnoredEntry>>,
+    /// Errors that belong to no service: bad names, `abide.toml`, duplicates. All of them, when anything changed.
+    pub problems: Option<Vec<Diagnostic>>,
+    /// Grows by one whenever the content of the desired state changes.
+    pub generation: u64,
+}

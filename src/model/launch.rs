@@ -1,0 +1,68 @@
+//! A service made ready to be executed as one instance.
+
+use super::limits::Limits;
+use super::outcome::Failure;
+use super::service::{Environment, Identity, Run, Service};
+use super::template::{BadTemplate, expand};
+
+/// The variable that tells an instance its index.
+pub const INSTANCE_VARIABLE: &str = "ABIDE_INSTANCE";
+
+/// One command, ready but for finding its program: every template is expanded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Launch {
+    /// Program and arguments, at least one.
+    pub argv: Vec<String>,
+    /// The whole environment.
+    pub environment: Environment,
+    /// The working directory, absolute.
+    pub directory: String,
+    /// As whom.
+    pub identity: Identity,
+    /// File mode creation mask.
+    pub umask: u32,
+    /// Limits to set; the others are those that abide was started with.
+    pub limits: Limits,
+}
+
+impl Launch {
+    /// The launch of instance `index` of `service`.
+    pub fn prepare(service: &Service, index: u32) -> Result<Self, Failure> {
+        let argv = match &service.run {
+            Run::Command(words) => words.iter().map(|word| expand_for(service, index, word)).collect::<Result<_, _>>(),
+            Run::Script(text) => Ok(["/bin/sh", "-e", "-c", text, service.name.as_str()].map(str::to_owned).to_vec()),
+        };
+        let argv: Vec<String> = argv.map_err(|bad| Failure::Prepare(bad.to_string()))?;
+        let directory =
+            expand_for(service, index, &service.directory).map_err(|bad| Failure::Prepare(bad.to_string()))?;
+        let mut environment = Environment::clone(&service.base);
+        for (name, value) in &service.environment {
+            let value = expand_for(service, index, value).map_err(|bad| Failure::Prepare(bad.to_string()))?;
+            environment.insert(name.clone(), value);
+        }
+        environment.insert(INSTANCE_VARIABLE.to_owned(), index.to_string());
+        let strings = argv.iter().chain(environment.values()).chain([&directory]);
+        if let Some(bad) = strings.into_iter().find(|text| text.contains('\0')) {
+            return Err(Failure::Prepare(format!("{bad:?} has a NUL byte")));
+        }
+        Ok(Self {
+            argv,
+            environment,
+            directory,
+            identity: service.identity.clone(),
+            umask: service.umask,
+            limits: service.limits.clone(),
+        })
+    }
+}
+
+/// Expands one template of `service` as its instance `index` sees it: over `base` and
+/// `ABIDE_INSTANCE`, never over other entries of `environment`.
+pub fn expand_for(service: &Service, index: u32, text: &str) -> Result<String, BadTemplate> {
+    let number = index.to_string();
+    let lookup = |name: &str| match name {
+        INSTANCE_VARIABLE => Some(number.as_str()),
+        _ => service.base.get(name).map(String::as_str),
+    };
+    expand(text, lookup)
+}

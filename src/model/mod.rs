@@ -1,0 +1,21 @@
+//! Nouns: what is true, as plain values.
+//!
+//! Pure: no I/O, no clock, no thread, no async, no logging, and nothing of ours is imported. Every
+//! other room speaks in these types.
+
+pub mod desired;
+pub mod diagnostic;
+pub mod launch;
+pub mod limits;
+pub mod logging;
+pub mod name;
+pub mod outcome;
+pub mod plan;
+pub mod policy;
+pub mod service;
+pub mod signal;
+pub mod status;
+pub mod template;
+pub mod time;
+pub mod transition;
+pub mod units;

@@ -1,0 +1,202 @@
+//! How a process ended, and the full list of ways in which a start can fail.
+
+use super::limits::{Bound, LimitKind};
+use super::signal::Signal;
+use std::fmt;
+use std::time::Duration;
+
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// By itself, with this code.
+    Code(i32),
+    /// By a signal.
+    Signal {
+        /// Which one.
+        signal: Signal,
+        /// Whether a core was dumped.
+        core: bool,
+    },
+    /// Nobody can know. Counts as a failure.
+    Unknown,
+}
+
+impl Exit {
+    /// Ended by itself with code 0.
+    pub fn is_success(self) -> bool {
+        self == Self::Code(0)
+    }
+
+    /// From the status of `wait(2)`.
+    pub fn from_wait_status(status: i32) -> Self {
+        let number = status & 0x7f;
+        match (number, Signal::from_number(number)) {
+            (0, _) => Self::Code((status >> 8) & 0xff),
+            (_, Some(signal)) => Self::Signal { signal, core: status & 0x80 != 0 },
+            _ => Self::Unknown,
+        }
+    }
+}
+
+impl fmt::Display for Exit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Code(code) => write!(f, "exit code {code}"),
+            Self::Signal { signal, core: false } => write!(f, "{signal}"),
+            Self::Signal { signal, core: true } => write!(f, "{signal}, core dumped"),
+            Self::Unknown => f.write_str("unknown exit"),
+        }
+    }
+}
+
+/// The step between the order to start and the running program that went wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+#[expect(missing_docs, reason = "each is named after the call it makes")]
+pub enum Step {
+    Clone = 1,
+    Session,
+    Signals,
+    Limits,
+    Output,
+    Input,
+    Groups,
+    Group,
+    User,
+    Directory,
+    CloseDescriptors,
+    Exec,
+}
+
+impl Step {
+    /// All of them, in the order in which they happen.
+    pub const ALL: [Self; 12] = [
+        Self::Clone,
+        Self::Session,
+        Self::Signals,
+        Self::Limits,
+        Self::Output,
+        Self::Input,
+        Self::Groups,
+        Self::Group,
+        Self::User,
+        Self::Directory,
+        Self::CloseDescriptors,
+        Self::Exec,
+    ];
+
+    /// The step of this number.
+    pub fn from_number(number: u32) -> Option<Self> {
+        Self::ALL.into_iter().find(|step| *step as u32 == number)
+    }
+
+    /// What was being attempted, to follow "could not".
+    pub fn attempt(self) -> &'static str {
+        match self {
+            Self::Clone => "make a process",
+            Self::Session => "start a session",
+            Self::Signals => "reset the signals",
+            Self::Limits => "set the limits",
+            Self::Output => "attach the log pipe",
+            Self::Input => "open /dev/null as input",
+            Self::Groups => "set the supplementary groups",
+            Self::Group => "set the group",
+            Self::User => "become the user",
+            Self::Directory => "change to the directory",
+            Self::CloseDescriptors => "close the other descriptors",
+            Self::Exec => "execute",
+        }
+    }
+}
+
+/// Why an instance has no process, or has no hope of one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failure {
+    /// A step between clone and exec failed.
+    Step {
+        /// Which one.
+        step: Step,
+        /// The kernel's reason.
+        errno: i32,
+        /// What it was done to: the program, the directory, the limit.
+        subject: String,
+    },
+    /// The program is nowhere on the service's PATH, or the path does not exist.
+    NoProgram {
+        /// As the file has it.
+        program: String,
+        /// Where it was looked for.
+        searched: String,
+    },
+    /// A limit that cannot be had.
+    Limit {
+        /// Which one.
+        kind: LimitKind,
+        /// What the file asks.
+        asked: Bound,
+        /// What can be had.
+        highest: Bound,
+    },
+    /// The launch could not be prepared (an unknown variable, a NUL byte in an argument).
+    Prepare(String),
+    /// It was still not executing after this time; abide killed it.
+    SpawnTimeout(Duration),
+    /// It ended, more often than `[restart] limit` allows.
+    TooManyRestarts {
+        /// How many restarts were allowed.
+        count: u32,
+        /// Within what time.
+        window: Duration,
+        /// How it ended last.
+        last: String,
+    },
+    /// No slot or descriptor is left: it waits until one is free.
+    NoDescriptors,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Step { step, errno, subject } => {
+                let reason = std::io::Error::from_raw_os_error(*errno);
+                write!(f, "could not {}", step.attempt())?;
+                if !subject.is_empty() {
+                    write!(f, " {subject}")?;
+                }
+                write!(f, ": {reason}")
+            }
+            Self::NoProgram { program, searched } if searched.is_empty() => write!(f, "{program} does not exist"),
+            Self::NoProgram { program, searched } => write!(f, "{program} is not in the service's PATH ({searched})"),
+            Self::Limit { kind, asked, highest } => {
+                write!(f, "limit {} = {asked} cannot be had, the highest here is {highest}", kind.key())
+            }
+            Self::Prepare(reason) => write!(f, "could not prepare the start: {reason}"),
+            Self::SpawnTimeout(time) => write!(f, "was not executing after {} s and was killed", time.as_secs()),
+            Self::TooManyRestarts { count, window, last } => {
+                write!(f, "ended more than {count} times within {} s, last by {last}", window.as_secs())
+            }
+            Self::NoDescriptors => f.write_str("waits for a free descriptor"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wait_statuses_decode_as_the_kernel_encodes_them() {
+        assert_eq!(Exit::from_wait_status(0), Exit::Code(0));
+        assert_eq!(Exit::from_wait_status(7 << 8), Exit::Code(7));
+        assert_eq!(Exit::from_wait_status(9), Exit::Signal { signal: Signal::KILL, core: false });
+        assert!(matches!(Exit::from_wait_status(0x86), Exit::Signal { core: true, .. }));
+    }
+
+    #[test]
+    fn steps_survive_the_way_through_shared_memory() {
+        for step in Step::ALL {
+            assert_eq!(Step::from_number(step as u32), Some(step));
+        }
+        assert_eq!(Step::from_number(0), None);
+    }
+}

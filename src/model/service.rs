@@ -1,0 +1,124 @@
+//! One service: what its files say, normalised, with defaults filled in and names resolved.
+
+use super::limits::Limits;
+use super::logging::LogPolicy;
+use super::name::ServiceName;
+use super::policy::{RestartPolicy, StopPolicy};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+/// Variables by name, in order.
+pub type Environment = BTreeMap<String, String>;
+
+/// One definition, complete: nothing has to be looked up to start it but the program's file.
+/// What is serialised is its *meaning*: two services with equal serialisations are the same version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Service {
+    /// Its name.
+    pub name: ServiceName,
+    /// What kind of entry it comes from.
+    pub kind: Kind,
+    /// For people; no part of the meaning.
+    #[serde(skip)]
+    pub description: Option<String>,
+    /// Whether it should run at all.
+    pub enabled: bool,
+    /// How many processes: 0 to 1,000.
+    pub instances: u32,
+    /// What is executed.
+    pub run: Run,
+    /// The working directory: a template, absolute once expanded.
+    pub directory: String,
+    /// As whom it runs.
+    pub identity: Identity,
+    /// File mode creation mask, 0 to 0o777.
+    pub umask: u32,
+    /// The variables that every process of it gets first: base, inherited, from files. Shared
+    /// between services that have the same.
+    pub base: Arc<Environment>,
+    /// `environment`: templates over `base` and `ABIDE_INSTANCE`, laid over it.
+    pub environment: Environment,
+    /// When it is restarted.
+    pub restart: RestartPolicy,
+    /// How it is stopped.
+    pub stop: StopPolicy,
+    /// Its resource limits.
+    pub limits: Limits,
+    /// What becomes of its output.
+    pub log: LogPolicy,
+}
+
+/// What kind of entry a service comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// `NAME.toml`.
+    Toml,
+    /// `NAME/run`.
+    Daemontools,
+}
+
+/// What is executed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Run {
+    /// A program and its arguments: templates.
+    Command(Vec<String>),
+    /// A text run by `/bin/sh -e`; no template, the shell has its own.
+    Script(String),
+}
+
+/// As whom a process runs: numbers, and the names that its environment carries.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Identity {
+    /// User id.
+    pub uid: u32,
+    /// Primary group id.
+    pub gid: u32,
+    /// Supplementary groups, sorted.
+    pub groups: Vec<u32>,
+    /// Whether the three must be set; false where the service runs as abide's own user, whose
+    /// identity it inherits whole.
+    pub change: bool,
+    /// The user's name, for people.
+    pub user: String,
+}
+
+/// The digest of a service's meaning: SHA-256.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Version(pub [u8; 32]);
+
+impl Service {
+    /// Its version: the digest of its serialised meaning.
+    pub fn version(&self) -> Version {
+        use sha2::{Digest, Sha256};
+        struct Sink(Sha256);
+        impl std::io::Write for Sink {
+            fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+                self.0.update(bytes);
+                Ok(bytes.len())
+            }
+            fn flush(&mut self) -> std::io::Result<()> {
+                Ok(())
+            }
+        }
+        let mut sink = Sink(Sha256::new());
+        serde_json::to_writer(&mut sink, self).expect("strings, numbers and maps with string keys always serialise");
+        Version(sink.0.finalize().into())
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("sha256:")?;
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}

@@ -1,0 +1,471 @@
+//! The snapshot for monitoring: schema 1.
+//!
+//! Additive changes only within a schema number; readers ignore fields that they do not know. Enum
+//! values are strings, times RFC 3339 UTC with milliseconds, durations `_ms`, services sorted by
+//! name. Good conditions and empty fields are left out. Environment values, command arguments and
+//! source lines never stand here: the file is world-readable, and people put secrets there.
+
+use super::name::ServiceName;
+use super::service::Kind;
+use super::time::Wall;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The version of this schema.
+pub const SCHEMA: u32 = 1;
+
+/// The whole of `status.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Status {
+    /// The version of this schema: 1.
+    pub schema: u32,
+    /// About abide itself.
+    pub abide: AbideStatus,
+    /// Counts, and the worst of all.
+    pub summary: Summary,
+    /// How many times the content of the directories' desired state changed.
+    pub generation: u64,
+    /// Which of these the supervisor has acted on; equal: all that was read is being carried out.
+    pub observed_generation: u64,
+    /// One a watched directory.
+    pub sources: Vec<SourceStatus>,
+    /// Errors that belong to no service: a bad `abide.toml`, a name that is none, a duplicate.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<FileError>,
+    /// Sorted by name. Above 2,000 services only those not as desired; all then stand in the file
+    /// that `services_index` names.
+    pub services: Vec<ServiceStatus>,
+    /// The file beside this one that lists every service, where `services` does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub services_index: Option<String>,
+    /// Entries of the watched directories that are nothing to abide.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ignored: Vec<IgnoredEntry>,
+}
+
+/// About abide itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AbideStatus {
+    /// The release.
+    pub version: String,
+    /// The keeper: what init sees and signals go to.
+    pub pid: i32,
+    /// The supervisor, its child.
+    pub supervisor_pid: i32,
+    /// Whether it runs, is stopping, or has stopped on purpose.
+    pub state: AbideState,
+    /// The boot this belongs to.
+    pub boot_id: String,
+    /// New at each start of the supervisor.
+    pub instance_id: String,
+    /// When the supervisor started.
+    pub started_at: Wall,
+    /// Services taken over from an earlier supervisor.
+    pub adopted: u64,
+    /// Grows by one per write and never back.
+    pub snapshot_seq: u64,
+    /// When this content was written. The age of the file itself tells whether abide lives.
+    pub written_at: Wall,
+    /// `CLOCK_MONOTONIC` at `written_at`, in nanoseconds.
+    pub monotonic_ns: u64,
+    /// The file is touched this often; older than three times this it is stale. 0: its age tells nothing.
+    pub heartbeat_interval_ms: u64,
+    /// Whether `services` leaves any out.
+    pub truncated: bool,
+    /// What abide itself could not do, in sentences: out of descriptors, dropped lines of its own log.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+/// What abide as a whole is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum AbideState {
+    /// At work.
+    Running,
+    /// Ending its services.
+    Stopping,
+    /// Gone on purpose: the last word.
+    Stopped,
+}
+
+/// Counts over services.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Summary {
+    /// Services that should run.
+    pub desired: u64,
+    /// Services that are as they should be, running or not.
+    pub as_desired: u64,
+    /// Services all of whose instances run.
+    pub running: u64,
+    /// Services with an instance that abide has given up on.
+    pub failed: u64,
+    /// Services with an instance waiting for its next attempt.
+    pub backoff: u64,
+    /// Services whose file has an error; the last good version stays in force.
+    pub config_invalid: u64,
+    /// Services that do not run what their file says.
+    pub out_of_sync: u64,
+    /// Entries that are nothing to abide.
+    pub ignored_entries: u64,
+    /// The worst of all.
+    pub worst: Worst,
+}
+
+/// ok: all as desired. warning: something is, but not as the files say. critical: a desired
+/// service does not run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "explained above")]
+pub enum Worst {
+    #[default]
+    Ok,
+    Warning,
+    Critical,
+    Unknown,
+}
+
+/// One watched directory.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SourceStatus {
+    /// As given on the command line.
+    pub path: String,
+    /// Where it leads, links resolved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolved: Option<String>,
+    /// Whether it can be trusted to say what should run.
+    pub state: SourceState,
+    /// How changes are noticed.
+    pub mechanism: Mechanism,
+    /// Why it is not `ok`, or why it is polled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// How many names in it count as services.
+    pub entries: u64,
+    /// When something was last noticed there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_event_at: Option<Wall>,
+    /// When it was last compared whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_full_scan_at: Option<Wall>,
+    /// How long that took.
+    pub scan_ms: u64,
+    /// How often the kernel's event queue overflowed.
+    pub overflows: u64,
+    /// Changes that a scan found and no event had told.
+    pub missed_by_watch: u64,
+}
+
+/// Whether a directory can be trusted to say what should run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SourceState {
+    /// It is there and is read.
+    Ok,
+    /// Something about it is wrong: nothing is stopped because of what it seems to say.
+    Suspect,
+    /// It is not there. Nothing is stopped.
+    Absent,
+    /// It is read, but changes are noticed late.
+    Degraded,
+}
+
+/// How changes are noticed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Mechanism {
+    /// By the kernel's events.
+    Inotify,
+    /// By looking again and again.
+    Poll,
+    /// Not at all at the moment.
+    None,
+}
+
+/// One service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ServiceStatus {
+    /// Its name.
+    pub name: ServiceName,
+    /// What it is for, as its file says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Where it comes from.
+    pub source: ServiceSource,
+    /// How many times its entry changed.
+    pub generation: u64,
+    /// Which of these is acted on.
+    pub observed_generation: u64,
+    /// SHA-256 of the file's bytes, as `sha256sum` prints it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file_hash: Option<String>,
+    /// Digest of what the file means; absent while the file is bad.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub desired_hash: Option<String>,
+    /// Digest of the meaning in force; absent if there never was a good one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted_hash: Option<String>,
+    /// Which way it should go.
+    pub desired: Desired,
+    /// The worst state of its instances, which is what people ask for.
+    pub state: State,
+    /// Whether all is as it should be, the file included.
+    pub as_desired: bool,
+    /// What is not in its good value.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<Condition>,
+    /// What is wrong with its files.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<FileError>,
+    /// One a process slot.
+    pub instances: Vec<InstanceStatus>,
+}
+
+/// Where a service comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ServiceSource {
+    /// The file.
+    pub file: String,
+    /// Drop-ins merged over it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub drop_ins: Vec<String>,
+    /// Its kind.
+    pub kind: Kind,
+}
+
+/// Which way a service should go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Desired {
+    /// Up.
+    Running,
+    /// Down.
+    Stopped,
+}
+
+/// Where an instance is, in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// No process, and none is wanted.
+    Stopped,
+    /// A process runs.
+    Running,
+    /// A process is being made.
+    Starting,
+    /// A process is being ended.
+    Stopping,
+    /// A process is wanted and something else must come first.
+    Waiting,
+    /// It ended; the next attempt has a time.
+    Backoff,
+    /// abide has given up until the file changes.
+    Failed,
+}
+
+impl State {
+    /// The word, as in the snapshot.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Stopped => "stopped",
+            Self::Running => "running",
+            Self::Starting => "starting",
+            Self::Stopping => "stopping",
+            Self::Waiting => "waiting",
+            Self::Backoff => "backoff",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// Something that is not in its good value, in Kubernetes' form.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Condition {
+    /// Which.
+    #[serde(rename = "type")]
+    pub kind: ConditionKind,
+    /// `true`, `false` or `unknown`.
+    pub status: Truth,
+    /// A word in CamelCase.
+    pub reason: String,
+    /// Since when.
+    pub since: Wall,
+    /// Which generation of the service it speaks of.
+    pub observed_generation: u64,
+    /// A sentence.
+    pub message: String,
+}
+
+/// The fixed list of conditions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[expect(missing_docs, reason = "claims: each says what is true in its good value")]
+pub enum ConditionKind {
+    ConfigValid,
+    InSync,
+    LimitsMet,
+    LogsFlowing,
+    SourceTrusted,
+}
+
+/// Three-valued.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "self-explaining")]
+pub enum Truth {
+    True,
+    False,
+    Unknown,
+}
+
+/// What is wrong with a file, without its text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct FileError {
+    /// The file.
+    pub file: String,
+    /// From 1; absent when the whole file is meant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<u32>,
+    /// From 1, in characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub column: Option<u32>,
+    /// The column after the marked place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end_column: Option<u32>,
+    /// What kind of error: a word.
+    pub code: String,
+    /// A sentence.
+    pub message: String,
+    /// What to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+    /// When it was first reported.
+    pub first_seen: Wall,
+}
+
+/// One process slot of a service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct InstanceStatus {
+    /// Its index, from 0.
+    pub id: u32,
+    /// Where it is.
+    pub state: State,
+    /// Why it is there, in words, where that is no matter of course.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Its process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pid: Option<i32>,
+    /// That process's start in clock ticks since boot; with the pid its identity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_ticks: Option<u64>,
+    /// When it started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Wall>,
+    /// Digest of the meaning that it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub running_hash: Option<String>,
+    /// Whether desired, accepted and running digest are equal.
+    pub in_sync: bool,
+    /// Taken over from an earlier supervisor.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub adopted: bool,
+    /// Starts after its first that abide made because it had ended.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub restarts: u64,
+    /// How many of them in the hour before `written_at` of its last change.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub restarts_1h: u64,
+    /// Restarts by cause: `exit`, `signal`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub restarts_by: BTreeMap<String, u64>,
+    /// When the next attempt is made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_attempt_at: Option<Wall>,
+    /// How many runs in a row were no good runs.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub attempt: u64,
+    /// How its last process ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_exit: Option<LastExit>,
+    /// Limits read back from the kernel, those that the file names.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub limits: BTreeMap<String, LimitStatus>,
+    /// Its output.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<LogStatus>,
+}
+
+/// How a process ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LastExit {
+    /// When.
+    pub at: Wall,
+    /// By what.
+    pub kind: ExitKind,
+    /// The code, if by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<i32>,
+    /// The signal, if by one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signal: Option<String>,
+    /// Whether a core was dumped.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub core: bool,
+    /// Whether abide had asked for it.
+    pub asked: bool,
+    /// How long it had run.
+    pub ran_ms: u64,
+}
+
+/// By what a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ExitKind {
+    /// By itself.
+    Code,
+    /// By a signal.
+    Signal,
+    /// Nobody knows.
+    Unknown,
+}
+
+/// A limit as the kernel has it; `null` is unlimited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[expect(missing_docs, reason = "self-explaining")]
+pub struct LimitStatus {
+    pub soft: Option<u64>,
+    pub hard: Option<u64>,
+}
+
+/// An instance's output.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LogStatus {
+    /// The file that takes it.
+    pub path: String,
+    /// Bytes dropped because they could not be written.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub dropped_bytes: u64,
+    /// Lines among them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub dropped_lines: u64,
+}
+
+/// An entry that is nothing to abide.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct IgnoredEntry {
+    /// Where; what is no UTF-8 or unprintable is escaped.
+    pub path: String,
+    /// Why.
+    pub reason: String,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
+fn is_zero(value: &u64) -> bool {
+    *value == 0
+}

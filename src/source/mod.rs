@@ -1,0 +1,55 @@
+//! Files to desired state. Reports what they say; does not judge what follows.
+//!
+//! [`worker`](self) reads files as they settle, `load` makes an [`Entry`] of what was read.
+
+use crate::model::limits::Ceilings;
+use crate::model::service::Environment;
+use std::path::PathBuf;
+
+/// One file, opened once and read whole; everything said about it comes from that one opening.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Text {
+    /// As shown to people.
+    pub path: PathBuf,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// The files of one service, read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Material {
+    /// `NAME.toml` and its drop-ins in order of name.
+    Toml {
+        /// The file.
+        main: Text,
+        /// `NAME.toml.d/*.toml`.
+        drop_ins: Vec<Text>,
+    },
+    /// A directory with an executable `run`.
+    Daemontools {
+        /// The directory, as shown to people.
+        shown: PathBuf,
+        /// The directory, absolute, links resolved.
+        directory: PathBuf,
+        /// Whether it holds `down`.
+        down: bool,
+        /// What `run` is: the bytes that its digest covers.
+        run: Text,
+    },
+}
+
+/// What loading needs to know of the machine and of abide itself; read once.
+#[derive(Debug, Clone)]
+pub struct Surroundings {
+    /// What limits can be had.
+    pub ceilings: Ceilings,
+    /// The environment that abide was started with, less what belongs to abide alone.
+    pub environment: Environment,
+    /// Effective uid of abide.
+    pub uid: u32,
+    /// Whether abide is PID 1, whose environment is the configuration of its container.
+    pub is_init: bool,
+    /// Whether to look at the machine (program, directory, environment files, limits); false reads
+    /// the text alone, as for the old side of a plan.
+    pub preflight: bool,
+}

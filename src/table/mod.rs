@@ -1,0 +1,1 @@
+//! What all three processes know: the mapped file, its head and its slots.
