@@ -53,3 +53,13 @@ pub struct Surroundings {
     /// the text alone, as for the old side of a plan.
     pub preflight: bool,
 }
+
+pub mod config;
+pub mod load;
+pub mod toml;
+mod daemontools;
+mod environment;
+mod identity;
+mod merge;
+mod preflight;
+mod words;
