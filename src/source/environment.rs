@@ -114,7 +114,10 @@ fn file_of(entry: &str) -> Result<Vec<(String, String)>, Wrong> {
             return Err((format!("the environment file {path:?} is not there"), help));
         }
         Err(error) => {
-            return wrong(format!("cannot read the environment file {path:?}: {}", reason(&error)), "let abide read it");
+            return wrong(
+                format!("cannot read the environment file {path:?}: {}", reason(&error)),
+                "let abide read it",
+            );
         }
     };
     match read(&mut opened) {

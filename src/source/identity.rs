@@ -33,22 +33,22 @@ pub(super) fn own(surroundings: &Surroundings) -> Person {
         let user = User::from_uid(Uid::from_raw(surroundings.uid)).ok().flatten();
         let gid = user.as_ref().map_or(surroundings.uid, |user| user.gid.as_raw());
         let groups = memberships(user.as_ref(), gid);
-        return own_person(surroundings.uid, gid, groups, user);
+        return own_person(surroundings.uid, gid, groups, user.as_ref());
     }
     let look = || {
         let user = User::from_uid(geteuid()).ok().flatten();
         let mut groups: Vec<u32> = getgroups().unwrap_or_default().into_iter().map(Gid::as_raw).collect();
         groups.sort_unstable();
         groups.dedup();
-        own_person(surroundings.uid, getegid().as_raw(), groups, user)
+        own_person(surroundings.uid, getegid().as_raw(), groups, user.as_ref())
     };
     OWN.get_or_init(look).clone()
 }
 
-fn own_person(uid: u32, gid: u32, groups: Vec<u32>, user: Option<User>) -> Person {
-    let name = user.as_ref().map_or_else(|| uid.to_string(), |user| user.name.clone());
+fn own_person(uid: u32, gid: u32, groups: Vec<u32>, user: Option<&User>) -> Person {
+    let name = user.map_or_else(|| uid.to_string(), |user| user.name.clone());
     let identity = Identity { uid, gid, groups, change: false, user: name };
-    let (home, shell) = home_and_shell(user.as_ref());
+    let (home, shell) = home_and_shell(user);
     Person { identity, home, shell, own: true }
 }
 

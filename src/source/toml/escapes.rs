@@ -23,10 +23,10 @@ pub(crate) fn raw_offset(raw: &str, at: usize) -> usize {
     if value == at && !rest.is_empty() { raw.len() - rest.len() } else { 0 }
 }
 
-/// One character: bytes taken from the text, bytes of value made. CRLF is one newline.
+/// One character: bytes taken from the text, bytes of value made.
 fn plain(rest: &str) -> (usize, usize) {
     let length = rest.chars().next().map_or(1, char::len_utf8);
-    if rest.starts_with("\r\n") { (2, 1) } else { (length, length) }
+    (length, length)
 }
 
 /// One escape sequence, likewise.
@@ -67,6 +67,7 @@ mod tests {
         agrees("\"\"\"\nfirst\nsecond $\"\"\"");
         agrees("\"\"\"a \\\n   $\"\"\"");
         agrees("'''\r\nx\r\ny$'''");
+        agrees("\"\"\"\r\nx\r\ny$\"\"\"");
         agrees("\"$\"");
         assert_eq!(raw_offset("", 3), 0);
         assert_eq!(raw_offset("\"a\"", 30), 0);

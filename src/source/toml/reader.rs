@@ -104,7 +104,7 @@ fn readable(text: &Text) -> Result<&str, Diagnostic> {
         Ok(valid) => valid,
         Err(error) => {
             let (good, _) = text.bytes.split_at(error.valid_up_to());
-            let line = good.iter().filter(|byte| **byte == b'\n').count() + 1;
+            let line = good.split(|byte| *byte == b'\n').count();
             let message = format!("line {line} is not UTF-8");
             return Err(Diagnostic::error(&text.path, Code::NotText, message).help("save the file as UTF-8"));
         }

@@ -202,13 +202,13 @@ impl Value for CommandLine {
         let like = "[\"/usr/bin/web\", \"--port\", \"8080\"] or \"/usr/bin/web --port 8080\"";
         match node.get_ref() {
             DeValue::String(_) => {
-                let line = reader.string(path, node)?;
-                let words = shell_words::split(&line).map_err(|_| BadUnit {
+                let text = reader.string(path, node)?;
+                let words = shell_words::split(&text).map_err(|_| BadUnit {
                     message: "the command has a quote that is not closed".to_owned(),
                     help: "close it, or write the command as a list of words".to_owned(),
                 });
                 let words = or_say(reader, node, Code::BadValue, words)?;
-                Some(Self { words, line: Some(line) })
+                Some(Self { words, line: Some(text) })
             }
             DeValue::Array(_) => Some(Self { words: reader.strings(path, node, like)?, line: None }),
             _ => {
