@@ -1,6 +1,18 @@
 //! Verbs: what to do about it. Decides and never does.
 //!
-//! Pure: imports `model` only; no clock, no file, no thread, no async, no logging.
+//! Pure: imports `model` only; no clock, no file, no thread, no async, no logging. Time comes in
+//! with each call, chance from a seed.
 
-pub mod effect;
 pub mod event;
+pub mod effect;
+pub mod diff;
+pub mod plan;
+pub mod fleet;
+mod backoff;
+mod instance;
+mod member;
+mod queue;
+mod restarts;
+mod stopping;
+mod timers;
+pub mod view;
