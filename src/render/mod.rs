@@ -1,1 +1,5 @@
 //! Values to text. Pure; imports `model` only.
+
+pub mod prometheus;
+pub mod snapshot;
+pub mod status;
