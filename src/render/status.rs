@@ -53,10 +53,6 @@ impl Style {
         };
         format!("\x1b[{code}m{text}\x1b[0m")
     }
-
-    fn dot(&self) -> &'static str {
-        if self.unicode { " · " } else { " - " }
-    }
 }
 
 /// The sign and colour of a state.
@@ -73,29 +69,16 @@ fn sign(state: State, style: &Style) -> (&'static str, Paint) {
     (if style.unicode { pretty } else { plain }, paint)
 }
 
-/// The last line of the table: everything in one sentence.
-pub fn summary(status: &Status, now: Wall, style: &Style) -> String {
-    let all = &status.summary;
-    let total = status.services.len() as u64;
-    let mut parts = vec![style.paint(Paint::Strong, &words::count(total, "service"))];
-    let good = status.services.iter().filter(|s| s.as_desired).count() as u64;
-    let said = match total {
-        0 => String::new(),
-        _ if good == total => style.paint(Paint::Good, "all as desired"),
-        _ => format!("{good} as desired"),
+/// The last line of the table: everything in one sentence, then abide itself, on a line of its own
+/// where both are too long for one.
+fn summary(status: &Status, now: Wall, style: &Style) -> String {
+    let parts = counts(status);
+    let plain: usize = parts.iter().map(|(_, text)| text.chars().count() + 2).sum();
+    let painted: Vec<String> = parts.iter().map(|(paint, text)| style.paint(*paint, text)).collect();
+    let counts = match painted.split_first() {
+        Some((total, rest)) if !rest.is_empty() => format!("{total}: {}", rest.join(", ")),
+        _ => painted.concat(),
     };
-    let of = |state: State| status.services.iter().filter(|s| s.state == state).count() as u64;
-    let invalid = status.services.iter().filter(|s| !s.errors.is_empty()).count() as u64;
-    let bad = |count: u64, text: String| (count > 0).then(|| style.paint(Paint::Bad, &text));
-    let busy = |count: u64, text: String| (count > 0).then(|| style.paint(Paint::Busy, &text));
-    parts.extend(Some(said).filter(|said| !said.is_empty()));
-    parts.extend(bad(of(State::Failed), format!("{} failed", of(State::Failed))));
-    parts.extend(bad(of(State::Backoff), format!("{} in back-off", of(State::Backoff))));
-    parts.extend(busy(of(State::Waiting), format!("{} waiting", of(State::Waiting))));
-    parts.extend(busy(invalid, format!("{} with an error in the file", words::number(invalid))));
-    parts.extend(busy(all.out_of_sync, format!("{} not yet what the file says", all.out_of_sync)));
-    let first = parts.remove(0);
-    let counts = if parts.is_empty() { first } else { format!("{first}: {}", parts.join(", ")) };
     let abide = &status.abide;
     let state = match abide.state {
         AbideState::Running => format!("up {}", words::since(now, abide.started_at)),
@@ -103,5 +86,34 @@ pub fn summary(status: &Status, now: Wall, style: &Style) -> String {
         AbideState::Stopped => "stopped".to_owned(),
     };
     let about = format!("abide {} (pid {}) {state}", words::clean(&abide.version), abide.pid);
-    format!("{counts}{}{}\n", style.dot(), style.paint(Paint::Dim, &about))
+    let fits = style.width.is_none_or(|width| plain + 1 + about.chars().count() <= width);
+    let between = match (fits, style.unicode) {
+        (false, _) => "\n",
+        (true, true) => " · ",
+        (true, false) => " - ",
+    };
+    format!("{counts}{between}{}\n", style.paint(Paint::Dim, &about))
+}
+
+/// How many services there are, then of what kinds.
+fn counts(status: &Status) -> Vec<(Paint, String)> {
+    let services = &status.services;
+    let total = services.len();
+    let good = services.iter().filter(|s| s.as_desired).count();
+    let of = |state: State| services.iter().filter(|s| s.state == state).count();
+    let invalid = services.iter().filter(|s| !s.errors.is_empty()).count();
+    let stale = services.iter().filter(|s| s.instances.iter().any(|i| !i.in_sync)).count();
+    let all_good = if total == 1 { "as desired" } else { "all as desired" }.to_owned();
+    let number = |count: usize| words::number(count as u64);
+    let mut parts = vec![(true, Paint::Strong, words::count(total as u64, "service"))];
+    parts.extend([
+        (total > 0 && good == total, Paint::Good, all_good),
+        (good < total, Paint::Dim, format!("{} as desired", number(good))),
+        (of(State::Failed) > 0, Paint::Bad, format!("{} failed", number(of(State::Failed)))),
+        (of(State::Backoff) > 0, Paint::Bad, format!("{} in back-off", number(of(State::Backoff)))),
+        (of(State::Waiting) > 0, Paint::Busy, format!("{} waiting", number(of(State::Waiting)))),
+        (invalid > 0, Paint::Busy, format!("{} with an error in the file", number(invalid))),
+        (stale > 0, Paint::Busy, format!("{} not yet what the file says", number(stale))),
+    ]);
+    parts.into_iter().filter(|(said, ..)| *said).map(|(_, paint, text)| (paint, text)).collect()
 }

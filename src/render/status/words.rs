@@ -139,5 +139,8 @@ pub(super) fn why_instance(service: &ServiceStatus, instance: &InstanceStatus, n
 fn next(attempt: u64, at: Wall, now: Wall) -> String {
     let wait = between(now, at);
     let time = if wait.is_zero() { "due now".to_owned() } else { format!("in {}", span(wait)) };
-    if attempt == 0 { format!("next attempt {time}") } else { format!("attempt {} {time}", attempt + 1) }
+    match attempt {
+        0 | 1 => format!("next attempt {time}"),
+        short => format!("next attempt {time} ({} short runs in a row)", number(short)),
+    }
 }
