@@ -1,3 +1,6 @@
 //! Values to text. Pure; imports `model` only.
 
 pub mod diagnostic;
+pub mod prometheus;
+pub mod snapshot;
+pub mod status;

@@ -1,0 +1,18 @@
+//! `abide schema --status`: the JSON Schema of the snapshot, made from the types themselves.
+
+use crate::model::status::Status;
+
+/// The JSON Schema (draft 2020-12) of `status.json`, pretty, ending in a newline.
+pub fn status_schema() -> String {
+    let schema = schemars::schema_for!(Status);
+    let text = serde_json::to_string_pretty(&schema).expect("a schema has string keys only");
+    text + "\n"
+}
+
+/// `abide schema`: which schema.
+#[derive(Debug, Clone, clap::Args)]
+pub struct SchemaArgs {
+    /// Print the schema of status.json instead of that of the service file
+    #[arg(long)]
+    pub status: bool,
+}

@@ -1,0 +1,450 @@
+//! The snapshot on disk: `status.json`, its twin `status.prom`, and what may stand beside them.
+//!
+//! Keeps one fragment a service and decides when to write. Files are replaced by a rename, so that
+//! a reader never sees half of one; the bytes go out in pieces, so that no copy of the whole is
+//! ever in memory. Knows no tokio: the loop asks [`Publisher::next_deadline`] and calls
+//! [`Publisher::poll`].
+
+use crate::model::name::ServiceName;
+use crate::model::status::{AbideState, ServiceStatus};
+use crate::model::time::{Mono, Now};
+use crate::render::prometheus::{self, Detail, Facts, Lines};
+use crate::render::snapshot::{self, Envelope, INDEX, WHOLE};
+use nix::sys::stat::{UtimensatFlags, utimensat};
+use nix::sys::time::TimeSpec;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::io::{self, BufWriter, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+const JSON: &str = "status.json";
+const PROM: &str = "status.prom";
+const PER_SERVICE: &str = "services";
+/// A start is two changes a few milliseconds apart; one write tells both, and no reader is that fast.
+const SETTLE: Duration = Duration::from_millis(10);
+const SHORTEST: Duration = Duration::from_millis(250);
+const LONGEST: Duration = Duration::from_secs(30);
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+const LAST_RETRY: Duration = Duration::from_secs(15);
+const PIECE: usize = 64 * 1024;
+
+/// How the snapshot is published: `[status]` and `[metrics]` of `abide.toml`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PublishPolicy {
+    /// How often both files are touched; zero: never.
+    pub heartbeat: Duration,
+    /// Whether each service has a `services/NAME.json` too.
+    pub per_service: bool,
+    /// Which services have series of their own.
+    pub detail: Detail,
+}
+
+impl Default for PublishPolicy {
+    fn default() -> Self {
+        Self { heartbeat: Duration::from_secs(15), per_service: false, detail: Detail::Auto }
+    }
+}
+
+/// The snapshot could not be brought to disk.
+#[derive(Debug, thiserror::Error)]
+#[error("could not {attempt} {}", path.display())]
+pub struct PublishError {
+    attempt: &'static str,
+    path: PathBuf,
+    source: io::Error,
+}
+
+/// What a call of [`Publisher::poll`] came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Published {
+    /// It was not time, or it failed as it did before, which was said then.
+    Nothing,
+    /// The age of the files was renewed.
+    Heartbeat,
+    /// The files were written.
+    Written,
+}
+
+/// What is kept of a service.
+#[derive(Debug)]
+struct Cached {
+    json: Box<[u8]>,
+    facts: Facts,
+    lines: Lines,
+    as_desired: bool,
+}
+
+/// Writes the snapshot.
+#[derive(Debug)]
+pub struct Publisher {
+    dir: PathBuf,
+    policy: PublishPolicy,
+    envelope: Envelope,
+    services: BTreeMap<ServiceName, Cached>,
+    /// What `lines` were made for: a settled detail.
+    detail: Detail,
+    scratch: Vec<u8>,
+    /// Those whose own file is out of date.
+    pending: BTreeSet<ServiceName>,
+    main: Pace,
+    index: Pace,
+    beat: Option<Mono>,
+    retry: Option<Duration>,
+}
+
+/// When one file, or a pair, may be written.
+#[derive(Debug, Default, Clone, Copy)]
+struct Pace {
+    changed: bool,
+    /// Settled once a change has been seen by the clock.
+    due: Option<Mono>,
+    earliest: Mono,
+}
+
+impl Pace {
+    fn touch(&mut self) {
+        self.changed = true;
+    }
+
+    /// Whether it is time; starts the settling of a fresh change.
+    fn ripe(&mut self, now: Mono) -> bool {
+        self.changed && *self.due.get_or_insert(now.plus(SETTLE).max(self.earliest)) <= now
+    }
+
+    fn deadline(self) -> Option<Mono> {
+        self.changed.then(|| self.due.unwrap_or_default())
+    }
+
+    fn rest(&mut self, until: Mono) {
+        *self = Self { earliest: until, ..Self::default() };
+    }
+}
+
+/// The earliest time of the next write, after one at `now` that took so long for so many bytes: at
+/// most four a second, and within `share` of 5 % of a core and 5 MB/s.
+///
+/// The time taken is that on the clock, so a slow disk stretches the interval too; at most to half
+/// a minute.
+pub fn next_write(now: Mono, bytes: u64, cost: Duration, share: Share) -> Mono {
+    let parts = match share {
+        Share::Whole => 1.0,
+        Share::Main => 5.0,
+        Share::Index => 1.25,
+    };
+    let by_cost = cost.as_secs_f64() * 20.0 * parts;
+    let by_bytes = bytes as f64 / 5e6 * parts;
+    now.plus(Duration::from_secs_f64(by_cost.max(by_bytes).min(LONGEST.as_secs_f64())).max(SHORTEST))
+}
+
+/// Which part of the budget a write has: all of it, or, where there is an index too, one fifth for
+/// the pair of files and four for the index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Share {
+    /// There is no index.
+    Whole,
+    /// The pair, beside an index.
+    Main,
+    /// The index.
+    Index,
+}
+
+impl Publisher {
+    /// Publishes in `dir`, which is made when it is not there. What an earlier supervisor left
+    /// beside the two files goes; they themselves stay until they are replaced.
+    pub fn new(dir: PathBuf, policy: PublishPolicy, mut envelope: Envelope) -> Self {
+        sweep(&dir);
+        envelope.abide.snapshot_seq = envelope.abide.snapshot_seq.max(last_seq(&dir));
+        Self {
+            dir,
+            policy,
+            envelope,
+            services: BTreeMap::new(),
+            detail: policy.detail.settled(0),
+            scratch: Vec::new(),
+            pending: BTreeSet::new(),
+            main: Pace { changed: true, ..Pace::default() },
+            index: Pace::default(),
+            beat: None,
+            retry: None,
+        }
+    }
+
+    /// One service as it now stands; `None`: it is gone.
+    pub fn update(&mut self, name: &ServiceName, status: Option<&ServiceStatus>) {
+        let Some(status) = status else {
+            if self.services.remove(name).is_some() {
+                self.note(name);
+            }
+            return;
+        };
+        self.scratch.clear();
+        snapshot::fragment(status, &mut self.scratch);
+        if self.services.get(name).is_some_and(|cached| *cached.json == *self.scratch) {
+            return;
+        }
+        let facts = Facts::of(status);
+        let lines = Lines::of(name, &facts, self.detail);
+        let json = self.scratch.as_slice().into();
+        let cached = Cached { json, facts, lines, as_desired: status.as_desired };
+        self.services.insert(name.clone(), cached);
+        self.note(name);
+    }
+
+    /// Replaces all but the services.
+    pub fn set_envelope(&mut self, envelope: Envelope) {
+        *self.envelope_mut() = envelope;
+    }
+
+    /// All but the services, to be changed in place. Leads to a write.
+    pub fn envelope_mut(&mut self) -> &mut Envelope {
+        self.main.touch();
+        &mut self.envelope
+    }
+
+    /// What holds from now on.
+    pub fn set_policy(&mut self, policy: PublishPolicy) {
+        if policy == self.policy {
+            return;
+        }
+        if policy.per_service && !self.policy.per_service {
+            self.pending = self.services.keys().cloned().collect();
+        }
+        if self.policy.per_service && !policy.per_service {
+            self.pending.clear();
+            sweep_services(&self.dir);
+        }
+        self.policy = policy;
+        self.main.touch();
+    }
+
+    /// When [`Self::poll`] wants to be called; `None`: not before something changes.
+    pub fn next_deadline(&self) -> Option<Mono> {
+        [self.main.deadline(), self.index.deadline(), self.beat].into_iter().flatten().min()
+    }
+
+    /// Does what is due. An error is returned once and the attempt repeated until it succeeds.
+    pub fn poll(&mut self, now: Now) -> Result<Published, PublishError> {
+        let (main, index) = (self.main.ripe(now.mono), self.index.ripe(now.mono));
+        let done = if main || index {
+            self.write(now, main, index)
+        } else if self.beat.is_some_and(|at| at <= now.mono) {
+            self.touch(now.mono)
+        } else {
+            return Ok(Published::Nothing);
+        };
+        match done {
+            Ok(published) => {
+                self.retry = None;
+                Ok(published)
+            }
+            Err(error) => self.fail(now.mono, error),
+        }
+    }
+
+    /// The last word: abide has stopped on purpose.
+    pub fn stop(&mut self, now: Now) -> Result<(), PublishError> {
+        self.envelope.abide.state = AbideState::Stopped;
+        let truncated = self.services.len() > WHOLE;
+        let done = self.write(now, true, truncated);
+        self.beat = None;
+        done.map(|_| ())
+    }
+
+    fn note(&mut self, name: &ServiceName) {
+        self.main.touch();
+        if self.services.len() > WHOLE {
+            self.index.touch();
+        }
+        if self.policy.per_service {
+            self.pending.insert(name.clone());
+        }
+    }
+
+    /// The next attempt comes later and later; only the first failure is worth a word.
+    fn fail(&mut self, now: Mono, error: PublishError) -> Result<Published, PublishError> {
+        let pause = self.retry.map_or(FIRST_RETRY, |last| (last * 2).min(LAST_RETRY));
+        let again = Pace { changed: true, due: Some(now.plus(pause)), earliest: now.plus(pause) };
+        self.main = again;
+        if self.services.len() > WHOLE {
+            self.index = again;
+        }
+        self.beat = None;
+        let first = self.retry.replace(pause).is_none();
+        if first { Err(error) } else { Ok(Published::Nothing) }
+    }
+
+    fn write(&mut self, now: Now, main: bool, index: bool) -> Result<Published, PublishError> {
+        let truncated = self.services.len() > WHOLE;
+        if truncated && !self.envelope.abide.truncated {
+            return self.write_parts(now, true, true);
+        }
+        if !truncated && self.envelope.abide.truncated {
+            self.write_parts(now, true, false)?;
+            let _ = fs::remove_file(self.dir.join(INDEX));
+            return Ok(Published::Written);
+        }
+        self.write_parts(now, main, index && truncated)
+    }
+
+    /// The index first: what `status.json` names must be there.
+    fn write_parts(&mut self, now: Now, main: bool, index: bool) -> Result<Published, PublishError> {
+        let truncated = self.services.len() > WHOLE;
+        if index {
+            let begun = Instant::now();
+            let bytes = self.write_index()?;
+            self.index.rest(next_write(now.mono, bytes, begun.elapsed(), Share::Index));
+        }
+        if main {
+            let begun = Instant::now();
+            let bytes = self.write_pair(now, truncated)? + self.write_own_files()?;
+            let share = if truncated { Share::Main } else { Share::Whole };
+            self.main.rest(next_write(now.mono, bytes, begun.elapsed(), share));
+            self.rest_beat(now.mono);
+        }
+        if !truncated {
+            self.index = Pace::default();
+        }
+        Ok(Published::Written)
+    }
+
+    fn write_pair(&mut self, now: Now, truncated: bool) -> Result<u64, PublishError> {
+        self.settle_detail();
+        let abide = &mut self.envelope.abide;
+        abide.snapshot_seq += 1;
+        abide.written_at = now.wall;
+        abide.monotonic_ns = now.mono.0;
+        abide.heartbeat_interval_ms = self.policy.heartbeat.as_millis() as u64;
+        abide.truncated = truncated;
+        let shown = self.services.values().filter(|cached| !truncated || !cached.as_desired);
+        let json = shown.map(|cached| &*cached.json);
+        let lines = self.services.values().map(|cached| &cached.lines);
+        let bytes = replace(&self.dir, JSON, |out| snapshot::write(out, &self.envelope, json))?;
+        Ok(bytes + replace(&self.dir, PROM, |out| prometheus::write(out, &self.envelope, lines))?)
+    }
+
+    fn write_index(&self) -> Result<u64, PublishError> {
+        replace(&self.dir, INDEX, |out| {
+            self.services.values().try_for_each(|cached| {
+                out.write_all(&cached.json)?;
+                out.write_all(b"\n")
+            })
+        })
+    }
+
+    fn write_own_files(&mut self) -> Result<u64, PublishError> {
+        let dir = self.dir.join(PER_SERVICE);
+        let mut bytes = 0;
+        while let Some(name) = self.pending.first() {
+            let file = format!("{name}.json");
+            match self.services.get(name) {
+                Some(cached) => bytes += replace(&dir, &file, |out| out.write_all(&cached.json))?,
+                None => drop(fs::remove_file(dir.join(file))),
+            }
+            self.pending.pop_first();
+        }
+        Ok(bytes)
+    }
+
+    /// Passing the bound changes what each service contributes.
+    fn settle_detail(&mut self) {
+        let detail = self.policy.detail.settled(self.services.len());
+        if detail != self.detail {
+            self.detail = detail;
+            for (name, cached) in &mut self.services {
+                cached.lines = Lines::of(name, &cached.facts, detail);
+            }
+        }
+    }
+
+    fn touch(&mut self, now: Mono) -> Result<Published, PublishError> {
+        for name in [JSON, PROM] {
+            let path = self.dir.join(name);
+            let (keep, now) = (TimeSpec::UTIME_OMIT, TimeSpec::UTIME_NOW);
+            utimensat(nix::fcntl::AT_FDCWD, &path, &keep, &now, UtimensatFlags::NoFollowSymlink)
+                .map_err(|errno| PublishError { attempt: "touch", path, source: errno.into() })?;
+        }
+        self.rest_beat(now);
+        Ok(Published::Heartbeat)
+    }
+
+    fn rest_beat(&mut self, now: Mono) {
+        self.beat = (!self.policy.heartbeat.is_zero()).then(|| now.plus(self.policy.heartbeat));
+    }
+}
+
+/// Replaces `dir`/`name` whole by what `fill` writes, and says how many bytes that were.
+fn replace(
+    dir: &Path,
+    name: &str,
+    fill: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
+) -> Result<u64, PublishError> {
+    let temporary = dir.join(format!(".{name}.{}.tmp", std::process::id()));
+    let written = create(dir, &temporary).and_then(|file| {
+        file.set_permissions(Permissions::from_mode(0o644))?;
+        let mut out = BufWriter::with_capacity(PIECE, file);
+        fill(&mut out)?;
+        let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
+        let bytes = io::Seek::stream_position(&mut &file)?;
+        fs::rename(&temporary, dir.join(name))?;
+        Ok(bytes)
+    });
+    written.map_err(|source| {
+        let _ = fs::remove_file(&temporary);
+        PublishError { attempt: "write", path: dir.join(name), source }
+    })
+}
+
+/// Makes the temporary file, and the directory where it has gone.
+fn create(dir: &Path, temporary: &Path) -> io::Result<File> {
+    let open = || OpenOptions::new().write(true).create_new(true).open(temporary);
+    match open() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            DirBuilder::new().recursive(true).mode(0o755).create(dir)?;
+            open()
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            fs::remove_file(temporary)?;
+            open()
+        }
+        other => other,
+    }
+}
+
+/// The number of the snapshot that an earlier supervisor left, which must never go back. It stands
+/// among the first few hundred bytes; they are searched, since the whole may be large, or broken.
+fn last_seq(dir: &Path) -> u64 {
+    let mut start = Vec::new();
+    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(dir.join(JSON));
+    if file.and_then(|file| file.take(4096).read_to_end(&mut start)).is_err() {
+        return 0;
+    }
+    let text = String::from_utf8_lossy(&start);
+    let digits =
+        text.split("\"snapshot_seq\":").nth(1).and_then(|rest| rest.split(|c: char| !c.is_ascii_digit()).next());
+    digits.and_then(|digits| digits.parse().ok()).unwrap_or(0)
+}
+
+/// Removes what an earlier supervisor may have left: half-written files, the index, the services' files.
+fn sweep(dir: &Path) {
+    let ours = |name: &str| {
+        name == INDEX || (name.ends_with(".tmp") && (name.starts_with(".status.") || name.starts_with(".services.")))
+    };
+    sweep_files(dir, ours);
+    sweep_services(dir);
+}
+
+fn sweep_services(dir: &Path) {
+    let dir = dir.join(PER_SERVICE);
+    sweep_files(&dir, |name| name.ends_with(".json") || (name.starts_with('.') && name.ends_with(".tmp")));
+    let _ = fs::remove_dir(dir);
+}
+
+fn sweep_files(dir: &Path, ours: impl Fn(&str) -> bool) {
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        if entry.file_name().to_str().is_some_and(&ours) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
