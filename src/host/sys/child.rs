@@ -146,8 +146,7 @@ pub fn start(plan: &Plan<'_>, nursery: &mut Nursery, pid: &AtomicI32) -> Result<
     };
     swap_mask(mask);
     let errno = |error: &std::io::Error| error.raw_os_error().unwrap_or(libc::EIO);
-    let pid = made
-        .map_err(|e| Refusal { step: Step::Clone, errno: errno(&e), detail: 0, had_process: false })?;
+    let pid = made.map_err(|e| Refusal { step: Step::Clone, errno: errno(&e), detail: 0, had_process: false })?;
     let report = nursery.report();
     match Step::from_number(report.step.load(Relaxed)) {
         None => Ok(Born { pid, at: report.born.load(Relaxed) }),
@@ -241,9 +240,7 @@ fn dispositions(call: Call) -> Result<(), Failed> {
         let fixed = signal == libc::SIGKILL || signal == libc::SIGSTOP;
         if !fixed && (call == Call::Clone || MAY_BE_IGNORED & (1 << (signal - 1)) != 0) {
             // SAFETY: both are at least as large as the kernel's struct sigaction, whose zero is "default".
-            let set = unsafe {
-                libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), old.as_mut_ptr(), 8)
-            };
+            let set = unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), old.as_mut_ptr(), 8) };
             check(set, Step::Signals)?;
         }
         signal += 1;
@@ -253,7 +250,8 @@ fn dispositions(call: Call) -> Result<(), Failed> {
 
 /// The keeper resets all dispositions before it makes the roles, so that what can be ignored in
 /// them is what Rust's start-up ignores, and what a tool or test in our place might.
-const MAY_BE_IGNORED: u64 = bit(libc::SIGPIPE) | bit(libc::SIGHUP) | bit(libc::SIGINT) | bit(libc::SIGQUIT) | bit(libc::SIGCHLD);
+const MAY_BE_IGNORED: u64 =
+    bit(libc::SIGPIPE) | bit(libc::SIGHUP) | bit(libc::SIGINT) | bit(libc::SIGQUIT) | bit(libc::SIGCHLD);
 
 const fn bit(signal: i32) -> u64 {
     1 << (signal - 1)

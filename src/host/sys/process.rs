@@ -31,9 +31,14 @@ pub fn pidfd_open(pid: i32) -> io::Result<OwnedFd> {
 pub fn pidfd_signal(process: BorrowedFd<'_>, signal: i32, whom: Whom) -> io::Result<()> {
     let no_info = ptr::null::<libc::siginfo_t>();
     // SAFETY: without siginfo it takes numbers only.
-    let sent =
-        unsafe { libc::syscall(libc::SYS_pidfd_send_signal, process.as_raw_fd(), signal, no_info, whom as u32) };
+    let sent = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, process.as_raw_fd(), signal, no_info, whom as u32) };
     outcome(sent).map(drop)
+}
+
+/// `kill(2)`, for any signal number.
+pub fn kill(pid: i32, signal: i32) -> io::Result<()> {
+    // SAFETY: takes numbers only.
+    outcome(c_long::from(unsafe { libc::kill(pid, signal) })).map(drop)
 }
 
 /// Soft and hard bound of the limit `resource` of process `pid` (0: our own); sets it first, if asked to.
