@@ -1,0 +1,7 @@
+//! The thin unsafe layer over what nix lacks: making children, pidfds, limits of other processes,
+//! descriptors in messages. Nothing here decides, and nothing outside needs `unsafe`.
+
+mod clone;
+pub mod child;
+pub mod process;
+pub mod socket;
