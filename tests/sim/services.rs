@@ -22,6 +22,7 @@ pub(crate) fn service(text: &str) -> Service {
         description: None,
         enabled: true,
         instances: 1,
+        content: None,
         run: Run::Command(vec!["/bin/serve".to_owned()]),
         directory: "/".to_owned(),
         identity: Identity { uid: UID, gid: UID, groups: Vec::new(), change: false, user: "me".to_owned() },
