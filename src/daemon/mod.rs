@@ -1,1 +1,3 @@
 //! The loop: gathers events, lets `decide` decide, performs effects, publishes.
+
+pub mod trace;
