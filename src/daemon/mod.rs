@@ -1,3 +1,4 @@
 //! The loop: gathers events, lets `decide` decide, performs effects, publishes.
 
 pub mod publish;
+pub mod trace;
