@@ -54,7 +54,7 @@ fn what_changes_nothing_that_matters_restarts_nothing() {
 #[test]
 fn each_broken_edit_keeps_the_service_running_and_says_where() {
     let breaks = [
-        ("syntax", "command = [\"/bin/sleep\", \n[stop\n", ":2:"),
+        ("syntax", "command = [\"/bin/sleep\", \"1\"]\nuser = = 5\n", ":2:"),
         ("unknown-key", "command = [\"/bin/sleep\", \"1\"]\nrestrat = true\n", ":2:1"),
         ("no-program", "\ncommand = [\"/bin/no-such-program\"]\n", ":2:"),
         ("wrong-type", "command = 7\n", ":1:11"),

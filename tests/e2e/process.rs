@@ -20,7 +20,8 @@ pub(crate) fn send(pid: i32, signal: Signal) {
 /// The arguments of a process.
 pub(crate) fn arguments(pid: i32) -> Vec<String> {
     let bytes = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-    bytes.split(|byte| *byte == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect()
+    let words = bytes.strip_suffix(&[0]).unwrap_or(&bytes);
+    words.split(|byte| *byte == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect()
 }
 
 /// The uid of a process.

@@ -1,7 +1,7 @@
 //! One watched directory, one supervisor, and an end to both.
 
 use super::process::{alive, has_capability, is_root, send};
-use abide::model::status::{ServiceStatus, State, Status};
+use abide::model::status::{ServiceStatus, SourceState, SourceStatus, State, Status};
 use nix::sys::signal::Signal;
 use std::ffi::OsString;
 use std::fmt::Write as _;
@@ -130,9 +130,10 @@ impl World {
     /// The same, in other circumstances.
     pub(crate) fn start_as(&mut self, how: &Start) {
         self.launch(how);
-        self.until("the first look at the directory", |status| {
-            status.sources.iter().all(|s| s.last_full_scan_at.is_some())
-                || status.sources.iter().any(|s| s.state != abide::model::status::SourceState::Ok)
+        let keeper = self.keeper();
+        self.until("the first look at the directories", |status| {
+            let looked = |source: &SourceStatus| source.last_full_scan_at.is_some() || source.state != SourceState::Ok;
+            status.abide.pid == keeper && status.sources.iter().all(looked)
         });
     }
 
