@@ -278,6 +278,17 @@ fn without_null(value: &mut serde_json::Value) {
             }
             if let Some(Json::Array(choices)) = map.get_mut("anyOf") {
                 choices.retain(|choice| choice.get("type").is_none_or(|kind| kind != "null"));
+                // One choice is none; a reference stays wrapped, since draft 7 ignores what stands beside it.
+                if let [Json::Object(only)] = choices.as_slice()
+                    && !only.contains_key("$ref")
+                {
+                    let only = only.clone();
+                    map.remove("anyOf");
+                    map.extend(only);
+                }
+            }
+            if let Some(Json::Array(words)) = map.get_mut("enum") {
+                words.retain(|word| !word.is_null());
             }
             map.retain(|key, value| key != "default" || !value.is_null());
             map.values_mut().for_each(without_null);

@@ -64,7 +64,7 @@ fn integer(reader: &mut Reader<'_>, path: &str, node: &Node<'_>, range: RangeInc
             u64::MAX => format!("{} or more", range.start()),
             end => format!("{} to {end}", range.start()),
         };
-        let message = format!("{} is outside {wanted}", clipped(&number.to_string()));
+        let message = format!("{} is out of range", clipped(&number.to_string()));
         reader.wrong(node.span(), Code::BadValue, message, format!("write a number, {wanted}"));
     }
     value
@@ -83,7 +83,7 @@ fn fraction(reader: &mut Reader<'_>, path: &str, node: &Node<'_>, range: RangeIn
     let value = text.parse().ok().filter(|value| range.contains(value));
     if value.is_none() {
         let wanted = format!("{} to {}", range.start(), range.end());
-        let message = format!("{} is outside {wanted}", clipped(&text));
+        let message = format!("{} is out of range", clipped(&text));
         reader.wrong(node.span(), Code::BadValue, message, format!("write a number, {wanted}"));
     }
     value
@@ -223,6 +223,9 @@ described!(CommandLine, "Command", {
     "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" }, "minItems": 1 }]
 });
 
+/// No service is in more groups than this.
+const MANY: usize = 256;
+
 /// A user or group: a name, or a number as text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account(pub String);
@@ -253,6 +256,11 @@ impl Value for Vec<Account> {
             reader.wrong_type(path, node, "a list of names", "[\"adm\", \"ssl-cert\"]");
             return None;
         };
+        if array.len() > MANY {
+            let message = format!("{} groups are more than {MANY}", array.len());
+            reader.wrong(node.span(), Code::BadValue, message, "name fewer groups");
+            return None;
+        }
         let read = |(index, element): (usize, &Node<'_>)| {
             let path = format!("{path}.{index}");
             reader.place(&path, element.span());
@@ -388,8 +396,8 @@ impl Value for Variables {
             let variable = name.get_ref().as_ref();
             let path = format!("{path}.{variable}");
             reader.place(&path, node.span());
-            if let Some(message) = bad_variable(variable) {
-                reader.wrong(name.span(), Code::BadValue, message, "write a name of letters, digits and `_`");
+            if let Some((message, help)) = bad_variable(variable) {
+                reader.wrong(name.span(), Code::BadValue, message, help);
             } else if let Some(text) = scalar(reader, &path, node) {
                 variables.insert(variable.to_owned(), text);
             }
@@ -409,12 +417,12 @@ described!(Variables, "Environment", {
     "type": "object", "additionalProperties": { "type": ["string", "integer", "number", "boolean"] }
 });
 
-/// Why `name` cannot be set by a file.
-pub fn bad_variable(name: &str) -> Option<String> {
+/// Why `name` cannot be set by a file, and what to do.
+pub fn bad_variable(name: &str) -> Option<(String, &'static str)> {
     if name.is_empty() || name.chars().any(|c| c == '=' || c.is_whitespace() || c.is_control()) {
-        return Some(format!("`{}` is no variable name", clipped(name)));
+        return Some((format!("`{}` is no variable name", clipped(name)), "write a name of letters, digits and `_`"));
     }
-    name.starts_with("ABIDE_").then(|| format!("`{}` is set by abide itself", clipped(name)))
+    name.starts_with("ABIDE_").then(|| (format!("`{}` is set by abide itself", clipped(name)), "choose another name"))
 }
 
 /// A string, number or boolean as text.
