@@ -283,3 +283,16 @@ fn the_schema_takes_what_is_read_and_names_every_key() {
         assert!(text.contains("description"), "{key}: {text}");
     }
 }
+
+#[test]
+fn a_byte_order_mark_and_carriage_returns_are_no_mistake() {
+    plain("\u{feff}command = \"sleep 60\"\r\n[limits]\r\nopen_files = 5\r\n");
+}
+
+#[test]
+fn a_misplaced_key_is_told_where_it_belongs() {
+    let text = b"command = \"sleep 60\"\npolicy = \"never\"\n[limits]\nuser = \"root\"\n";
+    let entry = load_with(&machine(), &Config::default(), text, &[]);
+    let help: Vec<&str> = entry.diagnostics.iter().filter_map(|finding| finding.help.as_deref()).collect();
+    assert_eq!(help, ["move it below `[restart]`", "move it above the first `[table]`"]);
+}

@@ -222,9 +222,10 @@ impl Reader<'_> {
             let message = format!("`{key}`{inside} is not in this release of abide");
             return self.wrong(span, Code::NotYet, message, "remove it until a release has it");
         }
-        let help = match nearest(key, keys) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("use one of: {}", keys.join(", ")),
+        let help = match (nearest(key, keys), super::shape::misplaced(path, key)) {
+            (_, Some(elsewhere)) => elsewhere,
+            (Some(near), None) => format!("did you mean `{near}`?"),
+            (None, None) => format!("use one of: {}", keys.join(", ")),
         };
         self.wrong(span, Code::UnknownKey, format!("unknown key `{}`{inside}", clipped(key)), help);
     }
