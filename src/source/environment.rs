@@ -10,7 +10,7 @@ use super::Surroundings;
 use super::identity::Person;
 use super::merge::Stack;
 use super::toml::shape::ServiceFile;
-use super::toml::values::{Inherit, bad_variable};
+use super::toml::variables::{Inherit, bad_variable};
 use crate::model::diagnostic::{Code, Diagnostic};
 use crate::model::service::Environment;
 use std::collections::BTreeSet;

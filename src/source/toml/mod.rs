@@ -7,4 +7,5 @@ pub mod bounds;
 pub mod reader;
 pub mod shape;
 pub mod values;
+pub mod variables;
 pub(super) mod escapes;

@@ -6,9 +6,9 @@
 use super::bounds::{CountLimit, MicrosLimit, SecondsLimit, SizeLimit};
 use super::reader::Value;
 use super::values::{
-    Account, ChoiceOf, CommandLine, Count, DurationText, Factor, Files, Inherit, Instances, Mask, Share, SignalText,
-    Size, Variables,
+    Account, ChoiceOf, CommandLine, Count, DurationText, Factor, Files, Instances, Mask, Share, SignalText, Size,
 };
+use super::variables::{Inherit, Variables};
 use crate::model::limits::{LimitKind, Limits as ModelLimits};
 use crate::model::policy::{RestartWhen, StopScope};
 use crate::model::signal::Signal;
