@@ -10,7 +10,7 @@ use super::Surroundings;
 use super::identity::Person;
 use super::merge::Stack;
 use super::toml::shape::ServiceFile;
-use super::toml::values::{Inherit, bad_variable};
+use super::toml::variables::{Inherit, bad_variable};
 use crate::model::diagnostic::{Code, Diagnostic};
 use crate::model::service::Environment;
 use std::collections::BTreeSet;
@@ -21,6 +21,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// The search path where no other is given.
 pub(super) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/// No service reads more environment files than this.
+const MANY: usize = 64;
 /// The largest environment file that is read.
 const MAX_BYTES: u64 = 1 << 20;
 
@@ -66,7 +68,12 @@ pub(super) fn base(
     for (name, value) in own.iter().filter(|(name, _)| !is_private(name) && inherited(name)) {
         environment.insert(name.clone(), value.clone());
     }
-    for (index, entry) in file.environment_files.iter().flatten().enumerate().filter(|_| look) {
+    let files = file.environment_files.as_deref().unwrap_or_default();
+    if files.len() > MANY {
+        let message = format!("{} environment files are more than {MANY}", files.len());
+        findings.push(stack.error("environment_files", Code::BadValue, message).help("put them into fewer files"));
+    }
+    for (index, entry) in files.iter().take(MANY).enumerate().filter(|_| look) {
         match file_of(entry) {
             Ok(variables) => environment.extend(variables),
             Err((message, help)) => {
@@ -181,7 +188,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<(String, String)>, (usize, String)
         let name = line[..equals].trim_end();
         let name =
             name.strip_prefix("export").filter(|rest| rest.starts_with([' ', '\t'])).map_or(name, str::trim_start);
-        if let Some(bad) = bad_variable(name) {
+        if let Some((bad, _)) = bad_variable(name) {
             return Err((at, bad));
         }
         let (value, after) = value(&rest[equals + 1..]).map_err(|what| (at, what.to_owned()))?;

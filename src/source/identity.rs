@@ -10,6 +10,7 @@ use super::toml::values::Account;
 use crate::model::diagnostic::{Code, Diagnostic};
 use crate::model::service::Identity;
 use nix::unistd::{Gid, Group, Uid, User, getegid, geteuid, getgrouplist, getgroups};
+use std::collections::BTreeSet;
 use std::ffi::CString;
 use std::sync::OnceLock;
 
@@ -96,19 +97,15 @@ pub(super) fn resolve(
             person.identity.gid = gid;
         }
     }
-    for (index, account) in file.groups.iter().flatten().enumerate() {
-        person.identity.groups.push(lookup.group(&format!("groups.{index}"), account));
-    }
+    let asked = file.groups.iter().flatten().enumerate();
+    let asked: Vec<u32> = asked.map(|(index, account)| lookup.group(&format!("groups.{index}"), account)).collect();
+    person.identity.groups.extend(&asked);
     person.identity.groups.sort_unstable();
     person.identity.groups.dedup();
-    let same = person.identity.uid == own.identity.uid
-        && person.identity.gid == own.identity.gid
-        && file.groups.iter().flatten().count() == 0;
-    let within =
-        |groups: &[u32]| groups.iter().all(|group| own.identity.groups.contains(group) || *group == own.identity.gid);
+    let same = person.identity.uid == own.identity.uid && person.identity.gid == own.identity.gid;
     if surroundings.uid != 0 {
-        let member = person.identity.uid == own.identity.uid && person.identity.gid == own.identity.gid;
-        if member && within(&person.identity.groups) {
+        // What the database knows besides may be newer than abide's own process: only what is asked for counts.
+        if same && asked.iter().all(|group| with_primary(&own.identity).contains(group)) {
             return Person { identity: own.identity.clone(), ..person };
         }
         if look && !lookup.findings.iter().any(|found| is_about_identity(found.code)) {
@@ -116,8 +113,13 @@ pub(super) fn resolve(
         }
     }
     // Spelling out what abide is anyway is no change, unless its own groups are fewer or more.
-    person.identity.change = !(same && person.identity.groups == own.identity.groups);
+    person.identity.change = !(same && with_primary(&person.identity) == with_primary(&own.identity));
     person
+}
+
+/// All groups of `identity`: whether the primary one stands among the others makes no difference.
+fn with_primary(identity: &Identity) -> BTreeSet<u32> {
+    identity.groups.iter().copied().chain([identity.gid]).collect()
 }
 
 fn is_about_identity(code: Code) -> bool {

@@ -5,7 +5,7 @@ use super::identity::{self, Person};
 use super::merge::Stack;
 use super::toml::reader::{self, Layer};
 use super::toml::shape::{self, ServiceFile};
-use super::words::Templates;
+use super::words::{ENOUGH, Templates};
 use super::{Material, Surroundings, Text, daemontools, environment, preflight};
 use crate::model::desired::{Definition, Entry};
 use crate::model::diagnostic::{Code, Diagnostic};
@@ -258,9 +258,9 @@ pub(super) fn templates_and_log(
     findings: &mut Vec<Diagnostic>,
 ) {
     let templates = Templates { stack, base, partial };
-    for (name, value) in file.environment.iter().flat_map(|variables| &variables.0) {
-        findings.extend(templates.check(&format!("environment.{name}"), value).err());
-    }
+    let values = file.environment.iter().flat_map(|variables| &variables.0);
+    let wrong = values.filter_map(|(name, value)| templates.check(&format!("environment.{name}"), value).err());
+    findings.extend(wrong.take(ENOUGH));
     let Some(log) = &file.log else { return };
     if let Some(directory) = &log.directory {
         match templates.check("log.directory", directory) {

@@ -19,7 +19,8 @@ pub(super) fn limits(around: &Surroundings, stack: &Stack<'_>, limits: &Limits, 
             continue;
         }
         let key = kind.key();
-        let message = format!("`{key}` asks for {}, but at most {highest} can be had here", limit.hard);
+        let bound = if around.ceilings.may_raise { "fs.nr_open" } else { "the hard limit" };
+        let message = format!("`{key}` asks for {}, but {bound} here allows at most {highest}", limit.hard);
         let path = format!("limits.{key}");
         findings.push(stack.error(&path, Code::LimitAboveHard, message).help(how_to_raise(around, *kind, highest)));
     }
@@ -133,10 +134,10 @@ pub(super) fn program(
     match look(&file) {
         Found::Program => {}
         Found::Absent => {
-            error(format!("the program {} is not there", shown(&file)), "install it, or correct the path".to_owned())
+            error(format!("the program {} is not there", shown(&file)), "install it, or correct the path".to_owned());
         }
         Found::Directory => {
-            error(format!("{} is a directory, no program", shown(&file)), "name a program in it".to_owned())
+            error(format!("{} is a directory, no program", shown(&file)), "name a program in it".to_owned());
         }
         Found::NotExecutable => error(not_executable(&file), format!("run: chmod +x {}", file.display())),
         Found::Hidden(failed) => error(

@@ -9,6 +9,9 @@ use crate::model::launch::INSTANCE_VARIABLE;
 use crate::model::service::Environment;
 use crate::model::template::{BadTemplate, expand};
 
+/// So many mistakes of one kind make the point.
+pub(super) const ENOUGH: usize = 32;
+
 /// The variables that a template may name.
 pub(super) struct Templates<'a> {
     pub(super) stack: &'a Stack<'a>,
@@ -98,6 +101,9 @@ fn all<T>(results: impl Iterator<Item = Result<T, Diagnostic>>) -> Result<Vec<T>
         match result {
             Ok(value) => good.push(value),
             Err(finding) => bad.push(finding),
+        }
+        if bad.len() >= ENOUGH {
+            break;
         }
     }
     if bad.is_empty() { Ok(good) } else { Err(bad) }

@@ -59,6 +59,13 @@ mod tests {
         assert_eq!(raw_offset(raw, at), raw.find('$').expect("a dollar"), "{raw}");
     }
 
+    proptest::proptest! {
+        #[test]
+        fn offsets_survive_whatever_was_escaped(before in "[a\n\r\t\"'\\\\ü\u{7f} ]{0,12}", after in "[\"'a]{0,3}") {
+            agrees(&::toml::Value::String(format!("{before}${after}")).to_string());
+        }
+    }
+
     #[test]
     fn offsets_survive_every_kind_of_string() {
         agrees(r#""plain $""#);

@@ -3,7 +3,9 @@
 //! Pure: text in, values and findings out. [`shape`] is the one place where keys are declared and
 //! explained; [`values`] reads single values; [`reader`] walks a text and collects what is wrong.
 
+pub mod bounds;
 pub mod reader;
 pub mod shape;
 pub mod values;
+pub mod variables;
 pub(super) mod escapes;

@@ -122,15 +122,19 @@ fn readable(text: &Text) -> Result<&str, Diagnostic> {
 impl Reader<'_> {
     /// Says what the parser found: the first of each line, a few in all.
     fn syntax(&mut self, errors: &[::toml::de::Error]) {
-        let mut lines = Vec::new();
+        let mut lines: Vec<Range<usize>> = Vec::new();
         for error in errors {
             let span = error.span().unwrap_or(0..0);
-            let place = Place::of(self.text, span.clone());
             self.horizon = self.horizon.min(span.start);
-            if lines.len() >= MAX_SYNTAX || lines.contains(&place.line) {
+            if lines.len() >= MAX_SYNTAX || lines.iter().any(|line| line.contains(&span.start)) {
                 continue;
             }
-            lines.push(place.line);
+            let at =
+                (0..=span.start.min(self.text.len())).rev().find(|at| self.text.is_char_boundary(*at)).unwrap_or(0);
+            let start = self.text[..at].rfind('\n').map_or(0, |newline| newline + 1);
+            let end = self.text[at..].find('\n').map_or(self.text.len(), |newline| at + newline);
+            lines.push(start..end + 1);
+            let place = Place::of(self.text, span);
             let (message, help) = plain_words(error.message());
             self.findings.push(Diagnostic::error(&self.path, Code::Syntax, message).at(place).help(help));
         }
@@ -195,9 +199,13 @@ impl Reader<'_> {
                     None => whole = false,
                 },
                 other => {
+                    whole = false;
+                    if self.findings.len() >= MAX_FINDINGS {
+                        self.more += 1;
+                        continue;
+                    }
                     let message = format!("`{}` is a list of strings, this is {}", shown(path), type_name(other));
                     self.wrong(element.span(), Code::WrongType, message, "put it in quotes");
-                    whole = false;
                 }
             }
         }
@@ -206,14 +214,18 @@ impl Reader<'_> {
 
     /// Says that `key` is none of `keys`, or one that a later release will have.
     pub fn unknown(&mut self, path: &str, key: &str, span: Range<usize>, keys: &[&str], later: &[&str]) {
+        if self.findings.len() >= MAX_FINDINGS {
+            return self.wrong(span, Code::UnknownKey, "", "");
+        }
         let inside = if path.is_empty() { String::new() } else { format!(" in `{}`", shown(path)) };
         if later.contains(&key) {
             let message = format!("`{key}`{inside} is not in this release of abide");
             return self.wrong(span, Code::NotYet, message, "remove it until a release has it");
         }
-        let help = match nearest(key, keys) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("use one of: {}", keys.join(", ")),
+        let help = match (nearest(key, keys), super::shape::misplaced(path, key)) {
+            (_, Some(elsewhere)) => elsewhere,
+            (Some(near), None) => format!("did you mean `{near}`?"),
+            (None, None) => format!("use one of: {}", keys.join(", ")),
         };
         self.wrong(span, Code::UnknownKey, format!("unknown key `{}`{inside}", clipped(key)), help);
     }

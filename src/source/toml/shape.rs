@@ -3,11 +3,12 @@
 //! What stands here is the one source of what is read, of the JSON Schema, of the reference and of
 //! "did you mean". Every field is an `Option`: what a file does not say, another may.
 
+use super::bounds::{CountLimit, MicrosLimit, SecondsLimit, SizeLimit};
 use super::reader::Value;
 use super::values::{
-    Account, ChoiceOf, CommandLine, Count, CountLimit, DurationText, Factor, Files, Inherit, Instances, Mask,
-    MicrosLimit, SecondsLimit, Share, SignalText, Size, SizeLimit, Variables,
+    Account, ChoiceOf, CommandLine, Count, DurationText, Factor, Files, Instances, Mask, Share, SignalText, Size,
 };
+use super::variables::{Inherit, Variables};
 use crate::model::limits::{LimitKind, Limits as ModelLimits};
 use crate::model::policy::{RestartWhen, StopScope};
 use crate::model::signal::Signal;
@@ -255,6 +256,19 @@ table! {
     later &["format", "max_age", "max_total", "compress", "stderr", "on_full", "max_line", "rate_limit"]
 }
 
+/// Where `key`, unknown in the table `path`, belongs instead.
+pub(super) fn misplaced(path: &str, key: &str) -> Option<String> {
+    if !path.is_empty() && path != "defaults" {
+        let of_service = path.split('.').all(|part| ServiceFile::KEYS.contains(&part) || part == "defaults");
+        return (of_service && ServiceFile::KEYS.contains(&key))
+            .then(|| "move it above the first `[table]`".to_owned());
+    }
+    let tables = [("restart", Restart::KEYS), ("stop", Stop::KEYS), ("limits", Limits::KEYS), ("log", Log::KEYS)];
+    let table = tables.into_iter().find(|(_, keys)| keys.contains(&key))?.0;
+    let dot = if path.is_empty() { "" } else { "." };
+    Some(format!("move it below `[{path}{dot}{table}]`"))
+}
+
 /// The JSON Schema (draft 7) of the service file, for editors.
 pub fn schema() -> serde_json::Value {
     let generator = schemars::generate::SchemaSettings::draft07().into_generator();
@@ -278,6 +292,17 @@ fn without_null(value: &mut serde_json::Value) {
             }
             if let Some(Json::Array(choices)) = map.get_mut("anyOf") {
                 choices.retain(|choice| choice.get("type").is_none_or(|kind| kind != "null"));
+                // One choice is none; a reference stays wrapped, since draft 7 ignores what stands beside it.
+                if let [Json::Object(only)] = choices.as_slice()
+                    && !only.contains_key("$ref")
+                {
+                    let only = only.clone();
+                    map.remove("anyOf");
+                    map.extend(only);
+                }
+            }
+            if let Some(Json::Array(words)) = map.get_mut("enum") {
+                words.retain(|word| !word.is_null());
             }
             map.retain(|key, value| key != "default" || !value.is_null());
             map.values_mut().for_each(without_null);

@@ -1,15 +1,13 @@
 //! Single values of a service file: how each is written, read and described to editors.
 
-use super::reader::{Node, Reader, Value, clipped, nearest, type_name};
+use super::reader::{Node, Reader, Value, clipped, nearest};
 use crate::model::diagnostic::Code;
-use crate::model::limits::{Bound, Limit};
 use crate::model::policy::{RestartWhen, StopScope};
 use crate::model::signal::Signal;
 use crate::model::units::{self, BadUnit};
 use ::toml::de::DeValue;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -29,6 +27,8 @@ macro_rules! described {
         }
     };
 }
+
+pub(super) use described;
 
 impl Value for String {
     fn read(reader: &mut Reader<'_>, path: &str, node: &Node<'_>) -> Option<Self> {
@@ -53,7 +53,7 @@ impl Value for Vec<String> {
 }
 
 /// A whole number within `range`.
-fn integer(reader: &mut Reader<'_>, path: &str, node: &Node<'_>, range: RangeInclusive<u64>) -> Option<u64> {
+pub(super) fn integer(reader: &mut Reader<'_>, path: &str, node: &Node<'_>, range: RangeInclusive<u64>) -> Option<u64> {
     let DeValue::Integer(number) = node.get_ref() else {
         reader.wrong_type(path, node, "a number", &range.start().max(&1).to_string());
         return None;
@@ -64,7 +64,7 @@ fn integer(reader: &mut Reader<'_>, path: &str, node: &Node<'_>, range: RangeInc
             u64::MAX => format!("{} or more", range.start()),
             end => format!("{} to {end}", range.start()),
         };
-        let message = format!("{} is outside {wanted}", clipped(&number.to_string()));
+        let message = format!("{} is out of range", clipped(&number.to_string()));
         reader.wrong(node.span(), Code::BadValue, message, format!("write a number, {wanted}"));
     }
     value
@@ -83,7 +83,7 @@ fn fraction(reader: &mut Reader<'_>, path: &str, node: &Node<'_>, range: RangeIn
     let value = text.parse().ok().filter(|value| range.contains(value));
     if value.is_none() {
         let wanted = format!("{} to {}", range.start(), range.end());
-        let message = format!("{} is outside {wanted}", clipped(&text));
+        let message = format!("{} is out of range", clipped(&text));
         reader.wrong(node.span(), Code::BadValue, message, format!("write a number, {wanted}"));
     }
     value
@@ -162,7 +162,7 @@ pub struct DurationText;
 described!(DurationText, "Duration", { "type": "string", "examples": ["250ms", "10s", "1h30m"] });
 
 /// `read`, or its error told.
-fn or_say<T>(reader: &mut Reader<'_>, node: &Node<'_>, code: Code, read: Result<T, BadUnit>) -> Option<T> {
+pub(super) fn or_say<T>(reader: &mut Reader<'_>, node: &Node<'_>, code: Code, read: Result<T, BadUnit>) -> Option<T> {
     read.map_err(|bad| reader.wrong(node.span(), code, bad.message, bad.help)).ok()
 }
 
@@ -223,6 +223,9 @@ described!(CommandLine, "Command", {
     "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" }, "minItems": 1 }]
 });
 
+/// No service is in more groups than this.
+const MANY: usize = 256;
+
 /// A user or group: a name, or a number as text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account(pub String);
@@ -253,6 +256,11 @@ impl Value for Vec<Account> {
             reader.wrong_type(path, node, "a list of names", "[\"adm\", \"ssl-cert\"]");
             return None;
         };
+        if array.len() > MANY {
+            let message = format!("{} groups are more than {MANY}", array.len());
+            reader.wrong(node.span(), Code::BadValue, message, "name fewer groups");
+            return None;
+        }
         let read = |(index, element): (usize, &Node<'_>)| {
             let path = format!("{path}.{index}");
             reader.place(&path, element.span());
@@ -370,189 +378,5 @@ impl<T: Words> JsonSchema for ChoiceOf<T> {
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "type": "string", "enum": T::WORDS })
-    }
-}
-
-/// `environment`: texts by name; numbers and booleans are taken as their text.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Variables(pub BTreeMap<String, String>);
-
-impl Value for Variables {
-    fn read(reader: &mut Reader<'_>, path: &str, node: &Node<'_>) -> Option<Self> {
-        let DeValue::Table(table) = node.get_ref() else {
-            reader.wrong_type(path, node, "a table", "{ NAME = \"value\" }");
-            return None;
-        };
-        let mut variables = BTreeMap::new();
-        for (name, node) in table {
-            let variable = name.get_ref().as_ref();
-            let path = format!("{path}.{variable}");
-            reader.place(&path, node.span());
-            if let Some(message) = bad_variable(variable) {
-                reader.wrong(name.span(), Code::BadValue, message, "write a name of letters, digits and `_`");
-            } else if let Some(text) = scalar(reader, &path, node) {
-                variables.insert(variable.to_owned(), text);
-            }
-        }
-        Some(Self(variables))
-    }
-
-    fn over(mut self, under: Self) -> Self {
-        for (name, value) in under.0 {
-            self.0.entry(name).or_insert(value);
-        }
-        self
-    }
-}
-
-described!(Variables, "Environment", {
-    "type": "object", "additionalProperties": { "type": ["string", "integer", "number", "boolean"] }
-});
-
-/// Why `name` cannot be set by a file.
-pub fn bad_variable(name: &str) -> Option<String> {
-    if name.is_empty() || name.chars().any(|c| c == '=' || c.is_whitespace() || c.is_control()) {
-        return Some(format!("`{}` is no variable name", clipped(name)));
-    }
-    name.starts_with("ABIDE_").then(|| format!("`{}` is set by abide itself", clipped(name)))
-}
-
-/// A string, number or boolean as text.
-fn scalar(reader: &mut Reader<'_>, path: &str, node: &Node<'_>) -> Option<String> {
-    match node.get_ref() {
-        DeValue::Integer(number) if number.radix() == 10 => Some(number.as_str().to_owned()),
-        DeValue::Float(number) => Some(number.as_str().to_owned()),
-        DeValue::Boolean(value) => Some(value.to_string()),
-        DeValue::String(_) => reader.string(path, node),
-        other => {
-            let message = format!("a variable holds text, this is {}", type_name(other));
-            reader.wrong(node.span(), Code::WrongType, message, "put it in quotes");
-            None
-        }
-    }
-}
-
-/// What of abide's own environment a service gets.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Inherit {
-    /// All of it.
-    All,
-    /// None of it.
-    Nothing,
-    /// These variables, where they are set.
-    Names(Vec<String>),
-}
-
-impl Value for Inherit {
-    fn read(reader: &mut Reader<'_>, path: &str, node: &Node<'_>) -> Option<Self> {
-        match node.get_ref() {
-            DeValue::Boolean(true) => Some(Self::All),
-            DeValue::Boolean(false) => Some(Self::Nothing),
-            DeValue::Array(_) => reader.strings(path, node, "[\"TZ\"]").map(Self::Names),
-            _ => {
-                reader.wrong_type(path, node, "true, false or a list of names", "[\"TZ\", \"HTTP_PROXY\"]");
-                None
-            }
-        }
-    }
-}
-
-described!(Inherit, "Inherit", { "anyOf": [{ "type": "boolean" }, { "type": "array", "items": { "type": "string" } }] });
-
-/// Declares how the bounds of one sort of limit are written.
-macro_rules! bounds {
-    ($($(#[$doc:meta])* $name:ident: $parse:expr, $code:expr, $like:literal, $example:expr;)+) => {$(
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub struct $name(pub Limit);
-
-        impl Value for $name {
-            fn read(reader: &mut Reader<'_>, path: &str, node: &Node<'_>) -> Option<Self> {
-                limit(reader, path, node, &Quantity { parse: $parse, code: $code, like: $like }).map(Self)
-            }
-        }
-
-        described!($name, stringify!($name), {
-            "anyOf": [
-                { "type": ["integer", "string"], "examples": [$example, "unlimited"] },
-                {
-                    "type": "object", "additionalProperties": false, "required": ["soft", "hard"],
-                    "properties": { "soft": { "type": ["integer", "string"] }, "hard": { "type": ["integer", "string"] } }
-                }
-            ]
-        });
-    )+};
-}
-
-/// How a bound is written where it is no number.
-struct Quantity {
-    parse: fn(&str) -> Result<u64, BadUnit>,
-    code: Code,
-    like: &'static str,
-}
-
-bounds! {
-    /// A limit that counts.
-    CountLimit: count, Code::BadValue, "65536", 65536;
-    /// A limit in bytes.
-    SizeLimit: units::parse_size, Code::BadSize, "\"64MiB\"", "64MiB";
-    /// A limit in seconds.
-    SecondsLimit: |text| units::parse_duration(text).map(|time| time.as_secs()), Code::BadDuration, "\"10m\"", "10m";
-    /// A limit in microseconds.
-    MicrosLimit: |text| units::parse_duration(text).map(|time| time.as_micros() as u64), Code::BadDuration, "\"200ms\"", "200ms";
-}
-
-fn count(text: &str) -> Result<u64, BadUnit> {
-    let help = || "write a number, such as 65536, or \"unlimited\"".to_owned();
-    text.trim().parse().map_err(|_| BadUnit { message: format!("`{}` is no number", clipped(text)), help: help() })
-}
-
-/// A number, a text in the quantity's unit, `"unlimited"`, or `{ soft, hard }`.
-fn limit(reader: &mut Reader<'_>, path: &str, node: &Node<'_>, quantity: &Quantity) -> Option<Limit> {
-    let DeValue::Table(table) = node.get_ref() else {
-        return bound(reader, path, node, quantity).map(|both| Limit { soft: both, hard: both });
-    };
-    let (mut soft, mut hard) = (None, None);
-    for (key, node) in table {
-        let read = |reader: &mut Reader<'_>| Some(bound(reader, path, node, quantity));
-        match key.get_ref().as_ref() {
-            "soft" => soft = read(reader),
-            "hard" => hard = read(reader),
-            other => reader.unknown(path, other, key.span(), &["soft", "hard"], &[]),
-        }
-    }
-    let (Some(soft), Some(hard)) = (soft, hard) else {
-        let missing = if soft.is_none() { "soft" } else { "hard" };
-        let message = format!("`{missing}` is missing");
-        reader.wrong(
-            node.span(),
-            Code::BadValue,
-            message,
-            format!("write {{ soft = {0}, hard = {0} }}", quantity.like),
-        );
-        return None;
-    };
-    let (soft, hard) = (soft?, hard?);
-    if soft > hard {
-        let message = format!("the soft limit {soft} is above the hard limit {hard}");
-        reader.wrong(node.span(), Code::BadValue, message, "lower `soft` or raise `hard`");
-        return None;
-    }
-    Some(Limit { soft, hard })
-}
-
-fn bound(reader: &mut Reader<'_>, path: &str, node: &Node<'_>, quantity: &Quantity) -> Option<Bound> {
-    match node.get_ref() {
-        DeValue::String(text) if text == "unlimited" => Some(Bound::UNLIMITED),
-        DeValue::String(text) => {
-            let read = (quantity.parse)(text);
-            or_say(reader, node, quantity.code, read).map(Bound)
-        }
-        DeValue::Integer(_) => integer(reader, path, node, 0..=u64::MAX).map(Bound),
-        _ => {
-            let wanted = "a number, \"unlimited\" or { soft, hard }";
-            reader.wrong_type(path, node, wanted, quantity.like);
-            None
-        }
     }
 }
