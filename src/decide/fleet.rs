@@ -244,8 +244,7 @@ impl Fleet {
 
     fn remove(&mut self, name: &ServiceName) {
         let Some(member) = self.members.get_mut(name) else { return };
-        let old = member.accepted.take();
-        (member.removed, member.generation) = (true, member.generation + 1);
+        let old = member.lose();
         if let Some(step) = plan::step(old.as_ref().map(|old| &old.service), None, &self.turn.powers) {
             self.turn.effects.push(Effect::Announce(step));
         }

@@ -169,7 +169,7 @@ impl Instance {
             Phase::Resting(Rest::Backoff(_)) => State::Backoff,
             Phase::Resting(Rest::Failed) => State::Failed,
             // Else every attempt of one that waits would be two entries in the log.
-            Phase::Starting { .. } if self.starved => State::Waiting,
+            Phase::Starting { .. } if self.starved && self.want => State::Waiting,
             Phase::Starting { .. } => State::Starting,
             Phase::Running { .. } => State::Running,
             Phase::Stopping { .. } => State::Stopping,

@@ -233,6 +233,14 @@ impl Member {
         (findings, service)
     }
 
+    /// The entry is gone; gives the definition that was in force.
+    pub(super) fn lose(&mut self) -> Option<Arc<Definition>> {
+        self.diagnostics.clear();
+        self.errors.clear();
+        (self.valid, self.removed, self.generation) = (true, true, self.generation + 1);
+        self.accepted.take()
+    }
+
     /// How many slots there should be.
     pub(super) fn size(&self) -> u32 {
         self.accepted.as_ref().map_or(0, |definition| definition.service.instances)

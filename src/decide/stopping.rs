@@ -63,10 +63,6 @@ impl Ladder {
         self.scope
     }
 
-    pub(super) fn is_stuck(&self) -> bool {
-        self.rung == Rung::Stuck
-    }
-
     pub(super) fn main_gone(&self) -> bool {
         self.main_gone
     }
