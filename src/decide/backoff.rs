@@ -45,13 +45,7 @@ pub(super) struct Over {
 
 impl Backoff {
     /// When the next attempt is due after a run that is `over`; `None` to give up.
-    pub(super) fn next(
-        &mut self,
-        policy: &RestartPolicy,
-        over: Over,
-        now: Mono,
-        jitter: &mut Jitter,
-    ) -> Option<Mono> {
+    pub(super) fn next(&mut self, policy: &RestartPolicy, over: Over, now: Mono, jitter: &mut Jitter) -> Option<Mono> {
         let delay = if over.ran.is_some_and(|ran| ran >= policy.reset_after) {
             self.attempt = 0;
             Duration::ZERO

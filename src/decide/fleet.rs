@@ -230,13 +230,14 @@ impl Fleet {
         }
         let up = new.service.enabled && self.ending == Ending::No;
         for instance in &mut member.instances {
-            let up = up && instance.id.index < count;
-            if !up {
+            // One that is surplus goes as what it was: its output stays where it is.
+            let surplus = instance.id.index >= count;
+            if surplus || !up {
                 instance.want(false, cause, &mut self.turn);
             }
-            instance.edit(new, numbered, changes, &mut self.turn);
-            if up {
-                instance.want(true, cause, &mut self.turn);
+            if !surplus {
+                instance.edit(new, numbered, changes, &mut self.turn);
+                instance.want(up, cause, &mut self.turn);
             }
             self.books.note(&mut member.totals, instance, self.turn.now.mono);
         }

@@ -1,1 +1,3 @@
 //! Values to text. Pure; imports `model` only.
+
+pub mod plan;

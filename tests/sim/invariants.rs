@@ -26,7 +26,11 @@ pub(crate) fn check(world: &mut World) {
     let fresh: BTreeMap<ServiceName, ServiceStatus> =
         world.fleet.names().filter_map(|name| Some((name.clone(), status(world, name)?))).collect();
     assert_eq!(world.fragments, fresh, "incremental status differs from status from scratch");
-    assert_eq!(world.fleet.summary(), counted(&fresh, &world.accepted), "incremental summary differs from counting\n{fresh:#?}");
+    assert_eq!(
+        world.fleet.summary(),
+        counted(&fresh, &world.accepted),
+        "incremental summary differs from counting\n{fresh:#?}"
+    );
     for (name, service) in &fresh {
         let Some(definition) = world.accepted.get(name) else { continue };
         let longest = definition.service.restart.max_delay.max(definition.service.restart.spacing);
@@ -94,7 +98,12 @@ pub(crate) fn no_signal_without_reason(world: &World, run: RunId) {
     let Some(wanted) = world.accepted.get(&process.instance.service) else { return };
     let stays = wanted.service.enabled && process.instance.index < wanted.service.instances;
     let price = dearest(&diff(&process.definition.service, &wanted.service, &POWERS));
-    assert!(!stays || price == Price::Restart, "{} is signalled for nothing\n{}", process.instance, world.transcript.join("\n"));
+    assert!(
+        !stays || price == Price::Restart,
+        "{} is signalled for nothing\n{}",
+        process.instance,
+        world.transcript.join("\n")
+    );
 }
 
 /// What was announced for the names of a delta is the plan for all names; carried out, none is left.
@@ -132,7 +141,10 @@ pub(crate) fn converged(world: &World) {
             let lives = world.living(&id).any(|process| process.main);
             assert!(lives && state == State::Running || excused, "{id} is {state:?}, lives: {lives}\n{story}");
             let reason = &status.instances[index as usize].reason;
-            assert!(lives || reason.is_some() || world.shutdowns > 0, "{id} does not run and nothing says why\n{story}");
+            assert!(
+                lives || reason.is_some() || world.shutdowns > 0,
+                "{id} does not run and nothing says why\n{story}"
+            );
         }
         let failed = status.state == State::Failed;
         let limits_unmet = status.conditions.iter().any(|c| c.kind == abide::model::status::ConditionKind::LimitsMet);

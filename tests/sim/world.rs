@@ -202,7 +202,6 @@ impl World {
         let deadline = self.fleet.next_deadline().map(|at| at.0.max(self.now));
         let freed = self.freeing.first_key_value().map(|((at, _), _)| *at);
         let Some(at) = [flight, deadline, freed].into_iter().flatten().min().filter(|at| *at <= until) else {
-            self.now = self.now.max(if until == u64::MAX { self.now } else { until });
             return false;
         };
         self.now = at;
@@ -224,6 +223,7 @@ impl World {
     pub(crate) fn pass(&mut self, milliseconds: u64) {
         let until = self.now + milliseconds * MILLI;
         while self.step(until) {}
+        self.now = until;
     }
 
     /// Runs until nothing is left to happen.
@@ -272,7 +272,8 @@ impl World {
             Effect::AbandonSpawn { run, .. } => self.abandon(run),
             Effect::Signal { run, signal, scope, .. } => self.signal(run, signal, scope),
             Effect::SetLimits { instance, run, limits } => {
-                if let (Some(process), Some(now)) = (self.processes.get_mut(&run), self.accepted.get(&instance.service)) {
+                if let (Some(process), Some(now)) = (self.processes.get_mut(&run), self.accepted.get(&instance.service))
+                {
                     process.definition = now.clone();
                 }
                 let outcome = match self.limits_fail {
@@ -309,9 +310,8 @@ impl World {
 
     /// Processes of an instance that a second one must not meet.
     pub(crate) fn living<'a>(&'a self, instance: &'a InstanceId) -> impl Iterator<Item = &'a Process> {
-        let counts = |process: &&Process| {
-            process.main || (process.rest && !self.loosened.contains(&process.instance.service))
-        };
+        let counts =
+            |process: &&Process| process.main || (process.rest && !self.loosened.contains(&process.instance.service));
         self.processes.values().filter(move |process| process.instance == *instance).filter(counts)
     }
 
