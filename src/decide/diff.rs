@@ -7,6 +7,7 @@ use crate::model::logging::LogPolicy;
 use crate::model::plan::{Change, Price};
 use crate::model::policy::{RestartLimit, RestartPolicy, RestartWhen, StopPolicy, StopScope};
 use crate::model::service::{Environment, Identity, Kind, Run, Service};
+use crate::model::signal::Signal;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -56,7 +57,7 @@ pub fn diff(old: &Service, new: &Service, powers: &Powers) -> Vec<Change> {
     diff_base(&mut found, base, &new.base);
     diff_restart(&mut found, restart, &new.restart);
     diff_stop(&mut found, stop, &new.stop);
-    diff_limits(&mut found, limits, &new.limits, runs_within_reach(identity, powers), powers.may_raise);
+    diff_limits(&mut found, limits, &new.limits, runs_within_reach(identity, *powers), powers.may_raise);
     diff_log(&mut found, log, &new.log);
     found.0
 }
@@ -104,9 +105,10 @@ fn diff_run(found: &mut Changes, old: &Run, new: &Run) {
 fn diff_identity(found: &mut Changes, old: &Identity, new: &Identity) {
     let Identity { uid, gid, groups, change, user } = old;
     if (uid, user, change) != (&new.uid, &new.user, &new.change) {
-        let (from, to) = match user == &new.user {
-            true => (format!("{user} ({uid})"), format!("{} ({})", new.user, new.uid)),
-            false => (user.clone(), new.user.clone()),
+        let (from, to) = if user == &new.user {
+            (format!("{user} ({uid})"), format!("{} ({})", new.user, new.uid))
+        } else {
+            (user.clone(), new.user.clone())
         };
         found.push("user", Some(from), Some(to), Price::Restart);
     }
@@ -158,7 +160,7 @@ fn diff_restart(found: &mut Changes, old: &RestartPolicy, new: &RestartPolicy) {
 
 fn diff_stop(found: &mut Changes, old: &StopPolicy, new: &StopPolicy) {
     let StopPolicy { signal, timeout, scope } = old;
-    found.field("stop.signal", *signal, new.signal, |signal| signal.name(), Price::Live);
+    found.field("stop.signal", *signal, new.signal, Signal::name, Price::Live);
     found.field("stop.timeout", *timeout, new.timeout, duration, Price::Live);
     found.field("stop.scope", *scope, new.scope, scope_word, Price::Live);
 }
@@ -171,7 +173,7 @@ fn diff_log(found: &mut Changes, old: &LogPolicy, new: &LogPolicy) {
 }
 
 /// Whether `prlimit(2)` may touch the service's process at all.
-fn runs_within_reach(identity: &Identity, powers: &Powers) -> bool {
+fn runs_within_reach(identity: &Identity, powers: Powers) -> bool {
     powers.may_raise || !identity.change || identity.uid == powers.uid
 }
 
@@ -236,7 +238,7 @@ fn duration(time: Duration) -> String {
 
 fn size(bytes: u64) -> String {
     let units = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
-    match units.into_iter().find(|(unit, _)| bytes >= *unit && bytes % unit == 0) {
+    match units.into_iter().find(|(unit, _)| bytes >= *unit && bytes.is_multiple_of(*unit)) {
         Some((unit, word)) => format!("{}{word}", bytes / unit),
         None => bytes.to_string(),
     }

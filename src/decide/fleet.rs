@@ -230,13 +230,14 @@ impl Fleet {
         }
         let up = new.service.enabled && self.ending == Ending::No;
         for instance in &mut member.instances {
-            let up = up && instance.id.index < count;
-            if !up {
+            // One that is surplus goes as what it was: its output stays where it is.
+            let surplus = instance.id.index >= count;
+            if surplus || !up {
                 instance.want(false, cause, &mut self.turn);
             }
-            instance.edit(new, numbered, changes, &mut self.turn);
-            if up {
-                instance.want(true, cause, &mut self.turn);
+            if !surplus {
+                instance.edit(new, numbered, changes, &mut self.turn);
+                instance.want(up, cause, &mut self.turn);
             }
             self.books.note(&mut member.totals, instance, self.turn.now.mono);
         }
@@ -244,8 +245,7 @@ impl Fleet {
 
     fn remove(&mut self, name: &ServiceName) {
         let Some(member) = self.members.get_mut(name) else { return };
-        let old = member.accepted.take();
-        (member.removed, member.generation) = (true, member.generation + 1);
+        let old = member.lose();
         if let Some(step) = plan::step(old.as_ref().map(|old| &old.service), None, &self.turn.powers) {
             self.turn.effects.push(Effect::Announce(step));
         }

@@ -106,6 +106,7 @@ pub(super) enum Fit {
 }
 
 /// One process slot.
+#[expect(clippy::struct_excessive_bools, reason = "four independent claims")]
 #[derive(Debug)]
 pub(super) struct Instance {
     pub(super) id: InstanceId,
@@ -169,7 +170,7 @@ impl Instance {
             Phase::Resting(Rest::Backoff(_)) => State::Backoff,
             Phase::Resting(Rest::Failed) => State::Failed,
             // Else every attempt of one that waits would be two entries in the log.
-            Phase::Starting { .. } if self.starved => State::Waiting,
+            Phase::Starting { .. } if self.starved && self.want => State::Waiting,
             Phase::Starting { .. } => State::Starting,
             Phase::Running { .. } => State::Running,
             Phase::Stopping { .. } => State::Stopping,
@@ -198,7 +199,7 @@ impl Instance {
     pub(super) fn want(&mut self, up: bool, cause: &Words, turn: &mut Turn) {
         if self.want != up {
             self.want = up;
-            self.cause = cause.clone();
+            self.cause.clone_from(cause);
             self.forgive();
         }
         self.step(turn);
@@ -260,7 +261,7 @@ impl Instance {
             }
             Phase::Stopping { ladder, .. } => {
                 let climb = ladder.hurry(turn.now.mono);
-                self.climbed(climb, turn);
+                self.climbed(climb, "killed in haste", turn);
             }
             _ => {}
         }
@@ -276,19 +277,19 @@ impl Instance {
             }
             Phase::Stopping { ladder, .. } => {
                 let climb = ladder.climb(now);
-                self.climbed(climb, turn);
+                self.climbed(climb, "did not end in time, killed", turn);
             }
             _ => self.step(turn),
         }
     }
 
-    fn climbed(&mut self, climb: Climb, turn: &mut Turn) {
+    fn climbed(&mut self, climb: Climb, killed: &'static str, turn: &mut Turn) {
         let Phase::Stopping { run, ladder, then, .. } = self.phase else { return };
         match climb {
             Climb::Wait => {}
             Climb::Kill => {
                 self.signal(run, Signal::KILL, ladder.scope(), turn);
-                self.remark("did not end in time, killed".into(), turn);
+                self.remark(killed.into(), turn);
             }
             Climb::Stuck => self.remark("cannot be killed".into(), turn),
             Climb::LetBe => self.rest(then, "what is left is outside its process group".into(), None, turn),
@@ -324,7 +325,8 @@ impl Instance {
             (Event::TreeEmpty { run: of, .. }, Phase::Stopping { run, ladder, then, .. })
                 if of == run && ladder.main_gone() =>
             {
-                self.rest(then, "all of it is gone".into(), None, turn);
+                let why = if then == Rest::Down { "all of it is gone".into() } else { self.cause.clone() };
+                self.rest(then, why, None, turn);
             }
             (Event::LimitsSet { run: of, outcome, .. }, Phase::Running { run, .. }) if of == run => {
                 match (outcome, &mut self.process) {
@@ -346,13 +348,17 @@ impl Instance {
         if let Failure::Limit { .. } = failure {
             self.fit = Fit::Unmet(failure.to_string());
         }
-        self.starved = *failure == Failure::NoDescriptors;
-        if self.starved {
-            return self.rest(Rest::Waiting, failure.to_string().into(), None, turn);
+        if *failure == Failure::NoDescriptors {
+            self.rest(Rest::Waiting, failure.to_string().into(), None, turn);
+            self.starved = self.want;
+            return;
         }
+        self.starved = false;
         let over = Over { ordered, ran: None };
         let (rest, why) = match self.wanted.service.restart.when {
-            RestartWhen::Never if self.is_current() => (Rest::Failed, format!("{failure}; not tried again under policy \"never\"").into()),
+            RestartWhen::Never if self.is_current() => {
+                (Rest::Failed, format!("{failure}; not tried again under policy \"never\"").into())
+            }
             _ => self.next_attempt(&failure.to_string(), over, turn),
         };
         self.rest(rest, why, None, turn);
@@ -364,15 +370,18 @@ impl Instance {
         self.last = Some(Ended { at: turn.now.wall, exit, asked: false, ran });
         self.starved = false;
         self.owed = Some(exit);
-        let (rest, why) = match self.is_current() && is_done(&self.wanted.service.restart, exit) {
-            true => (Rest::Done, format!("{exit}, not restarted by its policy").into()),
-            false => self.next_attempt(&exit.to_string(), Over { ordered, ran: Some(ran) }, turn),
+        let (rest, why) = if self.is_current() && is_done(&self.wanted.service.restart, exit) {
+            (Rest::Done, format!("{exit}, not restarted by its policy").into())
+        } else {
+            self.next_attempt(&exit.to_string(), Over { ordered, ran: Some(ran) }, turn)
         };
         let scope = self.wanted.service.stop.scope;
         if !leftovers || scope == StopScope::Process {
             return self.rest(rest, why, Some(exit), turn);
         }
         self.signal(run, Signal::KILL, scope, turn);
+        // What follows the sweep is told when it follows; an edit in between has a cause of its own.
+        self.cause = why;
         let ladder = Ladder::sweep(scope, turn.now.mono);
         let phase = Phase::Stopping { run, since, ladder, then: rest };
         self.enter(phase, format!("{exit}; ending what it left behind").into(), Some(exit), turn);
@@ -405,8 +414,8 @@ impl Instance {
                 (Rest::Backoff(at), format!("{end}, next attempt in {delay:.1} s").into())
             }
             None => {
-                let limit = policy.limit.unwrap_or(crate::model::policy::RestartLimit { count: 0, window: Duration::ZERO });
-                let failure = Failure::TooManyRestarts { count: limit.count, window: limit.window, last: end.to_owned() };
+                let (count, window) = policy.limit.map_or((0, Duration::ZERO), |limit| (limit.count, limit.window));
+                let failure = Failure::TooManyRestarts { count, window, last: end.to_owned() };
                 (Rest::Failed, failure.to_string().into())
             }
         }
@@ -454,8 +463,8 @@ impl Instance {
         if dearest(&changes) == Price::Restart {
             return self.stop(in_words(&changes).into(), turn);
         }
-        let changed = new.limits.iter().filter(|(kind, limit)| old.limits.get(kind) != Some(limit));
-        let limits: Limits = changed.map(|(kind, limit)| (*kind, *limit)).collect();
+        let altered = new.limits.iter().filter(|(kind, limit)| old.limits.get(kind) != Some(limit));
+        let limits: Limits = altered.map(|(kind, limit)| (*kind, *limit)).collect();
         if !limits.is_empty() {
             self.fit = Fit::Asked;
             turn.effects.push(Effect::SetLimits { instance: self.id.clone(), run, limits });
@@ -481,7 +490,7 @@ impl Instance {
         for signal in signals {
             self.signal(run, signal, ladder.scope(), turn);
         }
-        self.cause = why.clone();
+        self.cause.clone_from(&why);
         self.enter(Phase::Stopping { run, since, ladder, then: Rest::Down }, why, None, turn);
     }
 

@@ -33,6 +33,7 @@ pub(super) struct Noted {
 }
 
 /// All about an instance that counts.
+#[expect(clippy::struct_excessive_bools, reason = "each is a claim that is counted by itself")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Mark {
     state: State,
@@ -116,6 +117,7 @@ impl Totals {
 }
 
 /// What one service adds to the summary.
+#[expect(clippy::struct_excessive_bools, reason = "each is a claim that is counted by itself")]
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Tally {
     pub(super) desired: bool,
@@ -220,7 +222,12 @@ impl Member {
     }
 
     /// Takes what the entry says about itself; gives what is new about it, and its definition.
-    pub(super) fn read(&mut self, name: &ServiceName, entry: Entry, now: Wall) -> (Vec<Finding>, Option<Arc<Definition>>) {
+    pub(super) fn read(
+        &mut self,
+        name: &ServiceName,
+        entry: Entry,
+        now: Wall,
+    ) -> (Vec<Finding>, Option<Arc<Definition>>) {
         let Entry { file, drop_ins, kind, file_hash, service, diagnostics } = entry;
         let mut findings: Vec<Finding> = newly(&self.diagnostics, &diagnostics);
         if service.is_some() && !self.valid {
@@ -231,6 +238,14 @@ impl Member {
         (self.diagnostics, self.valid, self.removed) = (diagnostics, service.is_some(), false);
         self.generation += 1;
         (findings, service)
+    }
+
+    /// The entry is gone; gives the definition that was in force.
+    pub(super) fn lose(&mut self) -> Option<Arc<Definition>> {
+        self.diagnostics.clear();
+        self.errors.clear();
+        (self.valid, self.removed, self.generation) = (true, true, self.generation + 1);
+        self.accepted.take()
     }
 
     /// How many slots there should be.

@@ -16,3 +16,5 @@ mod restarts;
 mod stopping;
 mod timers;
 pub mod view;
+#[cfg(test)]
+mod samples;

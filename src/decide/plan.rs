@@ -29,10 +29,10 @@ pub fn step(old: Option<&Service>, new: Option<&Service>, powers: &Powers) -> Op
             (true, 0) => bare(new, Action::Nothing, "new, without instances"),
             (true, _) => bare(new, Action::Start, "new"),
         }),
-        (Some(old), None) => Some(match runs(old) {
-            true => bare(old, Action::Stop, "removed"),
-            false => bare(old, Action::Nothing, "removed"),
-        }),
+        (Some(old), None) => {
+            let action = if old.enabled && old.instances > 0 { Action::Stop } else { Action::Nothing };
+            Some(bare(old, action, "removed"))
+        }
         (Some(old), Some(new)) => {
             let changes = diff(old, new, powers);
             (!changes.is_empty()).then(|| changed(old, new, changes))
@@ -59,10 +59,6 @@ fn action_for(price: Price, old: &Service) -> Action {
         Price::Restart if old.instances > 0 => Action::Restart,
         Price::Restart | Price::Live => Action::Live,
     }
-}
-
-fn runs(service: &Service) -> bool {
-    service.enabled && service.instances > 0
 }
 
 fn bare(service: &Service, action: Action, reason: &str) -> Step {

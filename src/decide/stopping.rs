@@ -20,8 +20,12 @@ pub(super) struct Ladder {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Rung {
-    Asked { until: Mono },
-    Killed { until: Mono },
+    Asked {
+        until: Mono,
+    },
+    Killed {
+        until: Mono,
+    },
     /// In the kernel's hands: nothing more can be done but never to start a second copy.
     Stuck,
 }
@@ -61,10 +65,6 @@ impl Ladder {
 
     pub(super) fn scope(&self) -> StopScope {
         self.scope
-    }
-
-    pub(super) fn is_stuck(&self) -> bool {
-        self.rung == Rung::Stuck
     }
 
     pub(super) fn main_gone(&self) -> bool {

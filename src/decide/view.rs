@@ -2,11 +2,11 @@
 //! twice has the same answer.
 
 use super::fleet::{Ending, Fleet};
-use super::instance::{Fit, Instance, Phase, Rest};
+use super::instance::{Ended, Fit, Instance, Phase, Rest};
 use super::member::{CONDITIONS, Member};
 use crate::model::desired::Definition;
 use crate::model::diagnostic::Code;
-use crate::model::limits::{Bound, Limits};
+use crate::model::limits::{Bound, Limit, Limits};
 use crate::model::name::{InstanceId, ServiceName};
 use crate::model::outcome::Exit;
 use crate::model::status::{
@@ -81,9 +81,7 @@ fn reason_and_message(kind: ConditionKind, member: &Member) -> (String, String) 
     match kind {
         ConditionKind::ConfigValid => error(None),
         ConditionKind::SourceTrusted => error(Some(Code::Untrusted)),
-        ConditionKind::InSync => {
-            ("VersionDiffers".to_owned(), "a process does not run what the file says".to_owned())
-        }
+        ConditionKind::InSync => ("VersionDiffers".to_owned(), "a process does not run what the file says".to_owned()),
         ConditionKind::LimitsMet => {
             let unmet = member.instances.iter().find_map(|instance| match &instance.fit {
                 Fit::Unmet(why) => Some(why.clone()),
@@ -165,18 +163,18 @@ fn next_attempt(instance: &Instance, now: Now) -> Option<Wall> {
     Some(Wall(now.wall.0.saturating_add(i64::try_from(ahead).unwrap_or(i64::MAX))))
 }
 
-fn last_exit(last: &super::instance::Ended) -> LastExit {
-    let (kind, code, signal, core) = match last.exit {
+fn last_exit(last: &Ended) -> LastExit {
+    let (kind, code, by, core) = match last.exit {
         Exit::Code(code) => (ExitKind::Code, Some(code), None, false),
         Exit::Signal { signal, core } => (ExitKind::Signal, None, Some(signal.to_string()), core),
         Exit::Unknown => (ExitKind::Unknown, None, None, false),
     };
     let ran_ms = u64::try_from(last.ran.as_millis()).unwrap_or(u64::MAX);
-    LastExit { at: last.at, kind, code, signal, core, asked: last.asked, ran_ms }
+    LastExit { at: last.at, kind, code, signal: by, core, asked: last.asked, ran_ms }
 }
 
 fn limits(limits: &Limits) -> BTreeMap<String, LimitStatus> {
     let number = |bound: Bound| (bound != Bound::UNLIMITED).then_some(bound.0);
-    let shown = |limit: &crate::model::limits::Limit| LimitStatus { soft: number(limit.soft), hard: number(limit.hard) };
+    let shown = |limit: &Limit| LimitStatus { soft: number(limit.soft), hard: number(limit.hard) };
     limits.iter().map(|(kind, limit)| (kind.key().to_owned(), shown(limit))).collect()
 }

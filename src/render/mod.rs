@@ -4,3 +4,4 @@ pub mod diagnostic;
 pub mod prometheus;
 pub mod snapshot;
 pub mod status;
+pub mod plan;

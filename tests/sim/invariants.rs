@@ -26,7 +26,11 @@ pub(crate) fn check(world: &mut World) {
     let fresh: BTreeMap<ServiceName, ServiceStatus> =
         world.fleet.names().filter_map(|name| Some((name.clone(), status(world, name)?))).collect();
     assert_eq!(world.fragments, fresh, "incremental status differs from status from scratch");
-    assert_eq!(world.fleet.summary(), counted(&fresh), "incremental summary differs from counting\n{fresh:#?}");
+    assert_eq!(
+        world.fleet.summary(),
+        counted(&fresh, &world.accepted),
+        "incremental summary differs from counting\n{fresh:#?}"
+    );
     for (name, service) in &fresh {
         let Some(definition) = world.accepted.get(name) else { continue };
         let longest = definition.service.restart.max_delay.max(definition.service.restart.spacing);
@@ -49,9 +53,10 @@ fn status(world: &World, name: &ServiceName) -> Option<ServiceStatus> {
 }
 
 /// The summary, by counting.
-fn counted(services: &BTreeMap<ServiceName, ServiceStatus>) -> Summary {
+fn counted(services: &BTreeMap<ServiceName, ServiceStatus>, accepted: &Accepted) -> Summary {
     let count = |holds: &dyn Fn(&ServiceStatus) -> bool| services.values().filter(|s| holds(s)).count() as u64;
     let has = |state: State| move |s: &ServiceStatus| s.instances.iter().any(|i| i.state == state);
+    let wanted = |s: &ServiceStatus| accepted.get(&s.name).map_or(0, |d| d.service.instances as usize);
     let invalid = |s: &ServiceStatus| !s.errors.is_empty();
     let critical = |s: &ServiceStatus| {
         s.instances.iter().any(|i| matches!(i.state, State::Failed | State::Backoff | State::Waiting))
@@ -64,7 +69,9 @@ fn counted(services: &BTreeMap<ServiceName, ServiceStatus>) -> Summary {
     Summary {
         desired: count(&|s| s.desired == Desired::Running),
         as_desired: count(&|s| s.as_desired),
-        running: count(&|s| s.desired == Desired::Running && s.instances.iter().all(|i| i.state == State::Running)),
+        running: count(&|s| {
+            s.desired == Desired::Running && s.instances.iter().take(wanted(s)).all(|i| i.state == State::Running)
+        }),
         failed: count(&has(State::Failed)),
         backoff: count(&has(State::Backoff)),
         config_invalid: count(&invalid),
@@ -91,7 +98,12 @@ pub(crate) fn no_signal_without_reason(world: &World, run: RunId) {
     let Some(wanted) = world.accepted.get(&process.instance.service) else { return };
     let stays = wanted.service.enabled && process.instance.index < wanted.service.instances;
     let price = dearest(&diff(&process.definition.service, &wanted.service, &POWERS));
-    assert!(!stays || price == Price::Restart, "{} is signalled for nothing\n{}", process.instance, world.transcript.join("\n"));
+    assert!(
+        !stays || price == Price::Restart,
+        "{} is signalled for nothing\n{}",
+        process.instance,
+        world.transcript.join("\n")
+    );
 }
 
 /// What was announced for the names of a delta is the plan for all names; carried out, none is left.
@@ -129,7 +141,10 @@ pub(crate) fn converged(world: &World) {
             let lives = world.living(&id).any(|process| process.main);
             assert!(lives && state == State::Running || excused, "{id} is {state:?}, lives: {lives}\n{story}");
             let reason = &status.instances[index as usize].reason;
-            assert!(lives || reason.is_some() || world.shutdowns > 0, "{id} does not run and nothing says why\n{story}");
+            assert!(
+                lives || reason.is_some() || world.shutdowns > 0,
+                "{id} does not run and nothing says why\n{story}"
+            );
         }
         let failed = status.state == State::Failed;
         let limits_unmet = status.conditions.iter().any(|c| c.kind == abide::model::status::ConditionKind::LimitsMet);

@@ -66,6 +66,8 @@ pub(crate) struct World {
     /// What the files say that the fleet must have taken: the last good ones, less those gone.
     pub(crate) accepted: BTreeMap<ServiceName, Arc<Definition>>,
     pub(crate) bad: BTreeSet<ServiceName>,
+    /// Services that ever had a narrower scope than the tree: what they leave is their own affair.
+    loosened: BTreeSet<ServiceName>,
     pub(crate) processes: BTreeMap<RunId, Process>,
     pub(crate) behaviours: BTreeMap<ServiceName, Behaviour>,
     pub(crate) slots: usize,
@@ -90,6 +92,7 @@ impl World {
             now: 0,
             accepted: BTreeMap::new(),
             bad: BTreeSet::new(),
+            loosened: BTreeSet::new(),
             processes: BTreeMap::new(),
             behaviours: BTreeMap::new(),
             slots: usize::MAX,
@@ -141,6 +144,9 @@ impl World {
             match entry {
                 Some(Entry { service: Some(definition), .. }) => {
                     self.accepted.insert(name.clone(), definition.clone());
+                    if definition.service.stop.scope != StopScope::Tree {
+                        self.loosened.insert(name.clone());
+                    }
                     self.bad.remove(name);
                 }
                 Some(_) => {
@@ -196,7 +202,6 @@ impl World {
         let deadline = self.fleet.next_deadline().map(|at| at.0.max(self.now));
         let freed = self.freeing.first_key_value().map(|((at, _), _)| *at);
         let Some(at) = [flight, deadline, freed].into_iter().flatten().min().filter(|at| *at <= until) else {
-            self.now = self.now.max(if until == u64::MAX { self.now } else { until });
             return false;
         };
         self.now = at;
@@ -204,8 +209,8 @@ impl World {
             let (_, id) = self.freeing.pop_first().unwrap();
             self.open.remove(&id);
         } else if flight == Some(at) {
-            let (_, event) = self.flight.pop_first().unwrap();
-            if self.still_true(&event) {
+            let (_, mut event) = self.flight.pop_first().unwrap();
+            if self.still_true(&mut event) {
                 self.deliver(event);
             }
         } else {
@@ -218,6 +223,7 @@ impl World {
     pub(crate) fn pass(&mut self, milliseconds: u64) {
         let until = self.now + milliseconds * MILLI;
         while self.step(until) {}
+        self.now = until;
     }
 
     /// Runs until nothing is left to happen.
@@ -234,9 +240,12 @@ impl World {
     // The processes.
 
     /// An end that was scheduled for a process comes only if it has not ended otherwise.
-    fn still_true(&mut self, event: &Event) -> bool {
-        let Event::Exited { run, .. } = event else { return true };
-        self.processes.get_mut(run).is_some_and(|process| std::mem::replace(&mut process.main, false))
+    /// What is left then is seen then.
+    fn still_true(&mut self, event: &mut Event) -> bool {
+        let Event::Exited { run, leftovers, .. } = event else { return true };
+        let Some(process) = self.processes.get_mut(run) else { return false };
+        *leftovers = process.rest;
+        std::mem::replace(&mut process.main, false)
     }
 
     /// A process ends by itself, now.
@@ -263,6 +272,10 @@ impl World {
             Effect::AbandonSpawn { run, .. } => self.abandon(run),
             Effect::Signal { run, signal, scope, .. } => self.signal(run, signal, scope),
             Effect::SetLimits { instance, run, limits } => {
+                if let (Some(process), Some(now)) = (self.processes.get_mut(&run), self.accepted.get(&instance.service))
+                {
+                    process.definition = now.clone();
+                }
                 let outcome = match self.limits_fail {
                     true => Err(Failure::Prepare("not permitted".to_owned())),
                     false => Ok(limits),
@@ -286,8 +299,8 @@ impl World {
             }
             Effect::Announce(step) => self.announced.push(step),
             Effect::Finished => {
-                let tree = |process: &&Process| process.definition.service.stop.scope == StopScope::Tree;
-                let left = self.processes.values().filter(tree).find(|process| process.main || process.rest);
+                let instances: Vec<InstanceId> = self.processes.values().map(|p| p.instance.clone()).collect();
+                let left = instances.iter().find(|id| self.living(id).next().is_some());
                 assert!(left.is_none(), "finished while {left:?} lives");
                 self.finished = true;
                 self.note("finished");
@@ -297,9 +310,8 @@ impl World {
 
     /// Processes of an instance that a second one must not meet.
     pub(crate) fn living<'a>(&'a self, instance: &'a InstanceId) -> impl Iterator<Item = &'a Process> {
-        let counts = |process: &&Process| {
-            process.main || (process.rest && process.definition.service.stop.scope == StopScope::Tree)
-        };
+        let counts =
+            |process: &&Process| process.main || (process.rest && !self.loosened.contains(&process.instance.service));
         self.processes.values().filter(move |process| process.instance == *instance).filter(counts)
     }
 
