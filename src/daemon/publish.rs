@@ -14,7 +14,7 @@ use nix::sys::stat::{UtimensatFlags, utimensat};
 use nix::sys::time::TimeSpec;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, BufWriter, Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -127,6 +127,7 @@ impl Pace {
 ///
 /// The time taken is that on the clock, so a slow disk stretches the interval too; at most to half
 /// a minute.
+#[expect(clippy::cast_precision_loss, reason = "a rate needs no 15 digits")]
 pub fn next_write(now: Mono, bytes: u64, cost: Duration, share: Share) -> Mono {
     let parts = match share {
         Share::Whole => 1.0,
@@ -319,9 +320,9 @@ impl Publisher {
         abide.truncated = truncated;
         let shown = self.services.values().filter(|cached| !truncated || !cached.as_desired);
         let json = shown.map(|cached| &*cached.json);
-        let lines = self.services.values().map(|cached| &cached.lines);
+        let lines: Vec<&Lines> = self.services.values().map(|cached| &cached.lines).filter(|l| !l.is_empty()).collect();
         let bytes = replace(&self.dir, JSON, |out| snapshot::write(out, &self.envelope, json))?;
-        Ok(bytes + replace(&self.dir, PROM, |out| prometheus::write(out, &self.envelope, lines))?)
+        Ok(bytes + replace(&self.dir, PROM, |out| prometheus::write(out, &self.envelope, &lines))?)
     }
 
     fn write_index(&self) -> Result<u64, PublishError> {
@@ -385,8 +386,8 @@ fn replace(
         file.set_permissions(Permissions::from_mode(0o644))?;
         let mut out = BufWriter::with_capacity(PIECE, file);
         fill(&mut out)?;
-        let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
-        let bytes = io::Seek::stream_position(&mut &file)?;
+        let mut done = out.into_inner().map_err(io::IntoInnerError::into_error)?;
+        let bytes = done.stream_position()?;
         fs::rename(&temporary, dir.join(name))?;
         Ok(bytes)
     });
@@ -428,17 +429,20 @@ fn last_seq(dir: &Path) -> u64 {
 
 /// Removes what an earlier supervisor may have left: half-written files, the index, the services' files.
 fn sweep(dir: &Path) {
-    let ours = |name: &str| {
-        name == INDEX || (name.ends_with(".tmp") && (name.starts_with(".status.") || name.starts_with(".services.")))
-    };
-    sweep_files(dir, ours);
+    let half = |name: &str| is_half(name) && (name.starts_with(".status.") || name.starts_with(".services."));
+    sweep_files(dir, |name| name == INDEX || half(name));
     sweep_services(dir);
 }
 
 fn sweep_services(dir: &Path) {
     let dir = dir.join(PER_SERVICE);
-    sweep_files(&dir, |name| name.ends_with(".json") || (name.starts_with('.') && name.ends_with(".tmp")));
+    sweep_files(&dir, |name| name.strip_suffix(".json").is_some() || is_half(name));
     let _ = fs::remove_dir(dir);
+}
+
+/// The name of a file that was being written.
+fn is_half(name: &str) -> bool {
+    name.starts_with('.') && name.strip_suffix(".tmp").is_some()
 }
 
 fn sweep_files(dir: &Path, ours: impl Fn(&str) -> bool) {

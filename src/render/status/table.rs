@@ -154,7 +154,7 @@ fn draw(rows: &[Row], style: &Style) -> String {
         }
         text.push('\n');
         for more in rest {
-            text.push_str(&format!("{:indent$}{more}\n", ""));
+            text.extend([" ".repeat(indent).as_str(), more, "\n"]);
         }
     }
     text
