@@ -184,6 +184,7 @@ fn watch(args: &StatusArgs, runtime_dir: &Path, lock: Option<&Path>) -> u8 {
     let screen = io::stdout().is_terminal();
     let mut before = None;
     let mut last = String::new();
+    let mut begin = if screen { "\x1b[2J" } else { "" };
     loop {
         let stamp = read::stamp(runtime_dir);
         if before.as_ref().is_none_or(|(seen, _)| *seen != stamp) || stamp.is_none() {
@@ -201,7 +202,7 @@ fn watch(args: &StatusArgs, runtime_dir: &Path, lock: Option<&Path>) -> u8 {
             None => String::new(),
         };
         let shown = if screen {
-            format!("\x1b[H{}\x1b[J", text.replace('\n', "\x1b[K\n"))
+            format!("{}\x1b[H{}\x1b[J", std::mem::take(&mut begin), text.replace('\n', "\x1b[K\n"))
         } else if text == last {
             String::new()
         } else {
