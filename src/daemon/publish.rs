@@ -135,12 +135,21 @@ impl Publisher {
         self.note(name);
     }
 
-    /// Replaces all but the services.
-    pub fn set_envelope(&mut self, envelope: Envelope) {
-        *self.envelope_mut() = envelope;
+    /// Replaces all but the services; leads to a write if that makes a difference.
+    pub fn set_envelope(&mut self, mut envelope: Envelope) {
+        let (new, old) = (&mut envelope.abide, &self.envelope.abide);
+        new.snapshot_seq = old.snapshot_seq;
+        new.written_at = old.written_at;
+        new.monotonic_ns = old.monotonic_ns;
+        new.heartbeat_interval_ms = old.heartbeat_interval_ms;
+        new.truncated = old.truncated;
+        if envelope != self.envelope {
+            *self.envelope_mut() = envelope;
+        }
     }
 
-    /// All but the services, to be changed in place. Leads to a write.
+    /// All but the services, to be changed in place; leads to a write. What each write fills in
+    /// (number, times, heartbeat, `truncated`) is to be left alone.
     pub fn envelope_mut(&mut self) -> &mut Envelope {
         self.main.touch();
         &mut self.envelope
@@ -173,7 +182,7 @@ impl Publisher {
         let done = if main || index {
             self.write(now, main, index)
         } else if self.beat.is_some_and(|at| at <= now.mono) {
-            self.touch(now.mono)
+            self.touch(now)
         } else {
             return Ok(Published::Nothing);
         };
@@ -301,11 +310,17 @@ impl Publisher {
         }
     }
 
-    fn touch(&mut self, now: Mono) -> Result<Published, PublishError> {
+    /// A file that somebody removed is written again.
+    fn touch(&mut self, now: Now) -> Result<Published, PublishError> {
         for name in [JSON, PROM] {
-            touch(&self.dir, name)?;
+            match touch(&self.dir, name) {
+                Err(error) if error.source.kind() == io::ErrorKind::NotFound => {
+                    return self.write_parts(now, true, self.services.len() > WHOLE);
+                }
+                other => other?,
+            }
         }
-        self.rest_beat(now);
+        self.rest_beat(now.mono);
         Ok(Published::Heartbeat)
     }
 
