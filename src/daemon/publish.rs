@@ -171,7 +171,8 @@ impl Publisher {
         self.main.touch();
     }
 
-    /// When [`Self::poll`] wants to be called; `None`: not before something changes.
+    /// When [`Self::poll`] wants to be called; a time in the past means now, as after each change;
+    /// `None`: not before something changes.
     pub fn next_deadline(&self) -> Option<Mono> {
         [self.main.deadline(), self.index.deadline(), self.beat].into_iter().flatten().min()
     }
