@@ -14,7 +14,7 @@ fn page(envelope: &Envelope, services: &[ServiceStatus], detail: Detail) -> Stri
     let detail = detail.settled(services.len());
     let lines: Vec<Lines> = services.iter().map(|s| Lines::of(&s.name, &Facts::of(s), detail)).collect();
     let mut bytes = Vec::new();
-    write(&mut bytes, envelope, lines.iter()).expect("memory takes all");
+    write(&mut bytes, envelope, &lines.iter().collect::<Vec<_>>()).expect("memory takes all");
     String::from_utf8(bytes).expect("text")
 }
 

@@ -6,7 +6,7 @@ use abide::daemon::publish::{PublishPolicy, Published, Publisher, Share, next_wr
 use abide::model::name::ServiceName;
 use abide::model::status::{AbideState, ServiceStatus, State, Status};
 use abide::model::time::{Mono, Now, Wall};
-use abide::render::snapshot::{INDEX, WHOLE};
+use abide::render::snapshot::{Envelope, INDEX, WHOLE};
 use proptest::prelude::*;
 use sample::{NOW, envelope, flaky, greedy, misspelt, mixed, service, workers};
 use std::collections::BTreeMap;
@@ -47,7 +47,9 @@ fn many(count: usize) -> Vec<ServiceStatus> {
 }
 
 fn put(publisher: &mut Publisher, services: &[ServiceStatus]) {
-    services.iter().for_each(|s| publisher.update(&s.name, Some(s)));
+    for service in services {
+        publisher.update(&service.name, Some(service));
+    }
 }
 
 #[test]
@@ -99,6 +101,29 @@ fn the_heartbeat_renews_the_age_of_both_files_and_nothing_else() {
         assert!(file.modified().expect("known") > std::time::UNIX_EPOCH);
     }
     assert_eq!(publisher.next_deadline(), Some(at(30_010).mono));
+}
+
+#[test]
+fn files_that_somebody_removed_come_back_with_the_next_heartbeat() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let run = dir.path().join("abide");
+    let mut publisher = publisher(&run, PublishPolicy::default());
+    drive(&mut publisher, 0, 100);
+    std::fs::remove_dir_all(&run).expect("ours");
+    assert_eq!(publisher.poll(at(15_010)).expect("writes"), Published::Written);
+    assert_eq!(read(&run).abide.snapshot_seq, 2);
+}
+
+#[test]
+fn an_envelope_that_says_the_same_is_not_written_and_never_turns_the_number_back() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut publisher = publisher(dir.path(), PublishPolicy::default());
+    drive(&mut publisher, 0, 100);
+    publisher.set_envelope(envelope());
+    assert_eq!(drive(&mut publisher, 1_000, 2_000), [0_u64; 0]);
+    publisher.set_envelope(Envelope { generation: 8, ..envelope() });
+    assert_eq!(drive(&mut publisher, 2_000, 3_000), [2_010]);
+    assert_eq!((read(dir.path()).generation, read(dir.path()).abide.snapshot_seq), (8, 2));
 }
 
 #[test]
@@ -273,20 +298,20 @@ proptest! {
 
     #[test]
     fn writes_stay_within_four_a_second_five_percent_and_five_megabytes(
-        bytes in 0..100_000_000_u64,
+        bytes in 0..100_000_000_u32,
         millis in 0..1_000_u64,
     ) {
         let cost = Duration::from_millis(millis);
-        let pause = |share| next_write(Mono(7), bytes, cost, share).since(Mono(7)).as_secs_f64();
+        let pause = |share| next_write(Mono(7), bytes.into(), cost, share).since(Mono(7)).as_secs_f64();
         let (whole, main, index) = (pause(Share::Whole), pause(Share::Main), pause(Share::Index));
         prop_assert!(whole >= 0.25 && index >= whole && main >= index);
         prop_assert!(whole <= 30.0 && main <= 30.0 && index <= 30.0);
         if whole < 30.0 {
-            prop_assert!(bytes as f64 / whole <= 5.001e6 && cost.as_secs_f64() / whole <= 0.050_01);
+            prop_assert!(f64::from(bytes) / whole <= 5.001e6 && cost.as_secs_f64() / whole <= 0.050_01);
         }
         if main < 30.0 {
             let rate = |of: f64| of / main + of / index;
-            prop_assert!(rate(bytes as f64) <= 5.001e6 && rate(cost.as_secs_f64()) <= 0.050_01, "both together");
+            prop_assert!(rate(bytes.into()) <= 5.001e6 && rate(cost.as_secs_f64()) <= 0.050_01, "both together");
         }
     }
 }

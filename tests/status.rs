@@ -51,6 +51,12 @@ fn a_watched_screen_is_filled_and_begins_with_what_needs_attention() {
     let text = table(&long(), NOW, &Style { height: Some(16), ..WIDE });
     assert!(text.lines().count() < 16, "{text}");
     golden("watched", &text);
+    for height in 0..60 {
+        for width in [40, 80, 120] {
+            let style = Style { height: Some(height), width: Some(width), ..PIPE };
+            assert!(table(&mixed(), NOW, &style).lines().count() <= height);
+        }
+    }
 }
 
 #[test]

@@ -60,7 +60,6 @@ pub fn run(args: &StatusArgs, runtime_dir: &Path, lock: Option<&Path>) -> u8 {
     }
     let now = wall(SystemTime::now());
     match read(runtime_dir, lock) {
-        Ok(reading) if args.nagios => check(args, &reading, now),
         Ok(reading) => {
             let answer = answer(args, &reading, now, &style(false));
             answer.complaints.iter().for_each(|sentence| complain(sentence));
@@ -83,16 +82,23 @@ fn contradiction(args: &StatusArgs) -> Option<&'static str> {
     }
 }
 
-/// What is printed, what is complained of, and the exit code.
-struct Answer {
-    text: String,
-    complaints: Vec<String>,
-    code: u8,
+/// What the command comes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// For standard output.
+    pub text: String,
+    /// For standard error: a sentence each.
+    pub complaints: Vec<String>,
+    /// The exit code.
+    pub code: u8,
 }
 
-fn answer(args: &StatusArgs, reading: &Reading, now: Wall, style: &Style) -> Answer {
-    let (status, unknown) = choose(args, &reading.status);
-    let mut complaints = unknown;
+/// The answer to `args`, given what was read: pure.
+pub fn answer(args: &StatusArgs, reading: &Reading, now: Wall, style: &Style) -> Answer {
+    let (status, mut complaints) = choose(args, &reading.status);
+    if args.nagios {
+        return check(args, reading, &status, &complaints, now);
+    }
     let mut code = if complaints.is_empty() && is_as_desired(args, &status) { AS_DESIRED } else { NOT_AS_DESIRED };
     let mut text = if args.json {
         json(args, reading, &status)
@@ -138,8 +144,9 @@ fn bare<'a>(name: &'a str, status: &Status) -> &'a str {
 }
 
 fn unknown(name: &str, services: &[ServiceStatus]) -> String {
-    let score = |service: &&ServiceStatus| strsim::jaro_winkler(name, service.name.as_str());
-    let nearest = services.iter().max_by(|a, b| score(a).total_cmp(&score(b))).filter(|s| score(s) > 0.75);
+    let distance = |service: &&ServiceStatus| strsim::damerau_levenshtein(name, service.name.as_str());
+    let near = 1.max(name.chars().count() / 3);
+    let nearest = services.iter().min_by_key(distance).filter(|service| distance(service) <= near);
     let shown = name.escape_default();
     match nearest {
         Some(service) => format!("there is no service {shown}; did you mean {}?", service.name),
@@ -162,14 +169,13 @@ fn json(args: &StatusArgs, reading: &Reading, chosen: &Status) -> String {
     }
 }
 
-fn check(args: &StatusArgs, reading: &Reading, now: Wall) -> u8 {
-    let (status, unknown) = choose(args, &reading.status);
+fn check(args: &StatusArgs, reading: &Reading, chosen: &Status, unknown: &[String], now: Wall) -> Answer {
     let doubt = reading.life.sentence().or(unknown.first().map(String::as_str));
-    if let Some(sentence) = doubt {
-        return say(&format!("ABIDE UNKNOWN: {}\n", sentence.replace('|', "/")), NAGIOS_UNKNOWN);
-    }
-    let (code, line) = nagios(&status, args.names.is_empty(), now);
-    say(&format!("{line}\n"), code)
+    let (code, line) = match doubt {
+        Some(sentence) => (NAGIOS_UNKNOWN, format!("ABIDE UNKNOWN: {}", sentence.replace('|', "/"))),
+        None => nagios(chosen, args.names.is_empty(), now),
+    };
+    Answer { text: line + "\n", complaints: Vec::new(), code }
 }
 
 /// Looks once a second whether the file is another; ages are drawn anew each time. Ends when
@@ -178,6 +184,7 @@ fn watch(args: &StatusArgs, runtime_dir: &Path, lock: Option<&Path>) -> u8 {
     let screen = io::stdout().is_terminal();
     let mut before = None;
     let mut last = String::new();
+    let mut begin = if screen { "\x1b[2J" } else { "" };
     loop {
         let stamp = read::stamp(runtime_dir);
         if before.as_ref().is_none_or(|(seen, _)| *seen != stamp) || stamp.is_none() {
@@ -188,13 +195,14 @@ fn watch(args: &StatusArgs, runtime_dir: &Path, lock: Option<&Path>) -> u8 {
             Some((_, Ok(reading))) => {
                 reading.look(runtime_dir, lock);
                 let answer = answer(args, reading, now, &style(true));
-                answer.complaints.iter().map(|c| format!("abide status: {c}\n")).collect::<String>() + &answer.text
+                answer.complaints.iter().map(|c| format!("abide status: {c}\n")).collect::<Vec<_>>().concat()
+                    + &answer.text
             }
             Some((_, Err(error))) => format!("abide status: {error}\n"),
             None => String::new(),
         };
         let shown = if screen {
-            format!("\x1b[H{}\x1b[J", text.replace('\n', "\x1b[K\n"))
+            format!("{}\x1b[H{}\x1b[J", std::mem::take(&mut begin), text.replace('\n', "\x1b[K\n"))
         } else if text == last {
             String::new()
         } else {

@@ -5,30 +5,29 @@
 //! ever in memory. Knows no tokio: the loop asks [`Publisher::next_deadline`] and calls
 //! [`Publisher::poll`].
 
+mod files;
+mod pace;
+
+pub use pace::{Share, next_write};
+
 use crate::model::name::ServiceName;
 use crate::model::status::{AbideState, ServiceStatus};
 use crate::model::time::{Mono, Now};
 use crate::render::prometheus::{self, Detail, Facts, Lines};
 use crate::render::snapshot::{self, Envelope, INDEX, WHOLE};
-use nix::sys::stat::{UtimensatFlags, utimensat};
-use nix::sys::time::TimeSpec;
+use files::{last_seq, replace, sweep, sweep_services, touch};
+use pace::Pace;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
-use std::io::{self, BufWriter, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::io::{self, Write};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 const JSON: &str = "status.json";
 const PROM: &str = "status.prom";
 const PER_SERVICE: &str = "services";
-/// A start is two changes a few milliseconds apart; one write tells both, and no reader is that fast.
-const SETTLE: Duration = Duration::from_millis(10);
-const SHORTEST: Duration = Duration::from_millis(250);
-const LONGEST: Duration = Duration::from_secs(30);
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LAST_RETRY: Duration = Duration::from_secs(15);
-const PIECE: usize = 64 * 1024;
 
 /// How the snapshot is published: `[status]` and `[metrics]` of `abide.toml`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,62 +93,6 @@ pub struct Publisher {
     retry: Option<Duration>,
 }
 
-/// When one file, or a pair, may be written.
-#[derive(Debug, Default, Clone, Copy)]
-struct Pace {
-    changed: bool,
-    /// Settled once a change has been seen by the clock.
-    due: Option<Mono>,
-    earliest: Mono,
-}
-
-impl Pace {
-    fn touch(&mut self) {
-        self.changed = true;
-    }
-
-    /// Whether it is time; starts the settling of a fresh change.
-    fn ripe(&mut self, now: Mono) -> bool {
-        self.changed && *self.due.get_or_insert(now.plus(SETTLE).max(self.earliest)) <= now
-    }
-
-    fn deadline(self) -> Option<Mono> {
-        self.changed.then(|| self.due.unwrap_or_default())
-    }
-
-    fn rest(&mut self, until: Mono) {
-        *self = Self { earliest: until, ..Self::default() };
-    }
-}
-
-/// The earliest time of the next write, after one at `now` that took so long for so many bytes: at
-/// most four a second, and within `share` of 5 % of a core and 5 MB/s.
-///
-/// The time taken is that on the clock, so a slow disk stretches the interval too; at most to half
-/// a minute.
-pub fn next_write(now: Mono, bytes: u64, cost: Duration, share: Share) -> Mono {
-    let parts = match share {
-        Share::Whole => 1.0,
-        Share::Main => 5.0,
-        Share::Index => 1.25,
-    };
-    let by_cost = cost.as_secs_f64() * 20.0 * parts;
-    let by_bytes = bytes as f64 / 5e6 * parts;
-    now.plus(Duration::from_secs_f64(by_cost.max(by_bytes).min(LONGEST.as_secs_f64())).max(SHORTEST))
-}
-
-/// Which part of the budget a write has: all of it, or, where there is an index too, one fifth for
-/// the pair of files and four for the index.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Share {
-    /// There is no index.
-    Whole,
-    /// The pair, beside an index.
-    Main,
-    /// The index.
-    Index,
-}
-
 impl Publisher {
     /// Publishes in `dir`, which is made when it is not there. What an earlier supervisor left
     /// beside the two files goes; they themselves stay until they are replaced.
@@ -164,7 +107,7 @@ impl Publisher {
             detail: policy.detail.settled(0),
             scratch: Vec::new(),
             pending: BTreeSet::new(),
-            main: Pace { changed: true, ..Pace::default() },
+            main: Pace::fresh(),
             index: Pace::default(),
             beat: None,
             retry: None,
@@ -192,12 +135,21 @@ impl Publisher {
         self.note(name);
     }
 
-    /// Replaces all but the services.
-    pub fn set_envelope(&mut self, envelope: Envelope) {
-        *self.envelope_mut() = envelope;
+    /// Replaces all but the services; leads to a write if that makes a difference.
+    pub fn set_envelope(&mut self, mut envelope: Envelope) {
+        let (new, old) = (&mut envelope.abide, &self.envelope.abide);
+        new.snapshot_seq = old.snapshot_seq;
+        new.written_at = old.written_at;
+        new.monotonic_ns = old.monotonic_ns;
+        new.heartbeat_interval_ms = old.heartbeat_interval_ms;
+        new.truncated = old.truncated;
+        if envelope != self.envelope {
+            *self.envelope_mut() = envelope;
+        }
     }
 
-    /// All but the services, to be changed in place. Leads to a write.
+    /// All but the services, to be changed in place; leads to a write. What each write fills in
+    /// (number, times, heartbeat, `truncated`) is to be left alone.
     pub fn envelope_mut(&mut self) -> &mut Envelope {
         self.main.touch();
         &mut self.envelope
@@ -219,7 +171,8 @@ impl Publisher {
         self.main.touch();
     }
 
-    /// When [`Self::poll`] wants to be called; `None`: not before something changes.
+    /// When [`Self::poll`] wants to be called; a time in the past means now, as after each change;
+    /// `None`: not before something changes.
     pub fn next_deadline(&self) -> Option<Mono> {
         [self.main.deadline(), self.index.deadline(), self.beat].into_iter().flatten().min()
     }
@@ -230,7 +183,7 @@ impl Publisher {
         let done = if main || index {
             self.write(now, main, index)
         } else if self.beat.is_some_and(|at| at <= now.mono) {
-            self.touch(now.mono)
+            self.touch(now)
         } else {
             return Ok(Published::Nothing);
         };
@@ -265,7 +218,7 @@ impl Publisher {
     /// The next attempt comes later and later; only the first failure is worth a word.
     fn fail(&mut self, now: Mono, error: PublishError) -> Result<Published, PublishError> {
         let pause = self.retry.map_or(FIRST_RETRY, |last| (last * 2).min(LAST_RETRY));
-        let again = Pace { changed: true, due: Some(now.plus(pause)), earliest: now.plus(pause) };
+        let again = Pace::again(now.plus(pause));
         self.main = again;
         if self.services.len() > WHOLE {
             self.index = again;
@@ -319,9 +272,9 @@ impl Publisher {
         abide.truncated = truncated;
         let shown = self.services.values().filter(|cached| !truncated || !cached.as_desired);
         let json = shown.map(|cached| &*cached.json);
-        let lines = self.services.values().map(|cached| &cached.lines);
+        let lines: Vec<&Lines> = self.services.values().map(|cached| &cached.lines).filter(|l| !l.is_empty()).collect();
         let bytes = replace(&self.dir, JSON, |out| snapshot::write(out, &self.envelope, json))?;
-        Ok(bytes + replace(&self.dir, PROM, |out| prometheus::write(out, &self.envelope, lines))?)
+        Ok(bytes + replace(&self.dir, PROM, |out| prometheus::write(out, &self.envelope, &lines))?)
     }
 
     fn write_index(&self) -> Result<u64, PublishError> {
@@ -358,93 +311,21 @@ impl Publisher {
         }
     }
 
-    fn touch(&mut self, now: Mono) -> Result<Published, PublishError> {
+    /// A file that somebody removed is written again.
+    fn touch(&mut self, now: Now) -> Result<Published, PublishError> {
         for name in [JSON, PROM] {
-            let path = self.dir.join(name);
-            let (keep, now) = (TimeSpec::UTIME_OMIT, TimeSpec::UTIME_NOW);
-            utimensat(nix::fcntl::AT_FDCWD, &path, &keep, &now, UtimensatFlags::NoFollowSymlink)
-                .map_err(|errno| PublishError { attempt: "touch", path, source: errno.into() })?;
+            match touch(&self.dir, name) {
+                Err(error) if error.source.kind() == io::ErrorKind::NotFound => {
+                    return self.write_parts(now, true, self.services.len() > WHOLE);
+                }
+                other => other?,
+            }
         }
-        self.rest_beat(now);
+        self.rest_beat(now.mono);
         Ok(Published::Heartbeat)
     }
 
     fn rest_beat(&mut self, now: Mono) {
         self.beat = (!self.policy.heartbeat.is_zero()).then(|| now.plus(self.policy.heartbeat));
-    }
-}
-
-/// Replaces `dir`/`name` whole by what `fill` writes, and says how many bytes that were.
-fn replace(
-    dir: &Path,
-    name: &str,
-    fill: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
-) -> Result<u64, PublishError> {
-    let temporary = dir.join(format!(".{name}.{}.tmp", std::process::id()));
-    let written = create(dir, &temporary).and_then(|file| {
-        file.set_permissions(Permissions::from_mode(0o644))?;
-        let mut out = BufWriter::with_capacity(PIECE, file);
-        fill(&mut out)?;
-        let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
-        let bytes = io::Seek::stream_position(&mut &file)?;
-        fs::rename(&temporary, dir.join(name))?;
-        Ok(bytes)
-    });
-    written.map_err(|source| {
-        let _ = fs::remove_file(&temporary);
-        PublishError { attempt: "write", path: dir.join(name), source }
-    })
-}
-
-/// Makes the temporary file, and the directory where it has gone.
-fn create(dir: &Path, temporary: &Path) -> io::Result<File> {
-    let open = || OpenOptions::new().write(true).create_new(true).open(temporary);
-    match open() {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            DirBuilder::new().recursive(true).mode(0o755).create(dir)?;
-            open()
-        }
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            fs::remove_file(temporary)?;
-            open()
-        }
-        other => other,
-    }
-}
-
-/// The number of the snapshot that an earlier supervisor left, which must never go back. It stands
-/// among the first few hundred bytes; they are searched, since the whole may be large, or broken.
-fn last_seq(dir: &Path) -> u64 {
-    let mut start = Vec::new();
-    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(dir.join(JSON));
-    if file.and_then(|file| file.take(4096).read_to_end(&mut start)).is_err() {
-        return 0;
-    }
-    let text = String::from_utf8_lossy(&start);
-    let digits =
-        text.split("\"snapshot_seq\":").nth(1).and_then(|rest| rest.split(|c: char| !c.is_ascii_digit()).next());
-    digits.and_then(|digits| digits.parse().ok()).unwrap_or(0)
-}
-
-/// Removes what an earlier supervisor may have left: half-written files, the index, the services' files.
-fn sweep(dir: &Path) {
-    let ours = |name: &str| {
-        name == INDEX || (name.ends_with(".tmp") && (name.starts_with(".status.") || name.starts_with(".services.")))
-    };
-    sweep_files(dir, ours);
-    sweep_services(dir);
-}
-
-fn sweep_services(dir: &Path) {
-    let dir = dir.join(PER_SERVICE);
-    sweep_files(&dir, |name| name.ends_with(".json") || (name.starts_with('.') && name.ends_with(".tmp")));
-    let _ = fs::remove_dir(dir);
-}
-
-fn sweep_files(dir: &Path, ours: impl Fn(&str) -> bool) {
-    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
-        if entry.file_name().to_str().is_some_and(&ours) {
-            let _ = fs::remove_file(entry.path());
-        }
     }
 }

@@ -115,6 +115,11 @@ impl Lines {
         Self { text: text.into_boxed_str(), ends }
     }
 
+    /// Whether the service contributes nothing.
+    pub fn is_empty(&self) -> bool {
+        self.text.is_empty()
+    }
+
     fn family(&self, index: usize) -> &str {
         let start = if index == 0 { 0 } else { self.ends[index - 1] };
         &self.text[start as usize..self.ends[index] as usize]
@@ -151,15 +156,11 @@ fn restarts(
 }
 
 /// Writes the whole file.
-pub fn write<'a>(
-    out: &mut impl Write,
-    envelope: &Envelope,
-    lines: impl Iterator<Item = &'a Lines> + Clone,
-) -> io::Result<()> {
+pub fn write(out: &mut impl Write, envelope: &Envelope, lines: &[&Lines]) -> io::Result<()> {
     out.write_all(overview(envelope).as_bytes())?;
     for (index, (name, kind, help)) in FAMILIES.iter().enumerate() {
         write!(out, "# HELP {name} {help}\n# TYPE {name} {kind}\n")?;
-        for line in lines.clone() {
+        for line in lines {
             out.write_all(line.family(index).as_bytes())?;
         }
     }

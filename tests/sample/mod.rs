@@ -1,5 +1,5 @@
 //! Snapshots to test with: one service a situation.
-#![allow(dead_code, unreachable_pub, missing_docs, reason = "each test uses what it needs")]
+#![allow(dead_code, unreachable_pub, missing_docs, clippy::wildcard_imports, reason = "each test uses what it needs")]
 
 use abide::model::name::ServiceName;
 use abide::model::service::Kind;

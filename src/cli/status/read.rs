@@ -80,6 +80,17 @@ impl Reading {
 
 /// Reads the snapshot in `runtime_dir`.
 pub fn read(runtime_dir: &Path, lock: Option<&Path>) -> Result<Reading, SnapshotError> {
+    match attempt(runtime_dir, lock) {
+        // The index went between two looks, since few enough services are left: then all stand in
+        // the new file.
+        Err(SnapshotError::Unreadable { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+            attempt(runtime_dir, lock)
+        }
+        other => other,
+    }
+}
+
+fn attempt(runtime_dir: &Path, lock: Option<&Path>) -> Result<Reading, SnapshotError> {
     let path = runtime_dir.join("status.json");
     let bytes = match fs::read(&path) {
         Ok(bytes) => bytes,

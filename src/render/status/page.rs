@@ -15,7 +15,8 @@ pub fn page(service: &ServiceStatus, now: Wall, style: &Style) -> String {
     let verdict = if service.as_desired { "as desired" } else { "not as desired" };
     let about = service.description.as_deref().map_or_else(String::new, |d| format!("  {}", clean(d)));
     lines.text.push_str(&style.paint(Paint::Strong, service.name.as_str()));
-    lines.text.push_str(&format!("{}\n  {word}, {verdict}\n", style.paint(Paint::Dim, &about)));
+    lines.raw(&style.paint(Paint::Dim, &about));
+    lines.raw(&format!("  {word}, {verdict}"));
     lines.field("why", &why_service(service));
     lines.field("file", &clean(&service.source.file));
     lines.field("drop-ins", &clean(&service.source.drop_ins.join(", ")));
@@ -24,7 +25,9 @@ pub fn page(service: &ServiceStatus, now: Wall, style: &Style) -> String {
     }
     lines.field("version", &version(service));
     for error in &service.errors {
-        error_lines(error, style).into_iter().for_each(|line| lines.raw(&line));
+        for line in error_lines(error, style) {
+            lines.raw(&line);
+        }
     }
     for instance in &service.instances {
         lines.raw("");

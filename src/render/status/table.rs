@@ -17,6 +17,8 @@ const NARROW: usize = 30;
 struct Row {
     label: String,
     state: State,
+    /// Runs, and yet something about the service is not as it should be.
+    doubtful: bool,
     pid: String,
     since: String,
     restarts: String,
@@ -30,16 +32,15 @@ pub fn table(status: &Status, now: Wall, style: &Style) -> String {
     if status.services.is_empty() {
         text.push_str(&no_services(status));
     } else {
-        let mut rows: Vec<Row> = ordered(status, style).into_iter().flat_map(|s| rows_of(s, now)).collect();
-        let room = style.height.map_or(usize::MAX, |height| height.saturating_sub(after.lines().count() + 4).max(3));
-        let hidden = rows.len().saturating_sub(room);
-        rows.truncate(room);
-        text.push_str(&draw(&rows, style));
-        if hidden > 0 {
-            text.push_str(&style.paint(Paint::Dim, &format!("and {} more\n", count(hidden as u64, "line"))));
-        }
+        let rows: Vec<Row> = ordered(status, style).into_iter().flat_map(|s| rows_of(s, now)).collect();
+        let room = style.height.map_or(usize::MAX, |height| height.saturating_sub(after.lines().count() + 4));
+        text.push_str(&draw(&rows, room, style));
     }
-    text + "\n" + &after
+    let text = text + "\n" + &after;
+    match style.height {
+        Some(height) => text.split_inclusive('\n').take(height.saturating_sub(1)).collect(),
+        None => text,
+    }
 }
 
 fn no_services(status: &Status) -> String {
@@ -78,8 +79,8 @@ fn rows_of(service: &ServiceStatus, now: Wall) -> Vec<Row> {
 }
 
 fn bare(service: &ServiceStatus) -> Row {
-    let (pid, since, restarts) = Default::default();
-    Row { label: service.name.to_string(), state: service.state, pid, since, restarts, why: String::new() }
+    let (pid, since, restarts, why) = Default::default();
+    Row { label: service.name.to_string(), state: service.state, doubtful: false, pid, since, restarts, why }
 }
 
 /// One line each, but many that are alike and well as one.
@@ -108,6 +109,7 @@ fn row(service: &ServiceStatus, instance: &InstanceStatus, label: String, now: W
     Row {
         label,
         state: instance.state,
+        doubtful: !service.as_desired && instance.state == State::Running,
         pid: instance.pid.map_or_else(String::new, |pid| pid.to_string()),
         since: began.or(ended).map_or_else(String::new, |at| since(now, at)),
         restarts: if instance.restarts == 0 { String::new() } else { number(instance.restarts) },
@@ -115,49 +117,86 @@ fn row(service: &ServiceStatus, instance: &InstanceStatus, label: String, now: W
     }
 }
 
-fn draw(rows: &[Row], style: &Style) -> String {
-    let widest = |title: &str, cell: fn(&Row) -> &str| {
-        rows.iter().map(|row| cell(row).chars().count()).chain([title.len()]).max().unwrap_or(0)
-    };
-    let name = widest("NAME", |row| &row.label);
-    let state = widest("STATE", |row| row.state.as_str()) + 2;
-    let pid = widest("PID", |row| &row.pid);
-    let age = widest("SINCE", |row| &row.since);
-    let restarts = widest("RESTARTS", |row| &row.restarts);
-    let fixed = name + state + pid + age + restarts + 10;
-    let beside = style.width.is_none_or(|width| width >= fixed + NARROW);
-    let reasons = rows.iter().any(|row| !row.why.is_empty());
-
-    let title = if beside && reasons { "  WHY" } else { "" };
-    let heading = format!(
-        "{:name$}  {:state$}  {:>pid$}  {:>age$}  {:>restarts$}{title}",
-        "NAME", "STATE", "PID", "SINCE", "RESTARTS"
-    );
-    let mut text = style.paint(Paint::Dim, &heading) + "\n";
-    for row in rows {
-        let (mark, paint) = sign(row.state, style);
-        let word = style.paint(paint, &format!("{mark} {:1$}", row.state.as_str(), state - 2));
-        let line =
-            format!("{:name$}  {word}  {:>pid$}  {:>age$}  {:>restarts$}", row.label, row.pid, row.since, row.restarts);
-        let (indent, room) = if beside {
-            (fixed, style.width.map(|w| w - fixed))
-        } else {
-            (4, style.width.map(|w| w.saturating_sub(4)))
-        };
-        let lines = wrap(&row.why, room);
-        let (first, rest) =
-            if beside { lines.split_first().map_or(("", &[][..]), |(f, r)| (f.as_str(), r)) } else { ("", &lines[..]) };
-        text.push_str(if first.is_empty() { line.trim_end() } else { line.as_str() });
-        if !first.is_empty() {
-            text.push_str("  ");
-            text.push_str(first);
+/// As many rows as have room, and how many there are beyond.
+fn draw(rows: &[Row], room: usize, style: &Style) -> String {
+    let columns = Columns::of(rows, style);
+    let (mut text, mut used) = (columns.heading(), 0);
+    for (index, row) in rows.iter().enumerate() {
+        let drawn = columns.draw(row);
+        used += drawn.lines().count();
+        if used > room {
+            let hidden = count((rows.len() - index) as u64, "line");
+            return text + &style.paint(Paint::Dim, &format!("and {hidden} more\n"));
         }
-        text.push('\n');
-        for more in rest {
-            text.push_str(&format!("{:indent$}{more}\n", ""));
-        }
+        text.push_str(&drawn);
     }
     text
+}
+
+/// The widths of the columns, and where the reasons stand.
+struct Columns<'a> {
+    style: &'a Style,
+    name: usize,
+    state: usize,
+    pid: usize,
+    since: usize,
+    restarts: usize,
+    /// Reasons stand in the last column; else, on a narrow terminal, below.
+    beside: bool,
+    reasons: bool,
+}
+
+impl<'a> Columns<'a> {
+    fn of(rows: &[Row], style: &'a Style) -> Self {
+        let widest = |title: &str, cell: fn(&Row) -> &str| {
+            rows.iter().map(|row| cell(row).chars().count()).chain([title.len()]).max().unwrap_or(0)
+        };
+        let mut columns = Self {
+            style,
+            name: widest("NAME", |row| &row.label),
+            state: widest("STATE", |row| row.state.as_str()),
+            pid: widest("PID", |row| &row.pid),
+            since: widest("SINCE", |row| &row.since),
+            restarts: widest("RESTARTS", |row| &row.restarts),
+            beside: true,
+            reasons: rows.iter().any(|row| !row.why.is_empty()),
+        };
+        columns.beside = style.width.is_none_or(|width| width >= columns.fixed() + NARROW);
+        columns
+    }
+
+    /// Where the last column begins: the sign takes two, each gap two.
+    fn fixed(&self) -> usize {
+        self.name + 2 + self.state + self.pid + self.since + self.restarts + 10
+    }
+
+    fn heading(&self) -> String {
+        let why = if self.beside && self.reasons { "WHY" } else { "" };
+        let heading = self.line(["NAME", "PID", "SINCE", "RESTARTS", why], &format!("{:1$}", "STATE", self.state + 2));
+        self.style.paint(Paint::Dim, &heading) + "\n"
+    }
+
+    /// `state` is the second cell as it is drawn: painted text has no width of its own.
+    fn line(&self, [name, pid, since, restarts, why]: [&str; 5], state: &str) -> String {
+        let Self { name: n, pid: p, since: s, restarts: r, .. } = *self;
+        let line = format!("{name:n$}  {state}  {pid:>p$}  {since:>s$}  {restarts:>r$}  {why}");
+        line.trim_end().to_owned()
+    }
+
+    fn draw(&self, row: &Row) -> String {
+        let (mark, paint) = sign(row.state, self.style);
+        let paint = if row.doubtful { Paint::Busy } else { paint };
+        let state = self.style.paint(paint, &format!("{mark} {:1$}", row.state.as_str(), self.state));
+        let indent = if self.beside { self.fixed() } else { 4 };
+        let why = wrap(&row.why, self.style.width.map(|width| width.saturating_sub(indent)));
+        let (first, rest) = if self.beside { why.split_at(why.len().min(1)) } else { why.split_at(0) };
+        let why = first.first().map_or("", String::as_str);
+        let mut text = self.line([&row.label, &row.pid, &row.since, &row.restarts, why], &state) + "\n";
+        for more in rest {
+            text.extend([" ".repeat(indent).as_str(), more, "\n"]);
+        }
+        text
+    }
 }
 
 /// Breaks at spaces; a word longer than the room stays whole, so that a path can be copied.

@@ -61,7 +61,7 @@ pub(super) fn clean(text: &str) -> Cow<'_, str> {
 pub(super) fn ended(exit: &LastExit) -> String {
     let core = if exit.core { ", core dumped" } else { "" };
     match (exit.kind, exit.code, &exit.signal) {
-        (ExitKind::Code, Some(code), _) => format!("exit code {code}"),
+        (ExitKind::Code, Some(number), _) => format!("exit code {number}"),
         (ExitKind::Signal, _, Some(signal)) => format!("{}{core}", clean(signal)),
         _ => "an unknown end".to_owned(),
     }
@@ -71,7 +71,8 @@ pub(super) fn ended(exit: &LastExit) -> String {
 pub(super) fn place(error: &FileError) -> String {
     let mut text = clean(&error.file).into_owned();
     for number in [error.line, error.column].into_iter().flatten() {
-        text.push_str(&format!(":{number}"));
+        text.push(':');
+        text.push_str(&number.to_string());
     }
     text
 }
