@@ -7,11 +7,10 @@
 
 use abide::log::order::{Destination, Order, Report};
 use abide::log::rotate::LogFile;
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::{SigSet, Signal, kill};
-use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, send, socketpair};
+use nix::sys::socket::{AddressFamily, MsgFlags, Shutdown, SockFlag, SockType, recv, send, shutdown, socketpair};
 use nix::sys::stat::Mode;
 use nix::unistd::Pid;
 use std::fs::{self, File, OpenOptions};
@@ -198,8 +197,8 @@ fn only_so_many_rotated_files_are_kept() {
     let files = files(&place.directory("web"));
     assert_eq!(files.len(), 4);
     let kept = String::from_utf8(files.concat()).unwrap();
-    let first: u32 = kept.lines().next().unwrap().parse().unwrap();
-    assert_eq!(kept, (first..1_000).map(|number| format!("{number:09}\n")).collect::<String>());
+    let kept: Vec<u32> = kept.lines().map(|line| line.parse().unwrap()).collect();
+    assert_eq!(kept, (kept[0]..1_000).collect::<Vec<_>>());
     for name in fs::read_dir(place.directory("web")).unwrap() {
         let name = name.unwrap().file_name().into_string().unwrap();
         assert!(name == "current" || LogFile::Current.rotated_at(&name).is_some(), "{name}");
@@ -285,6 +284,35 @@ fn what_stands_in_the_pipe_survives_the_loggers_death() {
     next.attach(1, place.to("web", 1 << 20, 1));
     next.finish();
     assert_eq!(text(&place.directory("web")), "one\ntwo\n");
+}
+
+#[test]
+fn a_logger_whose_supervisor_is_gone_writes_on() {
+    let place = Place::new();
+    let mut pipe = place.pipe(1);
+    let logger = Logger::start(&place);
+    logger.attach(1, place.to("web", 1 << 20, 1));
+    shutdown(logger.control.as_raw_fd(), Shutdown::Both).unwrap();
+    pipe.write_all(b"alone\n").unwrap();
+    until("the line is written", || text(&place.directory("web")) == "alone\n");
+    pipe.write_all(b"to the end\n").unwrap();
+    logger.finish();
+    assert_eq!(text(&place.directory("web")), "alone\nto the end\n");
+}
+
+#[test]
+fn a_packet_that_is_no_order_harms_nothing() {
+    let place = Place::new();
+    let mut pipe = place.pipe(1);
+    let logger = Logger::start(&place);
+    send(logger.control.as_raw_fd(), b"nonsense", MsgFlags::MSG_NOSIGNAL).unwrap();
+    logger.attach(2, place.to("nowhere", 1 << 20, 1));
+    let Report::Trouble { slot: 2, message: Some(message) } = logger.report() else { panic!("no trouble") };
+    assert!(message.starts_with("cannot read the log pipe 2: No such file or directory"), "{message}");
+    logger.attach(1, place.to("web", 1 << 20, 1));
+    pipe.write_all(b"still here\n").unwrap();
+    logger.finish();
+    assert_eq!(text(&place.directory("web")), "still here\n");
 }
 
 #[test]
@@ -485,7 +513,6 @@ fn cost_of_a_thousand_slots() {
     println!("own log: {} us for 3,000 lines, one by one", cpu() - before);
     let before = cpu();
     for pipe in &mut pipes {
-        fcntl(&*pipe, FcntlArg::F_GETFL).map(OFlag::from_bits_retain).unwrap();
         pipe.write_all(b"hello\n").unwrap();
     }
     until("all are written", || place.directory("web999").join("current").exists());

@@ -2,12 +2,11 @@
 //! since it may be the one that hangs.
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use std::ffi::OsString;
 use std::fs::File;
 use std::os::fd::AsFd;
-use std::os::unix::ffi::OsStringExt;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// A file system: its device number as the kernel writes it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
@@ -18,7 +17,7 @@ pub(super) struct FileSystem(Box<str>);
 pub(super) struct Mounts {
     /// Held open: the kernel marks it when the table changes.
     source: Option<File>,
-    points: Vec<(PathBuf, FileSystem)>,
+    points: Vec<(Vec<u8>, FileSystem)>,
 }
 
 impl Mounts {
@@ -36,8 +35,9 @@ impl Mounts {
             self.refresh();
         }
         // Of two mounts at one place the later hides the earlier, and `max_by_key` takes the last.
-        let covering = self.points.iter().filter(|(point, _)| path.starts_with(point));
-        covering.max_by_key(|(point, _)| point.as_os_str().len()).map(|(_, id)| id.clone()).unwrap_or_default()
+        let path = path.as_os_str().as_bytes();
+        let covering = self.points.iter().filter(|(point, _)| covers(point, path));
+        covering.max_by_key(|(point, _)| point.len()).map(|(_, id)| id.clone()).unwrap_or_default()
     }
 
     fn has_changed(&self) -> bool {
@@ -59,14 +59,24 @@ impl Mounts {
     }
 }
 
+/// Whether a path lies at or below a mount point. By bytes, since there may be hundreds of mounts and
+/// thousands of logs; a path that is spelled oddly gets the wrong thread at worst.
+fn covers(point: &[u8], path: &[u8]) -> bool {
+    match path.strip_prefix(point) {
+        Some([] | [b'/', ..]) => true,
+        Some(_) => point == b"/",
+        None => false,
+    }
+}
+
 /// Mount points and their file systems, in the order of the table.
-fn parse(mountinfo: &[u8]) -> Vec<(PathBuf, FileSystem)> {
+fn parse(mountinfo: &[u8]) -> Vec<(Vec<u8>, FileSystem)> {
     let lines = mountinfo.split(|byte| *byte == b'\n');
     let points = lines.filter_map(|line| {
         let mut fields = line.split(|byte| *byte == b' ').skip(2);
         let (device, point) = (fields.next()?, fields.nth(1)?);
         let device = std::str::from_utf8(device).ok()?;
-        Some((OsString::from_vec(unescape(point)).into(), FileSystem(device.into())))
+        Some((unescape(point), FileSystem(device.into())))
     });
     points.collect()
 }

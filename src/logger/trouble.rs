@@ -27,7 +27,7 @@ pub(super) enum Trouble {
     Rotate { path: PathBuf, errno: Errno },
     #[error("cannot rename the log directory {} to {}: {}. Move its files by hand", from.display(), to.display(), errno.desc())]
     Rename { from: PathBuf, to: PathBuf, errno: Errno },
-    #[error("cannot read the log pipe {slot}: {}. {}", errno.desc(), advice(*errno))]
+    #[error("cannot read the log pipe {slot}: {}. {}", errno.desc(), pipe_advice(*errno))]
     Pipe { slot: u32, errno: Errno },
     #[error("cannot start a thread for the file system of {}: {}. {}", path.display(), errno.desc(), advice(*errno))]
     Thread { path: PathBuf, errno: Errno },
@@ -53,5 +53,12 @@ fn advice(errno: Errno) -> &'static str {
         Errno::EFBIG => "Raise the limit on file sizes, or lower `max_size` in `[log]`",
         Errno::EAGAIN | Errno::ENOMEM => "Raise the limits on processes and memory",
         _ => "Look after the disk; what is written meanwhile is dropped and counted",
+    }
+}
+
+fn pipe_advice(errno: Errno) -> &'static str {
+    match errno {
+        Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM | Errno::ENOSPC => "Raise the limits on open files and memory",
+        _ => "Restart the service to have its pipe made anew",
     }
 }
