@@ -113,6 +113,32 @@ pub fn reset_dispositions() {
     }
 }
 
+/// Whatever our parent left open without telling is not for the programs that we execute.
+pub fn close_on_exec_from(first: i32) -> io::Result<()> {
+    const CLOEXEC: u32 = 1 << 2;
+    // SAFETY: sets a flag, closes nothing.
+    if outcome(unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, CLOEXEC) }).is_ok() {
+        return Ok(());
+    }
+    // Before Linux 5.11, or a filter.
+    for entry in std::fs::read_dir("/proc/self/fd")? {
+        let number = entry?.file_name().to_str().and_then(|name| name.parse().ok());
+        let Some(number) = number.filter(|number| *number >= first) else { continue };
+        // SAFETY: as above; the listing's own descriptor is gone by then, or fails harmlessly.
+        unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) };
+    }
+    Ok(())
+}
+
+/// A copy of `descriptor` with a number above `number`, closed on exec.
+pub fn duplicate_above(descriptor: BorrowedFd<'_>, number: i32) -> io::Result<OwnedFd> {
+    // SAFETY: takes numbers only; the descriptor that comes back is ours alone.
+    unsafe {
+        let copy = libc::fcntl(descriptor.as_raw_fd(), libc::F_DUPFD_CLOEXEC, number + 1);
+        outcome(c_long::from(copy)).map(|fd| OwnedFd::from_raw_fd(fd as i32))
+    }
+}
+
 fn prctl(option: c_int, argument: u64) -> io::Result<()> {
     // SAFETY: the options below take a number, or a name of at most 16 bytes with its NUL.
     outcome(c_long::from(unsafe { libc::prctl(option, argument, 0, 0, 0) })).map(drop)
