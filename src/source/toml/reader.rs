@@ -222,7 +222,12 @@ impl Reader<'_> {
             let message = format!("`{key}`{inside} is not in this release of abide");
             return self.wrong(span, Code::NotYet, message, "remove it until a release has it");
         }
-        let help = match (nearest(key, keys), super::shape::misplaced(path, key)) {
+        let near = super::shape::synonym(key, keys).or_else(|| nearest(key, keys));
+        if let Some(near) = near {
+            // It was most probably meant: nobody need be told that it is missing as well.
+            self.places.entry(super::shape::join(path, near)).or_insert_with(|| span.clone());
+        }
+        let help = match (near, super::shape::misplaced(path, key)) {
             (_, Some(elsewhere)) => elsewhere,
             (Some(near), None) => format!("did you mean `{near}`?"),
             (None, None) => format!("use one of: {}", keys.join(", ")),
