@@ -236,6 +236,26 @@ impl Reader<'_> {
     }
 }
 
+/// No message, help or source line is kept longer than so many characters: findings are held as long as they stand.
+const MAX_TEXT: usize = 1000;
+
+/// Cuts what a hostile file made long.
+pub fn bounded(mut findings: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let cut = |text: &mut String| {
+        if let Some((at, _)) = text.char_indices().nth(MAX_TEXT) {
+            text.truncate(at);
+            text.push('…');
+            text.shrink_to_fit();
+        }
+    };
+    for finding in &mut findings {
+        cut(&mut finding.message);
+        let source = finding.place.as_mut().map(|place| &mut place.source);
+        finding.help.iter_mut().chain(source).for_each(cut);
+    }
+    findings
+}
+
 /// A path as a person would name it: without the table of defaults.
 fn shown(path: &str) -> &str {
     path.strip_prefix("defaults.").unwrap_or(path)

@@ -260,7 +260,7 @@ table! {
 }
 
 /// What other supervisors call some of our keys.
-const SYNONYMS: [(&str, &str); 24] = [
+const SYNONYMS: [(&str, &str); 22] = [
     ("cmd", "command"),
     ("exec", "command"),
     ("exec_start", "command"),
@@ -281,9 +281,7 @@ const SYNONYMS: [(&str, &str); 24] = [
     ("nproc", "processes"),
     ("fsize", "file_size"),
     ("memlock", "memory_lock"),
-    ("name", "description"),
     ("when", "policy"),
-    ("timeout_stop", "timeout"),
     ("kill_timeout", "timeout"),
 ];
 
