@@ -3,7 +3,7 @@
 //! Pure: text in, values and findings out, by the same reader as service files.
 
 use super::Text;
-use super::toml::reader::{Layer, Node, Reader, Value, read};
+use super::toml::reader::{Layer, Node, Reader, Value, bounded, read};
 use super::toml::shape::{ServiceFile, table};
 use super::toml::values::{DurationText, Files, Size, Words, choice};
 use crate::model::diagnostic::{Code, Diagnostic};
@@ -152,7 +152,7 @@ table! {
 /// Reads `abide.toml`. With an error there is no config: the last good one holds.
 pub fn parse(text: &Text) -> (Option<Config>, Vec<Diagnostic>) {
     let (layer, mut findings) = read::<ConfigFile>(text);
-    let Some(mut layer) = layer else { return (None, findings) };
+    let Some(mut layer) = layer else { return (None, bounded(findings)) };
     for key in ["command", "script", "description", "enabled"] {
         if let Some(span) = layer.places.get(&format!("defaults.{key}")).cloned() {
             let message = format!("`{key}` belongs to one service and can be no default");
@@ -166,7 +166,7 @@ pub fn parse(text: &Text) -> (Option<Config>, Vec<Diagnostic>) {
     }
     findings.sort_by_key(|finding| finding.place.as_ref().map(|place| (place.line, place.column)));
     if findings.iter().any(Diagnostic::is_error) {
-        return (None, findings);
+        return (None, bounded(findings));
     }
     let file = std::mem::take(&mut layer.file);
     (Some(complete(file, layer)), findings)

@@ -5,6 +5,7 @@ use super::environment;
 use super::identity;
 use super::load::{log_policy, templates_and_log};
 use super::merge::Stack;
+use super::toml::reader;
 use super::toml::shape::ServiceFile;
 use super::{Surroundings, Text, preflight};
 use crate::model::desired::{Definition, Entry};
@@ -70,6 +71,6 @@ fn entry(shown: &Path, run: &Text, service: Option<Service>, findings: Vec<Diagn
         kind: Kind::Daemontools,
         file_hash: Some(Version::of(&run.bytes)),
         service: service.filter(|_| good).map(|service| Arc::new(Definition::from(service))),
-        diagnostics: findings,
+        diagnostics: reader::bounded(findings),
     }
 }

@@ -49,7 +49,7 @@ fn load_toml(around: &Surroundings, config: &Config, name: &ServiceName, main: &
         kind: Kind::Toml,
         file_hash: Some(Version::of(&main.bytes)),
         service: service.filter(|_| good).map(|service| Arc::new(Definition::from(service))),
-        diagnostics: findings,
+        diagnostics: reader::bounded(findings),
     }
 }
 

@@ -93,12 +93,15 @@ fn large_nonsense_is_answered_soon() {
         format!("command = [{}]", "1,".repeat(100_000)),
         format!("a{} = 1", ".b".repeat(100_000)),
         format!("umask = \"{}\"", "9".repeat(1_000_000)),
+        format!("stop.timeout = \"{}\"", "9".repeat(1_000_000)),
+        format!("command = \"a\"\ndirectory = \"{}\"", "9".repeat(1_000_000)),
     ];
     for (index, text) in texts.iter().enumerate() {
         let begun = Instant::now();
         let entry = answers(text.as_bytes());
         assert!(entry.service.is_none(), "text {index}");
-        assert!(entry.diagnostics.len() < 200, "{}", entry.diagnostics.len());
+        let kept = diagnostic::json(&entry.diagnostics).len();
+        assert!(entry.diagnostics.len() < 200 && kept < 500_000, "text {index}: {kept} bytes");
         assert!(begun.elapsed() < Duration::from_secs(20), "text {index} took {:?}", begun.elapsed());
     }
 }

@@ -222,13 +222,38 @@ impl Reader<'_> {
             let message = format!("`{key}`{inside} is not in this release of abide");
             return self.wrong(span, Code::NotYet, message, "remove it until a release has it");
         }
-        let help = match (nearest(key, keys), super::shape::misplaced(path, key)) {
+        let near = super::shape::synonym(key, keys).or_else(|| nearest(key, keys));
+        if let Some(near) = near {
+            // It was most probably meant: nobody need be told that it is missing as well.
+            self.places.entry(super::shape::join(path, near)).or_insert_with(|| span.clone());
+        }
+        let help = match (near, super::shape::misplaced(path, key)) {
             (_, Some(elsewhere)) => elsewhere,
             (Some(near), None) => format!("did you mean `{near}`?"),
             (None, None) => format!("use one of: {}", keys.join(", ")),
         };
         self.wrong(span, Code::UnknownKey, format!("unknown key `{}`{inside}", clipped(key)), help);
     }
+}
+
+/// No message, help or source line is kept longer than so many characters: findings are held as long as they stand.
+const MAX_TEXT: usize = 1000;
+
+/// Cuts what a hostile file made long.
+pub fn bounded(mut findings: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let cut = |text: &mut String| {
+        if let Some((at, _)) = text.char_indices().nth(MAX_TEXT) {
+            text.truncate(at);
+            text.push('…');
+            text.shrink_to_fit();
+        }
+    };
+    for finding in &mut findings {
+        cut(&mut finding.message);
+        let source = finding.place.as_mut().map(|place| &mut place.source);
+        finding.help.iter_mut().chain(source).for_each(cut);
+    }
+    findings
 }
 
 /// A path as a person would name it: without the table of defaults.

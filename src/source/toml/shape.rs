@@ -104,10 +104,13 @@ table! {
         /// Variables for its processes: text, numbers, true or false. `${VAR}` refers to the base, inherited
         /// and `environment_files` variables, never to others of this table.
         environment: Variables,
-        /// Files of `NAME=value` lines, read in order; a path that begins with `-` may be missing.
+        /// Files of `NAME=value` lines, read in order; a path that begins with `-` may be missing. Quotes, comments
+        /// and `export` are as in a shell; nothing in them is expanded.
         environment_files: Vec<String>,
         /// What of abide's own environment it gets: true (all), false (nothing), or a list of names. Default:
-        /// false; true where abide is PID 1. PATH, HOME, USER, LOGNAME, SHELL and LANG are always set.
+        /// false; true where abide is PID 1. Always set: PATH (the usual directories), HOME, USER, LOGNAME and SHELL
+        /// (of the service's user) and LANG (abide's own, else C.UTF-8). What is meant for abide alone (NOTIFY_SOCKET,
+        /// WATCHDOG_*, LISTEN_*, ABIDE_*) is never handed on.
         inherit_environment: Inherit,
         /// When and how fast it is restarted after it ended by itself.
         restart: Restart,
@@ -254,6 +257,38 @@ table! {
         max_files: Files,
     }
     later &["format", "max_age", "max_total", "compress", "stderr", "on_full", "max_line", "rate_limit"]
+}
+
+/// What other supervisors call some of our keys.
+const SYNONYMS: [(&str, &str); 22] = [
+    ("cmd", "command"),
+    ("exec", "command"),
+    ("exec_start", "command"),
+    ("run", "command"),
+    ("program", "command"),
+    ("cwd", "directory"),
+    ("workdir", "directory"),
+    ("working_directory", "directory"),
+    ("dir", "directory"),
+    ("env", "environment"),
+    ("env_file", "environment_files"),
+    ("environment_file", "environment_files"),
+    ("autostart", "enabled"),
+    ("disabled", "enabled"),
+    ("numprocs", "instances"),
+    ("replicas", "instances"),
+    ("nofile", "open_files"),
+    ("nproc", "processes"),
+    ("fsize", "file_size"),
+    ("memlock", "memory_lock"),
+    ("when", "policy"),
+    ("kill_timeout", "timeout"),
+];
+
+/// The key among `keys` that is `word` in another supervisor's language.
+pub(super) fn synonym(word: &str, keys: &[&str]) -> Option<&'static str> {
+    let found = SYNONYMS.iter().find(|(other, _)| *other == word)?.1;
+    keys.contains(&found).then_some(found)
 }
 
 /// Where `key`, unknown in the table `path`, belongs instead.
