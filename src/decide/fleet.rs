@@ -73,7 +73,7 @@ impl Fleet {
     /// An empty fleet. `seed` is where chance (the spread of delays) comes from.
     pub fn new(powers: Powers, seed: u64) -> Self {
         let jitter = Jitter::new(seed);
-        let turn = Turn { now: Now::default(), effects: Vec::new(), last_run: RunId(0), jitter, powers };
+        let turn = Turn { now: Now::default(), effects: Vec::new(), last_run: RunId(0), unanswered: 0, jitter, powers };
         Self {
             members: BTreeMap::new(),
             turn,

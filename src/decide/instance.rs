@@ -13,7 +13,7 @@
 //! - failed: it is wanted and abide has given up until its file changes.
 //!
 //! Wanted up and down means *starting*: a process is ordered, and only the answer, which always
-//! comes, leads out of it; after five seconds without one the order is abandoned. What else is
+//! comes, leads out of it; after five seconds without one (more in a queue) the order is abandoned. What else is
 //! wanted meanwhile waits for the answer. *Running* is left in three ways. It ends by itself: what it
 //! left behind is killed and waited for, then it rests as its policy says, or starts again. It is
 //! not wanted any more, or not in this version: *stopping* climbs the ladder, and only when all
@@ -45,6 +45,8 @@ use std::time::Duration;
 
 /// How long an order for a process may go unanswered.
 const SPAWN_TIME: Duration = Duration::from_secs(5);
+/// And so much more for each that is ordered before it: thousands are made one after the other.
+const SPAWN_TIME_EACH: Duration = Duration::from_millis(5);
 
 /// One process slot.
 #[expect(clippy::struct_excessive_bools, reason = "four independent claims")]
@@ -130,7 +132,7 @@ impl Instance {
     pub(super) fn deadline(&self) -> Option<Mono> {
         match self.phase {
             Phase::Resting(Rest::Backoff(until)) => Some(until),
-            Phase::Starting { ordered, abandoned: false, .. } => Some(ordered.plus(SPAWN_TIME)),
+            Phase::Starting { until, .. } => until,
             Phase::Stopping { ladder, .. } => ladder.deadline(),
             _ => None,
         }
@@ -146,10 +148,7 @@ impl Instance {
     /// No time is left for politeness.
     pub(super) fn hurry(&mut self, turn: &mut Turn) {
         match &mut self.phase {
-            Phase::Starting { run, abandoned, .. } if !*abandoned => {
-                *abandoned = true;
-                turn.effects.push(Effect::AbandonSpawn { instance: self.id.clone(), run: *run });
-            }
+            Phase::Starting { .. } => self.abandon(turn),
             Phase::Stopping { ladder, .. } => {
                 let climb = ladder.hurry(turn.now.mono);
                 self.climbed(climb, "killed in haste", turn);
@@ -158,14 +157,19 @@ impl Instance {
         }
     }
 
+    fn abandon(&mut self, turn: &mut Turn) {
+        let Phase::Starting { run, until, .. } = &mut self.phase else { return };
+        if until.take().is_some() {
+            turn.effects.push(Effect::AbandonSpawn { instance: self.id.clone(), run: *run });
+            self.why = "the start hangs and is abandoned".into();
+        }
+    }
+
     /// Time passed.
     pub(super) fn timeout(&mut self, turn: &mut Turn) {
         let now = turn.now.mono;
         match &mut self.phase {
-            Phase::Starting { run, ordered, abandoned: abandoned @ false } if now >= ordered.plus(SPAWN_TIME) => {
-                *abandoned = true;
-                turn.effects.push(Effect::AbandonSpawn { instance: self.id.clone(), run: *run });
-            }
+            Phase::Starting { until: Some(until), .. } if now >= *until => self.abandon(turn),
             Phase::Stopping { ladder, .. } => {
                 let climb = ladder.climb(now);
                 self.climbed(climb, "did not end in time, killed", turn);
@@ -263,7 +267,9 @@ impl Instance {
         self.current = definition.clone();
         self.opened = true;
         turn.effects.push(Effect::Spawn { instance: self.id.clone(), run, definition, numbered: self.numbered });
-        self.enter(Phase::Starting { run, ordered: turn.now.mono, abandoned: false }, why, exit, turn);
+        let ordered = turn.now.mono;
+        let until = Some(ordered.plus(SPAWN_TIME + SPAWN_TIME_EACH * turn.unanswered));
+        self.enter(Phase::Starting { run, ordered, until }, why, exit, turn);
     }
 
     pub(super) fn stop(&mut self, why: Words, turn: &mut Turn) {
@@ -282,6 +288,8 @@ impl Instance {
 
     pub(super) fn enter(&mut self, phase: Phase, why: Words, exit: Option<Exit>, turn: &mut Turn) {
         let from = self.state();
+        let starts = |phase: Phase| u32::from(matches!(phase, Phase::Starting { .. }));
+        turn.unanswered = turn.unanswered + starts(phase) - starts(self.phase);
         self.phase = phase;
         self.why = why;
         if from != self.state() {

@@ -20,6 +20,8 @@ pub(super) struct Turn {
     pub(super) now: Now,
     pub(super) effects: Vec<Effect>,
     pub(super) last_run: RunId,
+    /// Orders for processes that have no answer yet.
+    pub(super) unanswered: u32,
     pub(super) jitter: Jitter,
     pub(super) powers: Powers,
 }
@@ -28,9 +30,23 @@ pub(super) struct Turn {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
     Resting(Rest),
-    Starting { run: RunId, ordered: Mono, abandoned: bool },
-    Running { run: RunId, ordered: Mono, since: Mono },
-    Stopping { run: RunId, since: Mono, ladder: Ladder, then: Rest },
+    /// `until`: when the order is abandoned; `None` once it was.
+    Starting {
+        run: RunId,
+        ordered: Mono,
+        until: Option<Mono>,
+    },
+    Running {
+        run: RunId,
+        ordered: Mono,
+        since: Mono,
+    },
+    Stopping {
+        run: RunId,
+        since: Mono,
+        ladder: Ladder,
+        then: Rest,
+    },
 }
 
 /// How an instance without a process is.

@@ -145,7 +145,7 @@ fn is_in_sync(instance: &Instance) -> bool {
 fn reason(instance: &Instance) -> Option<String> {
     let explains_itself = match instance.phase {
         Phase::Running { .. } => true,
-        Phase::Starting { abandoned, .. } => !abandoned && instance.state() == State::Starting,
+        Phase::Starting { until, .. } => until.is_some() && instance.state() == State::Starting,
         Phase::Resting(Rest::Down) => instance.last.is_none(),
         _ => false,
     };
