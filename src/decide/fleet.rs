@@ -5,8 +5,9 @@ use super::backoff::Jitter;
 use super::diff::Powers;
 use super::effect::Effect;
 use super::event::{Event, RunId};
-use super::instance::{Instance, Phase, Rest, Turn, Words};
+use super::instance::Instance;
 use super::member::{Census, Mark, Member, Tally, Totals, errors, newly};
+use super::phase::{Phase, Rest, Turn, Words};
 use super::plan;
 use super::queue::Queue;
 use super::timers::Timers;
@@ -72,7 +73,7 @@ impl Fleet {
     /// An empty fleet. `seed` is where chance (the spread of delays) comes from.
     pub fn new(powers: Powers, seed: u64) -> Self {
         let jitter = Jitter::new(seed);
-        let turn = Turn { now: Now::default(), effects: Vec::new(), last_run: RunId(0), jitter, powers };
+        let turn = Turn { now: Now::default(), effects: Vec::new(), last_run: RunId(0), unanswered: 0, jitter, powers };
         Self {
             members: BTreeMap::new(),
             turn,

@@ -1,7 +1,8 @@
 //! One service of the fleet: its entry, the definition in force, its instances, and the running
 //! totals over them, so that no question costs a look at all.
 
-use super::instance::{Fit, Instance, Phase, Rest};
+use super::instance::Instance;
+use super::phase::{Fit, Phase, Rest};
 use crate::model::desired::{Definition, Entry};
 use crate::model::diagnostic::{Code, Diagnostic};
 use crate::model::name::ServiceName;

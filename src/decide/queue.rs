@@ -71,14 +71,14 @@ mod tests {
 
     #[test]
     fn one_tries_after_ever_longer_pauses_and_success_lets_the_next_try_at_once() {
-        let id = InstanceId::new(ServiceName::new("a").unwrap(), 0);
+        let id = InstanceId::new(ServiceName::new("a").expect("legal"), 0);
         let mut queue = Queue::default();
         assert_eq!(queue.deadline(), None);
         queue.note(&id, true, Mono(0));
         let mut pauses = Vec::new();
         let mut now = Mono(0);
         for _ in 0..8 {
-            let at = queue.deadline().unwrap();
+            let at = queue.deadline().expect("one waits");
             pauses.push(at.since(now).as_secs());
             now = at;
             assert_eq!(queue.turn(now).as_ref(), Some(&id));

@@ -10,7 +10,7 @@ use std::sync::Arc;
 /// A service of defaults that runs as uid 1000.
 pub(super) fn service(name: &str) -> Service {
     Service {
-        name: ServiceName::new(name).unwrap(),
+        name: ServiceName::new(name).expect("legal"),
         kind: Kind::Toml,
         description: None,
         enabled: true,

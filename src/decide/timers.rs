@@ -43,7 +43,7 @@ mod tests {
 
     #[test]
     fn deadlines_come_in_order_and_leave_nothing_behind() {
-        let id = |index| InstanceId::new(ServiceName::new("a").unwrap(), index);
+        let id = |index| InstanceId::new(ServiceName::new("a").expect("legal"), index);
         let mut timers = Timers::default();
         timers.shift(&id(0), None, Some(Mono(20)));
         timers.shift(&id(1), None, Some(Mono(10)));

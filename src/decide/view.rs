@@ -1,9 +1,10 @@
 //! Fleet → status of one service. Renders what it is asked for and nothing else; the same question
 //! twice has the same answer.
 
-use super::fleet::{Ending, Fleet};
-use super::instance::{Ended, Fit, Instance, Phase, Rest};
+use super::fleet::Fleet;
+use super::instance::Instance;
 use super::member::{CONDITIONS, Member};
+use super::phase::{Ended, Fit, Phase, Rest};
 use crate::model::desired::Definition;
 use crate::model::diagnostic::Code;
 use crate::model::limits::{Bound, Limit, Limits};
@@ -52,11 +53,6 @@ impl Fleet {
             errors: member.errors.clone(),
             instances: counted.map(|instance| instance_status(instance, member, facts)).collect(),
         })
-    }
-
-    /// Whether everything is as the files say, abide itself included.
-    pub fn is_as_desired(&self) -> bool {
-        self.ending == Ending::No && self.members.values().all(|member| member.tally.as_desired)
     }
 }
 
@@ -149,7 +145,7 @@ fn is_in_sync(instance: &Instance) -> bool {
 fn reason(instance: &Instance) -> Option<String> {
     let explains_itself = match instance.phase {
         Phase::Running { .. } => true,
-        Phase::Starting { abandoned, .. } => !abandoned && instance.state() == State::Starting,
+        Phase::Starting { until, .. } => until.is_some() && instance.state() == State::Starting,
         Phase::Resting(Rest::Down) => instance.last.is_none(),
         _ => false,
     };
@@ -164,13 +160,13 @@ fn next_attempt(instance: &Instance, now: Now) -> Option<Wall> {
 }
 
 fn last_exit(last: &Ended) -> LastExit {
-    let (kind, code, by, core) = match last.exit {
+    let (kind, number, by, core) = match last.exit {
         Exit::Code(code) => (ExitKind::Code, Some(code), None, false),
         Exit::Signal { signal, core } => (ExitKind::Signal, None, Some(signal.to_string()), core),
         Exit::Unknown => (ExitKind::Unknown, None, None, false),
     };
     let ran_ms = u64::try_from(last.ran.as_millis()).unwrap_or(u64::MAX);
-    LastExit { at: last.at, kind, code, signal: by, core, asked: last.asked, ran_ms }
+    LastExit { at: last.at, kind, code: number, signal: by, core, asked: last.asked, ran_ms }
 }
 
 fn limits(limits: &Limits) -> BTreeMap<String, LimitStatus> {

@@ -37,10 +37,10 @@ pub fn text(plan: &Plan, coloured: bool) -> String {
             sums.push(format!("{} {}", steps.len(), look.sum));
         }
         for step in steps {
-            let (colour, plain) = if coloured { (look.colour, PLAIN) } else { ("", "") };
+            let (colour, end) = if coloured { (look.colour, PLAIN) } else { ("", "") };
             let (sign, word, reason) = (look.sign, look.word, shown(&step.reason));
             // Writing to a String cannot fail.
-            let _ = writeln!(out, "{colour}{sign} {word:<7}{plain}  {:<width$}  {reason}", step.service.as_str());
+            let _ = writeln!(out, "{colour}{sign} {word:<7}{end}  {:<width$}  {reason}", step.service.as_str());
             fields(&mut out, step, coloured);
         }
     }
@@ -58,9 +58,9 @@ fn fields(out: &mut String, step: &Step, coloured: bool) {
     for change in &step.changes {
         let _ = write!(out, "    {:<width$}  {}", shown(&change.field), values(change));
         if let Some(why) = &change.why {
-            let (faint, plain) = if coloured { (FAINT, PLAIN) } else { ("", "") };
+            let (faint, end) = if coloured { (FAINT, PLAIN) } else { ("", "") };
             let price = if change.price == Price::Restart { "restart: " } else { "" };
-            let _ = write!(out, "  {faint}({price}{}){plain}", shown(why));
+            let _ = write!(out, "  {faint}({price}{}){end}", shown(why));
         }
         out.push('\n');
     }
@@ -101,7 +101,7 @@ mod tests {
     use crate::model::name::ServiceName;
 
     fn step(name: &str, action: Action, reason: &str, changes: Vec<Change>, scale: i64) -> Step {
-        let service = ServiceName::new(name).unwrap();
+        let service = ServiceName::new(name).expect("legal");
         Step { service, action, reason: reason.to_owned(), changes, scale }
     }
 
@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn programs_get_the_very_plan() {
-        let value: serde_json::Value = serde_json::from_str(&json(&example())).unwrap();
+        let value: serde_json::Value = serde_json::from_str(&json(&example())).expect("JSON");
         assert_eq!(value["steps"][0]["action"], "restart");
         assert_eq!(value["steps"][0]["changes"][1]["why"], "raising it needs a right");
     }

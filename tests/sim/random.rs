@@ -127,9 +127,9 @@ fn perform(world: &mut World, op: Op) {
 }
 
 proptest! {
-    // Half of what PROPTEST_CASES says, or of proptest's 256.
+    // Twice what PROPTEST_CASES says, or proptest's 256: a second or two.
     #![proptest_config(ProptestConfig {
-        cases: ProptestConfig::default().cases / 2,
+        cases: ProptestConfig::default().cases * 2,
         failure_persistence: None,
         ..ProptestConfig::default()
     })]

@@ -8,6 +8,7 @@ use abide::model::outcome::Exit;
 use abide::model::policy::{RestartLimit, RestartPolicy, RestartWhen, StopScope};
 use abide::model::service::{Kind, Service};
 use abide::model::status::{ConditionKind, State, Worst};
+use abide::model::time::Now;
 use std::time::Duration;
 
 fn world_with(behaviour: Behaviour, service: Service) -> World {
@@ -354,10 +355,10 @@ fn ten_thousand_services_start_and_one_event_costs_no_look_at_the_others() {
     };
     let changes = (0..10_000).map(|n| (name(&format!("s{n}")), Some(entry.clone()))).collect();
     let delta = abide::model::desired::Delta { changes, generation: 1, ..Default::default() };
-    fleet.handle(Default::default(), Event::Delta(delta));
+    fleet.handle(Now::default(), Event::Delta(delta));
     assert_eq!(fleet.take_changed().len(), 10_000);
     assert_eq!(fleet.summary().desired, 10_000);
     let instance = abide::model::name::InstanceId::new(name("s7"), 0);
-    fleet.handle(Default::default(), Event::LogDropped { instance, bytes: 1, lines: 1 });
+    fleet.handle(Now::default(), Event::LogDropped { instance, bytes: 1, lines: 1 });
     assert_eq!(fleet.take_changed(), [name("s7")]);
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 pub(crate) const UID: u32 = 1000;
 
 pub(crate) fn name(text: &str) -> ServiceName {
-    ServiceName::new(text).unwrap()
+    ServiceName::new(text).expect("legal")
 }
 
 /// A service of defaults.

@@ -48,6 +48,7 @@ pub(crate) enum Start {
 pub(crate) const GOOD: Behaviour =
     Behaviour { start: Start::Well, life: None, exit: Exit::Code(1), obeys: true, leaves: false, immortal: false };
 
+#[expect(clippy::struct_excessive_bools, reason = "five independent facts")]
 #[derive(Debug)]
 pub(crate) struct Process {
     pub(crate) instance: InstanceId,
@@ -206,10 +207,10 @@ impl World {
         };
         self.now = at;
         if freed == Some(at) {
-            let (_, id) = self.freeing.pop_first().unwrap();
+            let (_, id) = self.freeing.pop_first().expect("was just seen");
             self.open.remove(&id);
         } else if flight == Some(at) {
-            let (_, mut event) = self.flight.pop_first().unwrap();
+            let (_, mut event) = self.flight.pop_first().expect("was just seen");
             if self.still_true(&mut event) {
                 self.deliver(event);
             }
@@ -268,7 +269,7 @@ impl World {
 
     fn perform(&mut self, effect: Effect) {
         match effect {
-            Effect::Spawn { instance, run, definition, .. } => self.spawn(instance, run, definition),
+            Effect::Spawn { instance, run, definition, .. } => self.spawn(instance, run, &definition),
             Effect::AbandonSpawn { run, .. } => self.abandon(run),
             Effect::Signal { run, signal, scope, .. } => self.signal(run, signal, scope),
             Effect::SetLimits { instance, run, limits } => {
@@ -276,10 +277,8 @@ impl World {
                 {
                     process.definition = now.clone();
                 }
-                let outcome = match self.limits_fail {
-                    true => Err(Failure::Prepare("not permitted".to_owned())),
-                    false => Ok(limits),
-                };
+                let refusal = self.limits_fail.then(|| Failure::Prepare("not permitted".to_owned()));
+                let outcome = refusal.map_or(Ok(limits), Err);
                 self.send(1, Event::LimitsSet { instance, run, outcome });
             }
             Effect::SetLog { instance, numbered, .. } => self.note(&format!("log of {instance}, numbered: {numbered}")),
@@ -290,10 +289,8 @@ impl World {
                 self.freeing.insert((self.now + 50 * MILLI, self.sent), instance);
             }
             Effect::Report(transition) => {
-                let shown = match transition.numbered {
-                    true => transition.instance.to_string(),
-                    false => transition.instance.service.to_string(),
-                };
+                let id = &transition.instance;
+                let shown = if transition.numbered { id.to_string() } else { id.service.to_string() };
                 let (from, to) = (transition.from.as_str(), transition.to.as_str());
                 self.note(&format!("{shown}: {from} -> {to}: {}", transition.reason));
             }
@@ -315,7 +312,7 @@ impl World {
         self.processes.values().filter(move |process| process.instance == *instance).filter(counts)
     }
 
-    fn spawn(&mut self, instance: InstanceId, run: RunId, definition: Arc<Definition>) {
+    fn spawn(&mut self, instance: InstanceId, run: RunId, definition: &Arc<Definition>) {
         invariants::one_process_an_instance(self, &instance);
         self.freeing.retain(|_, id| *id != instance);
         if !self.open.contains(&instance) && self.open.len() >= self.slots {
@@ -407,8 +404,8 @@ impl World {
     }
 
     fn note(&mut self, line: &str) {
-        let time = self.now as f64 / 1e9;
-        self.transcript.push(format!("{time:7.3} {line}"));
+        let (seconds, rest) = (self.now / 1_000_000_000, self.now / MILLI % 1000);
+        self.transcript.push(format!("{seconds:3}.{rest:03} {line}"));
     }
 
     /// What happened since this was asked last.

@@ -75,7 +75,7 @@ fn every_field_alone_has_its_name_and_its_price() {
 
 #[test]
 fn values_read_as_people_write_them() {
-    let shown = |change: Change| format!("{} -> {}", change.from.unwrap(), change.to.unwrap());
+    let shown = |change: Change| format!("{} -> {}", change.from.expect("was set"), change.to.expect("is set"));
     assert_eq!(shown(altered(|s| s.log.max_size = 64 << 10)), "10MiB -> 64KiB");
     assert_eq!(shown(altered(|s| s.stop.timeout = Duration::from_millis(1500))), "10s -> 1s 500ms");
     assert_eq!(shown(altered(|s| s.umask = 0o27)), "0022 -> 0027");

@@ -62,7 +62,7 @@ fn what_does_not_run_is_not_restarted() {
 #[test]
 fn a_plan_is_sorted_and_names_each_service_once() {
     let new: BTreeMap<ServiceName, Service> =
-        ["b", "a"].map(|name| (ServiceName::new(name).unwrap(), service(name))).into();
+        ["b", "a"].map(|name| (ServiceName::new(name).expect("legal"), service(name))).into();
     let names: Vec<ServiceName> = new.keys().rev().chain(new.keys()).cloned().collect();
     let plan = plan(|_| None, |name| new.get(name), &names, &ME);
     let order: Vec<_> = plan.steps.iter().map(|step| step.service.as_str()).collect();
