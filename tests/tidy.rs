@@ -18,7 +18,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("source", &["model", "host::users", "host::clock", "host::sys::lease"]),
     ("log", &["model"]),
     ("logger", &["log", "model", "table", "host::pipe", "host::sys", "host::clock"]),
-    ("keeper", &["table", "host::sys", "host::proc", "host::limits", "model"]),
+    ("keeper", &["model", "table", "host::sys", "host::clock", "host::pipe", "host::proc", "host::tree"]),
     ("daemon", &["model", "decide", "render", "table", "host", "source", "log", "logger", "keeper"]),
     (
         "cli",
@@ -122,18 +122,16 @@ fn is_in(room: &str, prefix: &str) -> bool {
     room == prefix || room.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('/'))
 }
 
-/// Every `crate::a::b` of a line, also those in braces of one line: `crate::{a, b::c}`.
+/// Every `crate::a::b` of a line, also those in braces: `crate::a::{b, c::d}`.
 fn imports(line: &str) -> Vec<String> {
+    let path = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
     let mut found = Vec::new();
     for rest in line.split("crate::").skip(1) {
-        match rest.strip_prefix('{') {
-            Some(list) => found.extend(list.split([',', '}', ';']).map(|it| it.trim().to_owned())),
-            None => found.push(
-                rest.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':'))
-                    .next()
-                    .unwrap_or_default()
-                    .to_owned(),
-            ),
+        let end = rest.find(|c| !path(c)).unwrap_or(rest.len());
+        let (prefix, rest) = rest.split_at(end);
+        match rest.strip_prefix('{').and_then(|list| list.split('}').next()) {
+            Some(list) => found.extend(list.split(',').map(|it| format!("{prefix}{}", it.trim()))),
+            None => found.push(prefix.to_owned()),
         }
     }
     found.retain(|it| !it.is_empty());
@@ -309,4 +307,12 @@ fn the_rooms_of_the_architecture_exist() {
 
 fn shown(paths: impl Iterator<Item = PathBuf>) -> Vec<String> {
     paths.map(|path| path.display().to_string()).collect()
+}
+
+#[test]
+fn imports_are_found_in_every_form() {
+    assert_eq!(imports("use crate::host::{proc, sys::child};"), ["host::proc", "host::sys::child"]);
+    assert_eq!(imports("pub(crate) fn f(a: crate::model::name::Name) {}"), ["model::name::Name"]);
+    assert_eq!(imports("use crate::{model, table::Table};"), ["model", "table::Table"]);
+    assert!(imports("use std::fs;").is_empty());
 }

@@ -37,6 +37,22 @@ fn every_error_of_every_file_has_its_place_and_source_line() {
 }
 
 #[test]
+fn an_error_is_drawn_with_its_line_and_the_way_out() {
+    let world = World::empty();
+    world.drop_file("a.toml", "command = [\"/bin/sleep\", \"1\"]\nrestrat = true\n");
+    let text = said(&world.abide(&["check", "services.d"]));
+    let drawn = "\
+error[unknown-key]: unknown key `restrat`
+ --> services.d/a.toml:2:1
+  |
+2 | restrat = true
+  | ^^^^^^^
+  |
+  = help: did you mean `restart`?";
+    assert!(text.contains(drawn), "{text}");
+}
+
+#[test]
 fn keys_of_later_releases_are_told_from_misspelt_ones() {
     let world = World::empty();
     world.drop_file("a.toml", "command = [\"/bin/sleep\", \"1\"]\nafter = [\"db\"]\n[ready]\ntcp = \"localhost:80\"\n");
