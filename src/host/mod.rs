@@ -1,1 +1,3 @@
 //! Linux: does and never decides. Hands descriptors to the loop, waits on none itself.
+
+pub mod sys;

@@ -2,6 +2,12 @@
 //!
 //! [`worker`](self) reads files as they settle, `load` makes an [`Entry`] of what was read.
 
+pub mod entry;
+pub mod open;
+pub mod read;
+pub mod settle;
+pub mod trust;
+
 use crate::model::limits::Ceilings;
 use crate::model::service::Environment;
 use std::path::PathBuf;

@@ -1,0 +1,3 @@
+//! The thin unsafe layer over what nix lacks. Nothing here decides anything.
+
+pub mod lease;
