@@ -2,11 +2,19 @@
 //!
 //! [`worker`](self) reads files as they settle, `load` makes an [`Entry`] of what was read.
 
+mod catalogue;
+pub mod configuration;
 pub mod entry;
+mod look;
+pub mod once;
 pub mod open;
 pub mod read;
+mod root;
+mod scan;
 pub mod settle;
 pub mod trust;
+mod watch;
+pub mod worker;
 
 use crate::model::limits::Ceilings;
 use crate::model::service::Environment;

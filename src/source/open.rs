@@ -126,12 +126,13 @@ impl Directory {
 
     /// The regular file `name` in this directory, or where a link of that name leads.
     pub fn file(&self, name: &OsStr, trust: &Trust) -> Result<OpenFile, OpenError> {
-        if is_link(&lstat(&self.fd, &self.path, name)?) {
+        let looked = lstat(&self.fd, &self.path, name)?;
+        if is_link(&looked) {
             let mut walk = self.walk(trust)?;
             walk.ahead.push_back(name.to_owned());
             return walk.to_file();
         }
-        let (fd, stat) = open_regular(&self.fd, &self.path, name, trust)?;
+        let (fd, stat) = open_regular(&self.fd, &self.path, name, &looked, trust)?;
         Ok(OpenFile { fd, stat, links: Vec::new() })
     }
 
@@ -183,13 +184,13 @@ impl Walk<'_> {
                 self.step(&name, Role::Way)?;
                 continue;
             }
-            let found = lstat(&self.here.fd, &self.here.path, &name);
-            if is_link(&self.behind_link(found)?) {
+            let looked = self.behind_link(lstat(&self.here.fd, &self.here.path, &name))?;
+            if is_link(&looked) {
                 self.follow(&name)?;
                 continue;
             }
             self.links.push(Link { directory: self.here.path.clone(), name: name.clone() });
-            let (fd, stat) = open_regular(&self.here.fd, &self.here.path, &name, self.trust)?;
+            let (fd, stat) = open_regular(&self.here.fd, &self.here.path, &name, &looked, self.trust)?;
             return Ok(OpenFile { fd, stat, links: self.links });
         }
         Err(OpenError::NotAFile("directory"))
@@ -272,11 +273,11 @@ fn open_regular(
     directory: &OwnedFd,
     path: &Path,
     name: &OsStr,
+    looked: &FileStat,
     trust: &Trust,
 ) -> Result<(OwnedFd, FileStat), OpenError> {
-    let looked = lstat(directory, path, name)?;
-    if file_type(&looked) != Some(Type::File) {
-        return Err(OpenError::NotAFile(type_name(&looked)));
+    if file_type(looked) != Some(Type::File) {
+        return Err(OpenError::NotAFile(type_name(looked)));
     }
     let fd = openat(directory.as_fd(), name, OFlag::O_RDONLY | SAFE, Mode::empty()).map_err(|errno| match errno {
         Errno::ENOENT => OpenError::Absent,

@@ -4,9 +4,8 @@
 use super::open::OpenFile;
 use crate::host::sys::lease::{Writers, writers};
 use crate::model::diagnostic::{Code, Diagnostic};
+use nix::errno::Errno;
 use nix::sys::stat::{FileStat, fstat};
-use std::fs::File;
-use std::io::Read;
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -82,13 +81,13 @@ pub enum Content {
     /// Somebody writes to it.
     Busy,
     /// Whether somebody writes to it cannot be said yet; look again.
-    Doubtful(Stamp),
+    Doubtful,
     /// It cannot be read.
     Bad(Diagnostic),
 }
 
 /// Reads what was opened.
-pub fn read(file: OpenFile, shown: &Path, care: Care) -> Content {
+pub fn read(file: &OpenFile, shown: &Path, care: Care) -> Content {
     let stamp = Stamp::of(&file.stat);
     let size = u64::try_from(file.stat.st_size).unwrap_or(0);
     if size > MAX_SIZE {
@@ -101,26 +100,25 @@ pub fn read(file: OpenFile, shown: &Path, care: Care) -> Content {
             Writers::Some => return Content::Busy,
             Writers::None => {}
             Writers::Unknown if is_still(&stamp, earlier) => {}
-            Writers::Unknown => return Content::Doubtful(stamp),
+            Writers::Unknown => return Content::Doubtful,
         }
     }
-    let mut bytes = Vec::with_capacity(size as usize + 1);
-    let file = File::from(file.fd);
-    // One byte more than there should be: growth shows, and the read ends without a second call.
-    let unreadable = |what: &dyn std::fmt::Display| {
-        Content::Bad(
-            Diagnostic::error(shown, Code::Unreadable, format!("cannot be read: {what}")).help("see to its disk"),
-        )
+    // One byte more than there should be: growth shows, and one call reads the whole.
+    let mut bytes = vec![0; size as usize + 1];
+    let unreadable = |errno: Errno| {
+        let message = format!("cannot be read: {}", errno.desc());
+        Content::Bad(Diagnostic::error(shown, Code::Unreadable, message).help("see to the disk that it lies on"))
     };
-    match (&file).take(size + 1).read_to_end(&mut bytes) {
-        Err(error) => return unreadable(&error),
-        Ok(_) => match fstat(&file) {
-            Ok(stat) if Stamp::of(&stat) == stamp && bytes.len() as u64 == size => {}
-            Ok(stat) => return Content::Doubtful(Stamp::of(&stat)),
-            Err(errno) => return unreadable(&errno),
-        },
+    let length = match nix::unistd::read(&file.fd, &mut bytes) {
+        Ok(length) => length,
+        Err(errno) => return unreadable(errno),
+    };
+    bytes.truncate(length);
+    match fstat(&file.fd) {
+        Ok(stat) if Stamp::of(&stat) == stamp && length as u64 == size => Content::Bytes(bytes),
+        Ok(_) => Content::Doubtful,
+        Err(errno) => unreadable(errno),
     }
-    Content::Bytes(bytes)
 }
 
 fn is_still(stamp: &Stamp, earlier: Option<(Stamp, Duration)>) -> bool {
@@ -133,6 +131,7 @@ mod tests {
     use crate::source::open::Directory;
     use crate::source::trust::Trust;
     use std::ffi::OsStr;
+    use std::fs::File;
 
     fn open(root: &Path, name: &str) -> OpenFile {
         let trust = Trust::new(nix::unistd::geteuid().as_raw());
@@ -143,10 +142,10 @@ mod tests {
     fn whole_files_are_read_and_large_ones_are_not() {
         let root = tempfile::tempdir().unwrap();
         std::fs::write(root.path().join("x"), "content").unwrap();
-        let content = read(open(root.path(), "x"), Path::new("x"), Care::None);
+        let content = read(&open(root.path(), "x"), Path::new("x"), Care::None);
         assert!(matches!(content, Content::Bytes(bytes) if bytes == b"content"));
         File::create(root.path().join("large")).unwrap().set_len(100 << 20).unwrap();
-        let content = read(open(root.path(), "large"), Path::new("large"), Care::None);
+        let content = read(&open(root.path(), "large"), Path::new("large"), Care::None);
         assert!(matches!(content, Content::Bad(finding) if finding.code == Code::TooLarge));
     }
 
@@ -155,11 +154,11 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let writer = File::create(root.path().join("x")).unwrap();
         let careful = Care::Writers(None);
-        let content = read(open(root.path(), "x"), Path::new("x"), careful);
-        assert!(matches!(content, Content::Busy | Content::Doubtful(_)));
+        let content = read(&open(root.path(), "x"), Path::new("x"), careful);
+        assert!(matches!(content, Content::Busy | Content::Doubtful));
         drop(writer);
-        let content = read(open(root.path(), "x"), Path::new("x"), careful);
-        assert!(matches!(content, Content::Bytes(_) | Content::Doubtful(_)));
+        let content = read(&open(root.path(), "x"), Path::new("x"), careful);
+        assert!(matches!(content, Content::Bytes(_) | Content::Doubtful));
     }
 
     #[test]

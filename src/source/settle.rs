@@ -28,7 +28,9 @@ pub const STRAYS: Duration = Duration::from_secs(5);
 pub enum Seen {
     /// Its owner, mode or times changed.
     Changed,
-    /// It was created or written to; more may come.
+    /// It was created; if it is no link, more will come.
+    Created,
+    /// It was written to; more may come.
     Written,
     /// A writer closed it.
     Closed,
@@ -140,14 +142,16 @@ impl<K: Ord + Copy> Settle<K> {
             self.absent.remove(&key);
         }
         if self.collected.contains(&key) && !matches!(seen, Seen::Vanished | Seen::Found) {
-            pending.writing = seen == Seen::Written || (pending.writing && seen == Seen::Changed);
+            pending.writing =
+                matches!(seen, Seen::Created | Seen::Written) || (pending.writing && seen == Seen::Changed);
             if let Some(window) = &mut self.window {
                 window.last = now;
             }
             self.pending.insert(key, pending);
             return;
         }
-        self.disarm(key, pending.due.take());
+        let before = pending.due.take();
+        self.disarm(key, before);
         let quiet = now.plus(QUIET).min(pending.opened.plus(AT_MOST)).max(now);
         let due = match seen {
             Seen::Vanished => {
@@ -158,11 +162,12 @@ impl<K: Ord + Copy> Settle<K> {
                 (pending.writing, pending.leading) = (false, false);
                 Some(now)
             }
-            Seen::Written => {
+            Seen::Created | Seen::Written => {
                 pending.writing = true;
                 Some(quiet)
             }
-            Seen::Changed => Some(quiet),
+            // Says little: what is due earlier stays so.
+            Seen::Changed => Some(before.map_or(quiet, |before| before.min(quiet))),
             Seen::Closed | Seen::Arrived => {
                 pending.writing = false;
                 self.complete(key, &mut pending, seen, now)
