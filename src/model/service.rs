@@ -29,6 +29,9 @@ pub struct Service {
     pub instances: u32,
     /// What is executed.
     pub run: Run,
+    /// The digest of the executed file where its bytes are part of the meaning: `run` of a legacy directory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content: Option<Version>,
     /// The working directory: a template, absolute once expanded.
     pub directory: String,
     /// As whom it runs.
@@ -89,6 +92,20 @@ pub struct Identity {
 /// The digest of a service's meaning: SHA-256.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Version(pub [u8; 32]);
+
+impl Serialize for Version {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl Version {
+    /// The digest of some bytes.
+    pub fn of(bytes: &[u8]) -> Self {
+        use sha2::{Digest, Sha256};
+        Self(Sha256::digest(bytes).into())
+    }
+}
 
 impl Service {
     /// Its version: the digest of its serialised meaning.
