@@ -161,6 +161,7 @@ impl<C> Worker<C> {
             self.turn();
             self.tell();
             self.is_first = false;
+            self.plan_poll();
             let noticed = self.mailbox.wait(self.deadline());
             if noticed.stop {
                 return;
@@ -190,9 +191,14 @@ impl<C> Worker<C> {
             let polled: Vec<_> = (0..self.roots.len()).filter(|&source| self.roots[source].needs_polling()).collect();
             polled.into_iter().for_each(|source| self.scan(source, Why::Told));
             self.settle.note(Key::CONFIG, Seen::Found, self.now());
+            self.next_poll = None;
         }
+    }
+
+    /// As long as no event tells, one looks again.
+    fn plan_poll(&mut self) {
         let needs_polling = self.roots.iter().any(Root::needs_polling);
-        self.next_poll = needs_polling.then(|| self.next_poll.filter(|&at| at > now).unwrap_or(now + POLL));
+        self.next_poll = needs_polling.then(|| self.next_poll.unwrap_or_else(|| Instant::now() + POLL));
     }
 
     /// Not all abides of a machine at the same moment: up to a tenth later or earlier.
