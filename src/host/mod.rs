@@ -7,3 +7,4 @@ pub mod proc;
 pub mod spawn;
 pub mod sys;
 pub mod tree;
+pub mod sys;

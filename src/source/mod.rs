@@ -2,6 +2,29 @@
 //!
 //! [`worker`](self) reads files as they settle, `load` makes an [`Entry`] of what was read.
 
+mod catalogue;
+pub mod config;
+pub mod configuration;
+mod daemontools;
+pub mod entry;
+mod environment;
+mod identity;
+pub mod load;
+mod look;
+mod merge;
+pub mod once;
+pub mod open;
+mod preflight;
+pub mod read;
+mod root;
+mod scan;
+pub mod settle;
+pub mod toml;
+pub mod trust;
+mod watch;
+mod words;
+pub mod worker;
+
 use crate::model::limits::Ceilings;
 use crate::model::service::Environment;
 use std::path::PathBuf;
@@ -53,13 +76,3 @@ pub struct Surroundings {
     /// the text alone, as for the old side of a plan.
     pub preflight: bool,
 }
-
-pub mod config;
-pub mod load;
-pub mod toml;
-mod daemontools;
-mod environment;
-mod identity;
-mod merge;
-mod preflight;
-mod words;

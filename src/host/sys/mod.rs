@@ -3,5 +3,6 @@
 
 mod clone;
 pub mod child;
+pub mod lease;
 pub mod process;
 pub mod socket;

@@ -1,0 +1,63 @@
+//! Whether anybody holds a file open for writing: asked of the kernel by a read lease that is
+//! given back at once. May touch the descriptor that it is given, nothing else.
+#![expect(unsafe_code, reason = "nix has neither F_SETLEASE nor F_SETSIG")]
+
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+/// `fcntl`'s number for choosing the signal of a lease, the same on all that abide runs on; libc lacks it.
+const F_SETSIG: libc::c_int = 10;
+
+/// What the kernel says of a file's writers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Writers {
+    /// Nobody holds it open for writing.
+    None,
+    /// Somebody does.
+    Some,
+    /// No lease can be had: a foreign file, or a file system without leases.
+    Unknown,
+}
+
+/// Asks who may still write to `file`, which must be open for reading only.
+pub fn writers(file: BorrowedFd<'_>) -> Writers {
+    let fd = file.as_raw_fd();
+    // A writer that opens the file during the lease makes the kernel signal us: SIGIO, whose
+    // default ends the process, unless another is chosen. SIGURG is ignored by default.
+    // SAFETY: F_SETSIG and F_SETLEASE take an integer and touch no memory; `file` is open.
+    let signal = unsafe { libc::fcntl(fd, F_SETSIG, libc::SIGURG) };
+    if signal != 0 {
+        return Writers::Unknown;
+    }
+    // SAFETY: as above.
+    if unsafe { libc::fcntl(fd, libc::F_SETLEASE, libc::F_RDLCK) } == 0 {
+        // At once, before the read: a writer waits for it.
+        // SAFETY: as above.
+        unsafe { libc::fcntl(fd, libc::F_SETLEASE, libc::F_UNLCK) };
+        return Writers::None;
+    }
+    match std::io::Error::last_os_error().raw_os_error() {
+        Some(libc::EAGAIN) => Writers::Some,
+        _ => Writers::Unknown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::fd::AsFd;
+
+    #[test]
+    fn a_writer_is_seen_until_it_closes() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("x");
+        let writer = std::fs::File::create(&path).unwrap();
+        let reader = std::fs::File::open(&path).unwrap();
+        let open = writers(reader.as_fd());
+        drop(writer);
+        let closed = writers(reader.as_fd());
+        assert!(
+            matches!((open, closed), (Writers::Some, Writers::None) | (Writers::Unknown, Writers::Unknown)),
+            "{open:?} {closed:?}"
+        );
+    }
+}

@@ -1,0 +1,343 @@
+//! What every name in the watched directories stands for, and who wins where two claim one name.
+//! Pure bookkeeping: it is told what was found and says what changed.
+
+use super::entry::{Naming, shown};
+use super::read::Stamp;
+use crate::model::desired::Entry;
+use crate::model::diagnostic::{Code, Diagnostic};
+use crate::model::name::ServiceName;
+use crate::model::service::Version;
+use crate::model::status::IgnoredEntry;
+use std::collections::{BTreeMap, HashMap};
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+use std::time::Instant;
+
+/// A candidate, for as long as its name is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct Key(pub(super) u32);
+
+impl Key {
+    /// `abide.toml`, which is settled like any other file and is no candidate.
+    pub(super) const CONFIG: Self = Self(0);
+}
+
+/// One name in a watched directory that is not ignored at once.
+#[derive(Debug)]
+pub(super) struct Candidate {
+    pub(super) source: usize,
+    pub(super) name: OsString,
+    pub(super) naming: Naming,
+    /// What it was last published as.
+    pub(super) standing: Option<Standing>,
+    /// What was read when it was published.
+    pub(super) content: Option<Content>,
+    /// A look that could not tell whether somebody writes; when.
+    pub(super) doubt: Option<(Vec<Stamp>, Instant)>,
+    /// Load it even if it was not changed.
+    pub(super) reload: bool,
+    /// A scan, not an event, says that something is up.
+    pub(super) by_scan: bool,
+}
+
+/// What is known of the files of a candidate without reading them again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Content {
+    /// Of the file, then of its drop-ins.
+    pub(super) stamps: Box<[Stamp]>,
+    /// Whether equal stamps would prove nothing.
+    pub(super) racy: bool,
+    /// Digest of all bytes that were read.
+    pub(super) digest: [u8; 32],
+}
+
+/// What a candidate is to people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// A service, or what fails to be one.
+    Service,
+    /// Nothing to abide, and why.
+    Ignored(String),
+    /// An error of no service.
+    Problem(Diagnostic),
+}
+
+/// What to publish about a candidate.
+#[derive(Debug)]
+pub(super) enum Found {
+    /// A service's entry, good or bad.
+    Entry(Box<Entry>, Content),
+    /// Something else.
+    Other(Standing),
+}
+
+/// What was last told about a service.
+#[derive(Debug, PartialEq, Eq)]
+struct Told {
+    by: Key,
+    digest: [u8; 32],
+    version: Option<Version>,
+    diagnostics: Vec<Diagnostic>,
+}
+
+#[derive(Debug, Default)]
+struct Claim {
+    /// In order: the first wins.
+    claimants: Vec<Key>,
+    told: Option<Told>,
+}
+
+/// All candidates of all sources.
+#[derive(Debug)]
+pub(super) struct Catalogue {
+    /// The directories as given.
+    given: Vec<PathBuf>,
+    candidates: BTreeMap<Key, Candidate>,
+    index: HashMap<(usize, OsString), Key>,
+    claims: BTreeMap<ServiceName, Claim>,
+    next: u32,
+    changes: BTreeMap<ServiceName, Option<Entry>>,
+    others_changed: bool,
+    /// How many names of each source are services, or fail to be.
+    services: Vec<u64>,
+}
+
+impl Catalogue {
+    /// Empty, for the directories as given.
+    pub(super) fn new(given: Vec<PathBuf>) -> Self {
+        Self {
+            services: vec![0; given.len()],
+            given,
+            candidates: BTreeMap::new(),
+            index: HashMap::new(),
+            claims: BTreeMap::new(),
+            next: Key::CONFIG.0 + 1,
+            changes: BTreeMap::new(),
+            others_changed: false,
+        }
+    }
+
+    /// The path of `name` in `source` as people are shown it.
+    pub(super) fn shown(&self, source: usize, name: &OsStr) -> PathBuf {
+        self.given[source].join(shown(name))
+    }
+
+    /// The candidate of that name, if it is known.
+    pub(super) fn find(&self, source: usize, name: &OsStr) -> Option<Key> {
+        // The map is asked with an owned pair: a name is short, and this is once an event.
+        self.index.get(&(source, name.to_owned())).copied()
+    }
+
+    /// The candidate of that name, known from now on.
+    pub(super) fn intern(&mut self, source: usize, name: &OsStr, naming: Naming) -> Key {
+        if let Some(key) = self.find(source, name) {
+            return key;
+        }
+        let key = Key(self.next);
+        self.next += 1;
+        self.index.insert((source, name.to_owned()), key);
+        let name = name.to_owned();
+        let candidate = Candidate {
+            source,
+            name,
+            naming,
+            standing: None,
+            content: None,
+            doubt: None,
+            reload: false,
+            by_scan: false,
+        };
+        self.candidates.insert(key, candidate);
+        key
+    }
+
+    pub(super) fn get(&self, key: Key) -> Option<&Candidate> {
+        self.candidates.get(&key)
+    }
+
+    pub(super) fn get_mut(&mut self, key: Key) -> Option<&mut Candidate> {
+        self.candidates.get_mut(&key)
+    }
+
+    /// All candidates of one source.
+    pub(super) fn of_source(&self, source: usize) -> impl Iterator<Item = (Key, &Candidate)> {
+        self.candidates
+            .iter()
+            .filter(move |(_, candidate)| candidate.source == source)
+            .map(|(&key, found)| (key, found))
+    }
+
+    /// All candidates.
+    pub(super) fn keys(&self) -> Vec<Key> {
+        self.candidates.keys().copied().collect()
+    }
+
+    /// Whether `entry` is what was last told about its service, by the same candidate.
+    pub(super) fn is_told(&self, key: Key, name: &ServiceName, entry: &Entry, digest: [u8; 32]) -> bool {
+        let told = self.claims.get(name).and_then(|claim| claim.told.as_ref());
+        told.is_some_and(|told| {
+            let version = entry.service.as_ref().map(|service| service.version);
+            told.by == key && told.digest == digest && told.version == version && told.diagnostics == entry.diagnostics
+        })
+    }
+
+    /// Whether the last thing told about this candidate's service was that its files are wrong, or
+    /// may be: what is around them may have been mended since.
+    pub(super) fn is_troubled(&self, candidate: &Candidate) -> bool {
+        let claim = service_of(&candidate.naming).and_then(|name| self.claims.get(name));
+        claim.and_then(|claim| claim.told.as_ref()).is_some_and(|told| !told.diagnostics.is_empty())
+    }
+
+    /// This is what `key` is from now on.
+    pub(super) fn publish(&mut self, key: Key, found: Found) {
+        let Some(candidate) = self.candidates.get_mut(&key) else { return };
+        candidate.reload = false;
+        match found {
+            Found::Other(standing) => {
+                candidate.content = None;
+                if candidate.standing.as_ref() != Some(&standing) {
+                    let was_service = candidate.standing.replace(standing) == Some(Standing::Service);
+                    self.others_changed = true;
+                    if was_service {
+                        self.services[candidate.source] -= 1;
+                        self.withdraw(key);
+                    }
+                }
+            }
+            Found::Entry(entry, content) => {
+                let Some(name) = service_of(&candidate.naming).cloned() else { return };
+                let digest = content.digest;
+                candidate.content = Some(content);
+                let before = candidate.standing.replace(Standing::Service);
+                if before != Some(Standing::Service) {
+                    self.services[candidate.source] += 1;
+                    self.others_changed |= before.is_some();
+                }
+                self.claim(key, name, *entry, digest);
+            }
+        }
+    }
+
+    fn claim(&mut self, key: Key, name: ServiceName, entry: Entry, digest: [u8; 32]) {
+        let claim = self.claims.entry(name.clone()).or_default();
+        if !claim.claimants.contains(&key) {
+            claim.claimants.push(key);
+            let candidates = &self.candidates;
+            claim.claimants.sort_by_key(|key| candidates.get(key).map(|found| (found.source, rank(&found.naming))));
+            self.others_changed |= claim.claimants.len() > 1;
+        }
+        if claim.claimants.first() != Some(&key) {
+            return;
+        }
+        let version = entry.service.as_ref().map(|service| service.version);
+        let told = Told { by: key, digest, version, diagnostics: entry.diagnostics.clone() };
+        if claim.told.as_ref() != Some(&told) {
+            claim.told = Some(told);
+            self.changes.insert(name, Some(entry));
+        }
+    }
+
+    /// `key` is gone. Returns who now has its service, and must be read for it.
+    pub(super) fn remove(&mut self, key: Key) -> Option<Key> {
+        let heir = self.withdraw(key);
+        if let Some(candidate) = self.candidates.remove(&key) {
+            self.index.remove(&(candidate.source, candidate.name));
+            match candidate.standing {
+                Some(Standing::Service) => self.services[candidate.source] -= 1,
+                Some(_) => self.others_changed = true,
+                None => {}
+            }
+        }
+        heir
+    }
+
+    fn withdraw(&mut self, key: Key) -> Option<Key> {
+        let name = service_of(&self.candidates.get(&key)?.naming)?.clone();
+        let claim = self.claims.get_mut(&name)?;
+        let before = claim.claimants.len();
+        claim.claimants.retain(|&other| other != key);
+        self.others_changed |= before > 1;
+        if claim.told.as_ref().is_none_or(|told| told.by != key) {
+            return None;
+        }
+        if let Some(&heir) = claim.claimants.first() {
+            if let Some(candidate) = self.candidates.get_mut(&heir) {
+                candidate.reload = true;
+            }
+            return Some(heir);
+        }
+        self.claims.remove(&name);
+        self.changes.insert(name, None);
+        None
+    }
+
+    /// The changes since the last call: what goes first, then what comes.
+    pub(super) fn take_changes(&mut self) -> Vec<(ServiceName, Option<Entry>)> {
+        let mut changes: Vec<_> = std::mem::take(&mut self.changes).into_iter().collect();
+        changes.sort_by_key(|(_, entry)| entry.is_some());
+        changes
+    }
+
+    /// Whether ignored entries or problems changed since the last call.
+    pub(super) fn take_others_changed(&mut self) -> bool {
+        std::mem::take(&mut self.others_changed)
+    }
+
+    /// All names that are nothing to abide.
+    pub(super) fn ignored(&self) -> Vec<IgnoredEntry> {
+        let ignored = self.candidates.values().filter_map(|candidate| match &candidate.standing {
+            Some(Standing::Ignored(reason)) => {
+                let path = self.shown(candidate.source, &candidate.name).to_string_lossy().into_owned();
+                Some(IgnoredEntry { path, reason: reason.clone() })
+            }
+            _ => None,
+        });
+        let mut ignored: Vec<_> = ignored.collect();
+        ignored.sort();
+        ignored
+    }
+
+    /// All errors that belong to no service: names that can be none, and names claimed twice.
+    pub(super) fn problems(&self) -> Vec<Diagnostic> {
+        let mut problems: Vec<_> = self
+            .candidates
+            .values()
+            .filter_map(|candidate| match &candidate.standing {
+                Some(Standing::Problem(problem)) => Some(problem.clone()),
+                _ => None,
+            })
+            .collect();
+        for (name, claim) in self.claims.iter().filter(|(_, claim)| claim.claimants.len() > 1) {
+            let path = |key: &Key| self.candidates.get(key).map(|found| self.shown(found.source, &found.name));
+            let Some(winner) = claim.claimants.first().and_then(path) else { continue };
+            for loser in claim.claimants[1..].iter().filter_map(path) {
+                let message = format!("the name {name} is taken by {}, which comes first", winner.display());
+                let problem = Diagnostic::error(loser, Code::DuplicateName, message);
+                problems.push(problem.help("remove one of the two, or give it another name"));
+            }
+        }
+        problems.sort_by(|one, other| one.file.cmp(&other.file));
+        problems
+    }
+
+    /// How many names of a source are services, or fail to be.
+    pub(super) fn services_of(&self, source: usize) -> u64 {
+        self.services[source]
+    }
+}
+
+/// The service that a name claims.
+pub(super) fn service_of(naming: &Naming) -> Option<&ServiceName> {
+    match naming {
+        Naming::File(name) | Naming::Directory(name) => Some(name),
+        _ => None,
+    }
+}
+
+/// The order of the contract's table.
+fn rank(naming: &Naming) -> u8 {
+    match naming {
+        Naming::File(_) => 0,
+        _ => 1,
+    }
+}

@@ -1,0 +1,149 @@
+//! The naming table: what one name in a watched directory is, by the name alone. Pure.
+//!
+//! What looks like a directory of daemontools may turn out to be something else: only a look at it
+//! can tell, and that is the business of those who look.
+
+use crate::model::name::{BadName, ServiceName};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
+/// What a name amounts to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Naming {
+    /// `NAME.toml`.
+    File(ServiceName),
+    /// `NAME`: a service if it is a directory that holds `run`.
+    Directory(ServiceName),
+    /// `NAME.toml.d`: drop-ins of that service.
+    DropIns(ServiceName),
+    /// Debris and hidden names: as if they were not there.
+    Ignored,
+    /// Nothing to abide; named after a while, with this reason.
+    Unknown(&'static str),
+    /// Meant as a service file, with a name that can be none.
+    Bad(BadName),
+}
+
+/// Endings of what editors, packagers and merges leave behind.
+const DEBRIS: [&[u8]; 9] = [b"~", b".swp", b".swx", b".tmp", b".bak", b".orig", b".rej", b".save", b".rpmnew"];
+
+/// What `name` is in a watched directory.
+pub fn naming(name: &OsStr) -> Naming {
+    if is_debris(name.as_bytes()) {
+        return Naming::Ignored;
+    }
+    let Some(text) = name.to_str() else {
+        let bytes = name.as_bytes();
+        return if bytes.ends_with(b".toml") {
+            Naming::Bad(BadName::Character(char::REPLACEMENT_CHARACTER))
+        } else {
+            Naming::Unknown("its name is not UTF-8")
+        };
+    };
+    if let Some(stem) = text.strip_suffix(".toml") {
+        return ServiceName::new(stem).map_or_else(Naming::Bad, Naming::File);
+    }
+    if let Some(stem) = text.strip_suffix(".toml.d") {
+        return ServiceName::new(stem).map_or_else(Naming::Bad, Naming::DropIns);
+    }
+    if text.ends_with(".conf") || text.ends_with(".ini") {
+        return Naming::Unknown("supervisord files are not read by this release");
+    }
+    match ServiceName::new(text) {
+        Ok(name) => Naming::Directory(name),
+        Err(_) => Naming::Unknown("it is neither NAME.toml nor a directory that could be a service"),
+    }
+}
+
+/// Whether `name` is a drop-in within `NAME.toml.d`.
+pub fn is_drop_in(name: &OsStr) -> bool {
+    !is_debris(name.as_bytes()) && name.as_bytes().ends_with(b".toml")
+}
+
+/// A name as it can be shown on one line of any terminal.
+pub fn shown(name: &OsStr) -> String {
+    name.to_string_lossy().chars().flat_map(escape).collect()
+}
+
+fn escape(c: char) -> impl Iterator<Item = char> {
+    let plain = !c.is_control();
+    plain.then_some(c).into_iter().chain((!plain).then(|| c.escape_default()).into_iter().flatten())
+}
+
+fn is_debris(name: &[u8]) -> bool {
+    let hidden = matches!(name.first(), None | Some(b'.' | b'_' | b'#'));
+    let packager = name.ends_with(b".rpmsave") || holds(name, b".dpkg-");
+    hidden || packager || DEBRIS.iter().any(|ending| name.ends_with(ending)) || is_half_unpacked(name)
+}
+
+fn holds(name: &[u8], part: &[u8]) -> bool {
+    name.windows(part.len()).any(|window| window == part)
+}
+
+/// `x;5f3c1a2b`: what rpm unpacks before it renames.
+fn is_half_unpacked(name: &[u8]) -> bool {
+    let Some(at) = name.iter().rposition(|&byte| byte == b';') else { return false };
+    let hex = &name[at + 1..];
+    !hex.is_empty() && hex.iter().all(u8::is_ascii_hexdigit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::ffi::OsString;
+    use std::os::unix::ffi::OsStringExt;
+
+    fn name(text: &str) -> ServiceName {
+        ServiceName::new(text).unwrap()
+    }
+
+    #[test]
+    fn service_names_are_told_from_the_rest() {
+        assert_eq!(naming(OsStr::new("web.toml")), Naming::File(name("web")));
+        assert_eq!(naming(OsStr::new("web.toml.d")), Naming::DropIns(name("web")));
+        assert_eq!(naming(OsStr::new("web")), Naming::Directory(name("web")));
+        assert_eq!(naming(OsStr::new("web.d")), Naming::Directory(name("web.d")));
+        assert!(matches!(naming(OsStr::new("web.conf")), Naming::Unknown(_)));
+        assert!(matches!(naming(OsStr::new("-rf")), Naming::Unknown(_)));
+    }
+
+    #[test]
+    fn debris_of_editors_and_packagers_is_ignored() {
+        for debris in [
+            "a.toml~",
+            ".a.toml.swp",
+            "#a.toml#",
+            ".#a.toml",
+            "a.toml.bak",
+            "a.toml.orig",
+            "a.toml.rej",
+            "a.toml.save",
+            "a.toml.tmp",
+            "a.toml.rpmnew",
+            "a.toml.rpmsave",
+            "a.toml.dpkg-new",
+            "a.toml.dpkg-dist",
+            "a.toml;5f3c1a2b",
+            ".a.toml.qiOMUh",
+            "..data",
+            "..2026_11_23",
+            "_off.toml",
+            ".abide-hold",
+            "a.toml.12345.2026-11-23@10:00:00~",
+        ] {
+            assert_eq!(naming(OsStr::new(debris)), Naming::Ignored, "{debris}");
+        }
+        assert_ne!(naming(OsStr::new("a;b.toml")), Naming::Ignored);
+    }
+
+    #[test]
+    fn names_that_can_be_none_are_errors_and_are_shown_escaped() {
+        for bad in ["a b.toml", "-rf.toml", "a\nb.toml", "ü.toml", "abide.toml", &format!("{}.toml", "n".repeat(250))]
+        {
+            assert!(matches!(naming(OsStr::new(bad)), Naming::Bad(_)), "{bad}");
+        }
+        let raw = OsString::from_vec(b"\xff.toml".to_vec());
+        assert!(matches!(naming(&raw), Naming::Bad(_)));
+        assert_eq!(shown(OsStr::new("a\nb\u{1b}ü")), "a\\nb\\u{1b}ü");
+    }
+}

@@ -1,0 +1,346 @@
+//! One look at one candidate: open, judge, read, load. Changes nothing; what was found is settled
+//! and published by others.
+
+use super::catalogue::{Candidate, Catalogue, Content, Found, Key, Standing, service_of};
+use super::entry::{Naming, is_drop_in};
+use super::open::{Directory, Link, OpenError, OpenFile};
+use super::read::{self, Care, Stamp};
+use super::scan::list;
+use super::settle::{ERRORS, Outcome, STRAYS};
+use super::trust::Trust;
+use super::{Material, Text};
+use crate::model::desired::Entry;
+use crate::model::diagnostic::{Code, Diagnostic};
+use crate::model::name::ServiceName;
+use crate::model::service::{Kind, Version};
+use nix::errno::Errno;
+use sha2::{Digest, Sha256};
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+/// Makes an entry of what was read.
+pub(super) type Load<'a> = &'a mut dyn FnMut(&ServiceName, &Material) -> Entry;
+
+/// What a look found, and what one would have to watch to see it change.
+pub(super) struct Look {
+    pub(super) outcome: Outcome,
+    pub(super) found: Option<Found>,
+    /// What is now known of files that are as they were.
+    pub(super) refreshed: Option<Content>,
+    /// Directories, and the name in each that matters; `None`: all.
+    pub(super) wants: Vec<(PathBuf, Option<OsString>)>,
+    /// Nobody could say whether somebody writes to it.
+    pub(super) doubt: Vec<Stamp>,
+    /// It has been as it is for longer than errors need.
+    pub(super) stood: bool,
+}
+
+/// Why a look ends before there is material.
+enum End {
+    Outcome(Outcome),
+    Doubt,
+    Stray(String),
+    Bad(Diagnostic),
+}
+
+/// The eye: who is trusted, and how careful one has to be.
+pub(super) struct Eye<'a> {
+    pub(super) trust: &'a Trust,
+    /// Whether writers matter: not to commands that look once.
+    pub(super) careful: bool,
+}
+
+/// What was gathered on the way.
+#[derive(Default)]
+struct Gathered {
+    stamps: Vec<Stamp>,
+    wants: Vec<(PathBuf, Option<OsString>)>,
+}
+
+impl Gathered {
+    fn links(&mut self, links: &[Link]) {
+        self.wants.extend(links.iter().map(|link| (link.directory.clone(), Some(link.name.clone()))));
+    }
+}
+
+impl Eye<'_> {
+    /// Looks at `key`, which lies in `directory`; `drop_ins` says whether `NAME.toml.d` is there.
+    pub(super) fn look(
+        &self,
+        catalogue: &Catalogue,
+        key: Key,
+        directory: &Directory,
+        drop_ins: bool,
+        load: Load<'_>,
+    ) -> Look {
+        let mut gathered = Gathered::default();
+        let Some(candidate) = catalogue.get(key) else {
+            return conclude(Outcome::Gone { known: false }, None, gathered);
+        };
+        let shown = catalogue.shown(candidate.source, &candidate.name);
+        let material = match &candidate.naming {
+            Naming::File(_) => self.file(candidate, directory, &shown, drop_ins, &mut gathered),
+            Naming::Directory(_) => self.legacy(candidate, directory, &shown, &mut gathered),
+            naming => return stray(candidate, naming, directory, &shown, drop_ins),
+        };
+        let Some(name) = service_of(&candidate.naming) else {
+            return conclude(Outcome::Same, None, gathered);
+        };
+        let known = candidate.standing == Some(Standing::Service);
+        let (entry, digest) = match material {
+            Ok(material) => {
+                let digest = digest(&material);
+                let is_same = candidate.content.as_ref().is_some_and(|content| content.digest == digest);
+                if is_same && known && !candidate.reload {
+                    return same(gathered, digest);
+                }
+                (load(name, &material), digest)
+            }
+            Err(End::Outcome(Outcome::Gone { .. })) => {
+                let known = candidate.standing.is_some();
+                return conclude(Outcome::Gone { known }, None, gathered);
+            }
+            Err(End::Outcome(outcome)) => return conclude(outcome, None, gathered),
+            Err(End::Doubt) => {
+                let doubt = gathered.stamps.clone();
+                return Look { doubt, ..conclude(Outcome::Doubtful, None, gathered) };
+            }
+            Err(End::Stray(reason)) if !known => {
+                let standing = Standing::Ignored(reason);
+                let told = candidate.standing.as_ref() == Some(&standing);
+                let outcome = if told { Outcome::Same } else { Outcome::Bad(STRAYS) };
+                return conclude(outcome, Some(Found::Other(standing)), gathered);
+            }
+            Err(End::Stray(reason)) => {
+                let finding = Diagnostic::error(&shown, Code::NoProgram, reason);
+                refused(&candidate.naming, &shown, finding.help("run `chmod +x run`, or remove the directory"))
+            }
+            Err(End::Bad(finding)) => refused(&candidate.naming, &shown, finding),
+        };
+        let stood = gathered.stamps.first().is_some_and(|stamp| stamp.age() >= ERRORS);
+        if catalogue.is_told(key, name, &entry, digest) {
+            return same(gathered, digest);
+        }
+        let outcome = if entry.service.is_some() { Outcome::Good } else { Outcome::Bad(ERRORS) };
+        let content = gathered.content(digest);
+        Look { stood, ..conclude(outcome, Some(Found::Entry(Box::new(entry), content)), gathered) }
+    }
+
+    /// `NAME.toml` and its drop-ins.
+    fn file(
+        &self,
+        candidate: &Candidate,
+        directory: &Directory,
+        shown: &Path,
+        drop_ins: bool,
+        gathered: &mut Gathered,
+    ) -> Result<Material, End> {
+        let main = self.open(directory, &candidate.name, shown, gathered)?;
+        let mut parts = Vec::new();
+        if drop_ins {
+            let mut folder = candidate.name.clone();
+            folder.push(".d");
+            let shown_folder = shown.with_file_name(&folder);
+            match directory.directory(&folder, self.trust) {
+                Ok(folder) => {
+                    gathered.wants.push((folder.path.clone(), None));
+                    gathered.links(&folder.links);
+                    let mut names = list(&folder).map_err(|errno| unlisted(&shown_folder, errno))?;
+                    names.retain(|name| is_drop_in(name));
+                    names.sort();
+                    for name in names {
+                        let shown = shown_folder.join(super::entry::shown(&name));
+                        parts.push((self.open(&folder, &name, &shown, gathered)?, shown));
+                    }
+                }
+                Err(OpenError::Absent) => {}
+                Err(error) => return Err(End::Bad(error.diagnostic(&shown_folder))),
+            }
+        }
+        if is_unchanged(candidate, &gathered.stamps) {
+            return Err(End::Outcome(Outcome::Same));
+        }
+        let main = self.text(candidate, &main, shown)?;
+        let drop_ins: Result<_, _> = parts.iter().map(|(file, shown)| self.text(candidate, file, shown)).collect();
+        Ok(Material::Toml { main, drop_ins: drop_ins? })
+    }
+
+    /// `NAME/` with an executable `run`.
+    fn legacy(
+        &self,
+        candidate: &Candidate,
+        directory: &Directory,
+        shown: &Path,
+        gathered: &mut Gathered,
+    ) -> Result<Material, End> {
+        let inner = match directory.directory(&candidate.name, self.trust) {
+            Ok(inner) => inner,
+            Err(OpenError::Absent) => return Err(End::Outcome(Outcome::Gone { known: true })),
+            Err(error @ OpenError::Refused(_)) => {
+                let mut run = candidate.name.clone();
+                run.push("/run");
+                let is_service = directory.stat(&run).is_some();
+                let reason = || End::Stray("a directory without `run`".into());
+                return Err(if is_service { End::Bad(error.diagnostic(shown)) } else { reason() });
+            }
+            Err(OpenError::NotADirectory(_)) => {
+                return Err(End::Stray("it is neither NAME.toml nor a directory with an executable `run`".into()));
+            }
+            Err(error) => return Err(End::Stray(error.to_string())),
+        };
+        for name in ["run", "down"] {
+            gathered.wants.push((inner.path.clone(), Some(name.into())));
+        }
+        gathered.links(&inner.links);
+        let shown_run = shown.join("run");
+        let run = match self.open(&inner, OsStr::new("run"), &shown_run, gathered) {
+            Err(End::Outcome(Outcome::Gone { .. })) if candidate.standing != Some(Standing::Service) => {
+                return Err(End::Stray("a directory without `run`".into()));
+            }
+            run => run?,
+        };
+        if run.stat.st_mode & 0o111 == 0 {
+            return Err(End::Stray("its `run` is not executable".into()));
+        }
+        let down = inner.lstat(OsStr::new("down")).is_some();
+        gathered.stamps.push(if down { gathered.stamps[0] } else { Stamp::default() });
+        if is_unchanged(candidate, &gathered.stamps) {
+            return Err(End::Outcome(Outcome::Same));
+        }
+        // A program that is large is no text: what tells its versions apart is its stamp.
+        let run = if run.stat.st_size.unsigned_abs() > read::MAX_SIZE {
+            Text { path: shown_run, bytes: gathered.stamps[0].text().into_bytes() }
+        } else {
+            self.text(candidate, &run, &shown_run)?
+        };
+        Ok(Material::Daemontools { shown: shown.to_owned(), directory: inner.path, down, run })
+    }
+
+    fn open(
+        &self,
+        directory: &Directory,
+        name: &OsStr,
+        shown: &Path,
+        gathered: &mut Gathered,
+    ) -> Result<OpenFile, End> {
+        match directory.file(name, self.trust) {
+            Ok(file) => {
+                gathered.stamps.push(Stamp::of(&file.stat));
+                gathered.links(&file.links);
+                Ok(file)
+            }
+            Err(error) => {
+                // For the age of what is wrong, and for what else might mend it.
+                gathered.stamps.extend(directory.lstat(name).as_ref().map(Stamp::of));
+                Err(match error {
+                    OpenError::Absent => End::Outcome(Outcome::Gone { known: true }),
+                    error => End::Bad(error.diagnostic(shown)),
+                })
+            }
+        }
+    }
+
+    fn text(&self, candidate: &Candidate, file: &OpenFile, shown: &Path) -> Result<Text, End> {
+        let care = if self.careful {
+            let stamp = Stamp::of(&file.stat);
+            let doubt = candidate.doubt.as_ref().filter(|(stamps, _)| stamps.contains(&stamp));
+            Care::Writers(doubt.map(|(_, at)| (stamp, at.elapsed())))
+        } else {
+            Care::None
+        };
+        match read::read(file, shown, care) {
+            read::Content::Bytes(bytes) => Ok(Text { path: shown.to_owned(), bytes }),
+            read::Content::Busy => Err(End::Outcome(Outcome::Busy)),
+            read::Content::Doubtful => Err(End::Doubt),
+            read::Content::Bad(finding) => Err(End::Bad(finding)),
+        }
+    }
+}
+
+impl Gathered {
+    fn content(&self, digest: [u8; 32]) -> Content {
+        let racy = self.stamps.iter().any(Stamp::is_racy);
+        Content { stamps: self.stamps.clone().into(), racy, digest }
+    }
+}
+
+fn conclude(outcome: Outcome, found: Option<Found>, gathered: Gathered) -> Look {
+    Look { outcome, found, refreshed: None, wants: gathered.wants, doubt: Vec::new(), stood: false }
+}
+
+/// As it was: only the stamps may be newer.
+fn same(gathered: Gathered, digest: [u8; 32]) -> Look {
+    let content = gathered.content(digest);
+    Look { refreshed: Some(content), ..conclude(Outcome::Same, None, gathered) }
+}
+
+fn is_unchanged(candidate: &Candidate, stamps: &[Stamp]) -> bool {
+    let content = candidate.content.as_ref();
+    !candidate.reload && content.is_some_and(|content| !content.racy && *content.stamps == *stamps)
+}
+
+/// An entry that says only what is wrong.
+fn refused(naming: &Naming, shown: &Path, finding: Diagnostic) -> (Entry, [u8; 32]) {
+    let kind = if matches!(naming, Naming::File(_)) { Kind::Toml } else { Kind::Daemontools };
+    let digest = Sha256::digest(finding.to_string()).into();
+    let file = if kind == Kind::Toml { shown.to_owned() } else { shown.join("run") };
+    let entry = Entry {
+        file,
+        drop_ins: Vec::new(),
+        kind,
+        file_hash: None::<Version>,
+        service: None,
+        diagnostics: vec![finding],
+    };
+    (entry, digest)
+}
+
+/// What is no service whatever it holds.
+fn stray(candidate: &Candidate, naming: &Naming, directory: &Directory, shown: &Path, has_main: bool) -> Look {
+    let gathered = Gathered::default();
+    if directory.lstat(&candidate.name).is_none() {
+        return conclude(Outcome::Gone { known: false }, None, gathered);
+    }
+    let (standing, after) = match naming {
+        Naming::Bad(bad) => {
+            let finding = Diagnostic::error(shown, Code::BadName, bad.to_string());
+            (Standing::Problem(finding.help("rename it, or move it out of the directory")), ERRORS)
+        }
+        Naming::DropIns(_) if has_main => return conclude(Outcome::Gone { known: false }, None, gathered),
+        Naming::DropIns(name) => (Standing::Ignored(format!("drop-ins of {name}.toml, which is not there")), STRAYS),
+        Naming::Unknown(reason) => (Standing::Ignored((*reason).to_owned()), STRAYS),
+        Naming::File(_) | Naming::Directory(_) | Naming::Ignored => return conclude(Outcome::Same, None, gathered),
+    };
+    let told = candidate.standing.as_ref() == Some(&standing);
+    let outcome = if told { Outcome::Same } else { Outcome::Bad(after) };
+    conclude(outcome, Some(Found::Other(standing)), gathered)
+}
+
+fn unlisted(shown: &Path, errno: Errno) -> End {
+    let message = format!("cannot be listed: {}", errno.desc());
+    End::Bad(Diagnostic::error(shown, Code::Unreadable, message).help("make the directory readable"))
+}
+
+/// What tells one content from another: all bytes, and where one file ends.
+fn digest(material: &Material) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    let mut part = |bytes: &[u8]| {
+        hash.update((bytes.len() as u64).to_le_bytes());
+        hash.update(bytes);
+    };
+    match material {
+        Material::Toml { main, drop_ins } => {
+            part(&main.bytes);
+            for drop_in in drop_ins {
+                part(drop_in.path.file_name().unwrap_or_default().as_encoded_bytes());
+                part(&drop_in.bytes);
+            }
+        }
+        Material::Daemontools { directory, down, run, .. } => {
+            part(directory.as_os_str().as_encoded_bytes());
+            part(&[u8::from(*down)]);
+            part(&run.bytes);
+        }
+    }
+    hash.finalize().into()
+}

@@ -1,0 +1,122 @@
+//! Directories and files read once, with no waiting: for `abide check` and `abide plan`. The same
+//! table, the same eyes, the same loader as the files thread has.
+
+use super::Material;
+use super::catalogue::Catalogue;
+use super::entry::{Naming, naming};
+use super::look::Eye;
+use super::open::Directory;
+use super::root::Root;
+use super::scan::scan;
+use super::trust::Trust;
+use crate::model::desired::Entry;
+use crate::model::diagnostic::{Code, Diagnostic};
+use crate::model::name::ServiceName;
+use crate::model::status::IgnoredEntry;
+use std::collections::HashSet;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+/// What was read.
+#[derive(Debug, Default)]
+pub struct ReadAll {
+    /// Each service, in order of name.
+    pub entries: Vec<(ServiceName, Entry)>,
+    /// What is nothing to abide.
+    pub ignored: Vec<IgnoredEntry>,
+    /// What belongs to no service: names that can be none, names claimed twice, directories that
+    /// cannot be read.
+    pub problems: Vec<Diagnostic>,
+}
+
+/// Reads directories whole, and of files just these (with their drop-ins). `config` is no service
+/// wherever it lies.
+pub fn read_all(
+    paths: &[PathBuf],
+    config: &Path,
+    trust: &Trust,
+    load: &mut dyn FnMut(&ServiceName, &Material) -> Entry,
+) -> ReadAll {
+    let config = config.canonicalize().ok();
+    let parents: Vec<_> = paths.iter().map(|path| place(path)).collect();
+    let mut catalogue = Catalogue::new(parents.iter().map(|(directory, _)| directory.clone()).collect());
+    let mut problems = Vec::new();
+    for (source, (path, only)) in parents.iter().enumerate() {
+        let finding = |reason: String| Diagnostic::error(&paths[source], Code::Unreadable, reason);
+        let directory = match Root::new(path.clone()).open(trust) {
+            Ok(directory) => directory,
+            Err((_, reason)) => {
+                problems.push(finding(format!("the directory cannot be read: {reason}")));
+                continue;
+            }
+        };
+        let names = match scan(&directory) {
+            Ok(names) => names,
+            Err(errno) => {
+                problems.push(finding(format!("the directory cannot be listed: {}", errno.desc())));
+                continue;
+            }
+        };
+        let is_config = |name: &OsString| config.as_ref() == Some(&directory.path.join(name));
+        let names = names.into_iter().filter(|(name, _)| !is_config(name)).collect();
+        if let Some(name) = only
+            && directory.lstat(name).is_none()
+        {
+            problems.push(finding("it is not there".into()).help("check its spelling"));
+            continue;
+        }
+        read_directory(&mut catalogue, source, &directory, names, only.as_ref(), trust, load);
+    }
+    let entries = catalogue.take_changes().into_iter().filter_map(|(name, entry)| Some((name, entry?))).collect();
+    problems.extend(catalogue.problems());
+    ReadAll { entries, ignored: catalogue.ignored(), problems }
+}
+
+fn read_directory(
+    catalogue: &mut Catalogue,
+    source: usize,
+    directory: &Directory,
+    names: Vec<(OsString, Naming)>,
+    only: Option<&OsString>,
+    trust: &Trust,
+    load: &mut dyn FnMut(&ServiceName, &Material) -> Entry,
+) {
+    let mut with_drop_ins = HashSet::new();
+    let mut files = HashSet::new();
+    for (_, naming) in &names {
+        match naming {
+            Naming::DropIns(name) => with_drop_ins.insert(name.clone()),
+            Naming::File(name) => files.insert(name.clone()),
+            _ => false,
+        };
+    }
+    // A file that is named is read whatever its name: people ask why it is no service.
+    let names = match only {
+        Some(only) => vec![(only.clone(), naming(only))],
+        None => names,
+    };
+    let eye = Eye { trust, careful: false };
+    for (name, naming) in names {
+        let around = match &naming {
+            Naming::File(service) => with_drop_ins.contains(service),
+            Naming::DropIns(service) => files.contains(service),
+            _ => false,
+        };
+        let key = catalogue.intern(source, &name, naming);
+        if let Some(found) = eye.look(catalogue, key, directory, around, load).found {
+            catalogue.publish(key, found);
+        }
+    }
+}
+
+/// The directory to read, and the one name in it if a file is meant (or a legacy directory).
+fn place(path: &Path) -> (PathBuf, Option<OsString>) {
+    let is_whole = path.is_dir() && !path.join("run").exists();
+    match (is_whole, path.file_name()) {
+        (false, Some(name)) => {
+            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            (parent.to_owned(), Some(name.to_owned()))
+        }
+        _ => (path.to_owned(), None),
+    }
+}
