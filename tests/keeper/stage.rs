@@ -43,6 +43,7 @@ pub fn service(run: Run) -> Service {
         enabled: true,
         instances: 1,
         run,
+        content: None,
         directory: "/".into(),
         identity: Identity { uid: 0, gid: 0, groups: vec![], change: false, user: "root".into() },
         umask: 0o022,
