@@ -77,3 +77,18 @@ pub enum Event {
 /// fleet, so that it is never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct RunId(pub u64);
+
+impl Event {
+    /// The instance that it is about, where it is about one.
+    pub fn instance(&self) -> Option<&InstanceId> {
+        match self {
+            Self::Spawned { instance, .. }
+            | Self::SpawnFailed { instance, .. }
+            | Self::Exited { instance, .. }
+            | Self::TreeEmpty { instance, .. }
+            | Self::LimitsSet { instance, .. }
+            | Self::LogDropped { instance, .. } => Some(instance),
+            Self::Delta(_) | Self::Shutdown => None,
+        }
+    }
+}

@@ -1,6 +1,23 @@
 //! Verbs: what to do about it. Decides and never does.
 //!
-//! Pure: imports `model` only; no clock, no file, no thread, no async, no logging.
+//! Pure: imports `model` only; no clock, no file, no thread, no async, no logging. Time comes in
+//! with each call, chance from a seed.
 
-pub mod effect;
 pub mod event;
+pub mod effect;
+pub mod diff;
+pub mod plan;
+pub mod fleet;
+mod align;
+mod backoff;
+mod ended;
+mod instance;
+mod member;
+mod phase;
+mod queue;
+mod restarts;
+mod stopping;
+mod timers;
+pub mod view;
+#[cfg(test)]
+mod samples;

@@ -1,3 +1,12 @@
 //! Linux: does and never decides. Hands descriptors to the loop, waits on none itself.
 
+pub mod clock;
+pub mod limits;
+pub mod line;
+pub mod perform;
+pub mod pipe;
+pub mod proc;
+mod seat;
+pub mod spawn;
 pub mod sys;
+pub mod tree;

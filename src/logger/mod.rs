@@ -1,1 +1,16 @@
 //! The writer: a process without tokio that brings the output of services into files.
+//!
+//! Its main thread takes orders and never touches a log's disk; for each file system with logs there is
+//! one [`worker`], so that a hung disk blocks only what is logged on it. Nothing here is armed at rest:
+//! an idle slot is one descriptor in an epoll set.
+
+mod directory;
+mod mounts;
+mod outbox;
+mod pace;
+mod run;
+mod sink;
+mod trouble;
+mod worker;
+
+pub use run::run;

@@ -1,1 +1,7 @@
 //! Values to text. Pure; imports `model` only.
+
+pub mod diagnostic;
+pub mod prometheus;
+pub mod snapshot;
+pub mod status;
+pub mod plan;

@@ -1,3 +1,8 @@
-//! The thin unsafe layer over what nix lacks. Nothing here decides anything.
+//! The thin unsafe layer over what nix lacks: making children, pidfds, limits of other processes,
+//! descriptors in messages. Nothing here decides, and nothing outside needs `unsafe`.
 
+mod clone;
+pub mod child;
 pub mod lease;
+pub mod process;
+pub mod socket;

@@ -1,0 +1,336 @@
+//! The snapshot on disk: `status.json`, its twin `status.prom`, and what may stand beside them.
+//!
+//! Keeps one fragment a service and decides when to write. Files are replaced by a rename, so that
+//! a reader never sees half of one; the bytes go out in pieces, so that no copy of the whole is
+//! ever in memory. Knows no tokio: the loop asks [`Publisher::next_deadline`] and calls
+//! [`Publisher::poll`].
+
+mod files;
+mod pace;
+
+pub use pace::{Share, next_write};
+
+use crate::model::name::ServiceName;
+use crate::model::status::{AbideState, ServiceStatus};
+use crate::model::time::{Mono, Now};
+use crate::render::prometheus::{self, Detail, Facts, Lines};
+use crate::render::snapshot::{self, Envelope, INDEX, WHOLE};
+use files::{last_seq, replace, sweep, sweep_services, touch};
+use pace::Pace;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+const JSON: &str = "status.json";
+const PROM: &str = "status.prom";
+const PER_SERVICE: &str = "services";
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+const LAST_RETRY: Duration = Duration::from_secs(15);
+
+/// How the snapshot is published: `[status]` and `[metrics]` of `abide.toml`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PublishPolicy {
+    /// How often both files are touched; zero: never.
+    pub heartbeat: Duration,
+    /// Whether each service has a `services/NAME.json` too.
+    pub per_service: bool,
+    /// Which services have series of their own.
+    pub detail: Detail,
+}
+
+impl Default for PublishPolicy {
+    fn default() -> Self {
+        Self { heartbeat: Duration::from_secs(15), per_service: false, detail: Detail::Auto }
+    }
+}
+
+/// The snapshot could not be brought to disk.
+#[derive(Debug, thiserror::Error)]
+#[error("could not {attempt} {}", path.display())]
+pub struct PublishError {
+    attempt: &'static str,
+    path: PathBuf,
+    source: io::Error,
+}
+
+/// What a call of [`Publisher::poll`] came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Published {
+    /// It was not time, or it failed as it did before, which was said then.
+    Nothing,
+    /// The age of the files was renewed.
+    Heartbeat,
+    /// The files were written.
+    Written,
+}
+
+/// What is kept of a service.
+#[derive(Debug)]
+struct Cached {
+    json: Box<[u8]>,
+    facts: Facts,
+    lines: Lines,
+    as_desired: bool,
+}
+
+/// Writes the snapshot.
+#[derive(Debug)]
+pub struct Publisher {
+    dir: PathBuf,
+    policy: PublishPolicy,
+    envelope: Envelope,
+    services: BTreeMap<ServiceName, Cached>,
+    /// What `lines` were made for: a settled detail.
+    detail: Detail,
+    scratch: Vec<u8>,
+    /// Those whose own file is out of date.
+    pending: BTreeSet<ServiceName>,
+    main: Pace,
+    index: Pace,
+    beat: Option<Mono>,
+    retry: Option<Duration>,
+}
+
+impl Publisher {
+    /// Publishes in `dir`, which is made when it is not there. What an earlier supervisor left
+    /// beside the two files goes; they themselves stay until they are replaced.
+    pub fn new(dir: PathBuf, policy: PublishPolicy, mut envelope: Envelope) -> Self {
+        sweep(&dir);
+        envelope.abide.snapshot_seq = envelope.abide.snapshot_seq.max(last_seq(&dir));
+        Self {
+            dir,
+            policy,
+            envelope,
+            services: BTreeMap::new(),
+            detail: policy.detail.settled(0),
+            scratch: Vec::new(),
+            pending: BTreeSet::new(),
+            main: Pace::fresh(),
+            index: Pace::default(),
+            beat: None,
+            retry: None,
+        }
+    }
+
+    /// One service as it now stands; `None`: it is gone.
+    pub fn update(&mut self, name: &ServiceName, status: Option<&ServiceStatus>) {
+        let Some(status) = status else {
+            if self.services.remove(name).is_some() {
+                self.note(name);
+            }
+            return;
+        };
+        self.scratch.clear();
+        snapshot::fragment(status, &mut self.scratch);
+        if self.services.get(name).is_some_and(|cached| *cached.json == *self.scratch) {
+            return;
+        }
+        let facts = Facts::of(status);
+        let lines = Lines::of(name, &facts, self.detail);
+        let json = self.scratch.as_slice().into();
+        let cached = Cached { json, facts, lines, as_desired: status.as_desired };
+        self.services.insert(name.clone(), cached);
+        self.note(name);
+    }
+
+    /// Replaces all but the services; leads to a write if that makes a difference.
+    pub fn set_envelope(&mut self, mut envelope: Envelope) {
+        let (new, old) = (&mut envelope.abide, &self.envelope.abide);
+        new.snapshot_seq = old.snapshot_seq;
+        new.written_at = old.written_at;
+        new.monotonic_ns = old.monotonic_ns;
+        new.heartbeat_interval_ms = old.heartbeat_interval_ms;
+        new.truncated = old.truncated;
+        if envelope != self.envelope {
+            *self.envelope_mut() = envelope;
+        }
+    }
+
+    /// All but the services, as last set and written.
+    pub fn envelope(&self) -> &Envelope {
+        &self.envelope
+    }
+
+    /// All but the services, to be changed in place; leads to a write. What each write fills in
+    /// (number, times, heartbeat, `truncated`) is to be left alone.
+    pub fn envelope_mut(&mut self) -> &mut Envelope {
+        self.main.touch();
+        &mut self.envelope
+    }
+
+    /// What holds from now on.
+    pub fn set_policy(&mut self, policy: PublishPolicy) {
+        if policy == self.policy {
+            return;
+        }
+        if policy.per_service && !self.policy.per_service {
+            self.pending = self.services.keys().cloned().collect();
+        }
+        if self.policy.per_service && !policy.per_service {
+            self.pending.clear();
+            sweep_services(&self.dir);
+        }
+        self.policy = policy;
+        self.main.touch();
+    }
+
+    /// When [`Self::poll`] wants to be called; a time in the past means now, as after each change;
+    /// `None`: not before something changes.
+    pub fn next_deadline(&self) -> Option<Mono> {
+        [self.main.deadline(), self.index.deadline(), self.beat].into_iter().flatten().min()
+    }
+
+    /// Does what is due. An error is returned once and the attempt repeated until it succeeds.
+    pub fn poll(&mut self, now: Now) -> Result<Published, PublishError> {
+        let (main, index) = (self.main.ripe(now.mono), self.index.ripe(now.mono));
+        let done = if main || index {
+            self.write(now, main, index)
+        } else if self.beat.is_some_and(|at| at <= now.mono) {
+            self.touch(now)
+        } else {
+            return Ok(Published::Nothing);
+        };
+        match done {
+            Ok(published) => {
+                self.retry = None;
+                Ok(published)
+            }
+            Err(error) => self.fail(now.mono, error),
+        }
+    }
+
+    /// The last word: abide has stopped on purpose.
+    pub fn stop(&mut self, now: Now) -> Result<(), PublishError> {
+        self.envelope.abide.state = AbideState::Stopped;
+        let truncated = self.services.len() > WHOLE;
+        let done = self.write(now, true, truncated);
+        self.beat = None;
+        done.map(|_| ())
+    }
+
+    fn note(&mut self, name: &ServiceName) {
+        self.main.touch();
+        if self.services.len() > WHOLE {
+            self.index.touch();
+        }
+        if self.policy.per_service {
+            self.pending.insert(name.clone());
+        }
+    }
+
+    /// The next attempt comes later and later; only the first failure is worth a word.
+    fn fail(&mut self, now: Mono, error: PublishError) -> Result<Published, PublishError> {
+        let pause = self.retry.map_or(FIRST_RETRY, |last| (last * 2).min(LAST_RETRY));
+        let again = Pace::again(now.plus(pause));
+        self.main = again;
+        if self.services.len() > WHOLE {
+            self.index = again;
+        }
+        self.beat = None;
+        let first = self.retry.replace(pause).is_none();
+        if first { Err(error) } else { Ok(Published::Nothing) }
+    }
+
+    fn write(&mut self, now: Now, main: bool, index: bool) -> Result<Published, PublishError> {
+        let truncated = self.services.len() > WHOLE;
+        if truncated && !self.envelope.abide.truncated {
+            return self.write_parts(now, true, true);
+        }
+        if !truncated && self.envelope.abide.truncated {
+            self.write_parts(now, true, false)?;
+            let _ = fs::remove_file(self.dir.join(INDEX));
+            return Ok(Published::Written);
+        }
+        self.write_parts(now, main, index && truncated)
+    }
+
+    /// The index first: what `status.json` names must be there.
+    fn write_parts(&mut self, now: Now, main: bool, index: bool) -> Result<Published, PublishError> {
+        let truncated = self.services.len() > WHOLE;
+        if index {
+            let begun = Instant::now();
+            let bytes = self.write_index()?;
+            self.index.rest(next_write(now.mono, bytes, begun.elapsed(), Share::Index));
+        }
+        if main {
+            let begun = Instant::now();
+            let bytes = self.write_pair(now, truncated)? + self.write_own_files()?;
+            let share = if truncated { Share::Main } else { Share::Whole };
+            self.main.rest(next_write(now.mono, bytes, begun.elapsed(), share));
+            self.rest_beat(now.mono);
+        }
+        if !truncated {
+            self.index = Pace::default();
+        }
+        Ok(Published::Written)
+    }
+
+    fn write_pair(&mut self, now: Now, truncated: bool) -> Result<u64, PublishError> {
+        self.settle_detail();
+        let abide = &mut self.envelope.abide;
+        abide.snapshot_seq += 1;
+        abide.written_at = now.wall;
+        abide.monotonic_ns = now.mono.0;
+        abide.heartbeat_interval_ms = self.policy.heartbeat.as_millis() as u64;
+        abide.truncated = truncated;
+        let shown = self.services.values().filter(|cached| !truncated || !cached.as_desired);
+        let json = shown.map(|cached| &*cached.json);
+        let lines: Vec<&Lines> = self.services.values().map(|cached| &cached.lines).filter(|l| !l.is_empty()).collect();
+        let bytes = replace(&self.dir, JSON, |out| snapshot::write(out, &self.envelope, json))?;
+        Ok(bytes + replace(&self.dir, PROM, |out| prometheus::write(out, &self.envelope, &lines))?)
+    }
+
+    fn write_index(&self) -> Result<u64, PublishError> {
+        replace(&self.dir, INDEX, |out| {
+            self.services.values().try_for_each(|cached| {
+                out.write_all(&cached.json)?;
+                out.write_all(b"\n")
+            })
+        })
+    }
+
+    fn write_own_files(&mut self) -> Result<u64, PublishError> {
+        let dir = self.dir.join(PER_SERVICE);
+        let mut bytes = 0;
+        while let Some(name) = self.pending.first() {
+            let file = format!("{name}.json");
+            match self.services.get(name) {
+                Some(cached) => bytes += replace(&dir, &file, |out| out.write_all(&cached.json))?,
+                None => drop(fs::remove_file(dir.join(file))),
+            }
+            self.pending.pop_first();
+        }
+        Ok(bytes)
+    }
+
+    /// Passing the bound changes what each service contributes.
+    fn settle_detail(&mut self) {
+        let detail = self.policy.detail.settled(self.services.len());
+        if detail != self.detail {
+            self.detail = detail;
+            for (name, cached) in &mut self.services {
+                cached.lines = Lines::of(name, &cached.facts, detail);
+            }
+        }
+    }
+
+    /// A file that somebody removed is written again.
+    fn touch(&mut self, now: Now) -> Result<Published, PublishError> {
+        for name in [JSON, PROM] {
+            match touch(&self.dir, name) {
+                Err(error) if error.source.kind() == io::ErrorKind::NotFound => {
+                    return self.write_parts(now, true, self.services.len() > WHOLE);
+                }
+                other => other?,
+            }
+        }
+        self.rest_beat(now.mono);
+        Ok(Published::Heartbeat)
+    }
+
+    fn rest_beat(&mut self, now: Mono) {
+        self.beat = (!self.policy.heartbeat.is_zero()).then(|| now.plus(self.policy.heartbeat));
+    }
+}

@@ -1,0 +1,346 @@
+//! abide's own log: JSON lines for the pipe of slot 0, and a short form for people on stderr.
+//!
+//! Neither is ever waited for. The pipe is written without blocking; stderr, perhaps a stopped
+//! terminal, by a thread of its own behind a bounded channel. What finds no room is counted.
+
+use crate::log::stamp::Civil;
+use crate::model::status::State;
+use crate::model::transition::Transition;
+use std::fmt::{self, Write as _};
+use std::io::Write;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::FormatTime;
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+use tracing_subscriber::{EnvFilter, Registry};
+
+/// The variable with the filter, in env-filter's syntax: `ABIDE_LOG=debug`.
+pub const FILTER: &str = "ABIDE_LOG";
+/// So many lines for people may wait.
+const WAITING: usize = 512;
+/// How long the end of abide waits for a terminal.
+const FLUSH: Duration = Duration::from_millis(200);
+
+/// The log, once started: what it could not write, and the way to its end.
+#[derive(Debug, Clone)]
+pub struct Trace {
+    pipe: Option<Arc<Pipe>>,
+    people: Option<SyncSender<Line>>,
+    dropped: Arc<AtomicU64>,
+}
+
+/// Starts the log for the whole process: JSON lines into `pipe`, and, for people, to stderr:
+/// everything if it is a terminal, else warnings and errors. The filter is [`FILTER`], by default `info`.
+pub fn start(pipe: Option<OwnedFd>, stderr_is_terminal: bool) -> Trace {
+    let filter = std::env::var(FILTER).unwrap_or_default();
+    let (filter, complaint) = filter_of(&filter);
+    // A descriptor of its own: a thread that hangs in a write must not hold the lock of std's stderr.
+    let stderr = std::io::stderr().as_fd().try_clone_to_owned().ok().map(std::fs::File::from);
+    let (subscriber, trace) = assemble(pipe, stderr, stderr_is_terminal, filter);
+    // Fails only if the process has a log already; then that one goes on.
+    let _ = tracing::subscriber::set_global_default(subscriber);
+    if let Some(complaint) = complaint {
+        tracing::warn!("{complaint}");
+    }
+    trace
+}
+
+/// One transition, one event.
+pub fn transition(t: &Transition) {
+    let service = t.instance.service.as_str();
+    let instance = t.numbered.then_some(t.instance.index);
+    let (from, to, reason, pid) = (t.from.as_str(), t.to.as_str(), t.reason.as_str(), t.pid);
+    let exit = t.exit.map(tracing::field::display);
+    if matches!(t.to, State::Backoff | State::Failed) {
+        tracing::warn!(service, instance, from, to, reason, pid, exit);
+    } else {
+        tracing::info!(service, instance, from, to, reason, pid, exit);
+    }
+}
+
+impl Trace {
+    /// How many lines were not written, or not wholly, since the start.
+    pub fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+
+    /// Waits a moment for what is still on its way: the last thing before the end.
+    pub fn flush(&self) {
+        if let Some(pipe) = &self.pipe {
+            pipe.lines().finish(&pipe.dropped);
+        }
+        let (done, finished) = sync_channel(1);
+        if let Some(people) = &self.people
+            && people.try_send(Line::Flush(done)).is_ok()
+        {
+            let _ = finished.recv_timeout(FLUSH);
+        }
+    }
+}
+
+/// The filter that a text means, or `info` and what is wrong with the text.
+fn filter_of(text: &str) -> (EnvFilter, Option<String>) {
+    let text = if text.trim().is_empty() { "info" } else { text };
+    match EnvFilter::try_new(text) {
+        Ok(filter) => (filter, None),
+        Err(error) => {
+            let complaint = format!("cannot read {FILTER}={text:?}: {error}. Write a level such as `debug`");
+            (EnvFilter::new("info"), Some(complaint))
+        }
+    }
+}
+
+fn assemble(
+    pipe: Option<OwnedFd>,
+    people: Option<impl Write + Send + 'static>,
+    is_terminal: bool,
+    filter: EnvFilter,
+) -> (impl Subscriber + Send + Sync, Trace) {
+    let dropped = Arc::new(AtomicU64::new(0));
+    let pipe =
+        pipe.map(|fd| Arc::new(Pipe { lines: Mutex::new(Lines { fd, torn: Vec::new() }), dropped: dropped.clone() }));
+    let json = pipe.clone().map(|pipe| {
+        let layer = tracing_subscriber::fmt::layer().json().flatten_event(true);
+        layer.with_current_span(false).with_span_list(false).with_target(false).with_timer(Micros).with_writer(pipe)
+    });
+    let people = people.and_then(|out| write_for_people(out, dropped.clone()).ok());
+    let short = people.clone().map(|lines| ForPeople { lines, dropped: dropped.clone(), is_terminal });
+    let subscriber = Registry::default().with(filter).with(json).with(short);
+    (subscriber, Trace { pipe, people, dropped })
+}
+
+fn now() -> Civil {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Civil::new(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+}
+
+/// RFC 3339 in UTC with microseconds.
+struct Micros;
+
+impl FormatTime for Micros {
+    fn format_time(&self, w: &mut Writer<'_>) -> fmt::Result {
+        now().rfc3339(w)
+    }
+}
+
+/// The pipe of slot 0.
+#[derive(Debug)]
+struct Pipe {
+    lines: Mutex<Lines>,
+    dropped: Arc<AtomicU64>,
+}
+
+impl Pipe {
+    fn lines(&self) -> std::sync::MutexGuard<'_, Lines> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[derive(Debug)]
+struct Lines {
+    fd: OwnedFd,
+    /// The end of a line longer than `PIPE_BUF` that found no room: the next thing to be written, so that no line is torn.
+    torn: Vec<u8>,
+}
+
+impl Lines {
+    /// Writes a line, or drops it whole.
+    fn put(&mut self, line: &[u8], dropped: &AtomicU64) {
+        self.mend();
+        let written = if self.torn.is_empty() { nix::unistd::write(&self.fd, line).unwrap_or(0) } else { 0 };
+        if written == 0 {
+            dropped.fetch_add(1, Ordering::Relaxed);
+        } else {
+            self.torn.extend_from_slice(&line[written..]);
+        }
+    }
+
+    fn mend(&mut self) {
+        if !self.torn.is_empty()
+            && let Ok(written) = nix::unistd::write(&self.fd, &self.torn)
+        {
+            self.torn.drain(..written);
+        }
+    }
+
+    /// The last chance of a torn line.
+    fn finish(&mut self, dropped: &AtomicU64) {
+        self.mend();
+        if !std::mem::take(&mut self.torn).is_empty() {
+            dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// The subscriber writes each event in one call.
+impl Write for &Pipe {
+    fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
+        self.lines().put(line, &self.dropped);
+        Ok(line.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What travels to the thread that writes for people.
+#[derive(Debug)]
+enum Line {
+    Text(String),
+    Flush(SyncSender<()>),
+}
+
+/// Starts the thread that may hang instead of the loop.
+fn write_for_people(out: impl Write + Send + 'static, dropped: Arc<AtomicU64>) -> std::io::Result<SyncSender<Line>> {
+    let (lines, waiting) = sync_channel(WAITING);
+    let thread = std::thread::Builder::new().name("abide-stderr".into()).stack_size(64 << 10);
+    thread.spawn(move || write_lines(out, &waiting, &dropped))?;
+    Ok(lines)
+}
+
+fn write_lines(mut out: impl Write, waiting: &Receiver<Line>, dropped: &AtomicU64) {
+    for line in waiting {
+        match line {
+            Line::Text(text) => {
+                if out.write_all(text.as_bytes()).is_err() {
+                    dropped.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+            Line::Flush(done) => drop(done.send(())),
+        }
+    }
+}
+
+/// Formats events for people: `05:14:02 ! web@1 running → backoff: exit code 1 (pid 4711)`.
+struct ForPeople {
+    lines: SyncSender<Line>,
+    dropped: Arc<AtomicU64>,
+    is_terminal: bool,
+}
+
+impl<S: Subscriber> Layer<S> for ForPeople {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let level = *event.metadata().level();
+        if !self.is_terminal && level > Level::WARN {
+            return;
+        }
+        let mut words = Words::default();
+        event.record(&mut words);
+        if self.lines.try_send(Line::Text(words.line(now(), level, self.is_terminal))).is_err() {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// The fields of an event, sorted by what people read first.
+#[derive(Default)]
+struct Words {
+    service: String,
+    instance: String,
+    from: String,
+    to: String,
+    reason: String,
+    pid: String,
+    message: String,
+    others: String,
+}
+
+impl Words {
+    fn line(&self, at: Civil, level: Level, colour: bool) -> String {
+        let mut line = String::with_capacity(120);
+        let written = self.write(&mut line, at, level, colour);
+        debug_assert!(written.is_ok(), "a String takes everything");
+        line
+    }
+
+    fn write(&self, line: &mut String, at: Civil, level: Level, colour: bool) -> fmt::Result {
+        let (sign, paint) = match level {
+            Level::ERROR => ("✗", "\x1b[31m"),
+            Level::WARN => ("!", "\x1b[33m"),
+            Level::INFO => ("·", "\x1b[32m"),
+            _ => (" ", "\x1b[2m"),
+        };
+        let paints = |paint| if colour { paint } else { "" };
+        line.write_str(paints("\x1b[2m"))?;
+        at.clock(line)?;
+        write!(line, "Z{} {}{sign}{} ", paints("\x1b[0m"), paints(paint), paints("\x1b[0m"))?;
+        if !self.service.is_empty() {
+            write!(line, "{}{}", paints("\x1b[1m"), self.service)?;
+            if !self.instance.is_empty() {
+                write!(line, "@{}", self.instance)?;
+            }
+            write!(line, "{} ", paints("\x1b[0m"))?;
+        }
+        if !self.to.is_empty() {
+            write!(line, "{} → {}", self.from, self.to)?;
+        }
+        for words in [&self.message, &self.reason] {
+            if !words.is_empty() {
+                let separator = if line.ends_with(' ') { "" } else { ": " };
+                write!(line, "{separator}{words}")?;
+            }
+        }
+        if !self.pid.is_empty() {
+            write!(line, " (pid {})", self.pid)?;
+        }
+        line.push_str(&self.others);
+        line.push('\n');
+        Ok(())
+    }
+
+    fn take(&mut self, field: &Field, value: &dyn fmt::Display) {
+        let place = match field.name() {
+            "service" => &mut self.service,
+            "instance" => &mut self.instance,
+            "from" => &mut self.from,
+            "to" => &mut self.to,
+            "reason" => &mut self.reason,
+            "pid" => &mut self.pid,
+            "message" => &mut self.message,
+            // The reason says it in words.
+            "exit" => return,
+            name => {
+                self.others.push(' ');
+                self.others.push_str(name);
+                self.others.push('=');
+                &mut self.others
+            }
+        };
+        // Cannot fail: `Plain` writes into a String.
+        let _ = write!(Plain(place), "{value}");
+    }
+}
+
+impl Visit for Words {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.take(field, &value);
+    }
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.take(field, &format_args!("{value:?}"));
+    }
+}
+
+/// Takes the teeth out of what a terminal would obey: file names can hold anything.
+struct Plain<'a>(&'a mut String);
+
+impl fmt::Write for Plain<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for c in text.chars() {
+            if c.is_control() {
+                self.0.extend(c.escape_default());
+            } else {
+                self.0.push(c);
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,95 @@
+//! What the files say → one instance: wanted or not, and in which version.
+
+use super::backoff::Backoff;
+use super::diff::{dearest, diff};
+use super::effect::Effect;
+use super::ended::is_done;
+use super::event::RunId;
+use super::instance::Instance;
+use super::phase::{Fit, Phase, Rest, Turn, Words};
+use super::plan::in_words;
+use crate::model::desired::Definition;
+use crate::model::limits::Limits;
+use crate::model::plan::{Change, Price};
+use std::sync::Arc;
+
+impl Instance {
+    /// The files want it up or down from now on.
+    pub(super) fn want(&mut self, up: bool, cause: &Words, turn: &mut Turn) {
+        if self.want != up {
+            self.want = up;
+            self.cause.clone_from(cause);
+            self.forgive();
+        }
+        self.step(turn);
+    }
+
+    /// The files' meaning changed, in `changes`.
+    pub(super) fn edit(&mut self, new: &Arc<Definition>, numbered: bool, changes: &[Change], turn: &mut Turn) {
+        let relabel = self.numbered != numbered || output_differs(&self.wanted, new);
+        self.wanted = new.clone();
+        self.numbered = numbered;
+        if relabel && self.opened {
+            let (instance, policy) = (self.id.clone(), new.service.log.clone());
+            turn.effects.push(Effect::SetLog { instance, policy, definition: new.clone(), numbered });
+        }
+        if changes.iter().any(|change| change.price > Price::Nothing && change.field != "instances") {
+            self.cause = Words::Owned(in_words(changes));
+            self.reconsider(dearest(changes), turn);
+        }
+        self.step(turn);
+    }
+
+    /// An edit is a new chance for what had come to rest, or is about to.
+    pub(super) fn reconsider(&mut self, price: Price, turn: &mut Turn) {
+        let policy = &self.wanted.service.restart;
+        let still_done = price < Price::Restart && self.last.is_none_or(|last| is_done(policy, last.exit));
+        match &mut self.phase {
+            Phase::Resting(Rest::Done) if still_done => self.current = self.wanted.clone(),
+            Phase::Stopping { then: Rest::Done, .. } if still_done => {}
+            Phase::Resting(Rest::Done | Rest::Backoff(_) | Rest::Failed) if self.want => {
+                self.forgive();
+                self.start(self.cause.clone(), None, turn);
+            }
+            Phase::Stopping { then, .. } if *then != Rest::Down => {
+                *then = Rest::Down;
+                self.forgive();
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn forgive(&mut self) {
+        self.backoff = Backoff::default();
+        self.owed = None;
+        if self.rests() {
+            self.fit = Fit::Met;
+        }
+    }
+
+    /// The running process and the newest definition: nothing, live, or stop and start.
+    pub(super) fn bring_in_line(&mut self, run: RunId, turn: &mut Turn) {
+        if self.is_current() {
+            self.current = self.wanted.clone();
+            return;
+        }
+        let (old, new) = (&self.current.service, &self.wanted.service);
+        let changes = diff(old, new, &turn.powers);
+        if dearest(&changes) == Price::Restart {
+            return self.stop(in_words(&changes).into(), turn);
+        }
+        let altered = new.limits.iter().filter(|(kind, limit)| old.limits.get(kind) != Some(limit));
+        let limits: Limits = altered.map(|(kind, limit)| (*kind, *limit)).collect();
+        if !limits.is_empty() {
+            self.fit = Fit::Asked;
+            turn.effects.push(Effect::SetLimits { instance: self.id.clone(), run, limits });
+        }
+        self.current = self.wanted.clone();
+    }
+}
+
+/// Whether output goes elsewhere or is kept otherwise; the log directory is a template over `base`.
+fn output_differs(old: &Definition, new: &Definition) -> bool {
+    let (old, new) = (&old.service, &new.service);
+    old.log != new.log || (new.log.directory.as_ref().is_some_and(|path| path.contains('$')) && old.base != new.base)
+}

@@ -1,0 +1,127 @@
+//! Each field alone: what it is called and what it costs.
+
+use super::*;
+use crate::decide::samples::service;
+use crate::model::limits::Bound;
+use crate::model::signal::Signal;
+use std::sync::Arc;
+
+const ME: Powers = Powers { may_raise: false, uid: 1000 };
+
+fn limit(number: u64) -> Limits {
+    Limits::from([(LimitKind::OpenFiles, Limit { soft: Bound(number), hard: Bound(number) })])
+}
+
+fn variables(pairs: &[(&str, &str)]) -> Environment {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+/// Alters one field and gives the only change that follows.
+fn altered(alter: impl FnOnce(&mut Service)) -> Change {
+    let old = Service { limits: limit(1024), ..service("web") };
+    let mut new = old.clone();
+    alter(&mut new);
+    let mut changes = diff(&old, &new, &ME);
+    assert_eq!(changes.len(), 1, "{changes:?}");
+    changes.remove(0)
+}
+
+#[test]
+fn equal_services_do_not_differ() {
+    assert_eq!(diff(&service("web"), &service("web"), &ME), []);
+}
+
+#[test]
+fn every_field_alone_has_its_name_and_its_price() {
+    use Price::{Live, Nothing, Restart};
+    type Alter = fn(&mut Service);
+    let cases: Vec<(Alter, &str, Price)> = vec![
+        (|s| s.kind = Kind::Daemontools, "kind", Restart),
+        (|s| s.description = Some("d".into()), "description", Nothing),
+        (|s| s.enabled = false, "enabled", Live),
+        (|s| s.instances = 3, "instances", Live),
+        (|s| s.run = Run::Command(vec!["/bin/other".into()]), "command", Restart),
+        (|s| s.run = Run::Script("true".into()), "command", Restart),
+        (|s| s.directory = "/tmp".into(), "directory", Restart),
+        (|s| s.identity.uid = 7, "user", Restart),
+        (|s| s.identity.user = "other".into(), "user", Restart),
+        (|s| s.identity.change = true, "user", Restart),
+        (|s| s.identity.gid = 7, "group", Restart),
+        (|s| s.identity.groups = vec![7], "groups", Restart),
+        (|s| s.umask = 0o077, "umask", Restart),
+        (|s| s.environment = variables(&[("PORT", "1")]), "environment.PORT", Restart),
+        (|s| s.base = Arc::new(variables(&[("LANG", "C")])), "base environment", Restart),
+        (|s| s.restart.when = RestartWhen::Never, "restart.policy", Live),
+        (|s| s.restart.delay = Duration::from_secs(9), "restart.delay", Live),
+        (|s| s.restart.max_delay = Duration::from_secs(9), "restart.max_delay", Live),
+        (|s| s.restart.factor = 3.0, "restart.factor", Live),
+        (|s| s.restart.jitter = 0.5, "restart.jitter", Live),
+        (|s| s.restart.reset_after = Duration::from_secs(9), "restart.reset_after", Live),
+        (|s| s.restart.limit = Some(RestartLimit { count: 1, window: Duration::from_secs(1) }), "restart.limit", Live),
+        (|s| s.restart.spacing = Duration::from_secs(9), "restart.spacing", Live),
+        (|s| s.stop.signal = Signal::INT, "stop.signal", Live),
+        (|s| s.stop.timeout = Duration::from_secs(9), "stop.timeout", Live),
+        (|s| s.stop.scope = StopScope::Process, "stop.scope", Live),
+        (|s| s.limits = limit(512), "limits.open_files", Live),
+        (|s| s.log.directory = Some("/logs".into()), "log.directory", Live),
+        (|s| s.log.max_size = 1 << 30, "log.max_size", Live),
+        (|s| s.log.max_files = 9, "log.max_files", Live),
+    ];
+    for (alter, field, price) in cases {
+        let change = altered(alter);
+        assert_eq!((change.field.as_str(), change.price), (field, price));
+    }
+}
+
+#[test]
+fn values_read_as_people_write_them() {
+    let shown = |change: Change| format!("{} -> {}", change.from.expect("was set"), change.to.expect("is set"));
+    assert_eq!(shown(altered(|s| s.log.max_size = 64 << 10)), "10MiB -> 64KiB");
+    assert_eq!(shown(altered(|s| s.stop.timeout = Duration::from_millis(1500))), "10s -> 1s 500ms");
+    assert_eq!(shown(altered(|s| s.umask = 0o27)), "0022 -> 0027");
+    assert_eq!(
+        shown(altered(|s| s.run = Run::Command(vec!["/bin/a".into(), "x y".into()]))),
+        "/bin/serve -> /bin/a 'x y'"
+    );
+}
+
+#[test]
+fn values_of_variables_are_never_told() {
+    let old = Service { environment: variables(&[("A", "secret1"), ("B", "secret2")]), ..service("web") };
+    let new = Service {
+        environment: variables(&[("A", "secret3"), ("C", "secret4")]),
+        base: Arc::new(variables(&[("D", "secret5")])),
+        ..service("web")
+    };
+    let changes = diff(&old, &new, &ME);
+    assert!(!format!("{changes:?}").contains("secret"));
+    let words: Vec<_> = changes.iter().map(|c| (c.field.as_str(), c.from.as_deref(), c.to.as_deref())).collect();
+    assert_eq!(
+        words,
+        [
+            ("environment.A", Some("set"), Some("changed")),
+            ("environment.B", Some("set"), None),
+            ("environment.C", None, Some("set")),
+            ("base environment", None, Some("D added")),
+        ]
+    );
+}
+
+#[test]
+fn a_limit_is_live_exactly_where_prlimit_can_set_it() {
+    let price = |from: Limits, to: Limits, change: bool, powers: Powers| {
+        let mut old = Service { limits: from, ..service("web") };
+        (old.identity.change, old.identity.uid) = (change, if change { 7 } else { 1000 });
+        let new = Service { limits: to, ..old.clone() };
+        let changes = diff(&old, &new, &powers);
+        assert_eq!(changes[0].price == Price::Restart, changes[0].why.is_some());
+        dearest(&changes)
+    };
+    let root = Powers { may_raise: true, uid: 0 };
+    assert_eq!(price(limit(2048), limit(1024), false, ME), Price::Live);
+    assert_eq!(price(limit(1024), limit(2048), false, ME), Price::Restart);
+    assert_eq!(price(limit(2048), limit(1024), true, ME), Price::Restart);
+    assert_eq!(price(limit(1024), limit(2048), true, root), Price::Live);
+    assert_eq!(price(Limits::new(), limit(1024), false, ME), Price::Live);
+    assert_eq!(price(limit(1024), Limits::new(), true, root), Price::Restart);
+}

@@ -1,0 +1,120 @@
+//! A run is over, or never began: what follows from that.
+
+use super::backoff::Over;
+use super::event::RunId;
+use super::instance::Instance;
+use super::phase::{Ended, Fit, Phase, Rest, Turn, Words};
+use super::stopping::Ladder;
+use crate::model::outcome::{Exit, Failure};
+use crate::model::policy::{RestartPolicy, RestartWhen, StopScope};
+use crate::model::signal::Signal;
+use crate::model::time::Mono;
+use std::time::Duration;
+
+impl Instance {
+    pub(super) fn spawn_failed(&mut self, failure: &Failure, ordered: Mono, turn: &mut Turn) {
+        self.owed = None;
+        if let Failure::Limit { .. } = failure {
+            self.fit = Fit::Unmet(failure.to_string());
+        }
+        if *failure == Failure::NoDescriptors {
+            self.rest(Rest::Waiting, failure.to_string().into(), None, turn);
+            self.starved = self.want;
+            return;
+        }
+        self.starved = false;
+        let over = Over { ordered, ran: None };
+        let (rest, why) = match self.wanted.service.restart.when {
+            RestartWhen::Never if self.is_current() => {
+                (Rest::Failed, format!("{failure}; not tried again under policy \"never\"").into())
+            }
+            _ => self.next_attempt(&failure.to_string(), over, turn),
+        };
+        self.rest(rest, why, None, turn);
+    }
+
+    /// It ended unasked.
+    pub(super) fn ended(
+        &mut self,
+        run: RunId,
+        exit: Exit,
+        leftovers: bool,
+        ordered: Mono,
+        since: Mono,
+        turn: &mut Turn,
+    ) {
+        let ran = turn.now.mono.since(since);
+        self.last = Some(Ended { at: turn.now.wall, exit, asked: false, ran });
+        self.starved = false;
+        self.owed = Some(exit);
+        let (rest, why) = if self.is_current() && is_done(&self.wanted.service.restart, exit) {
+            (Rest::Done, format!("{exit}, not restarted by its policy").into())
+        } else {
+            self.next_attempt(&exit.to_string(), Over { ordered, ran: Some(ran) }, turn)
+        };
+        let scope = self.wanted.service.stop.scope;
+        if !leftovers || scope == StopScope::Process {
+            return self.rest(rest, why, Some(exit), turn);
+        }
+        self.signal(run, Signal::KILL, scope, turn);
+        // What follows the sweep is told when it follows; an edit in between has a cause of its own.
+        self.cause = why;
+        let ladder = Ladder::sweep(scope, turn.now.mono);
+        let phase = Phase::Stopping { run, since, ladder, then: rest };
+        self.enter(phase, format!("{exit}; ending what it left behind").into(), Some(exit), turn);
+        self.step(turn);
+    }
+
+    pub(super) fn ended_as_asked(&mut self, exit: Exit, leftovers: bool, since: Mono, then: Rest, turn: &mut Turn) {
+        let ran = turn.now.mono.since(since);
+        self.last = Some(Ended { at: turn.now.wall, exit, asked: true, ran });
+        let Phase::Stopping { ladder, .. } = &mut self.phase else { return };
+        if ladder.main_exited(leftovers) {
+            self.why = format!("{exit}; waits for what it started to end").into();
+            self.process = None;
+        } else {
+            self.rest(then, exit.to_string().into(), Some(exit), turn);
+        }
+    }
+
+    pub(super) fn next_attempt(&mut self, end: &str, over: Over, turn: &mut Turn) -> (Rest, Words) {
+        let policy = &self.wanted.service.restart;
+        let now = turn.now.mono;
+        if !self.is_current() {
+            self.forgive();
+            return (Rest::Down, self.cause.clone());
+        }
+        match self.backoff.next(policy, over, now, &mut turn.jitter) {
+            Some(at) if at <= now => (Rest::Backoff(at), format!("{end}, restarted at once").into()),
+            Some(at) => {
+                let delay = at.since(now).as_secs_f64();
+                (Rest::Backoff(at), format!("{end}, next attempt in {delay:.1} s").into())
+            }
+            None => {
+                let (count, window) = policy.limit.map_or((0, Duration::ZERO), |limit| (limit.count, limit.window));
+                let failure = Failure::TooManyRestarts { count, window, last: end.to_owned() };
+                (Rest::Failed, failure.to_string().into())
+            }
+        }
+    }
+
+    /// Nothing of the run is left. What is wanted decides how it goes on.
+    pub(super) fn rest(&mut self, rest: Rest, why: Words, exit: Option<Exit>, turn: &mut Turn) {
+        let now = turn.now.mono;
+        match rest {
+            _ if !self.want => self.enter(Phase::Resting(Rest::Down), why, exit, turn),
+            Rest::Down => self.start(self.cause.clone(), exit, turn),
+            Rest::Backoff(at) if at <= now => self.start(why, exit, turn),
+            _ => self.enter(Phase::Resting(rest), why, exit, turn),
+        }
+    }
+}
+
+/// Whether a process that ended so is left at that.
+pub(super) fn is_done(policy: &RestartPolicy, exit: Exit) -> bool {
+    match policy.when {
+        RestartWhen::Always => false,
+        RestartWhen::OnFailure => exit.is_success(),
+        RestartWhen::Never => true,
+    }
+}

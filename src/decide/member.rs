@@ -1,0 +1,325 @@
+//! One service of the fleet: its entry, the definition in force, its instances, and the running
+//! totals over them, so that no question costs a look at all.
+
+use super::instance::Instance;
+use super::phase::{Fit, Phase, Rest};
+use crate::model::desired::{Definition, Entry};
+use crate::model::diagnostic::{Code, Diagnostic};
+use crate::model::name::ServiceName;
+use crate::model::service::{Kind, Version};
+use crate::model::status::{ConditionKind, FileError, State, Summary, Worst};
+use crate::model::time::{Mono, Wall};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Something to tell about a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Finding {
+    /// Newly wrong, or newly worth a warning.
+    Found(Diagnostic),
+    /// What was wrong with this file is mended.
+    Mended {
+        /// The service that it defines, if it is one.
+        service: Option<ServiceName>,
+        /// The file.
+        file: PathBuf,
+    },
+}
+
+/// What is on the books about an instance.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Noted {
+    pub(super) deadline: Option<Mono>,
+    pub(super) mark: Option<Mark>,
+}
+
+/// All about an instance that counts.
+#[expect(clippy::struct_excessive_bools, reason = "each is a claim that is counted by itself")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Mark {
+    state: State,
+    pub(super) alive: bool,
+    as_wanted: bool,
+    differs: bool,
+    unmet: bool,
+    critical: bool,
+    drops: bool,
+}
+
+impl Mark {
+    pub(super) fn of(instance: &Instance) -> Self {
+        let (state, alive) = (instance.state(), !instance.rests());
+        let met = instance.fit == Fit::Met;
+        let as_wanted = match (instance.want, instance.phase) {
+            (true, Phase::Running { .. }) => instance.is_current() && met,
+            (true, Phase::Resting(Rest::Done)) => true,
+            (want, Phase::Resting(_)) => !want,
+            _ => false,
+        };
+        Self {
+            state,
+            alive,
+            as_wanted,
+            differs: alive && !(instance.is_current() && met),
+            unmet: matches!(instance.fit, Fit::Unmet(_)),
+            critical: instance.want && matches!(state, State::Failed | State::Backoff | State::Waiting),
+            drops: instance.dropped.0 > 0,
+        }
+    }
+}
+
+/// Sums of marks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Totals {
+    states: [u32; 7],
+    pub(super) alive: u32,
+    amiss: u32,
+    differing: u32,
+    unmet: u32,
+    critical: u32,
+    dropping: u32,
+}
+
+impl Totals {
+    pub(super) fn replace(&mut self, old: Option<Mark>, new: Option<Mark>) {
+        if old == new {
+            return;
+        }
+        for (mark, add) in [(new, true), (old, false)] {
+            let Some(mark) = mark else { continue };
+            let apply = |sum: &mut u32, holds: bool| match (holds, add) {
+                (false, _) => {}
+                (true, true) => *sum += 1,
+                (true, false) => *sum -= 1,
+            };
+            apply(&mut self.states[mark.state as usize], true);
+            apply(&mut self.alive, mark.alive);
+            apply(&mut self.amiss, !mark.as_wanted);
+            apply(&mut self.differing, mark.differs);
+            apply(&mut self.unmet, mark.unmet);
+            apply(&mut self.critical, mark.critical);
+            apply(&mut self.dropping, mark.drops);
+        }
+    }
+
+    /// The state people ask for: the one that needs them most.
+    pub(super) fn worst_state(&self) -> State {
+        let order = [
+            State::Failed,
+            State::Backoff,
+            State::Waiting,
+            State::Stopping,
+            State::Starting,
+            State::Running,
+            State::Stopped,
+        ];
+        order.into_iter().find(|state| self.states[*state as usize] > 0).unwrap_or(State::Stopped)
+    }
+}
+
+/// What one service adds to the summary.
+#[expect(clippy::struct_excessive_bools, reason = "each is a claim that is counted by itself")]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Tally {
+    pub(super) desired: bool,
+    pub(super) as_desired: bool,
+    running: bool,
+    failed: bool,
+    backoff: bool,
+    invalid: bool,
+    out_of_sync: bool,
+    worst: Worst,
+}
+
+/// The tallies of all, and how many are how bad.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Census {
+    counts: Summary,
+    warnings: u64,
+    criticals: u64,
+}
+
+impl Census {
+    pub(super) fn replace(&mut self, old: Tally, new: Tally) {
+        for (tally, add) in [(new, true), (old, false)] {
+            let apply = |sum: &mut u64, holds: bool| match (holds, add) {
+                (false, _) => {}
+                (true, true) => *sum += 1,
+                (true, false) => *sum -= 1,
+            };
+            apply(&mut self.counts.desired, tally.desired);
+            apply(&mut self.counts.as_desired, tally.as_desired);
+            apply(&mut self.counts.running, tally.running);
+            apply(&mut self.counts.failed, tally.failed);
+            apply(&mut self.counts.backoff, tally.backoff);
+            apply(&mut self.counts.config_invalid, tally.invalid);
+            apply(&mut self.counts.out_of_sync, tally.out_of_sync);
+            apply(&mut self.warnings, tally.worst == Worst::Warning);
+            apply(&mut self.criticals, tally.worst == Worst::Critical);
+        }
+    }
+
+    /// The summary, given whether anything beside the services is amiss.
+    pub(super) fn summary(&self, ignored_entries: u64, amiss: bool) -> Summary {
+        let worst = match (self.criticals, self.warnings) {
+            (1.., _) => Worst::Critical,
+            (0, 1..) => Worst::Warning,
+            _ if amiss => Worst::Warning,
+            _ => Worst::Ok,
+        };
+        Summary { ignored_entries, worst, ..self.counts }
+    }
+}
+
+/// One service.
+#[derive(Debug)]
+pub(super) struct Member {
+    pub(super) file: PathBuf,
+    pub(super) drop_ins: Vec<PathBuf>,
+    pub(super) kind: Kind,
+    pub(super) file_hash: Option<Version>,
+    diagnostics: Vec<Diagnostic>,
+    pub(super) errors: Vec<FileError>,
+    /// Whether the file as it stands is the definition in force.
+    pub(super) valid: bool,
+    /// The last good definition; none if there never was one, or the entry is gone.
+    pub(super) accepted: Option<Arc<Definition>>,
+    /// The entry is gone, and the instances are on their way down.
+    pub(super) removed: bool,
+    pub(super) generation: u64,
+    pub(super) instances: Vec<Instance>,
+    pub(super) totals: Totals,
+    pub(super) tally: Tally,
+    since: [Option<Wall>; 5],
+}
+
+/// Every condition, in the order of the status.
+pub(super) const CONDITIONS: [ConditionKind; 5] = [
+    ConditionKind::ConfigValid,
+    ConditionKind::InSync,
+    ConditionKind::LimitsMet,
+    ConditionKind::LogsFlowing,
+    ConditionKind::SourceTrusted,
+];
+
+impl Member {
+    pub(super) fn new() -> Self {
+        Self {
+            file: PathBuf::new(),
+            drop_ins: Vec::new(),
+            kind: Kind::Toml,
+            file_hash: None,
+            diagnostics: Vec::new(),
+            errors: Vec::new(),
+            valid: true,
+            accepted: None,
+            removed: false,
+            generation: 0,
+            instances: Vec::new(),
+            totals: Totals::default(),
+            tally: Tally::default(),
+            since: [None; 5],
+        }
+    }
+
+    /// Takes what the entry says about itself; gives what is new about it, and its definition.
+    pub(super) fn read(
+        &mut self,
+        name: &ServiceName,
+        entry: Entry,
+        now: Wall,
+    ) -> (Vec<Finding>, Option<Arc<Definition>>) {
+        let Entry { file, drop_ins, kind, file_hash, service, diagnostics } = entry;
+        let mut findings: Vec<Finding> = newly(&self.diagnostics, &diagnostics);
+        if service.is_some() && !self.valid {
+            findings.push(Finding::Mended { service: Some(name.clone()), file: file.clone() });
+        }
+        self.errors = errors(&diagnostics, &self.errors, now);
+        (self.file, self.drop_ins, self.kind, self.file_hash) = (file, drop_ins, kind, file_hash);
+        (self.diagnostics, self.valid, self.removed) = (diagnostics, service.is_some(), false);
+        self.generation += 1;
+        (findings, service)
+    }
+
+    /// The entry is gone; gives the definition that was in force.
+    pub(super) fn lose(&mut self) -> Option<Arc<Definition>> {
+        self.diagnostics.clear();
+        self.errors.clear();
+        (self.valid, self.removed, self.generation) = (true, true, self.generation + 1);
+        self.accepted.take()
+    }
+
+    /// How many slots there should be.
+    pub(super) fn size(&self) -> u32 {
+        self.accepted.as_ref().map_or(0, |definition| definition.service.instances)
+    }
+
+    /// Brings tally and conditions up to date.
+    pub(super) fn refresh(&mut self, now: Wall, ending: bool) -> Tally {
+        let wanted = self.accepted.as_ref().is_some_and(|definition| definition.service.enabled);
+        let desired = wanted && self.size() > 0 && !ending;
+        let invalid = !self.valid && !self.removed;
+        let as_desired = self.valid && !self.removed && self.totals.amiss == 0;
+        self.tally = Tally {
+            desired,
+            as_desired,
+            running: desired && self.totals.states[State::Running as usize] >= self.size(),
+            failed: self.totals.states[State::Failed as usize] > 0,
+            backoff: self.totals.states[State::Backoff as usize] > 0,
+            invalid,
+            out_of_sync: invalid || self.totals.differing > 0,
+            worst: match self.totals.critical {
+                1.. => Worst::Critical,
+                0 if as_desired => Worst::Ok,
+                0 => Worst::Warning,
+            },
+        };
+        for (index, kind) in CONDITIONS.into_iter().enumerate() {
+            self.since[index] = self.is_amiss(kind).then(|| self.since[index].unwrap_or(now));
+        }
+        self.tally
+    }
+
+    /// Since when the condition is not in its good value.
+    pub(super) fn amiss_since(&self, kind: ConditionKind) -> Option<Wall> {
+        CONDITIONS.iter().position(|other| *other == kind).and_then(|index| self.since[index])
+    }
+
+    fn is_amiss(&self, kind: ConditionKind) -> bool {
+        match kind {
+            ConditionKind::ConfigValid => self.tally.invalid,
+            ConditionKind::InSync => self.totals.differing > 0,
+            ConditionKind::LimitsMet => self.totals.unmet > 0,
+            ConditionKind::LogsFlowing => self.totals.dropping > 0,
+            ConditionKind::SourceTrusted => self.errors.iter().any(|error| error.code == Code::Untrusted.as_str()),
+        }
+    }
+}
+
+/// Those of `new` that were not told yet.
+pub(super) fn newly(old: &[Diagnostic], new: &[Diagnostic]) -> Vec<Finding> {
+    new.iter().filter(|finding| !old.contains(finding)).cloned().map(Finding::Found).collect()
+}
+
+/// The errors among `diagnostics` for the status, each with the time when it was `known` first.
+pub(super) fn errors(diagnostics: &[Diagnostic], known: &[FileError], now: Wall) -> Vec<FileError> {
+    let shown = |finding: &Diagnostic| {
+        let place = finding.place.as_ref();
+        let mut error = FileError {
+            file: finding.file.display().to_string(),
+            line: place.map(|place| place.line),
+            column: place.map(|place| place.column),
+            end_column: place.map(|place| place.end_column),
+            code: finding.code.as_str().to_owned(),
+            message: finding.message.clone(),
+            hint: finding.help.clone(),
+            first_seen: now,
+        };
+        let same = |old: &&FileError| old.file == error.file && old.code == error.code && old.message == error.message;
+        if let Some(earlier) = known.iter().find(same) {
+            error.first_seen = earlier.first_seen;
+        }
+        error
+    };
+    diagnostics.iter().filter(|finding| finding.is_error()).map(shown).collect()
+}

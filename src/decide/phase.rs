@@ -1,0 +1,86 @@
+//! The words in which an instance thinks.
+
+use super::backoff::Jitter;
+use super::diff::Powers;
+use super::effect::Effect;
+use super::event::RunId;
+use super::stopping::Ladder;
+use crate::model::limits::Limits;
+use crate::model::outcome::Exit;
+use crate::model::time::{Mono, Now, Wall};
+use std::borrow::Cow;
+use std::time::Duration;
+
+/// Why something happens, in words.
+pub(super) type Words = Cow<'static, str>;
+
+/// What every step may use.
+#[derive(Debug)]
+pub(super) struct Turn {
+    pub(super) now: Now,
+    pub(super) effects: Vec<Effect>,
+    pub(super) last_run: RunId,
+    /// Orders for processes that have no answer yet.
+    pub(super) unanswered: u32,
+    pub(super) jitter: Jitter,
+    pub(super) powers: Powers,
+}
+
+/// Where the process is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    Resting(Rest),
+    /// `until`: when the order is abandoned; `None` once it was.
+    Starting {
+        run: RunId,
+        ordered: Mono,
+        until: Option<Mono>,
+    },
+    Running {
+        run: RunId,
+        ordered: Mono,
+        since: Mono,
+    },
+    Stopping {
+        run: RunId,
+        since: Mono,
+        ladder: Ladder,
+        then: Rest,
+    },
+}
+
+/// How an instance without a process is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rest {
+    Down,
+    Done,
+    Waiting,
+    Backoff(Mono),
+    Failed,
+}
+
+/// What is known of the living process.
+#[derive(Debug, Clone)]
+pub(super) struct Process {
+    pub(super) pid: i32,
+    pub(super) start_ticks: u64,
+    pub(super) started: Wall,
+    pub(super) limits: Limits,
+}
+
+/// How the last process ended.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ended {
+    pub(super) at: Wall,
+    pub(super) exit: Exit,
+    pub(super) asked: bool,
+    pub(super) ran: Duration,
+}
+
+/// Whether the limits of the running process are those of the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Fit {
+    Met,
+    Asked,
+    Unmet(String),
+}

@@ -1,0 +1,176 @@
+//! Fleet → status of one service. Renders what it is asked for and nothing else; the same question
+//! twice has the same answer.
+
+use super::fleet::Fleet;
+use super::instance::Instance;
+use super::member::{CONDITIONS, Member};
+use super::phase::{Ended, Fit, Phase, Rest};
+use crate::model::desired::Definition;
+use crate::model::diagnostic::Code;
+use crate::model::limits::{Bound, Limit, Limits};
+use crate::model::name::{InstanceId, ServiceName};
+use crate::model::outcome::Exit;
+use crate::model::status::{
+    Condition, ConditionKind, Desired, ExitKind, InstanceStatus, LastExit, LimitStatus, LogStatus, ServiceSource,
+    ServiceStatus, State, Truth,
+};
+use crate::model::time::{Now, Wall};
+use std::collections::BTreeMap;
+
+/// What the status needs and only the shell knows.
+pub struct Facts<'a> {
+    /// The moment of the question.
+    pub now: Now,
+    /// Where an instance's output goes; the flag says whether its service has more than one.
+    pub log_path: &'a dyn Fn(&InstanceId, &Definition, bool) -> Option<String>,
+}
+
+impl Fleet {
+    /// The status of one service; `None` if there is none of that name (any more).
+    pub fn service_status(&self, name: &ServiceName, facts: &Facts) -> Option<ServiceStatus> {
+        let member = self.members.get(name)?;
+        let accepted = member.accepted.as_deref();
+        let hash = accepted.map(|definition| definition.version.to_string());
+        let size = member.size();
+        let counted = member.instances.iter().filter(|instance| instance.id.index < size || !instance.rests());
+        Some(ServiceStatus {
+            name: name.clone(),
+            description: accepted.and_then(|definition| definition.service.description.clone()),
+            source: ServiceSource {
+                file: member.file.display().to_string(),
+                drop_ins: member.drop_ins.iter().map(|path| path.display().to_string()).collect(),
+                kind: member.kind,
+            },
+            generation: member.generation,
+            observed_generation: member.generation,
+            file_hash: member.file_hash.filter(|_| !member.removed).map(|hash| hash.to_string()),
+            desired_hash: hash.clone().filter(|_| member.valid),
+            accepted_hash: hash,
+            desired: if member.tally.desired { Desired::Running } else { Desired::Stopped },
+            state: member.totals.worst_state(),
+            as_desired: member.tally.as_desired,
+            conditions: conditions(member),
+            errors: member.errors.clone(),
+            instances: counted.map(|instance| instance_status(instance, member, facts)).collect(),
+        })
+    }
+}
+
+fn conditions(member: &Member) -> Vec<Condition> {
+    let render = |kind: ConditionKind| {
+        let since = member.amiss_since(kind)?;
+        let (reason, message) = reason_and_message(kind, member);
+        let observed_generation = member.generation;
+        Some(Condition { kind, status: Truth::False, reason, since, observed_generation, message })
+    };
+    CONDITIONS.into_iter().filter_map(render).collect()
+}
+
+fn reason_and_message(kind: ConditionKind, member: &Member) -> (String, String) {
+    let error = |wanted: Option<Code>| {
+        let found = member.errors.iter().find(|error| wanted.is_none_or(|code| code.as_str() == error.code));
+        found.map_or_else(
+            || ("Invalid".to_owned(), "the file cannot be taken as it stands".to_owned()),
+            |error| (camel(&error.code), error.message.clone()),
+        )
+    };
+    match kind {
+        ConditionKind::ConfigValid => error(None),
+        ConditionKind::SourceTrusted => error(Some(Code::Untrusted)),
+        ConditionKind::InSync => ("VersionDiffers".to_owned(), "a process does not run what the file says".to_owned()),
+        ConditionKind::LimitsMet => {
+            let unmet = member.instances.iter().find_map(|instance| match &instance.fit {
+                Fit::Unmet(why) => Some(why.clone()),
+                Fit::Met | Fit::Asked => None,
+            });
+            ("CannotBeHad".to_owned(), unmet.unwrap_or_default())
+        }
+        ConditionKind::LogsFlowing => {
+            let bytes: u64 = member.instances.iter().map(|instance| instance.dropped.0).sum();
+            ("Dropped".to_owned(), format!("{bytes} bytes of output were dropped because they could not be written"))
+        }
+    }
+}
+
+/// `unknown-key` → `UnknownKey`.
+fn camel(code: &str) -> String {
+    let capital = |word: &str| {
+        let mut chars = word.chars();
+        chars.next().map(|first| first.to_ascii_uppercase().to_string() + chars.as_str()).unwrap_or_default()
+    };
+    code.split('-').map(capital).collect()
+}
+
+fn instance_status(instance: &Instance, member: &Member, facts: &Facts) -> InstanceStatus {
+    let process = instance.process.as_ref();
+    let lives = matches!(instance.phase, Phase::Running { .. } | Phase::Stopping { .. });
+    let (by_exit, by_signal) = instance.restarts.by_cause();
+    let by = [("exit", by_exit), ("signal", by_signal)];
+    InstanceStatus {
+        id: instance.id.index,
+        state: instance.state(),
+        reason: reason(instance),
+        pid: process.map(|process| process.pid),
+        start_ticks: process.map(|process| process.start_ticks),
+        started_at: process.map(|process| process.started),
+        running_hash: lives.then(|| instance.current.version.to_string()),
+        in_sync: member.valid && is_in_sync(instance),
+        adopted: false,
+        restarts: by_exit + by_signal,
+        restarts_1h: instance.restarts.within_hour(facts.now.mono),
+        restarts_by: by.into_iter().filter(|(_, n)| *n > 0).map(|(word, n)| (word.to_owned(), n)).collect(),
+        next_attempt_at: next_attempt(instance, facts.now),
+        attempt: u64::from(instance.backoff.attempt),
+        last_exit: instance.last.map(|last| last_exit(&last)),
+        limits: process.map(|process| limits(&process.limits)).unwrap_or_default(),
+        log: (facts.log_path)(&instance.id, &instance.wanted, instance.numbered).map(|path| LogStatus {
+            path,
+            dropped_bytes: instance.dropped.0,
+            dropped_lines: instance.dropped.1,
+        }),
+    }
+}
+
+/// What runs, or ran to its end, is what the file says; or nothing is wanted and nothing runs.
+fn is_in_sync(instance: &Instance) -> bool {
+    match (instance.want, instance.phase) {
+        (true, Phase::Running { .. }) => instance.is_current() && instance.fit == Fit::Met,
+        (true, Phase::Resting(Rest::Done)) => instance.is_current(),
+        (want, Phase::Resting(_)) => !want,
+        _ => false,
+    }
+}
+
+/// Running and being started explain themselves.
+fn reason(instance: &Instance) -> Option<String> {
+    let explains_itself = match instance.phase {
+        Phase::Running { .. } => true,
+        Phase::Starting { until, .. } => until.is_some() && instance.state() == State::Starting,
+        Phase::Resting(Rest::Down) => instance.last.is_none(),
+        _ => false,
+    };
+    (!explains_itself && !instance.why.is_empty()).then(|| instance.why.clone().into_owned())
+}
+
+fn next_attempt(instance: &Instance, now: Now) -> Option<Wall> {
+    let Phase::Resting(Rest::Backoff(until)) = instance.phase else { return None };
+    // Relative to when it was decided it would wander with every step of the wall clock; so it is told anew.
+    let ahead = until.since(now.mono).as_micros();
+    Some(Wall(now.wall.0.saturating_add(i64::try_from(ahead).unwrap_or(i64::MAX))))
+}
+
+fn last_exit(last: &Ended) -> LastExit {
+    let (kind, number, by, core) = match last.exit {
+        Exit::Code(code) => (ExitKind::Code, Some(code), None, false),
+        Exit::Signal { signal, core } => (ExitKind::Signal, None, Some(signal.to_string()), core),
+        Exit::Unknown => (ExitKind::Unknown, None, None, false),
+    };
+    let ran_ms = u64::try_from(last.ran.as_millis()).unwrap_or(u64::MAX);
+    LastExit { at: last.at, kind, code: number, signal: by, core, asked: last.asked, ran_ms }
+}
+
+fn limits(limits: &Limits) -> BTreeMap<String, LimitStatus> {
+    let number = |bound: Bound| (bound != Bound::UNLIMITED).then_some(bound.0);
+    let shown = |limit: &Limit| LimitStatus { soft: number(limit.soft), hard: number(limit.hard) };
+    limits.iter().map(|(kind, limit)| (kind.key().to_owned(), shown(limit))).collect()
+}

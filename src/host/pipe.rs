@@ -1,0 +1,161 @@
+//! Log pipes: one FIFO per slot, held by the keeper, opened afresh and given to the service's user at
+//! each spawn. Where the three processes find them is said here.
+
+use crate::host::sys::socket;
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, openat};
+use nix::sys::stat::Mode;
+use nix::unistd::{Gid, Uid, UnlinkatFlags, fchown, unlinkat};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// The directory of the FIFOs, in the directory of the table.
+pub const DIRECTORY: &str = "pipes";
+
+/// A message from supervisor to keeper: what, and of which slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeeperOrder {
+    /// Keep the descriptor that comes along.
+    Hold(u32),
+    /// Close what is held.
+    Release(u32),
+}
+
+impl KeeperOrder {
+    /// Its length.
+    pub const LENGTH: usize = 8;
+
+    /// As sent.
+    pub fn encode(self) -> [u8; Self::LENGTH] {
+        let (kind, slot) = match self {
+            Self::Hold(slot) => (1_u32, slot),
+            Self::Release(slot) => (2, slot),
+        };
+        (u64::from(kind) << 32 | u64::from(slot)).to_le_bytes()
+    }
+
+    /// As received.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let word = u64::from_le_bytes(bytes.try_into().ok()?);
+        match (word >> 32, word as u32) {
+            (1, slot) => Some(Self::Hold(slot)),
+            (2, slot) => Some(Self::Release(slot)),
+            _ => None,
+        }
+    }
+}
+
+/// The pipes of all slots, as the supervisor sees them.
+#[derive(Debug)]
+pub struct Pipes {
+    directory: OwnedFd,
+    keeper: Arc<OwnedFd>,
+    /// Who owns the pipe of a slot that has one.
+    owners: Mutex<BTreeMap<usize, u32>>,
+    uid: u32,
+}
+
+impl Pipes {
+    /// The pipes in `directory`, held by the keeper at the other end of `keeper`.
+    pub fn new(directory: &Path, keeper: Arc<OwnedFd>) -> io::Result<Self> {
+        let directory = File::open(directory)?.into();
+        let uid = nix::unistd::geteuid().as_raw();
+        Ok(Self { directory, keeper, owners: Mutex::default(), uid })
+    }
+
+    fn owners(&self) -> MutexGuard<'_, BTreeMap<usize, u32>> {
+        self.owners.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn open_slot(&self, slot: usize, more: OFlag) -> nix::Result<OwnedFd> {
+        let flags = OFlag::O_RDWR | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW | more;
+        openat(&self.directory, slot.to_string().as_str(), flags, Mode::empty())
+    }
+
+    /// Makes the pipe of `slot` and has it held, if the slot has none. Whether it was made now.
+    pub fn make(&self, slot: usize) -> io::Result<bool> {
+        if self.owners().contains_key(&slot) {
+            return Ok(false);
+        }
+        let name = slot.to_string();
+        match nix::unistd::mkfifoat(&self.directory, name.as_str(), Mode::S_IRUSR | Mode::S_IWUSR) {
+            // Left by a supervisor before us.
+            Ok(()) | Err(Errno::EEXIST) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+        let pipe = self.open_slot(slot, OFlag::O_NONBLOCK)?;
+        socket::send(self.keeper.as_fd(), &KeeperOrder::Hold(slot as u32).encode(), Some(pipe.as_fd()))?;
+        self.owners().insert(slot, self.uid);
+        Ok(true)
+    }
+
+    /// A fresh opening of the pipe of `slot`, blocking, for one process of `uid`: what the process
+    /// does to the flags of its own opening stays there.
+    pub fn open(&self, slot: usize, uid: u32) -> io::Result<OwnedFd> {
+        let pipe = self.open_slot(slot, OFlag::empty())?;
+        // The service's user, so that it can open its /dev/stdout again; by path it cannot.
+        if self.owners().get(&slot) != Some(&uid) {
+            fchown(&pipe, Some(Uid::from_raw(uid)), None::<Gid>)?;
+            self.owners().insert(slot, uid);
+        }
+        Ok(pipe)
+    }
+
+    /// The slot is given up: its pipe is no longer held, and the next owner of the slot gets a new one.
+    pub fn release(&self, slot: usize) -> io::Result<()> {
+        if self.owners().remove(&slot).is_none() {
+            return Ok(());
+        }
+        socket::send(self.keeper.as_fd(), &KeeperOrder::Release(slot as u32).encode(), None)?;
+        unlinkat(&self.directory, slot.to_string().as_str(), UnlinkatFlags::NoRemoveDir)?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+    use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
+    use std::io::{Read, Write};
+
+    #[test]
+    fn orders_to_the_keeper_survive_the_way() {
+        for order in [KeeperOrder::Hold(0), KeeperOrder::Hold(16_383), KeeperOrder::Release(7)] {
+            assert_eq!(KeeperOrder::decode(&order.encode()), Some(order));
+        }
+        assert_eq!(KeeperOrder::decode(&[0; 8]), None);
+        assert_eq!(KeeperOrder::decode(b"short"), None);
+    }
+
+    #[test]
+    fn a_pipe_is_made_once_held_and_gone_after_release() {
+        let directory = tempfile::tempdir().unwrap();
+        let (ours, theirs) =
+            socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC).unwrap();
+        let pipes = Pipes::new(directory.path(), Arc::new(ours)).unwrap();
+        assert!(pipes.make(3).unwrap());
+        assert!(!pipes.make(3).unwrap());
+        let mut buffer = [0; KeeperOrder::LENGTH];
+        let (length, held) = socket::receive(theirs.as_fd(), &mut buffer).unwrap().unwrap();
+        assert_eq!(KeeperOrder::decode(&buffer[..length]), Some(KeeperOrder::Hold(3)));
+
+        let mut end = File::from(pipes.open(3, nix::unistd::geteuid().as_raw()).unwrap());
+        end.write_all(b"hello").unwrap();
+        drop(end);
+        let mut text = [0; 5];
+        File::from(held.unwrap()).read_exact(&mut text).unwrap();
+        assert_eq!(&text, b"hello", "the held end keeps what a dead writer wrote");
+
+        pipes.release(3).unwrap();
+        let (length, held) = socket::receive(theirs.as_fd(), &mut buffer).unwrap().unwrap();
+        assert_eq!(KeeperOrder::decode(&buffer[..length]), Some(KeeperOrder::Release(3)));
+        assert!(held.is_none());
+        assert!(std::fs::read_dir(directory.path()).unwrap().next().is_none());
+        assert!(socket::receive(theirs.as_fd(), &mut buffer).unwrap().is_none());
+    }
+}

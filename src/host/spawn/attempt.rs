@@ -1,0 +1,218 @@
+//! One attempt: from a definition to a process that executes, or the reason why not.
+
+use super::{Order, Refused, Started};
+use crate::host::limits;
+use crate::host::pipe::Pipes;
+use crate::host::sys::child::{self, Becomes, Born, Nursery, Plan, Program, Refusal, Strings};
+use crate::host::sys::process::prlimit;
+use crate::host::{clock, proc};
+use crate::model::launch::Launch;
+use crate::model::limits::{Bound, LimitKind};
+use crate::model::outcome::{Failure, Step};
+use crate::table::Table;
+use std::ffi::CString;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::Arc;
+
+/// What all attempts have in common, found out once.
+pub(super) struct Workplace {
+    pub(super) table: Arc<Table>,
+    pipes: Arc<Pipes>,
+    null: OwnedFd,
+    /// Limits that abide changed for itself, as they were: number, soft, hard.
+    restore: Vec<(u32, u64, u64)>,
+    uid: u32,
+    /// Becoming another user would make the memory that we share with the child dumpable.
+    copy_for_users: bool,
+}
+
+impl Workplace {
+    pub(super) fn new(table: Arc<Table>, pipes: Arc<Pipes>) -> io::Result<Self> {
+        let originals = table.originals();
+        let mut restore = Vec::new();
+        for (resource, original) in (0..).zip(originals) {
+            if prlimit(0, resource, None)? != original {
+                restore.push((resource, original.0, original.1));
+            }
+        }
+        let dumpable = proc::read("/proc/sys/fs/suid_dumpable").is_ok_and(|text| text.trim() == "1");
+        let uid = nix::unistd::geteuid().as_raw();
+        let null = File::open("/dev/null")?.into();
+        Ok(Self { table, pipes, null, restore, uid, copy_for_users: dumpable })
+    }
+
+    /// Carries out `order`, unless `given_up` before the child is made. Also whether its pipe was made.
+    pub(super) fn attempt(
+        &self,
+        order: &Order,
+        nursery: &mut Nursery,
+        given_up: impl Fn() -> bool,
+    ) -> (Result<Started, Refused>, bool) {
+        let refuse = |failure| Refused { failure, had_process: false };
+        let service = &order.definition.service;
+        let prepared = Launch::prepare(service, order.instance.index)
+            .and_then(|launch| find_program(&launch).map(|program| (launch, program)));
+        let (launch, program) = match prepared {
+            Ok(prepared) => prepared,
+            Err(failure) => return (Err(refuse(failure)), false),
+        };
+        let opened_pipe = match self.pipes.make(order.slot) {
+            Ok(made) => made,
+            Err(error) => return (Err(refuse(no_pipe(&error))), false),
+        };
+        let uid = if launch.identity.change { launch.identity.uid } else { self.uid };
+        let result = match self.pipes.open(order.slot, uid) {
+            Err(error) => Err(refuse(no_pipe(&error))),
+            // Meanwhile the core gave it up: no child, and the caller says why.
+            Ok(_) if given_up() => Err(refuse(Failure::SpawnTimeout(super::SPAWN_TIMEOUT))),
+            Ok(pipe) => self.execute(order, &launch, &program, &pipe, nursery),
+        };
+        (result, opened_pipe)
+    }
+
+    fn execute(
+        &self,
+        order: &Order,
+        launch: &Launch,
+        program: &CString,
+        pipe: &OwnedFd,
+        nursery: &mut Nursery,
+    ) -> Result<Started, Refused> {
+        let directory = CString::new(launch.directory.as_str()).unwrap_or_default();
+        let (null, pipe) = (self.null.as_raw_fd(), pipe.as_raw_fd());
+        let identity = &launch.identity;
+        let becomes = Becomes { uid: identity.uid, gid: identity.gid, groups: &identity.groups };
+        let plan = Plan {
+            program: Program::Path(program),
+            argv: &argv(launch),
+            environment: &environment(launch),
+            descriptors: &[(null, 0), (pipe, 1), (pipe, 2)],
+            close_from: 3,
+            limits: &self.limits(launch),
+            umask: Some(launch.umask),
+            becomes: identity.change.then_some(becomes),
+            directory: Some(&directory),
+            dies_with: None,
+            sibling: true,
+            copy_memory: self.copy_for_users && identity.change,
+        };
+        let armed = clock::boot_ticks();
+        self.table.arm(order.slot, order.run.0, armed);
+        match child::start(&plan, nursery, self.table.pid_cell(order.slot)) {
+            Ok(born) => Ok(self.started(order, launch, born, armed)),
+            Err(refusal) => {
+                if !refusal.had_process {
+                    self.table.disarm(order.slot);
+                }
+                let failure = self.failure(refusal, launch, program);
+                Err(Refused { failure, had_process: refusal.had_process })
+            }
+        }
+    }
+
+    /// Those that the service names, and those that abide changed for itself.
+    fn limits(&self, launch: &Launch) -> Vec<(u32, u64, u64)> {
+        let named = launch.limits.iter().map(|(kind, limit)| (kind.resource(), limit.soft.0, limit.hard.0));
+        let is_named = |resource| launch.limits.keys().any(|kind| kind.resource() == resource);
+        let restored = self.restore.iter().copied().filter(|(resource, ..)| !is_named(*resource));
+        named.chain(restored).collect()
+    }
+
+    fn started(&self, order: &Order, launch: &Launch, born: Born, armed: u64) -> Started {
+        // The kernel notes the start between our look at the clock and the child's: where both read
+        // the same, so did the kernel, and `/proc` (10 µs) need not be asked.
+        let start_ticks = match clock::ticks(born.at) {
+            ticks if ticks == armed => ticks,
+            _ => proc::stat(born.pid).map_or(0, |stat| stat.start_ticks),
+        };
+        let limits = match launch.limits.is_empty() {
+            true => launch.limits.clone(),
+            false => limits::of(&limits::in_force(born.pid), &launch.limits),
+        };
+        // It may have ended meanwhile, and its number be another's.
+        if self.table.running(order.slot, order.run.0) == Some(born.pid) {
+            self.table.set_start(order.slot, start_ticks);
+            Started { pid: born.pid, start_ticks, limits }
+        } else {
+            let start_ticks = if clock::ticks(born.at) == armed { armed } else { 0 };
+            Started { pid: born.pid, start_ticks, limits: launch.limits.clone() }
+        }
+    }
+
+    fn failure(&self, refusal: Refusal, launch: &Launch, program: &CString) -> Failure {
+        let Refusal { step, errno, detail, .. } = refusal;
+        let program = program.to_string_lossy();
+        let identity = &launch.identity;
+        let subject = match step {
+            Step::Exec if errno == libc::ENOENT && !Path::new(&launch.directory).join(&*program).exists() => {
+                return Failure::NoProgram { program: program.into_owned(), searched: String::new() };
+            }
+            Step::Exec if errno == libc::ENOENT => format!("{program}: the interpreter that it names"),
+            Step::Exec => program.into_owned(),
+            Step::Directory => launch.directory.clone(),
+            Step::User => format!("{} ({})", identity.user, identity.uid),
+            Step::Group => identity.gid.to_string(),
+            Step::Limits => {
+                let kind = LimitKind::ALL.into_iter().find(|kind| kind.resource() == detail);
+                let named = kind.and_then(|kind| Some((kind, *launch.limits.get(&kind)?)));
+                let hard = || Some(Bound(self.table.originals().get(detail as usize)?.1));
+                match named {
+                    Some((kind, limit)) => return limits::failure(kind, limit, errno, hard),
+                    None => kind.map_or_else(String::new, |kind| format!("({})", kind.key())),
+                }
+            }
+            _ => String::new(),
+        };
+        Failure::Step { step, errno, subject }
+    }
+}
+
+fn no_pipe(error: &io::Error) -> Failure {
+    match error.raw_os_error() {
+        Some(libc::EMFILE | libc::ENFILE | libc::ETOOMANYREFS) => Failure::NoDescriptors,
+        errno => Failure::Step { step: Step::Output, errno: errno.unwrap_or(libc::EIO), subject: String::new() },
+    }
+}
+
+/// A word with `/` is a path, relative to the service's directory since that is where it is
+/// executed; else the first of that name that can be executed on the service's own PATH.
+fn find_program(launch: &Launch) -> Result<CString, Failure> {
+    let word = launch.argv.first().map_or("", String::as_str);
+    let nul = |_| Failure::Prepare(format!("{word:?} has a NUL byte"));
+    if word.contains('/') {
+        return CString::new(word).map_err(nul);
+    }
+    let path = launch.environment.get("PATH").map_or("/usr/bin:/bin", String::as_str);
+    let executes = |candidate: &Path| {
+        std::fs::metadata(candidate).is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+    };
+    for directory in path.split(':').filter(|_| !word.is_empty()) {
+        let candidate = Path::new(&launch.directory).join(directory).join(word);
+        if executes(&candidate) {
+            return CString::new(candidate.into_os_string().into_encoded_bytes()).map_err(nul);
+        }
+    }
+    Err(Failure::NoProgram { program: word.to_owned(), searched: path.to_owned() })
+}
+
+fn argv(launch: &Launch) -> Strings {
+    let bytes = launch.argv.iter().map(|word| word.len() + 1).sum();
+    let mut strings = Strings::with_capacity(launch.argv.len(), bytes);
+    for word in &launch.argv {
+        strings.push(&[word.as_bytes()]);
+    }
+    strings.seal()
+}
+
+fn environment(launch: &Launch) -> Strings {
+    let bytes = launch.environment.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
+    let mut strings = Strings::with_capacity(launch.environment.len(), bytes);
+    for (name, value) in &launch.environment {
+        strings.push(&[name.as_bytes(), b"=", value.as_bytes()]);
+    }
+    strings.seal()
+}

@@ -1,0 +1,65 @@
+//! Messages that carry a descriptor (SCM_RIGHTS).
+
+#![expect(unsafe_code, reason = "the received number becomes a descriptor that we own")]
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::ptr;
+
+/// Room for one descriptor, aligned as control messages are.
+#[repr(C, align(8))]
+struct Control([u8; 64]);
+
+/// Sends `bytes`, with `descriptor` if there is one. Blocks where the socket does.
+pub fn send(socket: BorrowedFd<'_>, bytes: &[u8], descriptor: Option<BorrowedFd<'_>>) -> io::Result<()> {
+    use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
+    let numbers = descriptor.map(|fd| [fd.as_raw_fd()]);
+    let rights = numbers.as_ref().map(|numbers| [ControlMessage::ScmRights(numbers)]);
+    let control: &[ControlMessage<'_>] = rights.as_ref().map_or(&[], |rights| rights);
+    let parts = [io::IoSlice::new(bytes)];
+    loop {
+        match sendmsg::<()>(socket.as_raw_fd(), &parts, control, MsgFlags::MSG_NOSIGNAL, None) {
+            Err(nix::errno::Errno::EINTR) => {}
+            sent => return sent.map(drop).map_err(io::Error::from),
+        }
+    }
+}
+
+/// Receives one message without waiting and without allocating: how long it is, 0 at the end of
+/// the connection, and the descriptor that came with it. `None`: there is none now.
+pub fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Option<(usize, Option<OwnedFd>)>> {
+    let mut part = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
+    let mut control = Control([0; 64]);
+    // SAFETY: all-zero is a legal msghdr.
+    let mut message: libc::msghdr = unsafe { MaybeUninit::zeroed().assume_init() };
+    message.msg_iov = &raw mut part;
+    message.msg_iovlen = 1;
+    message.msg_control = (&raw mut control).cast();
+    message.msg_controllen = size_of::<Control>();
+    let flags = libc::MSG_DONTWAIT | libc::MSG_CMSG_CLOEXEC;
+    // SAFETY: `message` names buffers that live here.
+    let length = unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut message, flags) };
+    if length < 0 {
+        let error = io::Error::last_os_error();
+        let later = matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted);
+        return if later { Ok(None) } else { Err(error) };
+    }
+    let mut descriptor = None;
+    // SAFETY: the macros walk the control buffer that the kernel filled; each number in it is a
+    // descriptor just made for us. More than one of them and the surplus is closed by the drop.
+    unsafe {
+        let mut header = libc::CMSG_FIRSTHDR(&raw const message);
+        while !header.is_null() {
+            if (*header).cmsg_level == libc::SOL_SOCKET && (*header).cmsg_type == libc::SCM_RIGHTS {
+                let data = libc::CMSG_DATA(header).cast::<i32>();
+                let count = ((*header).cmsg_len - libc::CMSG_LEN(0) as usize) / size_of::<i32>();
+                for n in 0..count {
+                    descriptor = Some(OwnedFd::from_raw_fd(ptr::read_unaligned(data.add(n))));
+                }
+            }
+            header = libc::CMSG_NXTHDR(&raw const message, header);
+        }
+    }
+    Ok(Some((length as usize, descriptor)))
+}

@@ -1,0 +1,252 @@
+//! Where abide lives: the directory of the table, the lock that makes it the only one there, and
+//! what an abide that died there has left.
+
+use crate::host::pipe;
+use crate::host::proc;
+use crate::host::sys::process::{kill, prlimit};
+use crate::model::outcome::Failure;
+use crate::table::{LIMITS, Machine, Role, Table, TableError};
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl, open, openat};
+use nix::sys::stat::{Mode, fstat};
+use nix::unistd::{UnlinkatFlags, unlinkat};
+use std::collections::BTreeSet;
+use std::fs::{DirBuilder, File};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+const TABLE: &str = "table";
+const LOCK: &str = "lock";
+
+/// Why abide cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    /// Another one runs here.
+    #[error("abide already runs in {directory}{}; stop it first, or give this one its own --runtime-dir", by(*pid))]
+    AlreadyRunning {
+        /// The directory of the table.
+        directory: PathBuf,
+        /// Who; 0 where that cannot be seen from here.
+        pid: i32,
+    },
+    /// Others could write where only abide may.
+    #[error(
+        "{directory} belongs to uid {owner} with mode {mode:04o}; make it belong to uid {wanted}, and nobody else may write it"
+    )]
+    Untrusted {
+        /// The directory of the table.
+        directory: PathBuf,
+        /// Its owner.
+        owner: u32,
+        /// Its permissions.
+        mode: u32,
+        /// Who must own it.
+        wanted: u32,
+    },
+    /// The directory cannot be used.
+    #[error("could not {what} {}", directory.display())]
+    Directory {
+        /// What was attempted.
+        what: &'static str,
+        /// On what.
+        directory: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The table cannot be made.
+    #[error(transparent)]
+    Table(#[from] TableError),
+    /// A role cannot be started.
+    #[error("{failure}")]
+    Role {
+        /// Why.
+        failure: Failure,
+    },
+    /// What an abide before this one left cannot be ended.
+    #[error("{0} processes of an abide that died here cannot be killed; end them before starting abide")]
+    Unkillable(usize),
+    /// The kernel refuses.
+    #[error("could not {what}")]
+    System {
+        /// What was attempted.
+        what: &'static str,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+fn by(pid: i32) -> String {
+    if pid > 0 { format!(" as process {pid}") } else { String::new() }
+}
+
+impl Refused {
+    /// The kernel refused to do `what`.
+    pub(super) fn system<E: Into<io::Error>>(what: &'static str) -> impl FnOnce(E) -> Self {
+        move |source| Self::System { what, source: source.into() }
+    }
+}
+
+/// The directory, locked.
+pub(super) struct Place {
+    path: PathBuf,
+    directory: OwnedFd,
+    /// A lock of this process, gone with it or with *any* closing of its file: opened once, here.
+    _lock: OwnedFd,
+}
+
+impl Place {
+    /// Makes the directory if need be, locks it, and ends what an abide that died there left running:
+    /// else a second copy of it would be started.
+    pub(super) fn take(path: &Path) -> Result<Self, Refused> {
+        let cannot = |what| move |source: io::Error| Refused::Directory { what, directory: path.into(), source };
+        DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(cannot("make the directory"))?;
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
+        let directory = open(path, flags, Mode::empty()).map_err(io::Error::from).map_err(cannot("open"))?;
+        let facts = fstat(&directory).map_err(io::Error::from).map_err(cannot("look at"))?;
+        let (wanted, mode) = (nix::unistd::geteuid().as_raw(), facts.st_mode & 0o7777);
+        if facts.st_uid != wanted || mode & 0o022 != 0 {
+            return Err(Refused::Untrusted { directory: path.into(), owner: facts.st_uid, mode, wanted });
+        }
+        let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
+        let lock = openat(&directory, LOCK, flags, Mode::S_IRUSR | Mode::S_IWUSR).map_err(io::Error::from);
+        let lock = lock.map_err(cannot("open the lock in"))?;
+        take_lock(&lock, path)?;
+        let place = Self { path: path.into(), directory, _lock: lock };
+        place.end_predecessor()?;
+        place.clear_pipes().map_err(cannot("clear the pipes in"))?;
+        Ok(place)
+    }
+
+    fn end_predecessor(&self) -> Result<(), Refused> {
+        let flags = OFlag::O_RDWR | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
+        let Ok(file) = openat(&self.directory, TABLE, flags, Mode::empty()) else { return Ok(()) };
+        let Ok(table) = Table::open(file) else { return Ok(()) };
+        if table.machine() != machine() {
+            return Ok(());
+        }
+        // The roles first, which would start more. They die with their keeper, if it was not just now.
+        for role in [Role::Supervisor, Role::Logger] {
+            let (pid, start) = table.role(role);
+            if proc::stat(pid).is_some_and(|stat| stat.start_ticks == start && !stat.has_ended()) {
+                let _ = kill(pid, libc::SIGKILL);
+            }
+        }
+        let left = survivors(&table);
+        if left.is_empty() {
+            return Ok(());
+        }
+        super::say(format_args!("an abide that died here left {} processes running; ending them first", left.len()));
+        for (signal, patience) in [(libc::SIGTERM, 10), (libc::SIGKILL, 5)] {
+            survivors(&table).iter().for_each(|pid| {
+                let _ = kill(-pid, signal);
+                let _ = kill(-pid, libc::SIGCONT);
+            });
+            let deadline = Instant::now() + Duration::from_secs(patience);
+            // They are no children of ours, nobody tells us.
+            while !survivors(&table).is_empty() && Instant::now() < deadline {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        }
+        let left = survivors(&table).len();
+        if left == 0 { Ok(()) } else { Err(Refused::Unkillable(left)) }
+    }
+
+    fn clear_pipes(&self) -> io::Result<()> {
+        let directory = self.path.join(pipe::DIRECTORY);
+        match DirBuilder::new().mode(0o700).create(&directory) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            made => return made,
+        }
+        std::fs::read_dir(&directory)?.try_for_each(|entry| std::fs::remove_file(entry?.path()))
+    }
+
+    /// A table without a past.
+    pub(super) fn fresh_table(&self) -> Result<Table, Refused> {
+        match unlinkat(&self.directory, TABLE, UnlinkatFlags::NoRemoveDir) {
+            Ok(()) | Err(Errno::ENOENT) => {}
+            Err(errno) => return Err(Refused::system("remove the old table")(errno)),
+        }
+        let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_CLOEXEC;
+        let file = openat(&self.directory, TABLE, flags, Mode::S_IRUSR | Mode::S_IWUSR);
+        Ok(Table::create(File::from(file.map_err(Refused::system("make the table"))?), machine())?)
+    }
+
+    /// An orderly end: nothing is left to find.
+    pub(super) fn leave(&self) {
+        let _ = unlinkat(&self.directory, TABLE, UnlinkatFlags::NoRemoveDir);
+    }
+}
+
+fn take_lock(lock: &OwnedFd, path: &Path) -> Result<(), Refused> {
+    // The kind that belongs to a process and names it. One that belongs to an opening would stay
+    // held by whatever inherited it.
+    let mut whole = libc::flock { l_type: libc::F_WRLCK as i16, l_whence: 0, l_start: 0, l_len: 0, l_pid: 0 };
+    match fcntl(lock.as_fd(), FcntlArg::F_SETLK(&whole)) {
+        Ok(_) => Ok(()),
+        Err(Errno::EACCES | Errno::EAGAIN) => {
+            let _ = fcntl(lock.as_fd(), FcntlArg::F_GETLK(&mut whole));
+            Err(Refused::AlreadyRunning { directory: path.into(), pid: whole.l_pid })
+        }
+        Err(errno) => Err(Refused::system("lock the runtime directory")(errno)),
+    }
+}
+
+/// The groups that a table without a keeper names and that have a living process.
+fn survivors(table: &Table) -> BTreeSet<i32> {
+    let named: BTreeSet<i32> = (1..table.used()).filter_map(|slot| named_group(table, slot)).collect();
+    if named.is_empty() {
+        return named;
+    }
+    let all = proc::processes().unwrap_or_default();
+    all.iter().filter(|stat| !stat.has_ended() && named.contains(&stat.group)).map(|stat| stat.group).collect()
+}
+
+/// The group of a slot, if it still is that of the slot: its leader is the process that was noted,
+/// or no process has the leader's number, which then nobody can have taken over.
+fn named_group(table: &Table, slot: usize) -> Option<i32> {
+    if let Some((pid, start, armed)) = table.resident(slot) {
+        // Between the clone and the note of its start, it is at most five seconds younger than the order.
+        let same = |found: u64| if start > 0 { found == start } else { (armed..armed + 500).contains(&found) };
+        return Some(pid).filter(|pid| proc::stat(*pid).is_none_or(|stat| same(stat.start_ticks)));
+    }
+    table.group(slot).filter(|group| proc::stat(*group).is_none_or(|stat| stat.has_ended()))
+}
+
+/// What makes pids unique here.
+fn machine() -> Machine {
+    use std::os::unix::fs::MetadataExt;
+    let uuid = proc::read("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let digits: String = uuid.chars().filter(char::is_ascii_hexdigit).collect();
+    let half = |range| digits.get(range).and_then(|half| u64::from_str_radix(half, 16).ok()).unwrap_or(0);
+    Machine {
+        boot_id: [half(0..16), half(16..32)],
+        pid_namespace: std::fs::metadata("/proc/self/ns/pid").map_or(0, |file| file.ino()),
+        init_start: start_of(1),
+    }
+}
+
+/// When a process started, in clock ticks since boot; 0 if that is not to be seen.
+pub(super) fn start_of(pid: i32) -> u64 {
+    proc::stat(pid).map_or(0, |stat| stat.start_ticks)
+}
+
+/// When this process did.
+pub(super) fn our_start() -> u64 {
+    start_of(std::process::id() as i32)
+}
+
+/// Raises our own soft limit of open files to the hard one: one descriptor per service. Returns
+/// all limits as they were, which is what services get.
+pub(super) fn raise_open_files() -> Result<[(u64, u64); LIMITS], Refused> {
+    let mut originals = [(0, 0); LIMITS];
+    for (resource, original) in (0..).zip(&mut originals) {
+        *original = prlimit(0, resource, None).map_err(Refused::system("read the resource limits"))?;
+    }
+    let (_, hard) = originals[libc::RLIMIT_NOFILE as usize];
+    // Refused: then fewer services find a descriptor, and their status says so.
+    let _ = prlimit(0, libc::RLIMIT_NOFILE, Some((hard, hard)));
+    Ok(originals)
+}

@@ -1,0 +1,63 @@
+//! Exits: into the slot, then reaped, then told. The only way an exit goes, on all kernels.
+
+use super::{Keeper, Phase};
+use crate::host::clock;
+use crate::host::sys::process::{self, Ended};
+use crate::table::{Ending, Role};
+use nix::unistd::{Pid, getpgid};
+
+/// So many exits are told with one ring of the bell.
+const BATCH: usize = 64;
+
+impl Keeper {
+    /// Takes note of every child that ended.
+    pub(super) fn reap(&mut self) {
+        let mut untold = 0;
+        while let Ok(Some(ended)) = process::peek_ended() {
+            untold += usize::from(self.note(&ended));
+            if untold >= BATCH {
+                self.ring();
+                untold = 0;
+            }
+        }
+        if untold > 0 {
+            self.ring();
+        }
+    }
+
+    fn ring(&self) {
+        // Full: then it rings already.
+        let _ = self.bell.write(1);
+    }
+
+    /// Notes one, and lets it go. Whether the supervisor has something to look at.
+    fn note(&mut self, ended: &Ended) -> bool {
+        let Ended { pid, status, user_us, system_us, max_rss_kib } = *ended;
+        if let Some(slot) = self.table.slot_of(pid) {
+            let exited_at = clock::now().mono.0;
+            // Marked before it is reaped: who sees it unmarked may signal its number. Told after,
+            // when the number no longer hides whether its group is empty.
+            self.table.mark_exited(slot, &Ending { status, user_us, system_us, max_rss_kib, exited_at });
+            process::reap(pid);
+            self.table.mark_dirty(slot);
+            return true;
+        }
+        match self.troupe.role_of(pid) {
+            Some(Role::Supervisor) => self.supervisor_status = Some(status),
+            Some(Role::Logger) => {
+                let again = !matches!(self.phase, Phase::Draining { .. });
+                self.troupe.logger_ended(status, clock::now().mono.0, again);
+            }
+            Some(Role::Keeper) | None => {}
+        }
+        // A stray keeps its group until it is reaped.
+        let group = getpgid(Some(Pid::from_raw(pid))).map_or(0, Pid::as_raw);
+        process::reap(pid);
+        if let Some(role) = self.troupe.role_of(pid) {
+            self.troupe.forget(role, &self.table);
+            return false;
+        }
+        let slot = if group > 0 { self.table.slot_of_group(group) } else { None };
+        slot.inspect(|slot| self.table.mark_dirty(*slot)).is_some()
+    }
+}

@@ -1,0 +1,223 @@
+//! The main thread: takes the supervisor's orders, gives each slot to the worker of its file system, ends on SIGTERM.
+//!
+//! It opens pipes and makes threads, and waits for no log's disk.
+
+use super::mounts::{FileSystem, Mounts};
+use super::outbox::Outbox;
+use super::sink::errno_of;
+use super::trouble::Trouble;
+use super::worker::{BELL, Command, Worker};
+use crate::log::order::{Destination, MAX_PACKET, Order, Report};
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, openat};
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::eventfd::{EfdFlags, EventFd};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::socket::{MsgFlags, recv};
+use nix::sys::stat::Mode;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
+use std::thread::JoinHandle;
+
+const CONTROL: u64 = 0;
+const SIGNALS: u64 = 1;
+/// A worker's stack: it formats a sentence at most.
+const STACK: usize = 128 << 10;
+
+/// The logger: reads the FIFO of each attached slot N at `pipes`/N and writes what it holds, as
+/// ordered over `control`, its end of a `SOCK_SEQPACKET` pair. Until SIGTERM; then it empties all
+/// pipes and returns the code to exit with.
+pub fn run(control: OwnedFd, pipes: &Path) -> i32 {
+    match Logger::start(control, pipes) {
+        Ok(logger) => logger.run(),
+        Err(errno) => {
+            eprintln!(
+                "abide: cannot start the logger on {}: {}. Look at the limits on open files and at that directory",
+                pipes.display(),
+                errno.desc()
+            );
+            1
+        }
+    }
+}
+
+struct Logger {
+    control: Arc<OwnedFd>,
+    epoll: Arc<Epoll>,
+    signals: SignalFd,
+    pipes: OwnedFd,
+    outbox: Arc<Outbox>,
+    mounts: Mounts,
+    workers: HashMap<FileSystem, Post>,
+    /// Which worker has it.
+    slots: HashMap<u32, FileSystem>,
+}
+
+/// A worker, seen from here.
+struct Post {
+    epoll: Arc<Epoll>,
+    bell: Arc<EventFd>,
+    commands: Sender<Command>,
+    thread: JoinHandle<()>,
+}
+
+impl Logger {
+    fn start(control: OwnedFd, pipes: &Path) -> Result<Self, Errno> {
+        // Before the first thread, so that all have it blocked. SIGXFSZ: a limit on file sizes then is an error, not a death.
+        let mut mask = SigSet::empty();
+        for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGPIPE, Signal::SIGXFSZ] {
+            mask.add(signal);
+        }
+        mask.thread_block()?;
+        let mut term = SigSet::empty();
+        term.add(Signal::SIGTERM);
+        let signals = SignalFd::with_flags(&term, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        let pipes = nix::fcntl::open(pipes, flags, Mode::empty())?;
+        let control = Arc::new(control);
+        let epoll = Arc::new(Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?);
+        epoll.add(&*control, EpollEvent::new(EpollFlags::EPOLLIN, CONTROL))?;
+        epoll.add(&signals, EpollEvent::new(EpollFlags::EPOLLIN, SIGNALS))?;
+        let outbox = Arc::new(Outbox::new(control.clone(), epoll.clone(), CONTROL));
+        let mounts = Mounts::read();
+        let (workers, slots) = (HashMap::new(), HashMap::new());
+        Ok(Self { control, epoll, signals, pipes, outbox, mounts, workers, slots })
+    }
+
+    fn run(mut self) -> i32 {
+        self.outbox.send(Report::Hello);
+        let mut packet = vec![0; MAX_PACKET];
+        let mut events = [EpollEvent::empty(); 2];
+        loop {
+            let ready = match self.epoll.wait(&mut events, EpollTimeout::NONE) {
+                Ok(ready) => ready,
+                Err(Errno::EINTR) => continue,
+                Err(errno) => unreachable!("waiting on our own epoll set: {errno}"),
+            };
+            for event in &events[..ready] {
+                if event.data() == SIGNALS {
+                    if matches!(self.signals.read_signal(), Ok(Some(_))) {
+                        // Orders that came before the end: a slot may have been attached in the last moment.
+                        self.take_orders(&mut packet);
+                        self.finish();
+                        return 0;
+                    }
+                    continue;
+                }
+                if event.events().contains(EpollFlags::EPOLLOUT) {
+                    self.outbox.flush();
+                }
+                self.take_orders(&mut packet);
+            }
+        }
+    }
+
+    fn take_orders(&mut self, packet: &mut [u8]) {
+        loop {
+            match recv(self.control.as_raw_fd(), packet, MsgFlags::MSG_DONTWAIT) {
+                Err(Errno::EAGAIN) => return,
+                Err(Errno::EINTR) => {}
+                // The supervisor is gone. Services write on; the keeper tells us when to end.
+                Ok(0) | Err(_) => {
+                    let _ = self.epoll.delete(&*self.control);
+                    return;
+                }
+                Ok(count) => match Order::decode(&packet[..count]) {
+                    Ok(Order::Attach { slot, to, rename_from }) => self.attach(slot, to, rename_from),
+                    Ok(Order::Detach { slot }) => self.detach(slot),
+                    Err(error) => eprintln!("abide: cannot read an order to the logger: {error}. Restart abide"),
+                },
+            }
+        }
+    }
+
+    fn attach(&mut self, slot: u32, to: Destination, rename_from: Option<PathBuf>) {
+        let file_system = self.mounts.file_system_of(&to.directory);
+        if self.slots.get(&slot) == Some(&file_system) {
+            self.tell(&file_system, Command::Redirect { slot, to, rename_from });
+            return;
+        }
+        if let Err(trouble) = self.give(slot, &file_system, to, rename_from) {
+            self.outbox.send(Report::Trouble { slot, message: Some(trouble.to_string()) });
+            return;
+        }
+        if let Some(former) = self.slots.insert(slot, file_system) {
+            self.tell(&former, Command::Yield { slot });
+        }
+    }
+
+    /// Opens a slot's pipe and gives it to the worker of a file system, without waking that one
+    /// unless there is something to rename: the pipe's first byte will.
+    fn give(
+        &mut self,
+        slot: u32,
+        file_system: &FileSystem,
+        to: Destination,
+        rename_from: Option<PathBuf>,
+    ) -> Result<(), Trouble> {
+        let failed = |errno| Trouble::Pipe { slot, errno };
+        let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let pipe = Arc::new(openat(&self.pipes, slot.to_string().as_str(), flags, Mode::empty()).map_err(failed)?);
+        let post = match self.workers.entry(file_system.clone()) {
+            Entry::Occupied(post) => post.into_mut(),
+            Entry::Vacant(free) => free.insert(
+                Post::new(self.outbox.clone())
+                    .map_err(|errno| Trouble::Thread { path: to.directory.clone(), errno })?,
+            ),
+        };
+        // Told before it is watched, so that the worker knows every slot that it hears of.
+        let wake = rename_from.is_some();
+        let _ = post.commands.send(Command::Attach { slot, pipe: pipe.clone(), to, rename_from });
+        if let Err(errno) = post.epoll.add(&*pipe, EpollEvent::new(EpollFlags::EPOLLIN, slot.into())) {
+            let _ = post.commands.send(Command::Yield { slot });
+            return Err(failed(errno));
+        }
+        if wake {
+            let _ = post.bell.write(1);
+        }
+        Ok(())
+    }
+
+    fn detach(&mut self, slot: u32) {
+        match self.slots.remove(&slot) {
+            Some(file_system) => self.tell(&file_system, Command::Detach { slot }),
+            None => self.outbox.send(Report::Detached { slot }),
+        }
+    }
+
+    fn tell(&self, file_system: &FileSystem, command: Command) {
+        if let Some(post) = self.workers.get(file_system) {
+            let _ = post.commands.send(command);
+            let _ = post.bell.write(1);
+        }
+    }
+
+    fn finish(self) {
+        for post in self.workers.values() {
+            let _ = post.commands.send(Command::Finish);
+            let _ = post.bell.write(1);
+        }
+        for post in self.workers.into_values() {
+            let _ = post.thread.join();
+        }
+        self.outbox.flush();
+    }
+}
+
+impl Post {
+    fn new(outbox: Arc<Outbox>) -> Result<Self, Errno> {
+        let epoll = Arc::new(Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?);
+        let bell = Arc::new(EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?);
+        epoll.add(&*bell, EpollEvent::new(EpollFlags::EPOLLIN, BELL))?;
+        let (commands, inbox) = channel();
+        let worker = Worker::new(epoll.clone(), bell.clone(), inbox, outbox);
+        let thread = std::thread::Builder::new().name("abide-log".into()).stack_size(STACK);
+        let thread = thread.spawn(move || worker.run()).map_err(|error| errno_of(&error))?;
+        Ok(Self { epoll, bell, commands, thread })
+    }
+}

@@ -1,0 +1,64 @@
+//! Why output cannot be written, in words for people: what could not be done, then what to do.
+
+use nix::errno::Errno;
+use std::path::PathBuf;
+
+/// Why a batch could not be written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Trouble {
+    #[error("cannot open the log directory {}: {}. {}", path.display(), errno.desc(), advice(*errno))]
+    Directory { path: PathBuf, errno: Errno },
+    #[error(
+        "cannot use the log directory {}: {} is a link that belongs to uid {uid}. Name the directory that it leads to instead",
+        path.display(), link.display()
+    )]
+    ForeignLink { path: PathBuf, link: PathBuf, uid: u32 },
+    #[error("cannot use the log directory {}: it belongs to uid {uid}. Change its owner, or name another directory in `[log]`", path.display())]
+    Foreign { path: PathBuf, uid: u32 },
+    #[error("cannot use the log directory {}: others may write it (mode {mode:04o}). Run `chmod go-w` on it, or name another in `[log]`", path.display())]
+    Writable { path: PathBuf, mode: u32 },
+    #[error("cannot use the log directory {}: it is not an absolute path. Write it from `/` on", .0.display())]
+    Relative(PathBuf),
+    #[error("cannot write {}: it is not a regular file of our own. Move it away", .0.display())]
+    NotOurFile(PathBuf),
+    #[error("cannot write {}: {}. {}", path.display(), errno.desc(), advice(*errno))]
+    Write { path: PathBuf, errno: Errno },
+    #[error("cannot rotate {}: {}. {}", path.display(), errno.desc(), advice(*errno))]
+    Rotate { path: PathBuf, errno: Errno },
+    #[error("cannot rename the log directory {} to {}: {}. Move its files by hand", from.display(), to.display(), errno.desc())]
+    Rename { from: PathBuf, to: PathBuf, errno: Errno },
+    #[error("cannot read the log pipe {slot}: {}. {}", errno.desc(), pipe_advice(*errno))]
+    Pipe { slot: u32, errno: Errno },
+    #[error("cannot start a thread for the file system of {}: {}. {}", path.display(), errno.desc(), advice(*errno))]
+    Thread { path: PathBuf, errno: Errno },
+}
+
+impl Trouble {
+    /// Whether closing other files would help.
+    pub(super) fn is_want_of_descriptors(&self) -> bool {
+        let (Self::Directory { errno, .. } | Self::Write { errno, .. } | Self::Rotate { errno, .. }) = self else {
+            return false;
+        };
+        matches!(errno, Errno::EMFILE | Errno::ENFILE)
+    }
+}
+
+fn advice(errno: Errno) -> &'static str {
+    match errno {
+        Errno::ENOSPC | Errno::EDQUOT => "Free some space there; what is written meanwhile is dropped and counted",
+        Errno::EACCES | Errno::EPERM => "Let abide's user write there, or name another directory in `[log]`",
+        Errno::EROFS => "Make the file system writable, or name another directory in `[log]`",
+        Errno::EMFILE | Errno::ENFILE => "Raise the limit on open files",
+        Errno::ENOTDIR | Errno::ELOOP => "Make it a directory, or name another in `[log]`",
+        Errno::EFBIG => "Raise the limit on file sizes, or lower `max_size` in `[log]`",
+        Errno::EAGAIN | Errno::ENOMEM => "Raise the limits on processes and memory",
+        _ => "Look after the disk; what is written meanwhile is dropped and counted",
+    }
+}
+
+fn pipe_advice(errno: Errno) -> &'static str {
+    match errno {
+        Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM | Errno::ENOSPC => "Raise the limits on open files and memory",
+        _ => "Restart the service to have its pipe made anew",
+    }
+}

@@ -1,0 +1,119 @@
+//! The snapshot for people: the table, the page of one service, the line for Nagios. Pure.
+//!
+//! Everything that came out of a file is cleaned of control characters before it reaches a
+//! terminal.
+
+mod nagios;
+mod page;
+mod table;
+mod words;
+
+pub use nagios::nagios;
+pub use page::page;
+pub use table::table;
+pub use words::span;
+
+use crate::model::status::{AbideState, State, Status};
+use crate::model::time::Wall;
+
+/// What the output may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Style {
+    /// Colours and weights.
+    pub color: bool,
+    /// Signs beyond ASCII.
+    pub unicode: bool,
+    /// Columns of the terminal; `None`: no terminal, lines may be of any length.
+    pub width: Option<usize>,
+    /// Lines of the screen that is to be filled, where it is (`--watch`): the worst comes first
+    /// and what does not fit is counted.
+    pub height: Option<usize>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Paint {
+    Good,
+    Busy,
+    Bad,
+    Dim,
+    Strong,
+}
+
+impl Style {
+    fn paint(&self, paint: Paint, text: &str) -> String {
+        if !self.color || text.is_empty() {
+            return text.to_owned();
+        }
+        let code = match paint {
+            Paint::Good => "32",
+            Paint::Busy => "33",
+            Paint::Bad => "1;31",
+            Paint::Dim => "2",
+            Paint::Strong => "1",
+        };
+        format!("\x1b[{code}m{text}\x1b[0m")
+    }
+}
+
+/// The sign and colour of a state.
+fn sign(state: State, style: &Style) -> (&'static str, Paint) {
+    let (pretty, plain, paint) = match state {
+        State::Running => ("●", "+", Paint::Good),
+        State::Stopped => ("○", "-", Paint::Dim),
+        State::Starting => ("◔", ">", Paint::Busy),
+        State::Stopping => ("◑", "<", Paint::Busy),
+        State::Waiting => ("…", "?", Paint::Busy),
+        State::Backoff => ("↻", "!", Paint::Bad),
+        State::Failed => ("✗", "X", Paint::Bad),
+    };
+    (if style.unicode { pretty } else { plain }, paint)
+}
+
+/// The last line of the table: everything in one sentence, then abide itself, on a line of its own
+/// where both are too long for one.
+fn summary(status: &Status, now: Wall, style: &Style) -> String {
+    let parts = counts(status);
+    let plain: usize = parts.iter().map(|(_, text)| text.chars().count() + 2).sum();
+    let painted: Vec<String> = parts.iter().map(|(paint, text)| style.paint(*paint, text)).collect();
+    let counts = match painted.split_first() {
+        Some((total, rest)) if !rest.is_empty() => format!("{total}: {}", rest.join(", ")),
+        _ => painted.concat(),
+    };
+    let abide = &status.abide;
+    let state = match abide.state {
+        AbideState::Running => format!("up {}", words::since(now, abide.started_at)),
+        AbideState::Stopping => "stopping".to_owned(),
+        AbideState::Stopped => "stopped".to_owned(),
+    };
+    let about = format!("abide {} (pid {}) {state}", words::clean(&abide.version), abide.pid);
+    let fits = style.width.is_none_or(|width| plain + 1 + about.chars().count() <= width);
+    let between = match (fits, style.unicode) {
+        (false, _) => "\n",
+        (true, true) => " · ",
+        (true, false) => " - ",
+    };
+    format!("{counts}{between}{}\n", style.paint(Paint::Dim, &about))
+}
+
+/// How many services there are, then of what kinds.
+fn counts(status: &Status) -> Vec<(Paint, String)> {
+    let services = &status.services;
+    let total = services.len();
+    let good = services.iter().filter(|s| s.as_desired).count();
+    let of = |state: State| services.iter().filter(|s| s.state == state).count();
+    let invalid = services.iter().filter(|s| !s.errors.is_empty()).count();
+    let stale = services.iter().filter(|s| s.instances.iter().any(|i| !i.in_sync)).count();
+    let all_good = if total == 1 { "as desired" } else { "all as desired" }.to_owned();
+    let number = |count: usize| words::number(count as u64);
+    let mut parts = vec![(true, Paint::Strong, words::count(total as u64, "service"))];
+    parts.extend([
+        (total > 0 && good == total, Paint::Good, all_good),
+        (good < total, Paint::Dim, format!("{} as desired", number(good))),
+        (of(State::Failed) > 0, Paint::Bad, format!("{} failed", number(of(State::Failed)))),
+        (of(State::Backoff) > 0, Paint::Bad, format!("{} in back-off", number(of(State::Backoff)))),
+        (of(State::Waiting) > 0, Paint::Busy, format!("{} waiting", number(of(State::Waiting)))),
+        (invalid > 0, Paint::Busy, format!("{} with an error in the file", number(invalid))),
+        (stale > 0, Paint::Busy, format!("{} not yet what the file says", number(stale))),
+    ]);
+    parts.into_iter().filter(|(said, ..)| *said).map(|(_, paint, text)| (paint, text)).collect()
+}

@@ -1,0 +1,126 @@
+//! The page of one service: everything that is known of it. Pure.
+
+use super::table::{error_lines, wrapped};
+use super::words::{clean, ended, number, since, span, why_instance, why_service};
+use super::{Paint, Style, sign};
+use crate::model::status::{Desired, InstanceStatus, LimitStatus, ServiceStatus};
+use crate::model::time::Wall;
+use std::time::Duration;
+
+/// The answer to `abide status NAME`, ending in a newline.
+pub fn page(service: &ServiceStatus, now: Wall, style: &Style) -> String {
+    let mut lines = Lines { style, text: String::new() };
+    let (mark, paint) = sign(service.state, style);
+    let word = style.paint(paint, &format!("{mark} {}", service.state.as_str()));
+    let verdict = if service.as_desired { "as desired" } else { "not as desired" };
+    let about = service.description.as_deref().map_or_else(String::new, |d| format!("  {}", clean(d)));
+    lines.text.push_str(&style.paint(Paint::Strong, service.name.as_str()));
+    lines.raw(&style.paint(Paint::Dim, &about));
+    lines.raw(&format!("  {word}, {verdict}"));
+    lines.field("why", &why_service(service));
+    lines.field("file", &clean(&service.source.file));
+    lines.field("drop-ins", &clean(&service.source.drop_ins.join(", ")));
+    if service.desired == Desired::Stopped {
+        lines.field("desired", "stopped");
+    }
+    lines.field("version", &version(service));
+    for error in &service.errors {
+        for line in error_lines(error, style) {
+            lines.raw(&line);
+        }
+    }
+    for instance in &service.instances {
+        lines.raw("");
+        instance_lines(&mut lines, service, instance, now);
+    }
+    lines.text
+}
+
+struct Lines<'a> {
+    style: &'a Style,
+    text: String,
+}
+
+impl Lines<'_> {
+    /// A name and its value; nothing where there is no value.
+    fn field(&mut self, name: &str, value: &str) {
+        if value.is_empty() {
+            return;
+        }
+        for (index, line) in wrapped(value, 14, self.style).into_iter().enumerate() {
+            let label = if index == 0 { name } else { "" };
+            let label = self.style.paint(Paint::Dim, &format!("  {label:12}"));
+            self.raw(&format!("{label}{}", line.trim_start()));
+        }
+    }
+
+    fn raw(&mut self, line: &str) {
+        self.text.push_str(line);
+        self.text.push('\n');
+    }
+}
+
+/// The digest in force, short, and whether the file says another.
+fn version(service: &ServiceStatus) -> String {
+    let short = |hash: &str| clean(hash).trim_start_matches("sha256:").chars().take(12).collect::<String>();
+    match (&service.accepted_hash, &service.desired_hash) {
+        (Some(accepted), Some(desired)) if accepted != desired => {
+            format!("{} in force, {} in the file", short(accepted), short(desired))
+        }
+        (Some(accepted), _) => short(accepted),
+        (None, _) => "none was ever good".to_owned(),
+    }
+}
+
+fn instance_lines(lines: &mut Lines<'_>, service: &ServiceStatus, instance: &InstanceStatus, now: Wall) {
+    let (mark, paint) = sign(instance.state, lines.style);
+    let word = lines.style.paint(paint, &format!("{mark} {}", instance.state.as_str()));
+    let pid = instance.pid.map_or_else(String::new, |pid| format!(", pid {pid}"));
+    let up = instance.started_at.filter(|_| instance.pid.is_some());
+    let up = up.map_or_else(String::new, |at| format!(", for {} (since {})", since(now, at), at.rfc3339()));
+    let adopted = if instance.adopted { ", taken over from an earlier supervisor" } else { "" };
+    let label =
+        if service.instances.len() > 1 { format!("{}@{}", service.name, instance.id) } else { "process".into() };
+    let label = lines.style.paint(Paint::Dim, &format!("  {label:12}"));
+    lines.raw(&format!("{label}{word}{pid}{up}{adopted}"));
+    lines.field("why", &why_instance(service, instance, now));
+    lines.field("in sync", if instance.in_sync { "" } else { "no: it does not run what the file says" });
+    if instance.restarts > 0 {
+        lines.field("restarts", &restarts(instance));
+    }
+    if let Some(exit) = &instance.last_exit {
+        let asked = if exit.asked { ", as abide asked" } else { "" };
+        let ran = span(Duration::from_millis(exit.ran_ms));
+        lines.field("last end", &format!("{}{asked}, {} ago, after {ran}", ended(exit), since(now, exit.at)));
+    }
+    let limits: Vec<String> =
+        instance.limits.iter().map(|(name, limit)| format!("{} {}", clean(name), bounds(*limit))).collect();
+    lines.field("limits", &limits.join(", "));
+    if let Some(log) = &instance.log {
+        let dropped = match (log.dropped_lines, log.dropped_bytes) {
+            (0, 0) => String::new(),
+            (count, bytes) => format!(" ({} lines, {} bytes dropped)", number(count), number(bytes)),
+        };
+        lines.field("log", &format!("{}{dropped}", clean(&log.path)));
+    }
+}
+
+fn restarts(instance: &InstanceStatus) -> String {
+    let by: Vec<String> =
+        instance.restarts_by.iter().map(|(why, n)| format!("{} by {}", number(*n), clean(why))).collect();
+    let by = if by.is_empty() { String::new() } else { format!(" ({})", by.join(", ")) };
+    let hour = match instance.restarts_1h {
+        0 => String::new(),
+        recent => format!(", {} of them in the last hour", number(recent)),
+    };
+    format!("{}{by}{hour}", number(instance.restarts))
+}
+
+fn bounds(limit: LimitStatus) -> String {
+    let text = |bound: Option<u64>| bound.map_or_else(|| "unlimited".to_owned(), |bound| bound.to_string());
+    if limit.soft == limit.hard {
+        text(limit.soft)
+    } else {
+        format!("{} (hard {})", text(limit.soft), text(limit.hard))
+    }
+}

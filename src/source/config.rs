@@ -1,0 +1,229 @@
+//! `abide.toml`: the defaults of every service, and how abide itself behaves.
+//!
+//! Pure: text in, values and findings out, by the same reader as service files.
+
+use super::Text;
+use super::toml::reader::{Layer, Node, Reader, Value, bounded, read};
+use super::toml::shape::{ServiceFile, table};
+use super::toml::values::{DurationText, Files, Size, Words, choice};
+use crate::model::diagnostic::{Code, Diagnostic};
+use ::toml::de::DeValue;
+use schemars::JsonSchema;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What `abide.toml` says, completed.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// `[defaults]`, merged under every service.
+    pub defaults: Option<Arc<Layer<ServiceFile>>>,
+    /// How often everything is read anew beside events; `None`: never.
+    pub rescan: Option<Duration>,
+    /// How long a missing file is waited for.
+    pub grace: Duration,
+    /// How often the status files are touched when nothing happens; `None`: never.
+    pub heartbeat: Option<Duration>,
+    /// Whether each service has a status file of its own too.
+    pub per_service: bool,
+    /// Which services have metrics of their own; `None`: as many as is sensible.
+    pub metrics: Option<MetricsDetail>,
+    /// abide's own log is rotated before it grows beyond this many bytes.
+    pub log_max_size: u64,
+    /// How many rotated files of it are kept.
+    pub log_max_files: u32,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            defaults: None,
+            rescan: Some(Duration::from_secs(60)),
+            grace: Duration::from_secs(2),
+            heartbeat: Some(Duration::from_secs(15)),
+            per_service: false,
+            metrics: None,
+            log_max_size: 10 << 20,
+            log_max_files: 5,
+        }
+    }
+}
+
+/// Which services have metrics of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MetricsDetail {
+    /// Every one.
+    All,
+    /// Those that are not as desired.
+    Abnormal,
+    /// None.
+    None,
+}
+
+choice!(MetricsDetail,
+    "all" => MetricsDetail::All, "abnormal" => MetricsDetail::Abnormal, "none" => MetricsDetail::None);
+
+/// A time between two looks; zero turns them off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Period(pub Option<Duration>);
+
+impl Value for Period {
+    fn read(reader: &mut Reader<'_>, path: &str, node: &Node<'_>) -> Option<Self> {
+        if matches!(node.get_ref(), DeValue::Integer(number) if number.as_str() == "0") {
+            return Some(Self(None));
+        }
+        let duration = Duration::read(reader, path, node)?;
+        if duration > Duration::ZERO && duration < Duration::from_secs(1) {
+            reader.wrong(
+                node.span(),
+                Code::BadValue,
+                "less than a second apart",
+                "write \"1s\" or more, or 0 for never",
+            );
+        }
+        Some(Self(Some(duration).filter(|duration| !duration.is_zero())))
+    }
+}
+
+table! {
+    /// `abide.toml`.
+    ConfigFile {
+        /// The keys of a service file, merged under every service: all but `command`, `script`, `description`
+        /// and `enabled`. Legacy directories take only `limits` and `log` from it.
+        defaults: ServiceFile,
+        /// How the directories are watched.
+        watch: Watch,
+        /// The status snapshot.
+        status: Status,
+        /// The Prometheus twin of the status snapshot.
+        metrics: Metrics,
+        /// abide's own log.
+        log: OwnLog,
+    }
+    later &["batch", "source", "trusted_groups", "api", "http", "control", "include", "waves"]
+}
+
+table! {
+    /// How the directories are watched.
+    Watch {
+        /// How often everything is read anew beside events; 0 for never. Default: "60s".
+        #[schemars(with = "Option<DurationText>")]
+        rescan: Period,
+        /// How long a missing file is waited for before its service is stopped. Default: "2s".
+        #[schemars(with = "Option<DurationText>")]
+        grace: Duration,
+    }
+    later &["poll", "quiet"]
+}
+
+table! {
+    /// The status snapshot.
+    Status {
+        /// How often its files are touched when nothing happens; 0 for never. Default: "15s".
+        #[schemars(with = "Option<DurationText>")]
+        heartbeat: Period,
+        /// Whether each service has a file of its own too. Default: false.
+        per_service: bool,
+    }
+    later &[]
+}
+
+table! {
+    /// The Prometheus twin of the status snapshot.
+    Metrics {
+        /// Which services have series of their own: "all", "abnormal" or "none". Default: all up to 500 services,
+        /// beyond that the abnormal ones.
+        #[schemars(with = "Option<String>")]
+        detail: MetricsDetail,
+    }
+    later &[]
+}
+
+table! {
+    /// abide's own log.
+    OwnLog {
+        /// `abide.log` is rotated before it grows beyond this. Default: "10MiB".
+        max_size: Size,
+        /// How many rotated files are kept. Default: 5.
+        max_files: Files,
+    }
+    later &["level", "format", "directory"]
+}
+
+/// Reads `abide.toml`. With an error there is no config: the last good one holds.
+pub fn parse(text: &Text) -> (Option<Config>, Vec<Diagnostic>) {
+    let (layer, mut findings) = read::<ConfigFile>(text);
+    let Some(mut layer) = layer else { return (None, bounded(findings)) };
+    for key in ["command", "script", "description", "enabled"] {
+        if let Some(span) = layer.places.get(&format!("defaults.{key}")).cloned() {
+            let message = format!("`{key}` belongs to one service and can be no default");
+            findings.push(layer.finding(span, Code::UnknownKey, message).help("move it into a service's file"));
+        }
+    }
+    if layer.file.log.as_ref().and_then(|log| log.max_size).is_some_and(|size| size.0 < 4096) {
+        let span = layer.places.get("log.max_size").cloned().unwrap_or_default();
+        let finding = layer.finding(span, Code::BadValue, "a log file of less than 4 KiB would only be rotated");
+        findings.push(finding.help("write \"4KiB\" or more"));
+    }
+    findings.sort_by_key(|finding| finding.place.as_ref().map(|place| (place.line, place.column)));
+    if findings.iter().any(Diagnostic::is_error) {
+        return (None, bounded(findings));
+    }
+    let file = std::mem::take(&mut layer.file);
+    (Some(complete(file, layer)), findings)
+}
+
+fn complete(file: ConfigFile, layer: Layer<ConfigFile>) -> Config {
+    let default = Config::default();
+    let watch = file.watch.unwrap_or_default();
+    let status = file.status.unwrap_or_default();
+    let log = file.log.unwrap_or_default();
+    let defaults = file.defaults.map(|file| {
+        let inner = |(path, span): (String, _)| Some((path.strip_prefix("defaults.")?.to_owned(), span));
+        let places = layer.places.into_iter().filter_map(inner).collect();
+        Arc::new(Layer { path: layer.path, text: layer.text, file, places })
+    });
+    Config {
+        defaults,
+        rescan: watch.rescan.map_or(default.rescan, |period| period.0),
+        grace: watch.grace.unwrap_or(default.grace),
+        heartbeat: status.heartbeat.map_or(default.heartbeat, |period| period.0),
+        per_service: status.per_service.unwrap_or(default.per_service),
+        metrics: file.metrics.and_then(|metrics| metrics.detail),
+        log_max_size: log.max_size.map_or(default.log_max_size, |size| size.0),
+        log_max_files: log.max_files.map_or(default.log_max_files, |files| files.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(text: &str) -> (Option<Config>, Vec<Diagnostic>) {
+        parse(&Text { path: "abide.toml".into(), bytes: text.into() })
+    }
+
+    #[test]
+    fn an_empty_file_is_the_default() {
+        let (config, findings) = config("");
+        assert_eq!((config.expect("good").rescan, findings), (Some(Duration::from_secs(60)), vec![]));
+    }
+
+    #[test]
+    fn zero_turns_looking_off() {
+        for zero in ["0", "\"0s\"", "\"0\""] {
+            let (config, findings) = config(&format!("[watch]\nrescan = {zero}\n[status]\nheartbeat = {zero}\n"));
+            assert_eq!(findings, vec![], "{zero}");
+            let config = config.expect("good");
+            assert_eq!((config.rescan, config.heartbeat), (None, None));
+        }
+    }
+
+    #[test]
+    fn mistakes_within_defaults_are_errors_of_abide_toml() {
+        let (config, findings) = config("[defaults]\ncommand = \"a\"\nlimits.opne_files = 5\nrestart.delay = 5\n");
+        assert!(config.is_none());
+        let codes: Vec<Code> = findings.iter().map(|finding| finding.code).collect();
+        assert_eq!(codes, [Code::UnknownKey, Code::UnknownKey, Code::BadDuration]);
+        assert_eq!(findings[1].help.as_deref(), Some("did you mean `open_files`?"));
+    }
+}

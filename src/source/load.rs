@@ -1,0 +1,279 @@
+//! One name: what was read, with defaults and drop-ins, made a definition that is ready to start.
+
+use super::config::Config;
+use super::identity::{self, Person};
+use super::merge::Stack;
+use super::toml::reader::{self, Layer};
+use super::toml::shape::{self, ServiceFile};
+use super::words::{ENOUGH, Templates};
+use super::{Material, Surroundings, Text, daemontools, environment, preflight};
+use crate::model::desired::{Definition, Entry};
+use crate::model::diagnostic::{Code, Diagnostic};
+use crate::model::logging::LogPolicy;
+use crate::model::name::ServiceName;
+use crate::model::policy::{RestartLimit, RestartPolicy, StopPolicy};
+use crate::model::service::{Environment, Kind, Run, Service, Version};
+use std::sync::Arc;
+
+/// The smallest `max_size` of a log: below it rotation would be all that happens.
+const LEAST_LOG: u64 = 4096;
+
+/// What `material`, read from the files of `name`, amounts to. Without an error its service is there.
+pub fn load(around: &Surroundings, config: &Config, name: &ServiceName, material: &Material) -> Entry {
+    match material {
+        Material::Toml { main, drop_ins } => load_toml(around, config, name, main, drop_ins),
+        Material::Daemontools { shown, directory, down, run } => {
+            daemontools::load(around, config, name, (shown, directory), *down, run)
+        }
+    }
+}
+
+fn load_toml(around: &Surroundings, config: &Config, name: &ServiceName, main: &Text, drop_ins: &[Text]) -> Entry {
+    let mut findings = Vec::new();
+    let mut layers: Vec<Layer<ServiceFile>> = Vec::with_capacity(1 + drop_ins.len());
+    for text in std::iter::once(main).chain(drop_ins) {
+        let (layer, found) = reader::read(text);
+        layers.extend(layer);
+        findings.extend(found);
+    }
+    let mut service = None;
+    if layers.len() == 1 + drop_ins.len() {
+        let all = config.defaults.iter().map(Arc::as_ref).chain(&layers).collect();
+        service = Some(Lowering::new(around, &Stack::new(&main.path, all), &mut findings).service(name));
+        sort(&mut findings, main, drop_ins);
+    }
+    let good = !findings.iter().any(Diagnostic::is_error);
+    Entry {
+        file: main.path.clone(),
+        drop_ins: drop_ins.iter().map(|text| text.path.clone()).collect(),
+        kind: Kind::Toml,
+        file_hash: Some(Version::of(&main.bytes)),
+        service: service.filter(|_| good).map(|service| Arc::new(Definition::from(service))),
+        diagnostics: reader::bounded(findings),
+    }
+}
+
+/// In the order in which a person reads: the file, its drop-ins, the defaults; each from top to bottom.
+fn sort(findings: &mut [Diagnostic], main: &Text, drop_ins: &[Text]) {
+    let file = |finding: &Diagnostic| {
+        let mut files = std::iter::once(main).chain(drop_ins);
+        files.position(|text| text.path == finding.file).unwrap_or(usize::MAX)
+    };
+    findings.sort_by_key(|finding| (file(finding), finding.place.as_ref().map(|place| (place.line, place.column))));
+}
+
+/// One service on its way from what its files say to what is meant.
+struct Lowering<'a> {
+    around: &'a Surroundings,
+    stack: &'a Stack<'a>,
+    file: ServiceFile,
+    /// Whether to look at the machine. What is not to run is not looked at, so that a service whose
+    /// program is gone can still be disabled.
+    look: bool,
+    findings: &'a mut Vec<Diagnostic>,
+}
+
+impl<'a> Lowering<'a> {
+    fn new(around: &'a Surroundings, stack: &'a Stack<'a>, findings: &'a mut Vec<Diagnostic>) -> Self {
+        let file = stack.merged();
+        let runs = file.enabled.unwrap_or(true) && file.instances.is_none_or(|count| count.0 > 0);
+        Self { around, stack, file, look: around.preflight && runs, findings }
+    }
+
+    fn service(mut self, name: &ServiceName) -> Service {
+        let person = identity::resolve(self.around, self.stack, &self.file, self.look, self.findings);
+        let base = environment::base(self.around, self.stack, &self.file, &person, self.look, self.findings);
+        let run = self.run();
+        let directory = self.file.directory.clone().unwrap_or_else(|| default_directory(&person));
+        let limits = self.file.limits.as_ref().map(shape::Limits::to_model).unwrap_or_default();
+        let variables = self.file.environment.clone().unwrap_or_default().0;
+        self.preflight(&base, &run, &directory);
+        if self.look {
+            preflight::limits(self.around, self.stack, &limits, self.findings);
+        }
+        Service {
+            name: name.clone(),
+            kind: Kind::Toml,
+            description: self.file.description.clone(),
+            enabled: self.file.enabled.unwrap_or(true),
+            instances: self.file.instances.map_or(1, |count| count.0),
+            run,
+            content: None,
+            directory,
+            umask: self.file.umask.map_or(0o022, |mask| mask.0),
+            base,
+            environment: variables,
+            restart: self.restart(),
+            stop: stop(&self.file),
+            limits,
+            log: log_policy(&self.file),
+            identity: person.identity,
+        }
+    }
+
+    fn error(&mut self, path: &str, code: Code, message: &str, help: &str) {
+        self.findings.push(self.stack.error(path, code, message).help(help));
+    }
+
+    /// What is executed; anything, if that is an error.
+    fn run(&mut self) -> Run {
+        let (command, script) = (self.file.command.clone(), self.file.script.clone());
+        let empty = Run::Script(String::new());
+        match (command, script) {
+            (Some(_), Some(_)) => {
+                self.error("script", Code::NoCommand, "both `command` and `script` are given", "keep one of the two");
+                empty
+            }
+            (None, None) => {
+                // One that is there and could not be read has its own error.
+                if !self.stack.names("command") && !self.stack.names("script") {
+                    let help = "add `command = [\"/path/to/program\", \"argument\"]`";
+                    self.error("command", Code::NoCommand, "the service has neither `command` nor `script`", help);
+                }
+                empty
+            }
+            (Some(command), None) => {
+                if command.words.first().is_none_or(String::is_empty) {
+                    self.error(
+                        "command",
+                        Code::NoCommand,
+                        "the command is empty",
+                        "write the program as its first word",
+                    );
+                }
+                Run::Command(command.words)
+            }
+            (None, Some(script)) => {
+                if script.trim().is_empty() {
+                    self.error("script", Code::NoCommand, "the script is empty", "write what `/bin/sh -e` should run");
+                }
+                preflight::script(self.stack, &script, self.findings);
+                Run::Script(script)
+            }
+        }
+    }
+
+    /// Checks all templates, and what they expand to against the machine.
+    fn preflight(&mut self, base: &Environment, run: &Run, directory: &str) {
+        let partial = !self.look && self.file.environment_files.is_some();
+        let templates = Templates { stack: self.stack, base, partial };
+        templates_and_log(self.stack, &self.file, base, partial, self.findings);
+        let directory = match templates.check("directory", directory) {
+            Ok(directory) if directory.starts_with('/') || (partial && directory.contains('$')) => Some(directory),
+            Ok(directory) => {
+                let message = format!("the working directory {directory:?} is not absolute");
+                self.findings.push(self.stack.error("directory", Code::BadValue, message).help("begin it with `/`"));
+                None
+            }
+            Err(finding) => {
+                self.findings.push(finding);
+                None
+            }
+        };
+        let program = self.file.command.as_ref().filter(|_| matches!(run, Run::Command(_))).map(|command| {
+            let words = templates.check_command(command);
+            words.map_err(|found| self.findings.extend(found)).ok().and_then(|words| words.into_iter().next())
+        });
+        let Some(directory) = directory.filter(|_| self.look) else { return };
+        preflight::directory(self.stack, &directory, self.findings);
+        if let Some(Some(program)) = program.filter(|word| word.as_ref().is_some_and(|word| !word.is_empty())) {
+            let own = self.file.environment.as_ref().and_then(|variables| variables.0.get("PATH"));
+            let own = own.and_then(|path| templates.expand(path).ok());
+            let search = own.as_deref().or_else(|| base.get("PATH").map(String::as_str));
+            preflight::program(self.stack, &program, &directory, search, self.findings);
+        }
+    }
+
+    fn restart(&mut self) -> RestartPolicy {
+        let default = RestartPolicy::default();
+        let Some(said) = self.file.restart.clone() else { return default };
+        let delay = said.delay.unwrap_or(default.delay);
+        // A long first delay alone is no contradiction.
+        let max_delay = said.max_delay.unwrap_or(default.max_delay.max(delay));
+        if delay > max_delay && said.delay.is_some() {
+            let message = "`delay` is longer than `max_delay`";
+            self.error("restart.delay", Code::BadValue, message, "lower `delay` or raise `max_delay`");
+        }
+        let limit = said.limit.and_then(|limit| match (limit.count, limit.window) {
+            (Some(count), Some(window)) if !window.is_zero() => Some(RestartLimit { count: count.0, window }),
+            (Some(_), Some(_)) => {
+                self.error("restart.limit.window", Code::BadValue, "`window` is zero", "write a time, such as \"1m\"");
+                None
+            }
+            (count, window) => {
+                let complete = (count.is_some() || self.stack.names("restart.limit.count"))
+                    && (window.is_some() || self.stack.names("restart.limit.window"));
+                if !complete {
+                    let message = "`limit` needs both `count` and `window`";
+                    let help = "write limit = { count = 10, window = \"1m\" }";
+                    self.error("restart.limit", Code::BadValue, message, help);
+                }
+                None
+            }
+        });
+        RestartPolicy {
+            when: said.policy.unwrap_or(default.when),
+            delay: delay.min(max_delay),
+            max_delay,
+            factor: said.factor.map_or(default.factor, |factor| factor.0),
+            jitter: said.jitter.map_or(default.jitter, |share| share.0),
+            reset_after: said.reset_after.unwrap_or(default.reset_after),
+            limit,
+            spacing: default.spacing,
+        }
+    }
+}
+
+fn default_directory(person: &Person) -> String {
+    if person.identity.uid == 0 { "/".to_owned() } else { person.home.replace('$', "$$") }
+}
+
+fn stop(file: &ServiceFile) -> StopPolicy {
+    let default = StopPolicy::default();
+    let Some(said) = &file.stop else { return default };
+    StopPolicy {
+        signal: said.signal.unwrap_or(default.signal),
+        timeout: said.timeout.unwrap_or(default.timeout),
+        scope: said.scope.unwrap_or(default.scope),
+    }
+}
+
+/// What `[log]` means.
+pub(super) fn log_policy(file: &ServiceFile) -> LogPolicy {
+    let default = LogPolicy::default();
+    let Some(said) = &file.log else { return default };
+    LogPolicy {
+        directory: said.directory.clone(),
+        max_size: said.max_size.map_or(default.max_size, |size| size.0),
+        max_files: said.max_files.map_or(default.max_files, |files| files.0),
+    }
+}
+
+/// Checks the templates of `environment` and `[log]`, and the latter's sizes.
+pub(super) fn templates_and_log(
+    stack: &Stack<'_>,
+    file: &ServiceFile,
+    base: &Environment,
+    partial: bool,
+    findings: &mut Vec<Diagnostic>,
+) {
+    let templates = Templates { stack, base, partial };
+    let values = file.environment.iter().flat_map(|variables| &variables.0);
+    let wrong = values.filter_map(|(name, value)| templates.check(&format!("environment.{name}"), value).err());
+    findings.extend(wrong.take(ENOUGH));
+    let Some(log) = &file.log else { return };
+    if let Some(directory) = &log.directory {
+        match templates.check("log.directory", directory) {
+            Ok(expanded) if expanded.starts_with('/') || (partial && expanded.contains('$')) => {}
+            Ok(expanded) => {
+                let message = format!("the log directory {expanded:?} is not absolute");
+                findings.push(stack.error("log.directory", Code::BadValue, message).help("begin it with `/`"));
+            }
+            Err(finding) => findings.push(finding),
+        }
+    }
+    if log.max_size.is_some_and(|size| size.0 < LEAST_LOG) {
+        let message = "a log file of less than 4 KiB would only be rotated";
+        findings.push(stack.error("log.max_size", Code::BadValue, message).help("write \"4KiB\" or more"));
+    }
+}

@@ -1,0 +1,165 @@
+//! Looks whether a service could start here: program, directory, limits. Only looks.
+
+use super::Surroundings;
+use super::environment::{PATH, reason};
+use super::merge::Stack;
+use crate::model::diagnostic::{Code, Diagnostic};
+use crate::model::limits::{Bound, LimitKind, Limits};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+/// What the kernel gives one string of a command line at most, less the words around a script.
+const LONGEST_ARGUMENT: usize = 128 * 1024 - 1;
+
+/// The limits that cannot be had here.
+pub(super) fn limits(around: &Surroundings, stack: &Stack<'_>, limits: &Limits, findings: &mut Vec<Diagnostic>) {
+    for (kind, limit) in limits {
+        let highest = around.ceilings.highest(*kind);
+        if limit.hard <= highest {
+            continue;
+        }
+        let key = kind.key();
+        let bound = if around.ceilings.may_raise { "fs.nr_open" } else { "the hard limit" };
+        let message = format!("`{key}` asks for {}, but {bound} here allows at most {highest}", limit.hard);
+        let path = format!("limits.{key}");
+        findings.push(stack.error(&path, Code::LimitAboveHard, message).help(how_to_raise(around, *kind, highest)));
+    }
+}
+
+fn how_to_raise(around: &Surroundings, kind: LimitKind, highest: Bound) -> String {
+    if around.ceilings.may_raise {
+        return format!("raise the kernel's own bound (sysctl fs.nr_open) or ask for at most {highest}");
+    }
+    let (unit, letter) = elsewhere(kind);
+    format!(
+        "raise the hard limit where abide is started ({unit}= in its unit, ulimit -H{letter} in its shell) or ask for at most {highest}"
+    )
+}
+
+/// What systemd and the shell call it.
+fn elsewhere(kind: LimitKind) -> (&'static str, char) {
+    match kind {
+        LimitKind::OpenFiles => ("LimitNOFILE", 'n'),
+        LimitKind::Processes => ("LimitNPROC", 'u'),
+        LimitKind::Core => ("LimitCORE", 'c'),
+        LimitKind::FileSize => ("LimitFSIZE", 'f'),
+        LimitKind::Stack => ("LimitSTACK", 's'),
+        LimitKind::MemoryLock => ("LimitMEMLOCK", 'l'),
+        LimitKind::AddressSpace => ("LimitAS", 'v'),
+        LimitKind::Data => ("LimitDATA", 'd'),
+        LimitKind::ResidentSet => ("LimitRSS", 'm'),
+        LimitKind::CpuTime => ("LimitCPU", 't'),
+        LimitKind::Nice => ("LimitNICE", 'e'),
+        LimitKind::RealtimePriority => ("LimitRTPRIO", 'r'),
+        LimitKind::RealtimeCpu => ("LimitRTTIME", 'R'),
+        LimitKind::PendingSignals => ("LimitSIGPENDING", 'i'),
+        LimitKind::MessageQueue => ("LimitMSGQUEUE", 'q'),
+        LimitKind::Locks => ("LimitLOCKS", 'x'),
+    }
+}
+
+/// Whether the working directory is one.
+pub(super) fn directory(stack: &Stack<'_>, directory: &str, findings: &mut Vec<Diagnostic>) {
+    let error = |message: String, help: String| stack.error("directory", Code::NoDirectory, message).help(help);
+    match std::fs::metadata(directory) {
+        Ok(found) if found.is_dir() => {}
+        Ok(_) => findings.push(error(format!("{directory:?} is no directory"), "name a directory".to_owned())),
+        Err(failed) if failed.kind() == std::io::ErrorKind::NotFound => {
+            let help = if stack.names("directory") {
+                format!("create it (mkdir -p {directory}), or name another")
+            } else {
+                "set `directory`, or create it: it is the home of the service's user".to_owned()
+            };
+            findings.push(error(format!("the working directory {directory:?} is not there"), help));
+        }
+        Err(failed) => {
+            let message = format!("cannot look at the working directory {directory:?}: {}", reason(&failed));
+            findings.push(error(message, "let abide reach it, or name another".to_owned()));
+        }
+    }
+}
+
+/// Whether a program's file will do.
+enum Found {
+    Program,
+    Absent,
+    Directory,
+    NotExecutable,
+    Hidden(std::io::Error),
+}
+
+fn look(path: &Path) -> Found {
+    match std::fs::metadata(path) {
+        Ok(found) if found.is_dir() => Found::Directory,
+        Ok(found) if !found.is_file() || found.permissions().mode() & 0o111 == 0 => Found::NotExecutable,
+        Ok(_) => Found::Program,
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Found::Hidden(error),
+        Err(_) => Found::Absent,
+    }
+}
+
+/// Whether the program `word` (expanded) is there and can be executed. `search` is the service's own PATH.
+pub(super) fn program(
+    stack: &Stack<'_>,
+    word: &str,
+    directory: &str,
+    search: Option<&str>,
+    findings: &mut Vec<Diagnostic>,
+) {
+    let path = if stack.names("command.0") { "command.0" } else { "command" };
+    let mut error = |message: String, help: String| {
+        findings.push(stack.error(path, Code::NoProgram, message).help(help));
+    };
+    if !word.contains('/') {
+        let search = search.unwrap_or(PATH);
+        let candidates =
+            search.split(':').filter(|part| !part.is_empty()).map(|part| Path::new(directory).join(part).join(word));
+        let mut refused = None;
+        for candidate in candidates {
+            match look(&candidate) {
+                Found::Program => return,
+                Found::NotExecutable if refused.is_none() => refused = Some(candidate),
+                _ => {}
+            }
+        }
+        return match refused {
+            Some(found) => error(not_executable(&found), format!("run: chmod +x {}", found.display())),
+            None => error(
+                format!("there is no program {word:?} in the service's PATH"),
+                format!("install it, or write its whole path; searched: {search}"),
+            ),
+        };
+    }
+    let file: PathBuf = Path::new(directory).join(word);
+    match look(&file) {
+        Found::Program => {}
+        Found::Absent => {
+            error(format!("the program {} is not there", shown(&file)), "install it, or correct the path".to_owned());
+        }
+        Found::Directory => {
+            error(format!("{} is a directory, no program", shown(&file)), "name a program in it".to_owned());
+        }
+        Found::NotExecutable => error(not_executable(&file), format!("run: chmod +x {}", file.display())),
+        Found::Hidden(failed) => error(
+            format!("cannot look at the program {}: {}", shown(&file), reason(&failed)),
+            "let abide reach it".to_owned(),
+        ),
+    }
+}
+
+fn shown(path: &Path) -> String {
+    format!("{:?}", path.display().to_string())
+}
+
+fn not_executable(path: &Path) -> String {
+    format!("{} is not executable", shown(path))
+}
+
+/// Whether a script fits into what the kernel lets a process be given.
+pub(super) fn script(stack: &Stack<'_>, text: &str, findings: &mut Vec<Diagnostic>) {
+    if text.len() > LONGEST_ARGUMENT {
+        let message = format!("the script has {} bytes, more than the 128 KiB that the kernel takes", text.len());
+        findings
+            .push(stack.error("script", Code::BadValue, message).help("move it into a file and run that by `command`"));
+    }
+}

@@ -1,0 +1,11 @@
+//! A TOML text as plain values that know where they stand.
+//!
+//! Pure: text in, values and findings out. [`shape`] is the one place where keys are declared and
+//! explained; [`values`] reads single values; [`reader`] walks a text and collects what is wrong.
+
+pub mod bounds;
+pub mod reader;
+pub mod shape;
+pub mod values;
+pub mod variables;
+pub(super) mod escapes;

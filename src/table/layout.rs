@@ -1,0 +1,76 @@
+//! The layout of the mapped file. Frozen and versioned: three processes, maybe of two versions of
+//! abide, read it at once, so everything is atomic, fixed in size, and zero when fresh.
+
+use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64};
+
+/// How many slots there are. Slot 0 is abide's own log and never has a process.
+pub const SLOTS: usize = 16_384;
+
+/// How many resource limits Linux has.
+pub const LIMITS: usize = 16;
+
+/// The first word of the file; its last byte is the version of the layout.
+pub(super) const MAGIC: u64 = u64::from_be_bytes(*b"abidetb\x01");
+
+/// `Slot::state`: never used, or given back.
+pub(super) const FREE: u32 = 0;
+/// `Slot::state`: a child is being made or lives.
+pub(super) const ARMED: u32 = 1;
+/// `Slot::state`: it ended, the supervisor does not know yet.
+pub(super) const EXITED: u32 = 2;
+/// `Slot::state`: it ended, the supervisor knows.
+pub(super) const TAKEN: u32 = 3;
+
+/// A process by number and by when it started, so that a reused number is told apart.
+#[repr(C)]
+pub(super) struct Who {
+    pub(super) start_ticks: AtomicU64,
+    pub(super) pid: AtomicI32,
+    pub(super) padding: AtomicU32,
+}
+
+#[repr(C)]
+pub(super) struct Head {
+    pub(super) magic: AtomicU64,
+    pub(super) boot_id: [AtomicU64; 2],
+    pub(super) pid_namespace: AtomicU64,
+    pub(super) init_start: AtomicU64,
+    /// Keeper, supervisor, logger.
+    pub(super) roles: [Who; 3],
+    pub(super) heartbeat: AtomicU64,
+    /// One more than the highest slot ever armed: scans stop here.
+    pub(super) high: AtomicU32,
+    pub(super) padding: AtomicU32,
+    /// Soft and hard bound of every limit as the keeper was started with.
+    pub(super) originals: [[AtomicU64; 2]; LIMITS],
+}
+
+#[repr(C)]
+pub(super) struct Slot {
+    pub(super) run: AtomicU64,
+    /// Before the start of the process is known: when the slot was armed, which is no later.
+    pub(super) armed_ticks: AtomicU64,
+    pub(super) start_ticks: AtomicU64,
+    pub(super) exited_at: AtomicU64,
+    pub(super) user_us: AtomicU64,
+    pub(super) system_us: AtomicU64,
+    pub(super) max_rss_kib: AtomicU64,
+    pub(super) status: AtomicI32,
+    pub(super) state: AtomicU32,
+}
+
+#[repr(C)]
+pub(super) struct Layout {
+    pub(super) head: Head,
+    /// The kernel writes here (CLONE_PARENT_SETTID). Apart from the slots so that finding the slot
+    /// of a dead process reads 4 bytes a slot, not 64.
+    pub(super) pids: [AtomicI32; SLOTS],
+    /// The group of a main process that ended, while others of that group may be left.
+    pub(super) groups: [AtomicI32; SLOTS],
+    /// One bit a slot: something happened that the supervisor has not looked at.
+    pub(super) dirty: [AtomicU64; SLOTS / 64],
+    pub(super) slots: [Slot; SLOTS],
+}
+
+const _: () = assert!(size_of::<Slot>() == 64, "the layout is frozen");
+const _: () = assert!(size_of::<Head>() == 8 * 5 + 16 * 3 + 8 + 8 + 256, "the layout is frozen");

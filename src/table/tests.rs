@@ -1,0 +1,88 @@
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use super::*;
+
+const MACHINE: Machine = Machine { boot_id: [1, 2], pid_namespace: 3, init_start: 4 };
+
+fn fresh() -> Table {
+    Table::create(tempfile::tempfile().unwrap(), MACHINE).unwrap()
+}
+
+fn ended(table: &Table, slot: usize, status: i32) {
+    table.mark_exited(slot, &Ending { status, user_us: 5, ..Ending::default() });
+    table.mark_dirty(slot);
+}
+
+#[test]
+fn a_second_mapping_sees_what_the_first_wrote() {
+    let table = fresh();
+    table.set_originals(&std::array::from_fn(|n| (n as u64, u64::MAX)));
+    table.set_role(Role::Logger, 77, 88);
+    let other = Table::open(table.as_fd().try_clone_to_owned().unwrap()).unwrap();
+    assert_eq!(other.machine(), MACHINE);
+    assert_eq!(other.originals()[7], (7, u64::MAX));
+    assert_eq!(other.role(Role::Logger), (77, 88));
+    table.beat();
+    assert_eq!(other.heartbeat(), 1);
+}
+
+#[test]
+fn an_exit_is_told_once_with_its_run() {
+    let table = fresh();
+    table.arm(300, 9, 0);
+    assert_eq!(table.running(300, 9), None, "no pid yet");
+    table.pid_cell(300).store(4242, Relaxed);
+    assert_eq!(table.running(300, 9), Some(4242));
+    assert_eq!(table.running(300, 8), None, "another run");
+    assert_eq!(table.slot_of(4242), Some(300));
+    assert_eq!(table.take_exits(), []);
+    ended(&table, 300, 7 << 8);
+    assert_eq!(table.running(300, 9), None);
+    assert_eq!(table.slot_of(4242), None);
+    let ending = Ending { status: 7 << 8, user_us: 5, ..Ending::default() };
+    assert_eq!(table.take_exits(), [Notice::Exited { slot: 300, run: 9, pid: 4242, ending }]);
+    assert_eq!(table.take_exits(), []);
+}
+
+#[test]
+fn what_a_group_left_behind_is_told_until_nobody_cares() {
+    let table = fresh();
+    table.arm(1, 1, 0);
+    table.pid_cell(1).store(50, Relaxed);
+    ended(&table, 1, 0);
+    table.take_exits();
+    assert_eq!((table.group(1), table.slot_of_group(50)), (Some(50), Some(1)));
+    table.mark_dirty(1);
+    assert_eq!(table.take_exits(), [Notice::Stray { slot: 1 }]);
+    table.clear_group(1);
+    assert_eq!((table.group(1), table.slot_of_group(50)), (None, None));
+}
+
+#[test]
+fn a_file_that_is_no_table_is_refused() {
+    let file = tempfile::tempfile().unwrap();
+    assert!(matches!(Table::open(file.try_clone().unwrap().into()), Err(TableError::Foreign)));
+    file.set_len(8 << 20).unwrap();
+    assert!(matches!(Table::open(file.into()), Err(TableError::Foreign)));
+}
+
+#[test]
+fn marking_and_taking_at_once_loses_nothing() {
+    let table = std::sync::Arc::new(fresh());
+    let keeper = std::sync::Arc::clone(&table);
+    for slot in 1..SLOTS {
+        table.arm(slot, slot as u64, 0);
+        table.pid_cell(slot).store(slot as i32, Relaxed);
+    }
+    let marking = std::thread::spawn(move || (1..SLOTS).for_each(|slot| ended(&keeper, slot, 0)));
+    let mut told = vec![0; SLOTS];
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while told.iter().sum::<i32>() < SLOTS as i32 - 1 && std::time::Instant::now() < deadline {
+        for notice in table.take_exits() {
+            let Notice::Exited { slot, .. } = notice else { panic!("no strays here") };
+            told[slot] += 1;
+        }
+    }
+    marking.join().unwrap();
+    assert!(told[1..].iter().all(|times| *times == 1));
+}

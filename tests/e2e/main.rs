@@ -1,0 +1,26 @@
+//! The real binary with real files and real processes, one module per capability.
+//!
+//! Each test has a [`world::World`] of its own: directories, a supervisor, and an end to both. A
+//! test waits for what it claims with a deadline and never sleeps for a guess; where nothing must
+//! happen, it waits for a later change to have happened (a *fence*). What needs a program that is
+//! not installed says so aloud, and fails where `CI=true` promises that it is there.
+//!
+//! `ABIDE_BIN` names another binary than the one that cargo built.
+
+mod bad_input;
+mod check;
+mod crash;
+mod examples;
+mod files;
+mod idle;
+mod limits;
+mod logs;
+mod plan;
+mod process;
+mod restart;
+mod second_run;
+mod servers;
+mod status;
+mod stop;
+mod world;
+mod writers;

@@ -1,0 +1,145 @@
+//! Real keepers with real roles and real services.
+//!
+//! A keeper takes over the process that it runs in, so each test starts this binary anew as one
+//! (`as_keeper`), which starts it again as its roles (`as_role`). What a test wants from inside the
+//! supervisor is a scenario: a function that panics when it is not so, which the keeper then
+//! reports as a crash.
+
+#![allow(clippy::unwrap_used, missing_docs, reason = "a test may panic, and its name is its documentation")]
+
+mod lives;
+mod spawns;
+mod stage;
+
+use abide::keeper::{self, Setup, role};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+const SCENARIO: &str = "ABIDE_TEST_SCENARIO";
+const PLACE: &str = "ABIDE_TEST_PLACE";
+
+/// More than enough for anything here, on a busy machine too.
+pub const DEADLINE: Duration = Duration::from_secs(30);
+
+fn play(test: &str) -> [&str; 5] {
+    [test, "--exact", "--ignored", "--nocapture", "--test-threads=1"]
+}
+
+#[test]
+#[ignore = "not a test: the keeper of one"]
+fn as_keeper() {
+    let Some(place) = std::env::var_os(PLACE) else { return };
+    let arguments = play("as_role").map(Into::into).to_vec();
+    let program = Some(std::env::current_exe().unwrap());
+    let directory = PathBuf::from(place).join("run");
+    std::process::exit(keeper::run(&Setup { directory, arguments, terminal: false, program }));
+}
+
+#[test]
+#[ignore = "not a test: the roles of one"]
+fn as_role() {
+    let Some(place) = std::env::var_os(PLACE).map(PathBuf::from) else { return };
+    match std::env::args().nth(1).as_deref() {
+        Some(role::SUPERVISOR) => {
+            let ends = role::enter_supervisor().unwrap();
+            let scenario = std::env::var(SCENARIO).unwrap();
+            let code = lives::scenario(&scenario, &place, &ends).unwrap_or_else(|| {
+                spawns::scenario(&scenario, stage::Stage::new(&place, ends));
+                0
+            });
+            std::process::exit(code);
+        }
+        Some(role::LOGGER) => {
+            let _ends = role::enter_logger().unwrap();
+            // Until it is told to end.
+            loop {
+                nix::unistd::pause();
+            }
+        }
+        _ => {}
+    }
+}
+
+/// A keeper in a process of its own, ended with the test.
+pub struct Kept {
+    pub place: tempfile::TempDir,
+    child: Option<Child>,
+}
+
+impl Kept {
+    pub fn start(scenario: &str) -> Self {
+        Self::start_at(tempfile::tempdir().unwrap(), scenario)
+    }
+
+    pub fn start_at(place: tempfile::TempDir, scenario: &str) -> Self {
+        let child = command(place.path(), scenario).spawn().unwrap();
+        Self { place, child: Some(child) }
+    }
+
+    pub fn pid(&self) -> i32 {
+        self.child.as_ref().unwrap().id() as i32
+    }
+
+    pub fn signal(&self, signal: nix::sys::signal::Signal) {
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(self.pid()), signal).unwrap();
+    }
+
+    pub fn kill(&mut self) {
+        let mut child = self.child.take().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    /// Waits for its end.
+    pub fn output(self) -> (Option<i32>, String) {
+        self.output_keeping(|| ())
+    }
+
+    /// Waits for its end, and looks at what it leaves.
+    pub fn output_keeping(mut self, look: impl FnOnce()) -> (Option<i32>, String) {
+        let Output { status, stdout, stderr } = self.child.take().unwrap().wait_with_output().unwrap();
+        look();
+        (status.code(), format!("{}{}", String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr)))
+    }
+
+    /// Waits for a file that a scenario writes, and reads it.
+    pub fn word(&self, name: &str) -> String {
+        wait_for(name, || {
+            std::fs::read_to_string(self.place.path().join(name)).ok().filter(|text| text.ends_with('\n'))
+        })
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.child {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+pub fn command(place: &Path, scenario: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(play("as_keeper")).env(PLACE, place).env(SCENARIO, scenario);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "{what} did not come about");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Runs a scenario that must hold.
+pub fn holds(scenario: &str) {
+    let (code, said) = Kept::start(scenario).output();
+    assert_eq!(code, Some(0), "{scenario}: {said}");
+}

@@ -1,0 +1,157 @@
+//! What must hold, whatever happens.
+
+use crate::world::{POWERS, World};
+use abide::decide::diff::{dearest, diff};
+use abide::decide::event::RunId;
+use abide::decide::plan::plan;
+use abide::decide::view::Facts;
+use abide::model::desired::Definition;
+use abide::model::name::{InstanceId, ServiceName};
+use abide::model::plan::{Price, Step};
+use abide::model::status::{Desired, ServiceStatus, State, Summary, Worst};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+type Accepted = BTreeMap<ServiceName, Arc<Definition>>;
+
+/// After every event and every deadline.
+pub(crate) fn check(world: &mut World) {
+    for name in world.fleet.take_changed() {
+        match status(world, &name) {
+            Some(fragment) => world.fragments.insert(name, fragment),
+            None => world.fragments.remove(&name),
+        };
+    }
+    let fresh: BTreeMap<ServiceName, ServiceStatus> =
+        world.fleet.names().filter_map(|name| Some((name.clone(), status(world, name)?))).collect();
+    assert_eq!(world.fragments, fresh, "incremental status differs from status from scratch");
+    assert_eq!(
+        world.fleet.summary(),
+        counted(&fresh, &world.accepted),
+        "incremental summary differs from counting\n{fresh:#?}"
+    );
+    for (name, service) in &fresh {
+        let Some(definition) = world.accepted.get(name) else { continue };
+        let longest = definition.service.restart.max_delay.max(definition.service.restart.spacing);
+        for instance in &service.instances {
+            let Some(at) = instance.next_attempt_at else { continue };
+            let ahead = Duration::from_micros((at.0 - world.now().wall.0).max(0) as u64);
+            // A policy edited while it waits retries at once, so this holds for the policy in force.
+            assert!(ahead <= longest, "{name} waits {ahead:?}, its policy allows {longest:?}");
+        }
+    }
+}
+
+fn status(world: &World, name: &ServiceName) -> Option<ServiceStatus> {
+    let log_path = |id: &InstanceId, _: &Definition, numbered: bool| Some(format!("{id}/{numbered}"));
+    let mut status = world.fleet.service_status(name, &Facts { now: world.now(), log_path: &log_path })?;
+    for instance in &mut status.instances {
+        instance.restarts_1h = 0; // as of its last change, by contract
+    }
+    Some(status)
+}
+
+/// The summary, by counting.
+fn counted(services: &BTreeMap<ServiceName, ServiceStatus>, accepted: &Accepted) -> Summary {
+    let count = |holds: &dyn Fn(&ServiceStatus) -> bool| services.values().filter(|s| holds(s)).count() as u64;
+    let has = |state: State| move |s: &ServiceStatus| s.instances.iter().any(|i| i.state == state);
+    let wanted = |s: &ServiceStatus| accepted.get(&s.name).map_or(0, |d| d.service.instances as usize);
+    let invalid = |s: &ServiceStatus| !s.errors.is_empty();
+    let critical = |s: &ServiceStatus| {
+        s.instances.iter().any(|i| matches!(i.state, State::Failed | State::Backoff | State::Waiting))
+    };
+    let worst = match () {
+        () if count(&critical) > 0 => Worst::Critical,
+        () if count(&|s| !s.as_desired) > 0 => Worst::Warning,
+        () => Worst::Ok,
+    };
+    Summary {
+        desired: count(&|s| s.desired == Desired::Running),
+        as_desired: count(&|s| s.as_desired),
+        running: count(&|s| {
+            s.desired == Desired::Running && s.instances.iter().take(wanted(s)).all(|i| i.state == State::Running)
+        }),
+        failed: count(&has(State::Failed)),
+        backoff: count(&has(State::Backoff)),
+        config_invalid: count(&invalid),
+        out_of_sync: count(&|s| {
+            invalid(s) || s.conditions.iter().any(|c| c.kind == abide::model::status::ConditionKind::InSync)
+        }),
+        ignored_entries: 0,
+        worst,
+    }
+}
+
+/// No instance ever has two processes.
+pub(crate) fn one_process_an_instance(world: &World, instance: &InstanceId) {
+    let living: Vec<_> = world.living(instance).collect();
+    assert!(living.is_empty(), "{instance} is started a second time: {living:?}\n{}", world.transcript.join("\n"));
+}
+
+/// A process is asked to end only if it is not wanted, or not in its version.
+pub(crate) fn no_signal_without_reason(world: &World, run: RunId) {
+    let Some(process) = world.processes.get(&run).filter(|process| process.main) else { return };
+    if world.shutdowns > 0 || world.was_asked(run) {
+        return;
+    }
+    let Some(wanted) = world.accepted.get(&process.instance.service) else { return };
+    let stays = wanted.service.enabled && process.instance.index < wanted.service.instances;
+    let price = dearest(&diff(&process.definition.service, &wanted.service, &POWERS));
+    assert!(
+        !stays || price == Price::Restart,
+        "{} is signalled for nothing\n{}",
+        process.instance,
+        world.transcript.join("\n")
+    );
+}
+
+/// What was announced for the names of a delta is the plan for all names; carried out, none is left.
+pub(crate) fn announced_is_the_full_plan(before: &Accepted, after: &Accepted, announced: &[Step]) {
+    let lookup = |map: &'_ Accepted, name: &ServiceName| map.get(name).map(|d| d.service.clone());
+    let names: Vec<ServiceName> = before.keys().chain(after.keys()).cloned().collect();
+    let old: BTreeMap<_, _> = names.iter().filter_map(|n| Some((n.clone(), lookup(before, n)?))).collect();
+    let new: BTreeMap<_, _> = names.iter().filter_map(|n| Some((n.clone(), lookup(after, n)?))).collect();
+    let full = plan(|n| old.get(n), |n| new.get(n), &names, &POWERS);
+    let mut announced = announced.to_vec();
+    announced.sort_by(|one, other| one.service.cmp(&other.service));
+    assert_eq!(full.steps, announced, "the incremental plan differs from the full one");
+    assert!(plan(|n| new.get(n), |n| new.get(n), &names, &POWERS).is_empty());
+}
+
+/// Nothing happens any more: what lives is what the files say, or the status says why not.
+pub(crate) fn converged(world: &World) {
+    let story = world.transcript.join("\n");
+    assert_eq!(world.fleet.next_deadline(), None, "a deadline is armed at rest\n{story}");
+    for process in world.processes.values().filter(|process| process.main) {
+        let id = &process.instance;
+        let wanted = world.accepted.get(&id.service).map(|definition| &definition.service);
+        let wanted = wanted.filter(|s| s.enabled && id.index < s.instances && world.shutdowns == 0);
+        let wanted = wanted.unwrap_or_else(|| panic!("{id} lives and is not wanted\n{story}"));
+        let price = dearest(&diff(&process.definition.service, wanted, &POWERS));
+        assert!(price < Price::Restart, "{id} runs another version\n{story}");
+    }
+    for (name, definition) in &world.accepted {
+        let status = &world.fragments[name];
+        let size = if definition.service.enabled { definition.service.instances } else { 0 };
+        for index in 0..size {
+            let state = status.instances[index as usize].state;
+            let id = InstanceId::new(name.clone(), index);
+            let excused = matches!(state, State::Failed | State::Stopped) || world.shutdowns > 0;
+            let lives = world.living(&id).any(|process| process.main);
+            assert!(lives && state == State::Running || excused, "{id} is {state:?}, lives: {lives}\n{story}");
+            let reason = &status.instances[index as usize].reason;
+            assert!(
+                lives || reason.is_some() || world.shutdowns > 0,
+                "{id} does not run and nothing says why\n{story}"
+            );
+        }
+        let failed = status.state == State::Failed;
+        let limits_unmet = status.conditions.iter().any(|c| c.kind == abide::model::status::ConditionKind::LimitsMet);
+        assert!(
+            status.as_desired || failed || limits_unmet || world.bad.contains(name) || world.shutdowns > 0,
+            "{name} is not as desired: {status:#?}\n{story}"
+        );
+    }
+    assert_eq!(world.finished, world.shutdowns > 0, "{story}");
+}

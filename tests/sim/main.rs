@@ -1,0 +1,8 @@
+//! The shipped `Fleet` in a pretended Linux under virtual time: nothing here sleeps, forks or opens
+//! a file. One seed is one history.
+
+mod invariants;
+mod random;
+mod scenarios;
+mod services;
+mod world;

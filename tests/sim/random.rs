@@ -1,0 +1,173 @@
+//! Any sequence of edits, ends, delays, doubled facts and shutdowns.
+
+use crate::invariants;
+use crate::services::{open_files, running};
+use crate::world::{Behaviour, GOOD, Start, World};
+use abide::decide::event::Event;
+use abide::model::outcome::Exit;
+use abide::model::policy::{RestartLimit, RestartWhen, StopScope};
+use abide::model::service::Service;
+use proptest::prelude::*;
+use std::time::Duration;
+
+const NAMES: [&str; 3] = ["cache", "mail", "web"];
+
+#[derive(Debug, Clone)]
+enum Op {
+    Write(File),
+    Break(usize),
+    Remove(usize),
+    Behave(usize, Behaviour),
+    Crash(usize, Exit),
+    Pass(u64),
+    Echo(usize),
+    Slots(usize),
+    LimitsFail(bool),
+    Shutdown,
+}
+
+/// What makes one service file of these histories differ from another.
+#[derive(Debug, Clone)]
+struct File {
+    who: usize,
+    enabled: bool,
+    instances: u32,
+    command: usize,
+    open_files: u64,
+    when: RestartWhen,
+    scope: StopScope,
+    few: bool,
+    delay: usize,
+    files: u32,
+}
+
+impl File {
+    fn service(&self) -> Service {
+        let mut service = running(NAMES[self.who], ["/bin/a", "/bin/b", "/bin/c"][self.command]);
+        (service.enabled, service.instances) = (self.enabled, self.instances);
+        service.restart.when = self.when;
+        service.restart.delay = Duration::from_millis([100, 500, 5000][self.delay]);
+        service.restart.max_delay = Duration::from_secs([1, 60, 10][self.delay]);
+        service.restart.jitter = [0.0, 0.1, 1.0][self.delay];
+        service.restart.limit = self.few.then_some(RestartLimit { count: 2, window: Duration::from_secs(60) });
+        service.stop.scope = self.scope;
+        service.stop.timeout = Duration::from_secs(2);
+        service.log.max_files += self.files;
+        if self.open_files > 0 {
+            service.limits = open_files(self.open_files * 1024);
+        }
+        service
+    }
+}
+
+fn any_file() -> impl Strategy<Value = File> {
+    let shape = (0..NAMES.len(), prop::bool::weighted(0.85), 0..4_u32, 0..3_usize, 0..3_u64);
+    let when = prop_oneof![Just(RestartWhen::Always), Just(RestartWhen::OnFailure), Just(RestartWhen::Never)];
+    let scope = prop_oneof![Just(StopScope::Tree), Just(StopScope::Group), Just(StopScope::Process)];
+    let policy = (when, scope, prop::bool::weighted(0.2), 0..3_usize, 0..2_u32);
+    (shape, policy).prop_map(|(shape, (when, scope, few, delay, files))| {
+        let (who, enabled, instances, command, open_files) = shape;
+        File { who, enabled, instances, command, open_files, when, scope, few, delay, files }
+    })
+}
+
+fn any_behaviour() -> impl Strategy<Value = Behaviour> {
+    let start = prop_oneof![6 => Just(Start::Well), 2 => Just(Start::Fails), 1 => Just(Start::Hangs)];
+    let life = prop_oneof![2 => Just(None), 1 => Just(Some(0)), 1 => Just(Some(300)), 1 => Just(Some(3000))];
+    let flags = (any::<bool>(), any::<bool>(), prop::bool::weighted(0.1));
+    (start, life, any_exit(), flags).prop_map(|(start, life, exit, (obeys, leaves, immortal))| Behaviour {
+        start,
+        life,
+        exit,
+        obeys,
+        leaves,
+        immortal,
+    })
+}
+
+fn any_exit() -> impl Strategy<Value = Exit> {
+    prop_oneof![Just(Exit::Code(0)), Just(Exit::Code(1)), Just(Exit::from_wait_status(11)), Just(Exit::Unknown)]
+}
+
+fn any_op() -> impl Strategy<Value = Op> {
+    let who = || 0..NAMES.len();
+    prop_oneof![
+        8 => any_file().prop_map(Op::Write),
+        2 => who().prop_map(Op::Break),
+        2 => who().prop_map(Op::Remove),
+        5 => (who(), any_behaviour()).prop_map(|(who, behaviour)| Op::Behave(who, behaviour)),
+        4 => (who(), any_exit()).prop_map(|(who, exit)| Op::Crash(who, exit)),
+        8 => prop_oneof![Just(0), Just(1), Just(2), Just(400), Just(2500), Just(20_000)].prop_map(Op::Pass),
+        3 => (0..8_usize).prop_map(Op::Echo),
+        1 => (1..6_usize).prop_map(Op::Slots),
+        1 => any::<bool>().prop_map(Op::LimitsFail),
+    ]
+}
+
+fn perform(world: &mut World, op: Op) {
+    match op {
+        Op::Write(file) => world.write(file.service()),
+        Op::Break(who) => world.break_file(NAMES[who]),
+        Op::Remove(who) => world.remove(NAMES[who]),
+        Op::Behave(who, behaviour) => {
+            world.behaviours.insert(crate::services::name(NAMES[who]), behaviour);
+        }
+        Op::Crash(who, exit) => world.crash(NAMES[who], exit),
+        Op::Pass(time) => world.pass(time),
+        Op::Echo(back) => {
+            let again: Option<Event> = world.heard.iter().rev().nth(back).cloned();
+            if let Some(event) = again {
+                world.deliver(event);
+            }
+        }
+        Op::Slots(slots) => world.slots = slots,
+        Op::LimitsFail(fail) => world.limits_fail = fail,
+        Op::Shutdown => world.deliver(Event::Shutdown),
+    }
+}
+
+proptest! {
+    // Twice what PROPTEST_CASES says, or proptest's 256: a second or two.
+    #![proptest_config(ProptestConfig {
+        cases: ProptestConfig::default().cases * 2,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn the_fleet_converges_to_the_files_once_they_rest(ops in prop::collection::vec(any_op(), 1..50)) {
+        let mut world = World::new();
+        for op in ops {
+            perform(&mut world, op);
+        }
+        world.mend();
+        world.settle();
+        invariants::converged(&world);
+    }
+
+    #[test]
+    fn a_shutdown_at_any_moment_ends_all_and_starts_nothing(
+        before in prop::collection::vec(any_op(), 1..30),
+        between in prop::collection::vec(any_op(), 0..8),
+        after in prop::collection::vec(any_op(), 0..8),
+        hurry in any::<bool>(),
+    ) {
+        let mut world = World::new();
+        for op in before.into_iter().chain([Op::Shutdown]).chain(between).chain(hurry.then_some(Op::Shutdown)).chain(after) {
+            perform(&mut world, op);
+        }
+        world.mend();
+        world.settle();
+        invariants::converged(&world);
+        prop_assert!(world.processes.values().all(|process| !process.main));
+    }
+}
+
+#[test]
+fn a_service_that_behaves_needs_no_deadline() {
+    let mut world = World::new();
+    world.write(running("web", "/bin/a"));
+    world.behaviours.insert(crate::services::name("web"), GOOD);
+    world.pass(10);
+    assert_eq!(world.fleet.next_deadline(), None);
+}

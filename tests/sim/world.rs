@@ -1,0 +1,424 @@
+//! A pretended Linux: performs effects, answers with events, and remembers what it saw.
+
+use crate::invariants;
+use crate::services::{UID, name};
+use abide::decide::diff::Powers;
+use abide::decide::effect::Effect;
+use abide::decide::event::{Event, RunId};
+use abide::decide::fleet::{Finding, Fleet};
+use abide::model::desired::{Definition, Delta, Entry};
+use abide::model::diagnostic::{Code, Diagnostic};
+use abide::model::name::{InstanceId, ServiceName};
+use abide::model::outcome::{Exit, Failure};
+use abide::model::plan::Step;
+use abide::model::policy::StopScope;
+use abide::model::service::{Kind, Service};
+use abide::model::signal::Signal;
+use abide::model::status::ServiceStatus;
+use abide::model::time::{Mono, Now, Wall};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+pub(crate) const MILLI: u64 = 1_000_000;
+pub(crate) const POWERS: Powers = Powers { may_raise: false, uid: UID };
+
+/// How the programs of a service behave from their next start on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Behaviour {
+    pub(crate) start: Start,
+    /// Ends by itself after so many milliseconds.
+    pub(crate) life: Option<u64>,
+    /// By what, then.
+    pub(crate) exit: Exit,
+    /// Whether it ends when asked.
+    pub(crate) obeys: bool,
+    /// Whether it leaves processes behind.
+    pub(crate) leaves: bool,
+    /// Whether even KILL does not help: it hangs in the kernel.
+    pub(crate) immortal: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Start {
+    Well,
+    Fails,
+    Hangs,
+}
+
+pub(crate) const GOOD: Behaviour =
+    Behaviour { start: Start::Well, life: None, exit: Exit::Code(1), obeys: true, leaves: false, immortal: false };
+
+#[expect(clippy::struct_excessive_bools, reason = "five independent facts")]
+#[derive(Debug)]
+pub(crate) struct Process {
+    pub(crate) instance: InstanceId,
+    pub(crate) definition: Arc<Definition>,
+    behaviour: Behaviour,
+    pub(crate) main: bool,
+    pub(crate) rest: bool,
+    asked: bool,
+    hangs: bool,
+    doomed: bool,
+}
+
+pub(crate) struct World {
+    pub(crate) fleet: Fleet,
+    now: u64,
+    /// What the files say that the fleet must have taken: the last good ones, less those gone.
+    pub(crate) accepted: BTreeMap<ServiceName, Arc<Definition>>,
+    pub(crate) bad: BTreeSet<ServiceName>,
+    /// Services that ever had a narrower scope than the tree: what they leave is their own affair.
+    loosened: BTreeSet<ServiceName>,
+    pub(crate) processes: BTreeMap<RunId, Process>,
+    pub(crate) behaviours: BTreeMap<ServiceName, Behaviour>,
+    pub(crate) slots: usize,
+    open: BTreeSet<InstanceId>,
+    freeing: BTreeMap<(u64, u64), InstanceId>,
+    flight: BTreeMap<(u64, u64), Event>,
+    sent: u64,
+    generation: u64,
+    pub(crate) heard: Vec<Event>,
+    pub(crate) announced: Vec<Step>,
+    pub(crate) fragments: BTreeMap<ServiceName, ServiceStatus>,
+    pub(crate) transcript: Vec<String>,
+    pub(crate) shutdowns: u32,
+    pub(crate) finished: bool,
+    pub(crate) limits_fail: bool,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        Self {
+            fleet: Fleet::new(POWERS, 7),
+            now: 0,
+            accepted: BTreeMap::new(),
+            bad: BTreeSet::new(),
+            loosened: BTreeSet::new(),
+            processes: BTreeMap::new(),
+            behaviours: BTreeMap::new(),
+            slots: usize::MAX,
+            open: BTreeSet::new(),
+            freeing: BTreeMap::new(),
+            flight: BTreeMap::new(),
+            sent: 0,
+            generation: 0,
+            heard: Vec::new(),
+            announced: Vec::new(),
+            fragments: BTreeMap::new(),
+            transcript: Vec::new(),
+            shutdowns: 0,
+            finished: false,
+            limits_fail: false,
+        }
+    }
+
+    pub(crate) fn now(&self) -> Now {
+        Now { mono: Mono(self.now), wall: Wall(1_795_360_000_000_000 + (self.now / 1000) as i64) }
+    }
+
+    // The files.
+
+    /// Files appear or change, all in one delta.
+    pub(crate) fn write_all(&mut self, services: impl IntoIterator<Item = Service>) {
+        let changes = services.into_iter().map(|service| {
+            let definition = Arc::new(Definition::from(service));
+            (definition.service.name.clone(), Some(entry(&definition.service.name, Some(definition.clone()))))
+        });
+        self.deliver_delta(changes.collect());
+    }
+
+    pub(crate) fn write(&mut self, service: Service) {
+        self.write_all([service]);
+    }
+
+    pub(crate) fn break_file(&mut self, text: &str) {
+        self.deliver_delta(vec![(name(text), Some(entry(&name(text), None)))]);
+    }
+
+    pub(crate) fn remove(&mut self, text: &str) {
+        self.deliver_delta(vec![(name(text), None)]);
+    }
+
+    fn deliver_delta(&mut self, changes: Vec<(ServiceName, Option<Entry>)>) {
+        let before = self.accepted.clone();
+        for (name, entry) in &changes {
+            match entry {
+                Some(Entry { service: Some(definition), .. }) => {
+                    self.accepted.insert(name.clone(), definition.clone());
+                    if definition.service.stop.scope != StopScope::Tree {
+                        self.loosened.insert(name.clone());
+                    }
+                    self.bad.remove(name);
+                }
+                Some(_) => {
+                    self.bad.insert(name.clone());
+                }
+                None => {
+                    self.accepted.remove(name);
+                    self.bad.remove(name);
+                }
+            }
+        }
+        self.generation += 1;
+        self.announced.clear();
+        self.deliver(Event::Delta(Delta { changes, generation: self.generation, ..Delta::default() }));
+        invariants::announced_is_the_full_plan(&before, &self.accepted, &self.announced);
+    }
+
+    // Time.
+
+    fn send(&mut self, after_ms: u64, event: Event) {
+        self.sent += 1;
+        self.flight.insert((self.now + after_ms * MILLI, self.sent), event);
+    }
+
+    pub(crate) fn deliver(&mut self, event: Event) {
+        if event == Event::Shutdown {
+            self.shutdowns += 1;
+        }
+        if event.instance().is_some() {
+            self.heard.push(event.clone());
+        }
+        self.fleet.handle(self.now(), event);
+        self.settle_turn();
+    }
+
+    fn settle_turn(&mut self) {
+        for effect in self.fleet.take_effects() {
+            self.perform(effect);
+        }
+        for finding in self.fleet.take_findings() {
+            let line = match finding {
+                Finding::Found(diagnostic) => format!("found: {diagnostic}"),
+                Finding::Mended { file, .. } => format!("mended: {}", file.display()),
+            };
+            self.note(&line);
+        }
+        invariants::check(self);
+    }
+
+    /// Goes to the next thing that happens, if that is not later than `until`.
+    fn step(&mut self, until: u64) -> bool {
+        let flight = self.flight.first_key_value().map(|((at, _), _)| *at);
+        let deadline = self.fleet.next_deadline().map(|at| at.0.max(self.now));
+        let freed = self.freeing.first_key_value().map(|((at, _), _)| *at);
+        let Some(at) = [flight, deadline, freed].into_iter().flatten().min().filter(|at| *at <= until) else {
+            return false;
+        };
+        self.now = at;
+        if freed == Some(at) {
+            let (_, id) = self.freeing.pop_first().expect("was just seen");
+            self.open.remove(&id);
+        } else if flight == Some(at) {
+            let (_, mut event) = self.flight.pop_first().expect("was just seen");
+            if self.still_true(&mut event) {
+                self.deliver(event);
+            }
+        } else {
+            self.fleet.handle_timeout(self.now());
+            self.settle_turn();
+        }
+        true
+    }
+
+    pub(crate) fn pass(&mut self, milliseconds: u64) {
+        let until = self.now + milliseconds * MILLI;
+        while self.step(until) {}
+        self.now = until;
+    }
+
+    /// Runs until nothing is left to happen.
+    pub(crate) fn settle(&mut self) {
+        let until = self.now + 3_600_000 * MILLI;
+        for _ in 0..20_000 {
+            if !self.step(until) {
+                return;
+            }
+        }
+        panic!("the world does not come to rest:\n{}", self.transcript.join("\n"));
+    }
+
+    // The processes.
+
+    /// An end that was scheduled for a process comes only if it has not ended otherwise.
+    /// What is left then is seen then.
+    fn still_true(&mut self, event: &mut Event) -> bool {
+        let Event::Exited { run, leftovers, .. } = event else { return true };
+        let Some(process) = self.processes.get_mut(run) else { return false };
+        *leftovers = process.rest;
+        std::mem::replace(&mut process.main, false)
+    }
+
+    /// A process ends by itself, now.
+    pub(crate) fn crash(&mut self, text: &str, exit: Exit) {
+        let of = name(text);
+        let found = self.processes.iter().find(|(_, process)| process.instance.service == of && process.main);
+        if let Some((run, _)) = found.map(|(run, process)| (*run, process)) {
+            self.end_main(run, exit, 0);
+        }
+    }
+
+    fn end_main(&mut self, run: RunId, exit: Exit, after_ms: u64) {
+        let Some(process) = self.processes.get_mut(&run).filter(|process| process.main && !process.doomed) else {
+            return;
+        };
+        process.doomed = true;
+        let (instance, leftovers) = (process.instance.clone(), process.rest);
+        self.send(after_ms, Event::Exited { instance, run, exit, leftovers });
+    }
+
+    fn perform(&mut self, effect: Effect) {
+        match effect {
+            Effect::Spawn { instance, run, definition, .. } => self.spawn(instance, run, &definition),
+            Effect::AbandonSpawn { run, .. } => self.abandon(run),
+            Effect::Signal { run, signal, scope, .. } => self.signal(run, signal, scope),
+            Effect::SetLimits { instance, run, limits } => {
+                if let (Some(process), Some(now)) = (self.processes.get_mut(&run), self.accepted.get(&instance.service))
+                {
+                    process.definition = now.clone();
+                }
+                let refusal = self.limits_fail.then(|| Failure::Prepare("not permitted".to_owned()));
+                let outcome = refusal.map_or(Ok(limits), Err);
+                self.send(1, Event::LimitsSet { instance, run, outcome });
+            }
+            Effect::SetLog { instance, numbered, .. } => self.note(&format!("log of {instance}, numbered: {numbered}")),
+            Effect::Close { instance } => {
+                assert!(self.living(&instance).next().is_none(), "{instance} is closed while it lives");
+                self.note(&format!("closed {instance}"));
+                self.sent += 1;
+                self.freeing.insert((self.now + 50 * MILLI, self.sent), instance);
+            }
+            Effect::Report(transition) => {
+                let id = &transition.instance;
+                let shown = if transition.numbered { id.to_string() } else { id.service.to_string() };
+                let (from, to) = (transition.from.as_str(), transition.to.as_str());
+                self.note(&format!("{shown}: {from} -> {to}: {}", transition.reason));
+            }
+            Effect::Announce(step) => self.announced.push(step),
+            Effect::Finished => {
+                let instances: Vec<InstanceId> = self.processes.values().map(|p| p.instance.clone()).collect();
+                let left = instances.iter().find(|id| self.living(id).next().is_some());
+                assert!(left.is_none(), "finished while {left:?} lives");
+                self.finished = true;
+                self.note("finished");
+            }
+        }
+    }
+
+    /// Processes of an instance that a second one must not meet.
+    pub(crate) fn living<'a>(&'a self, instance: &'a InstanceId) -> impl Iterator<Item = &'a Process> {
+        let counts =
+            |process: &&Process| process.main || (process.rest && !self.loosened.contains(&process.instance.service));
+        self.processes.values().filter(move |process| process.instance == *instance).filter(counts)
+    }
+
+    fn spawn(&mut self, instance: InstanceId, run: RunId, definition: &Arc<Definition>) {
+        invariants::one_process_an_instance(self, &instance);
+        self.freeing.retain(|_, id| *id != instance);
+        if !self.open.contains(&instance) && self.open.len() >= self.slots {
+            return self.send(1, Event::SpawnFailed { instance, run, failure: Failure::NoDescriptors });
+        }
+        self.open.insert(instance.clone());
+        let behaviour = self.behaviours.get(&instance.service).copied().unwrap_or(GOOD);
+        if behaviour.start == Start::Fails {
+            let failure = Failure::NoProgram { program: "/bin/serve".to_owned(), searched: String::new() };
+            return self.send(1, Event::SpawnFailed { instance, run, failure });
+        }
+        let process = Process {
+            instance: instance.clone(),
+            definition: definition.clone(),
+            behaviour,
+            main: true,
+            rest: behaviour.leaves,
+            asked: false,
+            hangs: behaviour.start == Start::Hangs,
+            doomed: false,
+        };
+        self.processes.insert(run, process);
+        if behaviour.start == Start::Hangs {
+            return;
+        }
+        // A life of no length: the end is told before the beginning.
+        if let Some(life) = behaviour.life {
+            let (instance, exit) = (instance.clone(), behaviour.exit);
+            self.send(life, Event::Exited { instance, run, exit, leftovers: behaviour.leaves });
+        }
+        let limits = definition.service.limits.clone();
+        self.send(1, Event::Spawned { instance, run, pid: 100 + run.0 as i32, start_ticks: run.0, limits });
+    }
+
+    fn abandon(&mut self, run: RunId) {
+        let Some(process) = self.processes.get_mut(&run) else { return };
+        if !process.hangs {
+            return self.end_main(run, Exit::from_wait_status(9), 1);
+        }
+        (process.main, process.rest) = (false, false);
+        let failure = Failure::SpawnTimeout(std::time::Duration::from_secs(5));
+        let event = Event::SpawnFailed { instance: process.instance.clone(), run, failure };
+        self.send(1, event);
+    }
+
+    fn signal(&mut self, run: RunId, signal: Signal, scope: StopScope) {
+        invariants::no_signal_without_reason(self, run);
+        let Some(process) = self.processes.get_mut(&run) else { return };
+        process.asked = true;
+        let immortal = process.behaviour.immortal;
+        if signal == Signal::KILL && !immortal {
+            let swept = scope != StopScope::Process && std::mem::replace(&mut process.rest, false);
+            if process.main {
+                self.end_main(run, Exit::from_wait_status(9), 1);
+            } else if swept {
+                let instance = process.instance.clone();
+                self.send(1, Event::TreeEmpty { instance, run });
+            }
+        } else if signal == Signal::TERM && process.behaviour.obeys && !immortal {
+            self.end_main(run, Exit::from_wait_status(15), 2);
+        }
+    }
+
+    pub(crate) fn was_asked(&self, run: RunId) -> bool {
+        self.processes.get(&run).is_some_and(|process| process.asked)
+    }
+
+    /// From now on all is well: programs behave, and the kernel lets go of what it held.
+    pub(crate) fn mend(&mut self) {
+        self.behaviours.clear();
+        self.slots = usize::MAX;
+        self.limits_fail = false;
+        let held: Vec<RunId> =
+            self.processes.iter().filter(|(_, process)| process.behaviour.immortal).map(|(run, _)| *run).collect();
+        for run in held {
+            let Some(process) = self.processes.get_mut(&run) else { continue };
+            process.behaviour.immortal = false;
+            if !process.asked {
+                continue;
+            }
+            let had_rest = std::mem::replace(&mut process.rest, false);
+            let instance = process.instance.clone();
+            if process.main && !process.doomed {
+                self.end_main(run, Exit::from_wait_status(9), 0);
+            } else if had_rest {
+                self.send(5, Event::TreeEmpty { instance, run });
+            }
+        }
+    }
+
+    fn note(&mut self, line: &str) {
+        let (seconds, rest) = (self.now / 1_000_000_000, self.now / MILLI % 1000);
+        self.transcript.push(format!("{seconds:3}.{rest:03} {line}"));
+    }
+
+    /// What happened since this was asked last.
+    pub(crate) fn told(&mut self) -> String {
+        std::mem::take(&mut self.transcript).join("\n")
+    }
+}
+
+fn entry(name: &ServiceName, service: Option<Arc<Definition>>) -> Entry {
+    let file = std::path::PathBuf::from(format!("services.d/{name}.toml"));
+    let diagnostics = match service {
+        Some(_) => Vec::new(),
+        None => vec![Diagnostic::error(&file, Code::Syntax, "this is no TOML").help("close the string")],
+    };
+    Entry { file, drop_ins: Vec::new(), kind: Kind::Toml, file_hash: None, service, diagnostics }
+}

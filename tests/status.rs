@@ -1,0 +1,129 @@
+//! What `abide status` shows, situation by situation, and what its files promise.
+
+mod sample;
+
+use abide::model::status::{Desired, State, Status};
+use abide::model::time::Wall;
+use abide::render::status::{Style, nagios, page, span, table};
+use sample::{NOW, flaky, greedy, misspelt, mixed, service, status, workers};
+use std::time::Duration;
+
+const PIPE: Style = Style { color: false, unicode: true, width: None, height: None };
+const WIDE: Style = Style { width: Some(120), ..PIPE };
+
+/// Compares with the file in `golden/status`.
+fn golden(name: &str, text: &str) {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path("golden/status");
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(|| insta::assert_snapshot!(name, text));
+}
+
+#[test]
+fn a_bit_of_everything_is_understood_at_once() {
+    golden("mixed-120", &table(&mixed(), NOW, &WIDE));
+    golden("mixed-80", &table(&mixed(), NOW, &Style { width: Some(80), ..PIPE }));
+    golden("mixed-50", &table(&mixed(), NOW, &Style { width: Some(50), unicode: false, ..PIPE }));
+    golden("mixed-pipe", &table(&mixed(), NOW, &PIPE));
+    golden("mixed-colour", &table(&mixed(), NOW, &Style { color: true, ..WIDE }));
+}
+
+#[test]
+fn a_calm_machine_has_a_calm_table() {
+    golden("calm", &table(&status(vec![service("clock", State::Running), workers("worker", 2)]), NOW, &WIDE));
+    golden("nothing", &table(&status(Vec::new()), NOW, &WIDE));
+}
+
+fn long() -> Status {
+    let mut services: Vec<_> = (0..30).map(|n| service(&format!("app-{n:02}"), State::Running)).collect();
+    services.extend([flaky(), misspelt()]);
+    status(services)
+}
+
+#[test]
+fn in_a_long_table_what_needs_attention_stands_next_to_the_summary() {
+    golden("long", &table(&long(), NOW, &WIDE));
+}
+
+#[test]
+fn a_watched_screen_is_filled_and_begins_with_what_needs_attention() {
+    let text = table(&long(), NOW, &Style { height: Some(16), ..WIDE });
+    assert!(text.lines().count() < 16, "{text}");
+    golden("watched", &text);
+    for height in 0..60 {
+        for width in [40, 80, 120] {
+            let style = Style { height: Some(height), width: Some(width), ..PIPE };
+            assert!(table(&mixed(), NOW, &style).lines().count() <= height);
+        }
+    }
+}
+
+#[test]
+fn one_service_has_a_page_with_everything_known() {
+    golden("page-web", &page(&misspelt(), NOW, &WIDE));
+    golden("page-flaky", &page(&flaky(), NOW, &WIDE));
+    golden("page-worker", &page(&workers("worker", 2), NOW, &WIDE));
+}
+
+#[test]
+fn nagios_gets_one_line_and_the_code_it_expects() {
+    let mut web = service("web", State::Failed);
+    web.instances[0].last_exit = Some(sample::exit(1, 12, 5));
+    web.instances[0].restarts = 7;
+    let mut other = misspelt();
+    other.instances[0].restarts = 0;
+    let line = nagios(&status(vec![web, other, service("db", State::Running)]), true, NOW);
+    let expected = "ABIDE CRITICAL: web failed (exit 1, 12s ago); 1 config error | desired=3 ready=2 restarts=7c";
+    assert_eq!(line, (2, expected.to_owned()));
+    let (code, line) = nagios(&status(vec![service("db", State::Running)]), true, NOW);
+    assert_eq!((code, line.as_str()), (0, "ABIDE OK: 1 as desired | desired=1 ready=1 restarts=0c"));
+    assert_eq!(nagios(&status(vec![misspelt()]), true, NOW).0, 1);
+    assert_eq!(nagios(&mixed(), true, NOW).0, 2);
+    assert_eq!(nagios(&status(vec![greedy()]), true, NOW).0, 2);
+}
+
+#[test]
+fn what_stands_in_files_cannot_drive_a_terminal() {
+    let mut web = misspelt();
+    web.errors[0].message = "bad \x1b[2J\u{9b}31m key".into();
+    web.description = Some("\x1b]0;owned\x07".into());
+    let all = status(vec![web.clone()]);
+    for text in [table(&all, NOW, &WIDE), page(&web, NOW, &WIDE)] {
+        assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "{text:?}");
+    }
+}
+
+#[test]
+fn no_width_makes_it_panic() {
+    for width in 0..200 {
+        let style = Style { width: Some(width), height: Some(width / 4), ..PIPE };
+        table(&mixed(), Wall(i64::MAX), &style);
+        page(&misspelt(), Wall(i64::MIN), &style);
+    }
+}
+
+#[test]
+fn spans_have_at_most_two_units() {
+    let text = |seconds| span(Duration::from_secs(seconds));
+    assert_eq!(span(Duration::from_millis(340)), "340ms");
+    assert_eq!([text(1), text(59), text(60), text(192)], ["1s", "59s", "1m00s", "3m12s"]);
+    assert_eq!([text(3_600), text(7_500), text(86_399), text(356_400)], ["1h00m", "2h05m", "23h59m", "4d03h"]);
+}
+
+#[test]
+fn a_real_snapshot_fits_its_schema() {
+    let schema: serde_json::Value = serde_json::from_str(&abide::cli::schema::status_schema()).expect("JSON");
+    let validator = jsonschema::validator_for(&schema).expect("a schema");
+    let mut all = mixed();
+    let mut stopped = service("down", State::Stopped);
+    stopped.desired = Desired::Stopped;
+    stopped.instances.clear();
+    all.services.push(stopped);
+    let value = serde_json::to_value(&all).expect("serialises");
+    let errors: Vec<String> = validator.iter_errors(&value).map(|error| error.to_string()).collect();
+    assert!(errors.is_empty(), "{errors:#?}");
+    let mut wrong = value;
+    wrong["services"][0]["state"] = "dancing".into();
+    assert!(!validator.is_valid(&wrong));
+}
