@@ -98,11 +98,19 @@ impl Instance {
         }
     }
 
+    /// What the process left behind is gone, or let be.
+    pub(super) fn swept(&mut self, then: Rest, turn: &mut Turn) {
+        self.rest(then, self.cause.clone(), None, turn);
+    }
+
     /// Nothing of the run is left. What is wanted decides how it goes on.
     pub(super) fn rest(&mut self, rest: Rest, why: Words, exit: Option<Exit>, turn: &mut Turn) {
         let now = turn.now.mono;
         match rest {
-            _ if !self.want => self.enter(Phase::Resting(Rest::Down), why, exit, turn),
+            _ if !self.want => {
+                let why = exit.map_or_else(|| self.cause.clone(), |exit| exit.to_string().into());
+                self.enter(Phase::Resting(Rest::Down), why, exit, turn);
+            }
             Rest::Down => self.start(self.cause.clone(), exit, turn),
             Rest::Backoff(at) if at <= now => self.start(why, exit, turn),
             _ => self.enter(Phase::Resting(rest), why, exit, turn),

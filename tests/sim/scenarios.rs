@@ -94,6 +94,76 @@ fn a_broken_edit_harms_nothing_and_is_taken_up_once_mended() {
 }
 
 #[test]
+fn the_status_tells_all_of_this_and_nothing_that_goes_without_saying() {
+    let mut world = world_with(GOOD, Service { limits: open_files(4096), ..service("web") });
+    world.pass(3000);
+    world.behaviours.insert(name("web"), Behaviour { start: Start::Fails, ..GOOD });
+    world.crash("web", Exit::from_wait_status(11));
+    world.break_file("web");
+    world.pass(10);
+    let mut status = world.fragments[&name("web")].clone();
+    (status.desired_hash, status.accepted_hash) = (None, None);
+    let json = serde_json::to_string_pretty(&status).expect("plain values");
+    insta::assert_snapshot!(json, @r#"
+    {
+      "name": "web",
+      "source": {
+        "file": "services.d/web.toml",
+        "kind": "toml"
+      },
+      "generation": 2,
+      "observed_generation": 2,
+      "desired": "running",
+      "state": "backoff",
+      "as_desired": false,
+      "conditions": [
+        {
+          "type": "ConfigValid",
+          "status": "false",
+          "reason": "Syntax",
+          "since": "2026-11-22T15:06:43.000Z",
+          "observed_generation": 2,
+          "message": "this is no TOML"
+        }
+      ],
+      "errors": [
+        {
+          "file": "services.d/web.toml",
+          "code": "syntax",
+          "message": "this is no TOML",
+          "hint": "close the string",
+          "first_seen": "2026-11-22T15:06:43.000Z"
+        }
+      ],
+      "instances": [
+        {
+          "id": 0,
+          "state": "backoff",
+          "reason": "/bin/serve does not exist, next attempt in 0.5 s",
+          "in_sync": false,
+          "restarts": 1,
+          "restarts_by": {
+            "signal": 1
+          },
+          "next_attempt_at": "2026-11-22T15:06:43.501Z",
+          "attempt": 1,
+          "last_exit": {
+            "at": "2026-11-22T15:06:43.000Z",
+            "kind": "signal",
+            "signal": "SIGSEGV",
+            "asked": false,
+            "ran_ms": 2999
+          },
+          "log": {
+            "path": "web@0/false"
+          }
+        }
+      ]
+    }
+    "#);
+}
+
+#[test]
 fn a_new_file_that_is_bad_starts_nothing_and_is_forgotten_when_it_goes() {
     let mut world = World::new();
     world.break_file("web");
