@@ -294,7 +294,8 @@ impl Instance {
         turn.unanswered = turn.unanswered + starts(phase) - starts(self.phase);
         self.phase = phase;
         self.why = why;
-        if from != self.state() {
+        // From starting to starting is news too: the one before came to nothing.
+        if from != self.state() || from == State::Starting {
             self.report(from, exit, turn);
         }
         if exit.is_some() {

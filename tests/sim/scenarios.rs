@@ -208,6 +208,42 @@ fn what_a_crash_leaves_behind_is_ended_before_the_next_attempt() {
 }
 
 #[test]
+fn an_edit_is_a_new_chance_while_leftovers_are_ended_and_while_a_start_is_under_way() {
+    let mut world = world_with(Behaviour { leaves: true, immortal: true, ..GOOD }, running("web", "/bin/a"));
+    world.pass(10);
+    world.crash("web", Exit::Code(3));
+    world.pass(1);
+    assert_eq!(state(&world, "web"), State::Stopping);
+    world.write(running("web", "/bin/b"));
+    world.behaviours.insert(name("web"), Behaviour { start: Start::Hangs, ..GOOD });
+    world.pass(1);
+    world.told();
+    world.free_the_unkillable();
+    world.pass(100);
+    assert_eq!(state(&world, "web"), State::Starting);
+    world.write(running("web", "/bin/c"));
+    world.behaviours.insert(name("web"), GOOD);
+    world.pass(5000);
+    assert_eq!(world.fragments[&name("web")].instances[0].attempt, 0);
+    insta::assert_snapshot!(world.told(), @r"
+    0.017 web: stopping -> starting: command changed
+    5.018 web: starting -> starting: was not executing after 5 s and was killed; command changed
+    5.019 web: starting -> running: started
+    ");
+}
+
+#[test]
+fn dropped_output_stands_in_the_status() {
+    let mut world = world_with(GOOD, service("web"));
+    world.pass(10);
+    let instance = abide::model::name::InstanceId::new(name("web"), 0);
+    world.deliver(Event::LogDropped { instance, bytes: 4096, lines: 7 });
+    let status = &world.fragments[&name("web")];
+    assert_eq!(status.conditions[0].kind, ConditionKind::LogsFlowing);
+    assert_eq!(status.instances[0].log.as_ref().map(|log| log.dropped_lines), Some(7));
+}
+
+#[test]
 fn what_cannot_be_killed_never_gets_a_second_copy() {
     let mut world = world_with(Behaviour { immortal: true, ..GOOD }, running("web", "/bin/a"));
     world.pass(10);
