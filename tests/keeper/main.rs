@@ -46,7 +46,7 @@ fn as_role() {
             let ends = role::enter_supervisor().unwrap();
             let scenario = std::env::var(SCENARIO).unwrap();
             let code = lives::scenario(&scenario, &place, &ends).unwrap_or_else(|| {
-                spawns::scenario(&scenario, stage::Stage::new(&place, ends));
+                spawns::scenario(&scenario, &stage::Stage::new(&place, ends));
                 0
             });
             std::process::exit(code);
