@@ -1,3 +1,5 @@
-//! The binary `abide`.
+//! The binary `abide`: turns an outcome into an exit code.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    abide::cli::main(std::env::args_os()).into()
+}

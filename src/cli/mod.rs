@@ -1,4 +1,73 @@
 //! The command line.
+//!
+//! One file a command; `args.rs` has every option once, `exit.rs` every exit code. Prints through
+//! [`say`], since `println!` panics when nobody reads.
 
+pub mod args;
+mod check;
+pub mod exit;
+mod plan;
+mod read;
+mod run;
 pub mod schema;
 pub mod status;
+
+use args::{Cli, Command};
+use clap::Parser;
+use std::ffi::OsString;
+use std::io::Write;
+
+/// Runs the command that `arguments` (the program's name first) ask for; the exit code.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let cli = match Cli::try_parse_from(&arguments) {
+        Ok(cli) => cli,
+        Err(error) => return refuse(&error, &arguments),
+    };
+    match cli.command {
+        Command::Run(args) => run::run(args, &arguments),
+        Command::RoleSupervisor(args) => run::supervisor(args),
+        Command::RoleLogger(args) => run::logger(args),
+        Command::Check(args) => check::run(args),
+        Command::Plan(args) => plan::run(args),
+        Command::Status(args) => status(args),
+        Command::Schema(args) => schema::run(&args),
+    }
+}
+
+fn status(args: args::StatusCommand) -> u8 {
+    let unknown = if args.status.nagios { exit::NO_DAEMON } else { exit::USAGE };
+    match run::places(args.places.into()) {
+        Ok(places) => status::run(&args.status, &places.runtime, Some(&places.lock())),
+        Err(error) => complain(&error, unknown),
+    }
+}
+
+/// clap's own messages, with the exit codes of the contract.
+fn refuse(error: &clap::Error, arguments: &[OsString]) -> u8 {
+    // Nothing sensible can be done when even this cannot be printed.
+    let _ = error.print();
+    match error.exit_code() {
+        0 => exit::OK,
+        _ if arguments.iter().any(|argument| argument == "--nagios") => exit::NO_DAEMON,
+        _ => exit::USAGE,
+    }
+}
+
+/// An error and its causes as one sentence on stderr; gives `code` back.
+pub(crate) fn complain(error: &dyn std::error::Error, code: u8) -> u8 {
+    let mut sentence = format!("abide: {error}");
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        sentence.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    let _ = writeln!(std::io::stderr(), "{sentence}");
+    code
+}
+
+/// Prints to stdout. A reader that has gone is no error.
+pub(crate) fn say(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}

@@ -16,3 +16,15 @@ pub struct SchemaArgs {
     #[arg(long)]
     pub status: bool,
 }
+
+/// Prints the schema that is asked for.
+pub fn run(args: &SchemaArgs) -> u8 {
+    let schema = if args.status { status_schema() } else { service_schema() };
+    super::say(&schema);
+    super::exit::OK
+}
+
+/// The JSON Schema (draft 7) of the service file, pretty, ending in a newline.
+pub fn service_schema() -> String {
+    format!("{:#}\n", crate::source::toml::shape::schema())
+}

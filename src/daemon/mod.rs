@@ -1,4 +1,12 @@
 //! The loop: gathers events, lets `decide` decide, performs effects, publishes.
+//!
+//! The only room that knows tokio. [`run`] boots, turns until told to stop, and leaves.
 
+mod boot;
+pub mod paths;
 pub mod publish;
+mod report;
 pub mod trace;
+mod turn;
+
+pub use boot::run;

@@ -148,6 +148,11 @@ impl Publisher {
         }
     }
 
+    /// All but the services, as last set and written.
+    pub fn envelope(&self) -> &Envelope {
+        &self.envelope
+    }
+
     /// All but the services, to be changed in place; leads to a write. What each write fills in
     /// (number, times, heartbeat, `truncated`) is to be left alone.
     pub fn envelope_mut(&mut self) -> &mut Envelope {

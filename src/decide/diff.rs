@@ -49,7 +49,13 @@ pub fn diff(old: &Service, new: &Service, powers: &Powers) -> Vec<Change> {
     found.field("enabled", *enabled, new.enabled, |on| on.to_string(), Price::Live);
     found.field("instances", *instances, new.instances, |n| n.to_string(), Price::Live);
     diff_run(&mut found, run, &new.run);
-    found.field("run", *content, new.content, |digest| digest.map_or_else(String::new, |d| d.to_string()), Price::Restart);
+    found.field(
+        "run",
+        *content,
+        new.content,
+        |digest| digest.map_or_else(String::new, |d| d.to_string()),
+        Price::Restart,
+    );
     found.texts("directory", Some(directory.clone()), Some(new.directory.clone()), Price::Restart);
     diff_identity(&mut found, identity, &new.identity);
     found.field("umask", *umask, new.umask, |mask| format!("{mask:04o}"), Price::Restart);

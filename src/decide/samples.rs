@@ -15,6 +15,7 @@ pub(super) fn service(name: &str) -> Service {
         description: None,
         enabled: true,
         instances: 1,
+        content: None,
         run: Run::Command(vec!["/bin/serve".to_owned()]),
         directory: "/".to_owned(),
         identity: Identity { uid: 1000, gid: 1000, groups: Vec::new(), change: false, user: "me".to_owned() },

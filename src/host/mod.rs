@@ -2,9 +2,11 @@
 
 pub mod clock;
 pub mod limits;
+pub mod line;
+pub mod perform;
 pub mod pipe;
 pub mod proc;
+mod seat;
 pub mod spawn;
 pub mod sys;
 pub mod tree;
-pub mod sys;

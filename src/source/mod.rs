@@ -27,7 +27,8 @@ pub mod worker;
 
 use crate::model::limits::Ceilings;
 use crate::model::service::Environment;
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
 /// One file, opened once and read whole; everything said about it comes from that one opening.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,4 +76,30 @@ pub struct Surroundings {
     /// Whether to look at the machine (program, directory, environment files, limits); false reads
     /// the text alone, as for the old side of a plan.
     pub preflight: bool,
+}
+
+/// Variables that belong to whoever supervises abide itself and are no business of services.
+const OURS: [&str; 6] =
+    ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"];
+
+/// The surroundings of this process. `is_init`: whether its keeper is PID 1.
+pub fn surroundings(ceilings: Ceilings, is_init: bool, preflight: bool) -> Surroundings {
+    let named = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+    let environment =
+        std::env::vars_os().filter_map(named).filter(|(name, _)| !OURS.contains(&name.as_str())).collect();
+    let uid = nix::unistd::geteuid().as_raw();
+    Surroundings { ceilings, environment, uid, is_init, preflight }
+}
+
+/// Where `abide.toml` lies, or would: as named, else beside the first watched directory as given.
+pub fn config_path(named: Option<&Path>, first: &Path) -> PathBuf {
+    if let Some(named) = named {
+        return named.to_owned();
+    }
+    let absolute = std::path::absolute(first).unwrap_or_else(|_| first.to_owned());
+    match (first.parent(), absolute.parent()) {
+        (Some(parent), _) if !parent.as_os_str().is_empty() => parent.join("abide.toml"),
+        (_, Some(parent)) if first.as_os_str() == "." => parent.join("abide.toml"),
+        _ => "abide.toml".into(),
+    }
 }

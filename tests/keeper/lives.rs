@@ -57,7 +57,11 @@ pub fn scenario(name: &str, place: &Path, ends: &SupervisorEnds) -> Option<i32> 
 
 /// A scenario on the stage: starts services, says their pids, and then `end`s.
 fn with_services(stage: &Stage, end: impl FnOnce()) {
-    let services = [command(&["sleep", "300"]), script("trap '' TERM HUP; sleep 300 & wait; wait; wait"), script("sleep 301 & exit 0")];
+    let services = [
+        command(&["sleep", "300"]),
+        script("trap '' TERM HUP; sleep 300 & wait; wait; wait"),
+        script("sleep 301 & exit 0"),
+    ];
     let mut pids = Vec::new();
     for (slot, service) in (1..).zip(services) {
         pids.push(stage.spawn(slot, slot as u64, service).result.unwrap().pid);
@@ -73,8 +77,10 @@ pub fn crash(stage: &Stage) {
 }
 
 pub fn linger(stage: &Stage) {
-    with_services(stage, || loop {
-        nix::unistd::pause();
+    with_services(stage, || {
+        loop {
+            nix::unistd::pause();
+        }
     });
 }
 

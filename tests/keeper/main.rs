@@ -105,7 +105,9 @@ impl Kept {
 
     /// Waits for a file that a scenario writes, and reads it.
     pub fn word(&self, name: &str) -> String {
-        wait_for(name, || std::fs::read_to_string(self.place.path().join(name)).ok().filter(|text| text.ends_with('\n')))
+        wait_for(name, || {
+            std::fs::read_to_string(self.place.path().join(name)).ok().filter(|text| text.ends_with('\n'))
+        })
     }
 }
 

@@ -1,0 +1,97 @@
+//! `abide check`: every error of the files, without a daemon.
+
+use super::args::{CheckArgs, Format};
+use super::run::places;
+use super::{complain, exit, say};
+use crate::daemon::paths::Places;
+use crate::model::diagnostic::Diagnostic;
+use crate::model::limits::Ceilings;
+use crate::model::status::{AbideState, Status};
+use crate::render::diagnostic;
+use crate::source;
+use crate::source::once::ReadAll;
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+/// Checks files and directories; exit 0 when there is no error.
+pub(super) fn run(args: CheckArgs) -> u8 {
+    let format = args.format.format();
+    let places = match places(args.places.into()) {
+        Ok(places) => places,
+        Err(error) => return complain(&error, exit::ERRORS),
+    };
+    let (ceilings, measured) = match ceilings(&places, &args.paths) {
+        Ok(found) => found,
+        Err(error) => return complain(&error, exit::ERRORS),
+    };
+    let around = source::surroundings(ceilings, false, true);
+    let reading = super::read::read(&args.paths, places.config.as_deref(), &around);
+    let findings = findings(&reading);
+    match format {
+        Format::Text => text(&reading, &findings, &measured),
+        Format::Json => say(&diagnostic::json(&findings)),
+        Format::Github => say(&diagnostic::github(&findings)),
+    }
+    if findings.iter().any(Diagnostic::is_error) { exit::ERRORS } else { exit::OK }
+}
+
+fn findings(reading: &ReadAll) -> Vec<Diagnostic> {
+    let of_services = reading.entries.iter().flat_map(|(_, entry)| &entry.diagnostics);
+    let mut all: Vec<Diagnostic> = reading.problems.iter().chain(of_services).cloned().collect();
+    // One finding in [defaults] is a finding of every service; it is said once.
+    let mut seen = std::collections::HashSet::new();
+    all.retain(|finding| {
+        seen.insert((finding.file.clone(), finding.place.clone().map(|p| (p.line, p.column)), finding.message.clone()))
+    });
+    all
+}
+
+fn text(reading: &ReadAll, findings: &[Diagnostic], measured: &str) {
+    say(&diagnostic::text(findings, std::io::stdout().is_terminal()));
+    let errors = findings.iter().filter(|finding| finding.is_error()).count();
+    let count = |n: usize, one: &str, many: &str| format!("{n} {}", if n == 1 { one } else { many });
+    let mut summary = count(reading.entries.len(), "service", "services");
+    summary.push_str(", ");
+    summary.push_str(&count(errors, "error", "errors"));
+    let warnings = findings.len() - errors;
+    if warnings > 0 {
+        summary.push_str(", ");
+        summary.push_str(&count(warnings, "warning", "warnings"));
+    }
+    let _ = writeln!(std::io::stderr(), "{summary}; {measured}");
+}
+
+/// What limits can be had: of the supervisor that runs on one of these directories, else of this
+/// process; and which it was, in words.
+fn ceilings(places: &Places, paths: &[PathBuf]) -> std::io::Result<(Ceilings, String)> {
+    if let Some((pid, directory)) = supervisor_of(places, paths)
+        && let Ok(ceilings) = crate::host::limits::ceilings_of(Some(pid))
+    {
+        return Ok((ceilings, format!("limits measured against the supervisor that runs on {directory} (pid {pid})")));
+    }
+    let ceilings = crate::host::limits::ceilings_of(None)?;
+    Ok((ceilings, "no supervisor runs on it: limits measured against this process".to_owned()))
+}
+
+/// The pid of the living supervisor that watches one of `paths`, or the directory of one.
+fn supervisor_of(places: &Places, paths: &[PathBuf]) -> Option<(i32, String)> {
+    let snapshot = std::fs::read(places.runtime.join("status.json")).ok()?;
+    let status: Status = serde_json::from_slice(&snapshot).ok()?;
+    if status.abide.state == AbideState::Stopped {
+        return None;
+    }
+    let asked: Vec<PathBuf> = paths.iter().filter_map(|path| directory_of(path)).collect();
+    let watched = status.sources.iter().find(|source| {
+        let resolved = source.resolved.as_ref().map(PathBuf::from);
+        resolved.is_some_and(|resolved| asked.contains(&resolved))
+    })?;
+    let pid = status.abide.supervisor_pid;
+    // The snapshot of a supervisor that was killed names a pid that may be anybody's by now.
+    let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
+    (name.trim_end() == "abide").then(|| (pid, watched.path.clone()))
+}
+
+fn directory_of(path: &Path) -> Option<PathBuf> {
+    let resolved = std::fs::canonicalize(path).ok()?;
+    if resolved.is_dir() { Some(resolved) } else { resolved.parent().map(Path::to_owned) }
+}

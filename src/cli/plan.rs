@@ -1,0 +1,62 @@
+//! `abide plan NEW --from OLD`: what would change, offline.
+
+use super::args::{Format, PlanArgs};
+use super::run::places;
+use super::{complain, exit, say};
+use crate::decide::diff::Powers;
+use crate::decide::plan::plan;
+use crate::host::limits::ceilings_of;
+use crate::model::diagnostic::Diagnostic;
+use crate::model::name::ServiceName;
+use crate::model::service::Service;
+use crate::render;
+use crate::source;
+use crate::source::once::ReadAll;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{IsTerminal, Write};
+use std::path::Path;
+
+/// Compares two directories; exit 0 when nothing would change, 2 when something would.
+pub(super) fn run(args: PlanArgs) -> u8 {
+    let format = args.format.format();
+    let places = match places(args.places.into()) {
+        Ok(places) => places,
+        Err(error) => return complain(&error, exit::ERRORS),
+    };
+    let ceilings = match ceilings_of(None) {
+        Ok(ceilings) => ceilings,
+        Err(error) => return complain(&error, exit::ERRORS),
+    };
+    let powers = Powers { may_raise: ceilings.may_raise, uid: ceilings.uid };
+    // The machine may differ from the one that the files are for: only their text counts.
+    let around = source::surroundings(ceilings, false, false);
+    let read = |directory: &Path| super::read::read(&[directory.to_owned()], places.config.as_deref(), &around);
+    let (old, new) = (read(&args.from), read(&args.new));
+    let findings: Vec<Diagnostic> = [&old, &new].into_iter().flat_map(errors).collect();
+    if !findings.is_empty() {
+        let _ = std::io::stderr()
+            .write_all(render::diagnostic::text(&findings, std::io::stderr().is_terminal()).as_bytes());
+    }
+    let (old, new) = (services(&old), services(&new));
+    let names: BTreeSet<&ServiceName> = old.keys().chain(new.keys()).copied().collect();
+    let plan = plan(|name| old.get(name).copied(), |name| new.get(name).copied(), names, &powers);
+    match format {
+        Format::Text => say(&render::plan::text(&plan, std::io::stdout().is_terminal())),
+        Format::Json => say(&(render::plan::json(&plan) + "\n")),
+        Format::Github => say(&render::plan::text(&plan, false)),
+    }
+    match (findings.is_empty(), plan.is_empty()) {
+        (false, _) => exit::ERRORS,
+        (true, true) => exit::OK,
+        (true, false) => exit::CHANGES,
+    }
+}
+
+fn errors(reading: &ReadAll) -> impl Iterator<Item = Diagnostic> {
+    let of_services = reading.entries.iter().flat_map(|(_, entry)| &entry.diagnostics);
+    reading.problems.iter().chain(of_services).filter(|finding| finding.is_error()).cloned()
+}
+
+fn services(reading: &ReadAll) -> BTreeMap<&ServiceName, &Service> {
+    reading.entries.iter().filter_map(|(name, entry)| Some((name, &entry.service.as_ref()?.service))).collect()
+}

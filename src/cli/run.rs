@@ -1,0 +1,55 @@
+//! `abide run`: settles the locations and becomes the keeper; the roles that the keeper starts
+//! come in by the same door.
+
+use super::args::RunArgs;
+use super::{complain, exit};
+use crate::daemon::paths::{PathError, Places, Wishes};
+use crate::keeper::role;
+use crate::{daemon, keeper, logger};
+use std::ffi::OsString;
+use std::io::IsTerminal;
+
+/// The locations for the user who runs this process.
+pub(super) fn places(wishes: Wishes) -> Result<Places, PathError> {
+    let uid = nix::unistd::geteuid().as_raw();
+    Places::resolve(wishes, uid, |name| std::env::var(name).ok())
+}
+
+/// `abide run`, which ends when all services have.
+pub(super) fn run(args: RunArgs, arguments: &[OsString]) -> u8 {
+    let uid = nix::unistd::geteuid().as_raw();
+    let places = match places(args.places.into()) {
+        Ok(places) => places,
+        Err(error) => return complain(&error, exit::ERRORS),
+    };
+    if let Err(error) = places.make(uid) {
+        return complain(&error, exit::ERRORS);
+    }
+    let after_command = arguments.iter().position(|argument| argument == "run").map_or(2, |at| at + 1);
+    let setup = keeper::Setup {
+        directory: places.table.clone(),
+        arguments: arguments[after_command.min(arguments.len())..].to_vec(),
+        terminal: std::io::stdin().is_terminal() || std::io::stderr().is_terminal(),
+        program: None,
+    };
+    u8::try_from(keeper::run(&setup)).unwrap_or(exit::ERRORS)
+}
+
+/// The supervisor, a child of the keeper.
+pub(super) fn supervisor(args: RunArgs) -> u8 {
+    match places(args.places.into()) {
+        Ok(places) => daemon::run(&places, args.directories),
+        Err(error) => complain(&error, exit::ERRORS),
+    }
+}
+
+/// The logger, a child of the keeper.
+pub(super) fn logger(args: RunArgs) -> u8 {
+    match places(args.places.into()) {
+        Ok(places) => match role::enter_logger() {
+            Ok(ends) => u8::try_from(logger::run(ends.supervisor, &places.pipes())).unwrap_or(exit::ERRORS),
+            Err(error) => complain(&error, exit::ERRORS),
+        },
+        Err(error) => complain(&error, exit::ERRORS),
+    }
+}

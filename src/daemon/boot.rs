@@ -1,0 +1,221 @@
+//! The one way up: descriptors from the keeper, `abide.toml`, own log, threads; then the loop.
+
+use super::paths::{Places, boot_id};
+use super::publish::{PublishPolicy, Publisher};
+use super::trace;
+use super::turn::{self, Letter, Supervisor};
+use crate::decide::diff::Powers;
+use crate::decide::fleet::Fleet;
+use crate::host::line::Logger;
+use crate::host::perform::{Host, Parts};
+use crate::host::pipe::Pipes;
+use crate::host::spawn::Spawner;
+use crate::host::{clock, limits};
+use crate::keeper::role::{self, NoRole, SupervisorEnds};
+use crate::model::diagnostic::Diagnostic;
+use crate::model::logging::LogPolicy;
+use crate::model::status::{AbideState, AbideStatus, Summary};
+use crate::render;
+use crate::render::prometheus::Detail;
+use crate::render::snapshot::Envelope;
+use crate::source::config::{self, Config, MetricsDetail};
+use crate::source::configuration::{self, Loader, Timing};
+use crate::source::load::load;
+use crate::source::{self, Surroundings, Text, worker};
+use std::io::{self, IsTerminal, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+/// Orderly end.
+const OK: u8 = 0;
+/// Something that nobody foresaw; the keeper takes it for a crash.
+const FAILED: u8 = 1;
+/// `abide.toml` is broken at a first start (`EX_CONFIG` of `sysexits.h`); the keeper passes it on.
+const CONFIG: u8 = 78;
+
+#[derive(Debug, thiserror::Error)]
+enum BootError {
+    #[error(transparent)]
+    Role(#[from] NoRole),
+    #[error("could not {attempt}")]
+    System {
+        attempt: &'static str,
+        #[source]
+        source: io::Error,
+    },
+}
+
+fn failed(attempt: &'static str) -> impl FnOnce(io::Error) -> BootError {
+    move |source| BootError::System { attempt, source }
+}
+
+/// The supervisor, from its first breath to its last; the exit code tells the keeper what to do.
+pub fn run(places: &Places, directories: Vec<PathBuf>) -> u8 {
+    match supervise(places, directories) {
+        Ok(code) => code,
+        Err(error) => {
+            let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
+            let _ = writeln!(io::stderr(), "abide: {error}{cause}");
+            FAILED
+        }
+    }
+}
+
+fn supervise(places: &Places, directories: Vec<PathBuf>) -> Result<u8, BootError> {
+    let SupervisorEnds { table, keeper, bell, logger } = role::enter_supervisor()?;
+    let ceilings = limits::ceilings_of(None).map_err(failed("read the limits from /proc"))?;
+    let surroundings = source::surroundings(ceilings, nix::unistd::getppid().as_raw() == 1, true);
+    let config_path =
+        source::config_path(places.config.as_deref(), directories.first().map_or(Path::new("."), |first| first));
+    let (config, config_text) = match read_config(&config_path, surroundings.uid) {
+        Ok(read) => read,
+        Err(findings) => return Ok(refuse(&config_path, &findings)),
+    };
+    let pipes = Arc::new(Pipes::new(&places.pipes(), keeper).map_err(failed("open the directory of pipes"))?);
+    let own_log = own_log_pipe(&pipes).map_err(failed("make the pipe of abide's own log"))?;
+    let trace = trace::start(Some(own_log), io::stderr().is_terminal());
+
+    let (letters, inbox) = unbounded_channel();
+    let outcomes = letters.clone();
+    let done = move |outcome| drop(outcomes.send(Letter::Spawned(outcome)));
+    let spawner = Spawner::start(Arc::clone(&table), Arc::clone(&pipes), done).map_err(failed("start a thread"))?;
+    let logger_socket = logger.as_fd().try_clone_to_owned().map_err(failed("copy a descriptor"))?;
+    let policy = LogPolicy { directory: None, max_size: config.log_max_size, max_files: config.log_max_files };
+    let host = Host::new(Parts {
+        table,
+        spawner,
+        pipes,
+        logger: Logger::new(logger_socket),
+        log: places.log.clone(),
+        own_log: policy,
+    });
+    let powers = Powers { may_raise: surroundings.ceilings.may_raise, uid: surroundings.uid };
+    let instance_id = fresh_id();
+    let fleet = Fleet::new(powers, seed(&instance_id));
+    let publisher = Publisher::new(places.runtime.clone(), policy_of(&config), envelope(instance_id));
+    let setup = worker::Setup {
+        directories,
+        config_path,
+        config: Arc::new(config),
+        config_text,
+        state_directory: Some(places.state.clone()),
+        uid: surroundings.uid,
+        loader: loader(surroundings, letters.clone()),
+    };
+    let files = worker::start(setup, move |delta| drop(letters.send(Letter::Delta(delta))))
+        .map_err(failed("start a thread"))?;
+    let mut supervisor = Supervisor { fleet, host, publisher, files, published: u64::MAX, finished: false };
+    let code = turn_until_finished(&mut supervisor, inbox, bell, logger);
+    trace.flush();
+    code
+}
+
+/// What `abide.toml` says and its text, or the defaults where there is none.
+fn read_config(path: &Path, uid: u32) -> Result<(Config, Option<Text>), Vec<Diagnostic>> {
+    let Some(text) = configuration::read_config(path, uid).map_err(|finding| vec![finding])? else {
+        return Ok((Config::default(), None));
+    };
+    match config::parse(&text) {
+        (Some(config), findings) if !findings.iter().any(Diagnostic::is_error) => Ok((config, Some(text))),
+        (_, findings) => Err(findings),
+    }
+}
+
+/// Running without its limits is the very accident that abide exists to prevent.
+fn refuse(path: &Path, findings: &[Diagnostic]) -> u8 {
+    let text = render::diagnostic::text(findings, io::stderr().is_terminal());
+    let advice = format!("abide: {} is broken: mend it, then start abide again", path.display());
+    let _ = writeln!(io::stderr(), "{text}\n{advice}");
+    CONFIG
+}
+
+fn loader(around: Surroundings, letters: UnboundedSender<Letter>) -> Loader<Arc<Config>> {
+    Loader {
+        parse: Box::new(|text| {
+            let (config, findings) = config::parse(text);
+            (config.map(Arc::new), findings)
+        }),
+        load: Box::new(move |config, name, material| load(&around, config, name, material)),
+        timing: |config| Timing { rescan: config.rescan, grace: config.grace },
+        accepted: Box::new(move |config| drop(letters.send(Letter::Config(Arc::clone(config))))),
+    }
+}
+
+fn turn_until_finished(
+    supervisor: &mut Supervisor,
+    inbox: UnboundedReceiver<Letter>,
+    bell: OwnedFd,
+    logger: OwnedFd,
+) -> Result<u8, BootError> {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed("start the loop"))?;
+    runtime.block_on(turn::run(supervisor, inbox, bell, logger)).map_err(failed("wait for events"))?;
+    supervisor.leave();
+    tracing::info!("all services have ended");
+    Ok(OK)
+}
+
+/// Slot 0's pipe, our end: never blocks. A start of a thousand services says a lot at once.
+fn own_log_pipe(pipes: &Pipes) -> io::Result<OwnedFd> {
+    const ROOM: i32 = 1 << 20;
+    pipes.make(0)?;
+    let pipe = pipes.open(0, nix::unistd::geteuid().as_raw())?;
+    let flags = nix::fcntl::OFlag::O_NONBLOCK;
+    nix::fcntl::fcntl(&pipe, nix::fcntl::FcntlArg::F_SETFL(flags))?;
+    // A smaller one only drops more.
+    let _ = nix::fcntl::fcntl(&pipe, nix::fcntl::FcntlArg::F_SETPIPE_SZ(ROOM));
+    Ok(pipe)
+}
+
+/// What `[status]` and `[metrics]` say.
+pub(super) fn policy_of(config: &Config) -> PublishPolicy {
+    let detail = match config.metrics {
+        None => Detail::Auto,
+        Some(MetricsDetail::All) => Detail::All,
+        Some(MetricsDetail::Abnormal) => Detail::Abnormal,
+        Some(MetricsDetail::None) => Detail::None,
+    };
+    let heartbeat = config.heartbeat.unwrap_or_default();
+    PublishPolicy { heartbeat, per_service: config.per_service, detail }
+}
+
+fn envelope(instance_id: String) -> Envelope {
+    let now = clock::now();
+    Envelope {
+        abide: AbideStatus {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: nix::unistd::getppid().as_raw(),
+            supervisor_pid: nix::unistd::getpid().as_raw(),
+            state: AbideState::Running,
+            boot_id: boot_id().unwrap_or_default(),
+            instance_id,
+            started_at: now.wall,
+            adopted: 0,
+            snapshot_seq: 0,
+            written_at: now.wall,
+            monotonic_ns: now.mono.0,
+            heartbeat_interval_ms: 0,
+            truncated: false,
+            notes: Vec::new(),
+        },
+        summary: Summary::default(),
+        generation: 0,
+        observed_generation: 0,
+        sources: Vec::new(),
+        problems: Vec::new(),
+        ignored: Vec::new(),
+        last_apply_success: None,
+    }
+}
+
+/// A new UUID, by the kernel.
+fn fresh_id() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/random/uuid").unwrap_or_default().trim().to_owned()
+}
+
+/// Any number will do: chance only spreads delays.
+fn seed(id: &str) -> u64 {
+    id.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}

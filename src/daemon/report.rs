@@ -1,0 +1,60 @@
+//! What happened, as events of abide's own log: names like transitions, facts as fields.
+
+use crate::decide::fleet::Finding;
+use crate::host::perform::Trouble;
+use crate::model::diagnostic::{Diagnostic, Severity};
+use crate::model::plan::{Action, Step};
+use tracing::{error, info, warn};
+
+/// One step of a plan that is being carried out.
+pub(super) fn step(step: &Step) {
+    let Step { service, action, reason, .. } = step;
+    let service = service.as_str();
+    let action = match action {
+        Action::Nothing => "nothing",
+        Action::Live => "live",
+        Action::Restart => "restart",
+        Action::Start => "start",
+        Action::Stop => "stop",
+    };
+    info!(service, action, reason, "plan");
+}
+
+/// What there is to tell about files.
+pub(super) fn findings(findings: Vec<Finding>) {
+    for finding in findings {
+        match finding {
+            Finding::Mended { service, file } => {
+                let service = service.as_ref().map(|name| name.as_str());
+                info!(service, file = %file.display(), "mended");
+            }
+            Finding::Found(diagnostic) => found(&diagnostic),
+        }
+    }
+}
+
+fn found(diagnostic: &Diagnostic) {
+    let place = diagnostic.place.as_ref();
+    let (line, column) = (place.map(|place| place.line), place.map(|place| place.column));
+    let (code, file) = (diagnostic.code.as_str(), diagnostic.file.display());
+    let (message, help) = (&diagnostic.message, diagnostic.help.as_deref());
+    match diagnostic.severity {
+        Severity::Error => error!(code, %file, line, column, help, "{message}"),
+        Severity::Warning => warn!(code, %file, line, column, help, "{message}"),
+    }
+}
+
+/// What is wrong with the output of services.
+pub(super) fn troubles(troubles: Vec<Trouble>) {
+    for Trouble { instance, message } in troubles {
+        let service = instance.as_ref().map(|instance| instance.service.as_str());
+        let instance = instance.as_ref().map(|instance| instance.index);
+        warn!(service, instance, "{message}");
+    }
+}
+
+/// What abide itself could not do.
+pub(super) fn error(problem: &dyn std::error::Error) {
+    let cause = problem.source().map(ToString::to_string);
+    error!(cause, "{problem}");
+}

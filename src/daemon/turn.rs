@@ -1,0 +1,207 @@
+//! One turn after another: gather, decide, perform, publish.
+
+use super::boot::policy_of;
+use super::publish::Publisher;
+use super::{report, trace};
+use crate::decide::effect::Effect;
+use crate::decide::event::Event;
+use crate::decide::fleet::Fleet;
+use crate::decide::view::Facts;
+use crate::host::clock;
+use crate::host::perform::Host;
+use crate::host::spawn::Outcome;
+use crate::model::desired::Delta;
+use crate::model::status::AbideState;
+use crate::model::time::{Mono, Now};
+use crate::source::config::Config;
+use crate::source::worker;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::time::{Instant, sleep_until};
+
+/// What comes from the threads.
+#[derive(Debug)]
+pub(super) enum Letter {
+    /// The files thread: the desired state changed.
+    Delta(Delta),
+    /// The files thread: `abide.toml` was accepted.
+    Config(Arc<Config>),
+    /// A spawn thread: a start succeeded or failed.
+    Spawned(Outcome),
+}
+
+/// The one owner of all state.
+pub(super) struct Supervisor {
+    pub(super) fleet: Fleet,
+    pub(super) host: Host,
+    pub(super) publisher: Publisher,
+    pub(super) files: worker::Handle,
+    /// The generation that the publisher knows.
+    pub(super) published: u64,
+    pub(super) finished: bool,
+}
+
+/// Letters handled in one turn, so that exits and signals are never starved.
+const LETTERS_PER_TURN: usize = 256;
+
+/// Turns until there is nothing left to supervise.
+pub(super) async fn run(
+    supervisor: &mut Supervisor,
+    mut inbox: UnboundedReceiver<Letter>,
+    bell: OwnedFd,
+    logger: OwnedFd,
+) -> io::Result<()> {
+    let bell = watch(bell, Interest::READABLE)?;
+    let logger = watch(logger, Interest::READABLE | Interest::WRITABLE)?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
+    supervisor.settle();
+    while !supervisor.finished {
+        let deadline = supervisor.next_deadline();
+        tokio::select! {
+            biased;
+            _ = terminate.recv() => supervisor.handle(Event::Shutdown),
+            ready = bell.readable() => {
+                silence(bell.as_fd());
+                ready?.clear_ready();
+                supervisor.host.exits();
+            }
+            letter = inbox.recv() => {
+                let mut next = letter;
+                for _ in 0..LETTERS_PER_TURN {
+                    let Some(letter) = next else { break };
+                    supervisor.open(letter);
+                    next = inbox.try_recv().ok();
+                }
+            }
+            ready = logger.readable() => {
+                ready?.clear_ready();
+                supervisor.host.reports();
+            }
+            ready = logger.writable(), if supervisor.host.has_pending() => {
+                ready?.clear_ready();
+                supervisor.host.flush();
+            }
+            _ = hang_up.recv() => supervisor.files.rescan(),
+            () = until(deadline) => supervisor.fleet.handle_timeout(clock::now()),
+        }
+        supervisor.settle();
+    }
+    Ok(())
+}
+
+impl Supervisor {
+    fn handle(&mut self, event: Event) {
+        self.fleet.handle(clock::now(), event);
+    }
+
+    fn open(&mut self, letter: Letter) {
+        match letter {
+            Letter::Delta(delta) => self.handle(Event::Delta(delta)),
+            Letter::Config(config) => self.publisher.set_policy(policy_of(&config)),
+            Letter::Spawned(outcome) => self.host.spawned(outcome),
+        }
+    }
+
+    fn next_deadline(&self) -> Option<Mono> {
+        self.fleet.next_deadline().into_iter().chain(self.publisher.next_deadline()).min()
+    }
+
+    /// Decides and performs until there is nothing left to do, then publishes what changed.
+    fn settle(&mut self) {
+        loop {
+            while let Some(event) = self.host.next_event() {
+                self.handle(event);
+            }
+            let effects = self.fleet.take_effects();
+            if effects.is_empty() {
+                break;
+            }
+            for effect in effects {
+                self.carry_out(effect);
+            }
+        }
+        report::troubles(self.host.take_troubles());
+        report::findings(self.fleet.take_findings());
+        self.publish();
+    }
+
+    fn carry_out(&mut self, effect: Effect) {
+        match effect {
+            Effect::Report(transition) => trace::transition(&transition),
+            Effect::Announce(step) => report::step(&step),
+            Effect::Finished => self.finished = true,
+            effect => self.host.perform(effect),
+        }
+    }
+
+    fn publish(&mut self) {
+        let now = clock::now();
+        let changed = self.fleet.take_changed();
+        if !changed.is_empty() || self.fleet.generation() != self.published {
+            let facts = Facts {
+                now,
+                log_path: &|instance, definition, numbered| self.host.log_path(instance, definition, numbered),
+            };
+            for name in &changed {
+                self.publisher.update(name, self.fleet.service_status(name, &facts).as_ref());
+            }
+            self.published = self.fleet.generation();
+            self.renew_envelope(now);
+        }
+        if let Err(error) = self.publisher.poll(now) {
+            report::error(&error);
+        }
+    }
+
+    /// All of the snapshot but the services.
+    fn renew_envelope(&mut self, now: Now) {
+        let mut envelope = self.publisher.envelope().clone();
+        envelope.summary = self.fleet.summary();
+        envelope.generation = self.fleet.generation();
+        envelope.observed_generation = self.fleet.generation();
+        envelope.sources = self.fleet.sources().to_vec();
+        envelope.problems = self.fleet.problems().to_vec();
+        envelope.ignored = self.fleet.ignored().to_vec();
+        let changed = envelope.generation != self.publisher.envelope().generation;
+        if changed && envelope.summary.config_invalid == 0 && envelope.problems.is_empty() {
+            envelope.last_apply_success = Some(now.wall);
+        }
+        if self.fleet.is_ending() {
+            envelope.abide.state = AbideState::Stopping;
+        }
+        self.publisher.set_envelope(envelope);
+    }
+
+    /// The last word, once nothing is left.
+    pub(super) fn leave(&mut self) {
+        self.renew_envelope(clock::now());
+        if let Err(error) = self.publisher.stop(clock::now()) {
+            report::error(&error);
+        }
+    }
+}
+
+/// Registers a descriptor with the loop.
+#[expect(deprecated, reason = "sound for an `OwnedFd`, whose number stays its own; the successor is `unsafe`")]
+fn watch(descriptor: OwnedFd, interest: Interest) -> io::Result<AsyncFd<OwnedFd>> {
+    AsyncFd::with_interest(descriptor, interest)
+}
+
+/// Sleeps until `deadline`; for ever where there is none.
+async fn until(deadline: Option<Mono>) {
+    match deadline {
+        Some(at) => sleep_until(Instant::now() + at.since(clock::now().mono)).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Empties an eventfd. That it is empty already does no harm.
+fn silence(bell: BorrowedFd<'_>) {
+    let _ = nix::unistd::read(bell, &mut [0; 8]);
+}

@@ -1,0 +1,329 @@
+//! The host: carries out effects and turns what the kernel, the keeper and the logger say into
+//! events. No condition here is policy.
+
+use super::line::Logger;
+use super::pipe::Pipes;
+use super::seat::{Run, Seat, Seats, log_directory};
+use super::spawn::{Order, Outcome, Spawner};
+use super::{limits, tree};
+use crate::decide::effect::Effect;
+use crate::decide::event::{Event, RunId};
+use crate::log::order::{self as logger, Destination};
+use crate::log::rotate::LogFile;
+use crate::model::desired::Definition;
+use crate::model::logging::LogPolicy;
+use crate::model::name::InstanceId;
+use crate::model::outcome::{Exit, Failure};
+use crate::model::policy::StopScope;
+use crate::model::signal::Signal;
+use crate::table::{Notice, SLOTS, Table};
+use std::collections::{HashMap, VecDeque};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Linux, as the loop sees it.
+#[derive(Debug)]
+pub struct Host {
+    table: Arc<Table>,
+    spawner: Spawner,
+    pipes: Arc<Pipes>,
+    logger: Logger,
+    log: PathBuf,
+    own_log: LogPolicy,
+    seats: Seats,
+    /// Slots whose pipe is being emptied for the last time.
+    closing: HashMap<u32, logger::Order>,
+    events: VecDeque<Event>,
+    troubles: Vec<Trouble>,
+}
+
+/// Something about an instance's output that people should hear of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// Whose; `None`: abide's own log.
+    pub instance: Option<InstanceId>,
+    /// What.
+    pub message: String,
+}
+
+/// What a host is made of.
+pub struct Parts {
+    /// The table.
+    pub table: Arc<Table>,
+    /// The spawn threads.
+    pub spawner: Spawner,
+    /// The pipes of all slots.
+    pub pipes: Arc<Pipes>,
+    /// The way to the logger.
+    pub logger: Logger,
+    /// The log directory.
+    pub log: PathBuf,
+    /// How much of abide's own log is kept.
+    pub own_log: LogPolicy,
+}
+
+impl Host {
+    /// A host without any instance. The pipe of slot 0, abide's own log, must exist.
+    pub fn new(parts: Parts) -> Self {
+        let Parts { table, spawner, pipes, logger, log, own_log } = parts;
+        Self {
+            table,
+            spawner,
+            pipes,
+            logger,
+            log,
+            own_log,
+            seats: Seats::new(SLOTS as u32),
+            closing: HashMap::new(),
+            events: VecDeque::new(),
+            troubles: Vec::new(),
+        }
+    }
+
+    /// Carries out one effect. `Report`, `Announce` and `Finished` are the loop's own business.
+    pub fn perform(&mut self, effect: Effect) {
+        match effect {
+            Effect::Spawn { instance, run, definition, numbered } => self.spawn(instance, run, &definition, numbered),
+            Effect::AbandonSpawn { instance, run } => {
+                if let Some(seat) = self.seats.get(&instance) {
+                    self.spawner.abandon(seat.slot as usize, run);
+                }
+            }
+            Effect::Signal { instance, run, signal, scope } => self.signal(&instance, run, signal, scope),
+            Effect::SetLimits { instance, run, limits } => {
+                let Some(seat) = self.seats.get(&instance) else { return };
+                let outcome = limits::set(&self.table, seat.slot as usize, run.0, &limits);
+                self.events.push_back(Event::LimitsSet { instance, run, outcome });
+            }
+            Effect::SetLog { instance, policy, definition, numbered } => {
+                self.set_log(&instance, policy, definition, numbered);
+            }
+            Effect::Close { instance } => self.close(&instance),
+            Effect::Report(_) | Effect::Announce(_) | Effect::Finished => {}
+        }
+    }
+
+    /// The next thing that came to be known.
+    pub fn next_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// What people should hear of, since last asked.
+    pub fn take_troubles(&mut self) -> Vec<Trouble> {
+        std::mem::take(&mut self.troubles)
+    }
+
+    /// The file that takes the output of `instance`.
+    pub fn log_path(&self, instance: &InstanceId, definition: &Definition, numbered: bool) -> Option<String> {
+        let directory = log_directory(&self.log, definition, instance, numbered);
+        directory.join("current").into_os_string().into_string().ok()
+    }
+
+    fn spawn(&mut self, instance: InstanceId, run: RunId, definition: &Arc<Definition>, numbered: bool) {
+        let log = log_directory(&self.log, definition, &instance, numbered);
+        let policy = definition.service.log.clone();
+        if self.seats.get(&instance).is_none() {
+            let empty = |slot| Seat {
+                slot,
+                definition: Arc::clone(definition),
+                log: log.clone(),
+                policy: policy.clone(),
+                attached: false,
+                run: Run::None,
+            };
+            if self.seats.take(&instance, empty).is_none() {
+                let failure = Failure::NoDescriptors;
+                return self.events.push_back(Event::SpawnFailed { instance, run, failure });
+            }
+        }
+        let Some(seat) = self.seats.get_mut(&instance) else { return };
+        seat.definition = Arc::clone(definition);
+        seat.run = Run::Ordered { run, exit: None };
+        self.spawner.order(Order {
+            instance: instance.clone(),
+            slot: seat.slot as usize,
+            run,
+            definition: Arc::clone(definition),
+        });
+    }
+
+    fn signal(&mut self, instance: &InstanceId, run: RunId, signal: Signal, scope: StopScope) {
+        let Some(seat) = self.seats.get(instance).filter(|seat| seat.run.id() == Some(run)) else { return };
+        if let Err(error) = tree::signal(&self.table, seat.slot as usize, run.0, signal, scope) {
+            let message = format!("could not send {signal}: {error}");
+            self.troubles.push(Trouble { instance: Some(instance.clone()), message });
+        }
+    }
+
+    /// What a spawn thread has to say.
+    pub fn spawned(&mut self, outcome: Outcome) {
+        let Outcome { instance, run, result, .. } = outcome;
+        let Some(seat) = self.seats.get_mut(&instance) else { return };
+        if outcome.opened_pipe {
+            seat.attached = true;
+            self.logger.send(&attach(seat, None));
+        }
+        let Run::Ordered { run: ordered, exit } = &seat.run else { return };
+        if *ordered != run {
+            return;
+        }
+        let exit = *exit;
+        match (result, exit) {
+            (Ok(started), exit) => {
+                let (pid, start_ticks, limits) = (started.pid, started.start_ticks, started.limits);
+                seat.run = Run::Living { run };
+                self.events.push_back(Event::Spawned { instance: instance.clone(), run, pid, start_ticks, limits });
+                if let Some(exit) = exit {
+                    self.ended(&instance, run, exit);
+                }
+            }
+            (Err(refused), None) if refused.had_process => {
+                seat.run = Run::Refused { run, failure: refused.failure };
+            }
+            (Err(refused), _) => {
+                seat.run = Run::None;
+                self.events.push_back(Event::SpawnFailed { instance, run, failure: refused.failure });
+            }
+        }
+    }
+
+    /// What the keeper noted in the table; to be called when its bell rang.
+    pub fn exits(&mut self) {
+        for notice in self.table.take_exits() {
+            match notice {
+                Notice::Exited { slot, run, ending, .. } => {
+                    self.exited(slot as u32, RunId(run), Exit::from_wait_status(ending.status));
+                }
+                Notice::Stray { slot } => self.strays(slot as u32),
+            }
+        }
+    }
+
+    fn exited(&mut self, slot: u32, run: RunId, how: Exit) {
+        let Some((instance, seat)) = self.seats.at(slot).filter(|(_, seat)| seat.run.id() == Some(run)) else {
+            return self.table.clear_group(slot as usize);
+        };
+        match &mut seat.run {
+            Run::Ordered { exit, .. } => *exit = Some(how),
+            Run::Refused { failure, .. } => {
+                let failure = failure.clone();
+                seat.run = Run::None;
+                self.table.clear_group(slot as usize);
+                self.events.push_back(Event::SpawnFailed { instance, run, failure });
+            }
+            Run::Living { .. } => self.ended(&instance, run, how),
+            Run::None | Run::Leftovers { .. } => {}
+        }
+    }
+
+    fn ended(&mut self, instance: &InstanceId, run: RunId, exit: Exit) {
+        let Some(seat) = self.seats.get_mut(instance) else { return };
+        let watched = seat.definition.service.stop.scope != StopScope::Process;
+        let slot = seat.slot as usize;
+        let leftovers = watched && tree::has_leftovers(&self.table, slot);
+        seat.run = if leftovers { Run::Leftovers { run } } else { Run::None };
+        if !leftovers {
+            self.table.clear_group(slot);
+        }
+        self.events.push_back(Event::Exited { instance: instance.clone(), run, exit, leftovers });
+    }
+
+    fn strays(&mut self, slot: u32) {
+        let Some((instance, seat)) = self.seats.at(slot) else { return };
+        let Run::Leftovers { run } = seat.run else { return };
+        if !tree::has_leftovers(&self.table, slot as usize) {
+            seat.run = Run::None;
+            self.events.push_back(Event::TreeEmpty { instance, run });
+        }
+    }
+
+    fn set_log(&mut self, instance: &InstanceId, policy: LogPolicy, definition: Arc<Definition>, numbered: bool) {
+        let log = log_directory(&self.log, &definition, instance, numbered);
+        let Some(seat) = self.seats.get_mut(instance) else { return };
+        let moved = (seat.log != log).then(|| std::mem::replace(&mut seat.log, log));
+        seat.definition = definition;
+        seat.policy = policy;
+        if seat.attached {
+            let order = attach(seat, moved.as_deref());
+            self.logger.send(&order);
+        }
+    }
+
+    fn close(&mut self, instance: &InstanceId) {
+        let Some(seat) = self.seats.leave(instance) else { return };
+        if !seat.attached {
+            return self.seats.free(seat.slot);
+        }
+        let order = logger::Order::Detach { slot: seat.slot };
+        self.logger.send(&order);
+        self.closing.insert(seat.slot, order);
+    }
+
+    /// What the logger has to say; to be called when its socket is readable.
+    pub fn reports(&mut self) {
+        while let Some(report) = self.logger.receive() {
+            match report {
+                logger::Report::Hello => self.brief_logger(),
+                logger::Report::Detached { slot } => self.detached(slot),
+                logger::Report::Dropped { slot, bytes, lines } => {
+                    if let Some((instance, _)) = self.seats.at(slot) {
+                        self.events.push_back(Event::LogDropped { instance, bytes, lines });
+                    }
+                }
+                logger::Report::Trouble { slot, message } => {
+                    let instance = self.seats.at(slot).map(|(instance, _)| instance);
+                    let message = message.unwrap_or_else(|| "output is written again".to_owned());
+                    self.troubles.push(Trouble { instance, message });
+                }
+            }
+        }
+    }
+
+    /// A new logger knows nothing.
+    fn brief_logger(&mut self) {
+        self.logger.forget();
+        self.logger.send(&own_log(&self.log, &self.own_log));
+        for seat in self.seats.all().filter(|seat| seat.attached) {
+            self.logger.send(&attach(seat, None));
+        }
+        for order in self.closing.values() {
+            self.logger.send(order);
+        }
+    }
+
+    fn detached(&mut self, slot: u32) {
+        if self.closing.remove(&slot).is_none() {
+            return;
+        }
+        // A grandchild may still hold the old pipe: the next tenant of the slot gets a new one.
+        if let Err(error) = self.pipes.release(slot as usize) {
+            let message = format!("could not give up the pipe of slot {slot}: {error}");
+            self.troubles.push(Trouble { instance: None, message });
+        }
+        self.seats.free(slot);
+    }
+
+    /// Whether the logger has still to be told something that its socket had no room for.
+    pub fn has_pending(&self) -> bool {
+        self.logger.has_pending()
+    }
+
+    /// Tells it, as far as there is room.
+    pub fn flush(&mut self) {
+        self.logger.flush();
+    }
+}
+
+fn attach(seat: &Seat, moved_from: Option<&Path>) -> logger::Order {
+    let to = destination(&seat.log, LogFile::Current, &seat.policy);
+    logger::Order::Attach { slot: seat.slot, to, rename_from: moved_from.map(Path::to_owned) }
+}
+
+fn own_log(directory: &Path, policy: &LogPolicy) -> logger::Order {
+    logger::Order::Attach { slot: 0, to: destination(directory, LogFile::Own, policy), rename_from: None }
+}
+
+fn destination(directory: &Path, file: LogFile, policy: &LogPolicy) -> Destination {
+    let LogPolicy { max_size, max_files, .. } = *policy;
+    Destination { directory: directory.to_owned(), file, max_size, max_files }
+}

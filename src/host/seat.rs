@@ -1,0 +1,124 @@
+//! Which instance sits in which slot of the table, and how far its present run has come.
+
+use crate::decide::event::RunId;
+use crate::model::desired::Definition;
+use crate::model::launch::expand_for;
+use crate::model::logging::LogPolicy;
+use crate::model::name::InstanceId;
+use crate::model::outcome::{Exit, Failure};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// An instance's place: its slot, its output, its present run.
+#[derive(Debug)]
+pub(super) struct Seat {
+    pub(super) slot: u32,
+    pub(super) definition: Arc<Definition>,
+    pub(super) log: PathBuf,
+    pub(super) policy: LogPolicy,
+    /// Whether the slot has its pipe and the logger was told to read it.
+    pub(super) attached: bool,
+    pub(super) run: Run,
+}
+
+/// How far the present run of an instance has come. Its exit and the answer of the spawn thread
+/// come by different ways, in any order.
+#[derive(Debug)]
+pub(super) enum Run {
+    /// None was ordered, or all of the last one is gone.
+    None,
+    /// The spawn thread works on it; the process may already have ended.
+    Ordered { run: RunId, exit: Option<Exit> },
+    /// It did not reach its program; the process that failed has still to be reaped.
+    Refused { run: RunId, failure: Failure },
+    /// It executes.
+    Living { run: RunId },
+    /// It ended and left processes behind.
+    Leftovers { run: RunId },
+}
+
+impl Run {
+    /// Which run that is.
+    pub(super) fn id(&self) -> Option<RunId> {
+        match self {
+            Self::None => None,
+            Self::Ordered { run, .. } | Self::Refused { run, .. } | Self::Living { run } | Self::Leftovers { run } => {
+                Some(*run)
+            }
+        }
+    }
+}
+
+/// All seats, by instance and by slot.
+#[derive(Debug)]
+pub(super) struct Seats {
+    by_instance: HashMap<InstanceId, Seat>,
+    by_slot: Vec<Option<InstanceId>>,
+    free: Vec<u32>,
+    slots: u32,
+}
+
+impl Seats {
+    /// No seat taken, of `slots` in all; slot 0 is abide's own log.
+    pub(super) fn new(slots: u32) -> Self {
+        Self { by_instance: HashMap::new(), by_slot: vec![None], free: Vec::new(), slots }
+    }
+
+    /// The seat of `instance`.
+    pub(super) fn get_mut(&mut self, instance: &InstanceId) -> Option<&mut Seat> {
+        self.by_instance.get_mut(instance)
+    }
+
+    /// The seat of `instance`.
+    pub(super) fn get(&self, instance: &InstanceId) -> Option<&Seat> {
+        self.by_instance.get(instance)
+    }
+
+    /// Who sits in `slot`.
+    pub(super) fn at(&mut self, slot: u32) -> Option<(InstanceId, &mut Seat)> {
+        let instance = self.by_slot.get(slot as usize)?.clone()?;
+        let seat = self.by_instance.get_mut(&instance)?;
+        Some((instance, seat))
+    }
+
+    /// Takes a seat for `instance`; `None` when all are taken.
+    pub(super) fn take(&mut self, instance: &InstanceId, seat: impl FnOnce(u32) -> Seat) -> Option<&mut Seat> {
+        let slot = match self.free.pop() {
+            Some(slot) => slot,
+            None if (self.by_slot.len() as u32) < self.slots => {
+                self.by_slot.push(None);
+                self.by_slot.len() as u32 - 1
+            }
+            None => return None,
+        };
+        self.by_slot[slot as usize] = Some(instance.clone());
+        Some(self.by_instance.entry(instance.clone()).or_insert_with(|| seat(slot)))
+    }
+
+    /// The instance leaves; its slot stays taken until [`Seats::free`].
+    pub(super) fn leave(&mut self, instance: &InstanceId) -> Option<Seat> {
+        let seat = self.by_instance.remove(instance)?;
+        self.by_slot[seat.slot as usize] = None;
+        Some(seat)
+    }
+
+    /// The slot can be taken again.
+    pub(super) fn free(&mut self, slot: u32) {
+        self.free.push(slot);
+    }
+
+    /// Everybody, for telling a new logger.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Seat> {
+        self.by_instance.values()
+    }
+}
+
+/// Where an instance's output goes: `<log directory>/NAME`, or `NAME@n` where there are several.
+/// A template that no longer expands was refused when the file was loaded.
+pub(super) fn log_directory(base: &Path, definition: &Definition, instance: &InstanceId, numbered: bool) -> PathBuf {
+    let service = &definition.service;
+    let own = service.log.directory.as_deref().and_then(|text| expand_for(service, instance.index, text).ok());
+    let directory = own.map_or_else(|| base.to_owned(), PathBuf::from);
+    if numbered { directory.join(instance.to_string()) } else { directory.join(instance.service.as_str()) }
+}
