@@ -4,6 +4,7 @@ use crate::stage::{Stage, command, script};
 use crate::{Kept, command as keeper_command, holds, start, wait_for};
 use abide::host::proc;
 use abide::keeper::role::SupervisorEnds;
+use abide::model::service::Service;
 use abide::table::Role;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -62,12 +63,8 @@ fn listen(mut hear: impl FnMut(&str) -> bool) -> Option<i32> {
 }
 
 /// A scenario on the stage: starts services, says their pids, and then `end`s.
-fn with_services(stage: &Stage, end: impl FnOnce()) {
-    let services = [
-        command(&["sleep", "300"]),
-        script("trap '' TERM HUP; sleep 300 & wait; wait; wait"),
-        script("sleep 301 & exit 0"),
-    ];
+fn with_services(stage: &Stage, second: Service, end: impl FnOnce()) {
+    let services = [command(&["sleep", "300"]), second, script("sleep 301 & exit 0")];
     let mut pids = Vec::new();
     for (slot, service) in (1..).zip(services) {
         pids.push(stage.spawn(slot, slot as u64, service).result.unwrap().pid);
@@ -79,11 +76,11 @@ fn with_services(stage: &Stage, end: impl FnOnce()) {
 }
 
 pub(crate) fn crash(stage: &Stage) {
-    with_services(stage, || std::process::abort());
+    with_services(stage, script("trap '' TERM HUP; sleep 300 & wait; wait; wait"), || std::process::abort());
 }
 
 pub(crate) fn linger(stage: &Stage) {
-    with_services(stage, || {
+    with_services(stage, script("sleep 300"), || {
         loop {
             nix::unistd::pause();
         }
