@@ -9,6 +9,7 @@ use abide::table::Role;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 /// The exit code of the supervisor; `None`: not one of these.
 pub(crate) fn scenario(name: &str, place: &Path, ends: &SupervisorEnds) -> Option<i32> {
@@ -178,4 +179,25 @@ fn a_directory_that_others_may_write_is_refused() {
     let (code, said) = Kept::start_at(place, "quits-78").output();
     assert_eq!(code, Some(1));
     assert!(said.contains("nobody else may write it"), "{said}");
+}
+
+#[test]
+fn everything_works_as_the_first_process_of_a_container_too() {
+    let inside = ["--pid", "--fork", "--mount-proc"];
+    let allowed = Command::new("unshare").args(inside).arg("true").output();
+    if !allowed.is_ok_and(|tried| tried.status.success()) {
+        println!("skipped: no pid namespace can be made here");
+        return;
+    }
+    for scenario in ["leftovers", "exits", "quits-78"] {
+        let place = tempfile::tempdir().unwrap();
+        let keeper = keeper_command(place.path(), scenario);
+        let mut container = Command::new("unshare");
+        container.args(inside).arg(keeper.get_program()).args(keeper.get_args());
+        container.envs(keeper.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        container.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let output = start(&mut container).wait_with_output().unwrap();
+        let expected = if scenario == "quits-78" { 78 } else { 0 };
+        assert_eq!(output.status.code(), Some(expected), "{scenario}: {}", String::from_utf8_lossy(&output.stderr));
+    }
 }

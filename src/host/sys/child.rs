@@ -368,26 +368,26 @@ mod tests {
             sibling: false,
             copy_memory,
         };
-        let cell = AtomicI32::new(0);
-        let born = start_by(call, &plan, &mut Nursery::new().unwrap(), &cell);
-        (born, cell.load(Relaxed))
+        let pid = AtomicI32::new(0);
+        let born = start_by(call, &plan, &mut Nursery::new().unwrap(), &pid);
+        (born, pid.load(Relaxed))
     }
 
     #[test]
     fn every_way_to_make_a_child_executes_or_says_why_not() {
         let again = [(Call::Clone3, false), (Call::Clone3, true), (Call::Clone, false), (Call::Clone, true)];
         for (call, copy_memory) in again {
-            let (born, cell) = start_one(call, copy_memory, c"/bin/sh");
+            let (born, noted) = start_one(call, copy_memory, c"/bin/sh");
             let born = born.unwrap();
-            assert_eq!(born.pid, cell, "{call:?} {copy_memory}");
+            assert_eq!(born.pid, noted, "{call:?} {copy_memory}");
             assert_ne!(born.at, 0);
             let pid = Pid::from_raw(born.pid);
             assert_eq!(waitpid(pid, None), Ok(WaitStatus::Exited(pid, 5)));
 
-            let (refused, cell) = start_one(call, copy_memory, c"/no/such/program");
+            let (refused, noted) = start_one(call, copy_memory, c"/no/such/program");
             let expected = Refusal { step: Step::Exec, errno: libc::ENOENT, detail: 0, had_process: true };
             assert_eq!(refused.unwrap_err(), expected, "{call:?} {copy_memory}");
-            let pid = Pid::from_raw(cell);
+            let pid = Pid::from_raw(noted);
             assert_eq!(waitpid(pid, None), Ok(WaitStatus::Exited(pid, 127)));
         }
     }
