@@ -1,6 +1,7 @@
 //! Log pipes: one FIFO per slot, held by the keeper, opened afresh and given to the service's user at
 //! each spawn. Where the three processes find them is said here.
 
+use crate::host::sys::process::prlimit;
 use crate::host::sys::socket;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat};
@@ -56,15 +57,22 @@ pub struct Pipes {
     keeper: Arc<OwnedFd>,
     /// Who owns the pipe of a slot that has one.
     owners: Mutex<BTreeMap<usize, u32>>,
+    /// As many as keeper and logger have descriptors for; like ours, their limit is the hard one.
+    most: usize,
     uid: u32,
 }
+
+/// Descriptors that keeper and logger need for other things than pipes.
+const RESERVED: u64 = 64;
 
 impl Pipes {
     /// The pipes in `directory`, held by the keeper at the other end of `keeper`.
     pub fn new(directory: &Path, keeper: Arc<OwnedFd>) -> io::Result<Self> {
         let directory = File::open(directory)?.into();
         let uid = nix::unistd::geteuid().as_raw();
-        Ok(Self { directory, keeper, owners: Mutex::default(), uid })
+        let (descriptors, _) = prlimit(0, libc::RLIMIT_NOFILE, None)?;
+        let most = usize::try_from(descriptors.saturating_sub(RESERVED)).unwrap_or(usize::MAX);
+        Ok(Self { directory, keeper, owners: Mutex::default(), most, uid })
     }
 
     fn owners(&self) -> MutexGuard<'_, BTreeMap<usize, u32>> {
@@ -77,9 +85,15 @@ impl Pipes {
     }
 
     /// Makes the pipe of `slot` and has it held, if the slot has none. Whether it was made now.
+    /// `EMFILE` where keeper or logger would have no descriptor for it.
     pub fn make(&self, slot: usize) -> io::Result<bool> {
-        if self.owners().contains_key(&slot) {
-            return Ok(false);
+        let count = match &*self.owners() {
+            owners if owners.contains_key(&slot) => return Ok(false),
+            owners => owners.len(),
+        };
+        // A keeper without a descriptor could not take it, nor tell us.
+        if count >= self.most {
+            return Err(Errno::EMFILE.into());
         }
         let name = slot.to_string();
         match nix::unistd::mkfifoat(&self.directory, name.as_str(), Mode::S_IRUSR | Mode::S_IWUSR) {
@@ -130,6 +144,18 @@ mod tests {
         }
         assert_eq!(KeeperOrder::decode(&[0; 8]), None);
         assert_eq!(KeeperOrder::decode(b"short"), None);
+    }
+
+    #[test]
+    fn no_more_pipes_are_made_than_can_be_held() {
+        let directory = tempfile::tempdir().unwrap();
+        let (ours, _theirs) =
+            socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC).unwrap();
+        let pipes = Pipes { most: 2, ..Pipes::new(directory.path(), Arc::new(ours)).unwrap() };
+        assert!(pipes.make(1).unwrap() && pipes.make(2).unwrap());
+        assert_eq!(pipes.make(3).unwrap_err().raw_os_error(), Some(libc::EMFILE));
+        pipes.release(1).unwrap();
+        assert!(pipes.make(3).unwrap());
     }
 
     #[test]

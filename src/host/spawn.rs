@@ -154,6 +154,8 @@ impl Spawner {
         queue.threads += usize::from(replaced);
         queue.abandoned.push((run, replaced));
         drop(queue);
+        // Not cloned yet: the thread finds it given up when it gets there. Only a child cloned in
+        // this very moment is missed, after five seconds of standing still before it.
         kill(&self.shared.workplace.table, slot, run);
     }
 }

@@ -51,6 +51,10 @@ fn signal_running(table: &Table, slot: usize, run: u64, pid: i32, signal: Signal
 }
 
 fn signal_leftovers(group: i32, signal: Signal, scope: StopScope) -> io::Result<()> {
+    // A process of this number: then group and session of old are gone, for they kept it taken.
+    if kill(Pid::from_raw(group), None) != Err(Errno::ESRCH) {
+        return Ok(());
+    }
     // Before the group goes: who is in the session but in another group.
     let others = if scope == StopScope::Tree { members(group)? } else { BTreeSet::new() };
     if is_left(group) {

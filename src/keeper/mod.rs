@@ -128,12 +128,13 @@ impl Keeper {
 
     fn serve(&mut self) -> i32 {
         loop {
-            self.wait();
-            self.holdings.receive();
-            while let Ok(Some(signal)) = self.signals.read_signal() {
-                self.take_signal(signal.ssi_signo as i32);
+            let (signals, orders) = self.wait();
+            if orders {
+                self.holdings.receive();
             }
-            self.reap();
+            if signals && self.take_signals() {
+                self.reap();
+            }
             if let Some(code) = self.step(clock::now().mono.0) {
                 if code != 1 {
                     self.place.leave();
@@ -143,7 +144,8 @@ impl Keeper {
         }
     }
 
-    fn wait(&self) {
+    /// Waits for something to do: signals, the supervisor's orders, or a deadline.
+    fn wait(&self) -> (bool, bool) {
         let phase = match self.phase {
             Phase::Serving { .. } => None,
             Phase::Ending { until, .. } | Phase::Draining { until, .. } => Some(until),
@@ -158,8 +160,22 @@ impl Keeper {
             PollFd::new(self.signals.as_fd(), PollFlags::POLLIN),
             PollFd::new(self.holdings.socket(), PollFlags::POLLIN),
         ];
-        // Interrupted or refused: once around, and wait again.
-        let _ = poll(&mut descriptors, timeout);
+        if poll(&mut descriptors, timeout).is_err() {
+            return (false, false);
+        }
+        (descriptors[0].any() == Some(true), descriptors[1].any() == Some(true))
+    }
+
+    /// Acts on all that came; whether children ended. Only then is it worth to look for them: that
+    /// costs with the number of those that live.
+    fn take_signals(&mut self) -> bool {
+        let mut ended = false;
+        while let Ok(Some(signal)) = self.signals.read_signal() {
+            let signal = signal.ssi_signo as i32;
+            ended |= signal == libc::SIGCHLD;
+            self.take_signal(signal);
+        }
+        ended
     }
 
     fn take_signal(&mut self, signal: i32) {

@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 use std::fs::{DirBuilder, File};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -158,8 +158,10 @@ impl Place {
         let directory = self.path.join(pipe::DIRECTORY);
         match DirBuilder::new().mode(0o700).create(&directory) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            made => return made,
+            made => made?,
         }
+        // It may be one that was there before, of anybody's making.
+        std::fs::set_permissions(&directory, PermissionsExt::from_mode(0o700))?;
         std::fs::read_dir(&directory)?.try_for_each(|entry| std::fs::remove_file(entry?.path()))
     }
 

@@ -4,10 +4,12 @@ use crate::stage::{Stage, command, script};
 use crate::{Kept, command as keeper_command, holds, start, wait_for};
 use abide::host::proc;
 use abide::keeper::role::SupervisorEnds;
+use abide::model::service::Service;
 use abide::table::Role;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 /// The exit code of the supervisor; `None`: not one of these.
 pub(crate) fn scenario(name: &str, place: &Path, ends: &SupervisorEnds) -> Option<i32> {
@@ -62,12 +64,8 @@ fn listen(mut hear: impl FnMut(&str) -> bool) -> Option<i32> {
 }
 
 /// A scenario on the stage: starts services, says their pids, and then `end`s.
-fn with_services(stage: &Stage, end: impl FnOnce()) {
-    let services = [
-        command(&["sleep", "300"]),
-        script("trap '' TERM HUP; sleep 300 & wait; wait; wait"),
-        script("sleep 301 & exit 0"),
-    ];
+fn with_services(stage: &Stage, second: Service, end: impl FnOnce()) {
+    let services = [command(&["sleep", "300"]), second, script("sleep 301 & exit 0")];
     let mut pids = Vec::new();
     for (slot, service) in (1..).zip(services) {
         pids.push(stage.spawn(slot, slot as u64, service).result.unwrap().pid);
@@ -79,11 +77,11 @@ fn with_services(stage: &Stage, end: impl FnOnce()) {
 }
 
 pub(crate) fn crash(stage: &Stage) {
-    with_services(stage, || std::process::abort());
+    with_services(stage, script("trap '' TERM HUP; sleep 300 & wait; wait; wait"), || std::process::abort());
 }
 
 pub(crate) fn linger(stage: &Stage) {
-    with_services(stage, || {
+    with_services(stage, script("sleep 300"), || {
         loop {
             nix::unistd::pause();
         }
@@ -181,4 +179,25 @@ fn a_directory_that_others_may_write_is_refused() {
     let (code, said) = Kept::start_at(place, "quits-78").output();
     assert_eq!(code, Some(1));
     assert!(said.contains("nobody else may write it"), "{said}");
+}
+
+#[test]
+fn everything_works_as_the_first_process_of_a_container_too() {
+    let inside = ["--pid", "--fork", "--mount-proc"];
+    let allowed = Command::new("unshare").args(inside).arg("true").output();
+    if !allowed.is_ok_and(|tried| tried.status.success()) {
+        println!("skipped: no pid namespace can be made here");
+        return;
+    }
+    for scenario in ["leftovers", "exits", "quits-78"] {
+        let place = tempfile::tempdir().unwrap();
+        let keeper = keeper_command(place.path(), scenario);
+        let mut container = Command::new("unshare");
+        container.args(inside).arg(keeper.get_program()).args(keeper.get_args());
+        container.envs(keeper.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        container.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let output = start(&mut container).wait_with_output().unwrap();
+        let expected = if scenario == "quits-78" { 78 } else { 0 };
+        assert_eq!(output.status.code(), Some(expected), "{scenario}: {}", String::from_utf8_lossy(&output.stderr));
+    }
 }

@@ -123,11 +123,15 @@ pub struct Refusal {
 
 /// Carries out `plan`. Blocks until the child executes or is gone; the kernel writes its pid to `pid`.
 pub fn start(plan: &Plan<'_>, nursery: &mut Nursery, pid: &AtomicI32) -> Result<Born, Refusal> {
+    start_by(call(), plan, nursery, pid)
+}
+
+fn start_by(call: Call, plan: &Plan<'_>, nursery: &mut Nursery, pid: &AtomicI32) -> Result<Born, Refusal> {
     let report = nursery.report();
     report.step.store(0, Relaxed);
     report.born.store(0, Relaxed);
     let mask = swap_mask(u64::MAX);
-    let mut manner = Manner { call: call(), sibling: plan.sibling, shares_memory: !plan.copy_memory };
+    let mut manner = Manner { call, sibling: plan.sibling, shares_memory: !plan.copy_memory };
     let made = loop {
         let scene = Scene { plan, report: ptr::from_ref(nursery.report()), call: manner.call };
         let argument = ptr::from_ref(&scene).cast_mut().cast::<c_void>();
@@ -334,4 +338,57 @@ pub fn boot_nanoseconds() -> u64 {
     // SAFETY: writes a timespec.
     unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &raw mut now) };
     now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+    use nix::sys::wait::{WaitStatus, waitpid};
+    use nix::unistd::Pid;
+
+    fn start_one(call: Call, copy_memory: bool, program: &CStr) -> (Result<Born, Refusal>, i32) {
+        let mut argv = Strings::default();
+        argv.push(&[b"sh"]);
+        argv.push(&[b"-c"]);
+        argv.push(&[b"test ", b"\"$A\" = b && exit 5"]);
+        let mut environment = Strings::default();
+        environment.push(&[b"A", b"=", b"b"]);
+        let plan = Plan {
+            program: Program::Path(program),
+            argv: &argv.seal(),
+            environment: &environment.seal(),
+            descriptors: &[],
+            close_from: 3,
+            limits: &[(libc::RLIMIT_CORE, 0, 0)],
+            umask: None,
+            becomes: None,
+            directory: Some(c"/"),
+            dies_with: None,
+            sibling: false,
+            copy_memory,
+        };
+        let pid = AtomicI32::new(0);
+        let born = start_by(call, &plan, &mut Nursery::new().unwrap(), &pid);
+        (born, pid.load(Relaxed))
+    }
+
+    #[test]
+    fn every_way_to_make_a_child_executes_or_says_why_not() {
+        let again = [(Call::Clone3, false), (Call::Clone3, true), (Call::Clone, false), (Call::Clone, true)];
+        for (call, copy_memory) in again {
+            let (born, noted) = start_one(call, copy_memory, c"/bin/sh");
+            let born = born.unwrap();
+            assert_eq!(born.pid, noted, "{call:?} {copy_memory}");
+            assert_ne!(born.at, 0);
+            let pid = Pid::from_raw(born.pid);
+            assert_eq!(waitpid(pid, None), Ok(WaitStatus::Exited(pid, 5)));
+
+            let (refused, noted) = start_one(call, copy_memory, c"/no/such/program");
+            let expected = Refusal { step: Step::Exec, errno: libc::ENOENT, detail: 0, had_process: true };
+            assert_eq!(refused.unwrap_err(), expected, "{call:?} {copy_memory}");
+            let pid = Pid::from_raw(noted);
+            assert_eq!(waitpid(pid, None), Ok(WaitStatus::Exited(pid, 127)));
+        }
+    }
 }
