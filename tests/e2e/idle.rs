@@ -1,19 +1,27 @@
 //! With nothing happening, nothing happens.
+//!
+//! `ABIDE_IDLE_SERVICES` and `ABIDE_IDLE_SECONDS` make the proof larger: 1,000 and 120, say.
 
 use super::process::{children, switches, wanted};
 use super::world::{SLEEPER, World, running};
 use std::time::{Duration, Instant};
+
+/// A number from the environment.
+fn number(variable: &str, default: u32) -> u32 {
+    std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+}
 
 /// A world at rest: many services, no heartbeat, no scan.
 fn at_rest() -> World {
     let mut world = World::empty();
     let config = "[status]\nheartbeat = 0\n[watch]\nrescan = 0\n";
     std::fs::write(world.root().join("abide.toml"), config).expect("it is ours");
-    for number in 0..50 {
+    let services = number("ABIDE_IDLE_SERVICES", 50);
+    for number in 0..services {
         world.drop_file(&format!("s{number}.toml"), SLEEPER);
     }
     world.start();
-    world.until("all run", |status| running(status) == 50);
+    world.until("all run", |status| running(status) == services as usize);
     world
 }
 
@@ -30,7 +38,7 @@ fn processes(world: &World) -> Vec<i32> {
 /// Waits until none of the processes was put on a processor for this long.
 fn quiet_for(world: &World, pids: &[i32], time: Duration) {
     let count = || -> u64 { pids.iter().map(|pid| switches(*pid)).sum() };
-    let until = Instant::now() + Duration::from_secs(30);
+    let until = Instant::now() + Duration::from_secs(25) + time;
     loop {
         let before = count();
         std::thread::sleep(time); // the claim itself: nothing happens in this time
@@ -45,7 +53,8 @@ fn quiet_for(world: &World, pids: &[i32], time: Duration) {
 #[test]
 fn at_rest_no_process_wakes_up() {
     let world = at_rest();
-    quiet_for(&world, &processes(&world), Duration::from_secs(5));
+    let seconds = number("ABIDE_IDLE_SECONDS", 5);
+    quiet_for(&world, &processes(&world), Duration::from_secs(seconds.into()));
 }
 
 #[test]
@@ -57,8 +66,10 @@ fn at_rest_there_is_no_system_call_but_the_waiting_one() {
     let world = at_rest();
     let pids = processes(&world);
     quiet_for(&world, &pids, Duration::from_secs(3));
+    let seconds = number("ABIDE_IDLE_SECONDS", 4);
     let attach = pids.iter().map(|pid| format!("-p {pid}")).collect::<Vec<_>>().join(" ");
-    let script = format!("timeout -s INT 4 {strace} -f -qq -o trace {attach} 2>complaints || true; cat complaints >&2");
+    let script =
+        format!("timeout -s INT {seconds} {strace} -f -qq -o trace {attach} 2>complaints || true; cat complaints >&2");
     let output = super::process::shell(&script, world.root());
     let complaints = String::from_utf8_lossy(&output.stderr).into_owned();
     if complaints.contains("Operation not permitted") {
