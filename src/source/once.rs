@@ -130,3 +130,44 @@ fn place(path: &Path) -> (PathBuf, Option<OsString>) {
         _ => (path.to_owned(), None),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::service::Kind;
+    use std::fs;
+
+    fn read(paths: &[PathBuf], config: &Path) -> ReadAll {
+        let mut load = |_: &ServiceName, material: &Material| {
+            let Material::Toml { main, drop_ins } = material else { panic!("no legacy directory here") };
+            Entry {
+                file: main.path.clone(),
+                drop_ins: drop_ins.iter().map(|text| text.path.clone()).collect(),
+                kind: Kind::Toml,
+                file_hash: None,
+                service: None,
+                diagnostics: Vec::new(),
+            }
+        };
+        read_all(paths, config, &Trust::everyone(), &mut load)
+    }
+
+    #[test]
+    fn a_directory_is_read_whole_and_of_files_just_these() {
+        let root = tempfile::tempdir().unwrap();
+        let path = |name: &str| root.path().join(name);
+        for name in ["a.toml", "b.toml", "abide.toml", "b c.toml", "README", "d.toml~"] {
+            fs::write(path(name), "x").unwrap();
+        }
+        fs::create_dir(path("b.toml.d")).unwrap();
+        fs::write(path("b.toml.d/1.toml"), "x").unwrap();
+        let all = read(&[root.path().to_owned()], &path("abide.toml"));
+        assert_eq!(all.entries.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!((all.ignored.len(), all.problems.len()), (1, 1), "{all:?}");
+        let one = read(&[path("b.toml"), path("b.toml")], &path("abide.toml"));
+        assert_eq!((one.entries.len(), one.problems.len()), (1, 0), "{one:?}");
+        assert_eq!(one.entries[0].1.drop_ins, [path("b.toml.d/1.toml")]);
+        let none = read(&[path("nowhere.toml"), path("no/where")], &path("abide.toml"));
+        assert_eq!(none.problems.len(), 2, "{none:?}");
+    }
+}

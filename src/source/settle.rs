@@ -251,7 +251,8 @@ impl<K: Ord + Copy> Settle<K> {
             pending.absent_since = None;
             self.absent.remove(&key);
         }
-        if !matches!(outcome, Outcome::Bad(_)) {
+        // A look that cannot say anything yet says nothing against an error that it may find again.
+        if !matches!(outcome, Outcome::Bad(_) | Outcome::Doubtful) {
             pending.bad_since = None;
         }
         // What comes next is a change of its own, not a part of the one that was looked at.

@@ -131,7 +131,9 @@ impl Mailbox {
             }
             Err(_) => state.noticed.rescan = true,
         }
-        if had_nothing && !state.noticed.is_empty() {
+        let is_news = had_nothing && !state.noticed.is_empty();
+        drop(state);
+        if is_news {
             self.wake.notify_one();
         }
     }

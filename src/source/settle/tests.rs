@@ -134,6 +134,24 @@ fn errors_stand_for_a_second_and_a_mended_file_is_taken_at_once() {
     assert_eq!(settle.looked(1, Outcome::Good, ms(2000)), Verdict::Publish);
 }
 
+#[test]
+fn without_leases_an_error_is_told_too() {
+    let mut settle = settle();
+    settle.note(1, Seen::Found, ms(0));
+    let mut told = None;
+    let mut doubtful = true;
+    while let Some(at) = settle.next() {
+        for key in settle.due(at) {
+            let outcome = if doubtful { Outcome::Doubtful } else { Outcome::Bad(ERRORS) };
+            doubtful = !doubtful;
+            if settle.looked(key, outcome, at) == Verdict::Publish {
+                told = Some(at);
+            }
+        }
+    }
+    assert_eq!(told, Some(ms(1240)));
+}
+
 fn seen() -> impl Strategy<Value = Seen> {
     prop_oneof![
         Just(Seen::Changed),

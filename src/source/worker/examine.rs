@@ -101,7 +101,8 @@ impl<C> Worker<C> {
             let is_renamed = |other: &Key| {
                 let before = self.catalogue.get(*other).and_then(|other| other.content.as_ref());
                 before.is_some_and(|before| {
-                    before.digest == content.digest || before.stamps[0].is_same_file(&content.stamps[0])
+                    let stamps = before.stamps.first().zip(content.stamps.first());
+                    before.digest == content.digest || stamps.is_some_and(|(before, now)| before.is_same_file(now))
                 })
             };
             let renamed: Vec<_> = self.settle.absent().filter(is_renamed).collect();

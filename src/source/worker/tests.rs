@@ -1,241 +1,16 @@
 //! The files thread in real directories, with the kernel's events: what people and programs do to
-//! files, and the deltas that must come of it. The loader is a fake: a text that begins with `bad`
-//! is an error, any other is a service that says it.
+//! files, and the deltas that must come of it.
+
+mod bench;
 
 use super::*;
-use crate::model::desired::{Definition, Entry};
 use crate::model::diagnostic::Code;
-use crate::model::logging::LogPolicy;
-use crate::model::name::ServiceName;
-use crate::model::policy::{RestartPolicy, StopPolicy};
-use crate::model::service::{Identity, Kind, Run, Service, Version};
-use crate::model::status::Mechanism;
-use crate::model::status::SourceState;
-use crate::source::Material;
-use crate::source::configuration::Timing;
-use std::collections::BTreeMap;
+use crate::model::status::{Mechanism, SourceState};
+use bench::{Bench, write};
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::Path;
 use std::process::Command;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-
-const LONG: Duration = Duration::from_secs(10);
-
-/// A directory `services` in a directory of its own, and an abide that watches it.
-struct Bench {
-    root: tempfile::TempDir,
-    deltas: Option<(Handle, Receiver<Delta>)>,
-    /// What runs according to the deltas: what each service says, or its errors.
-    desired: BTreeMap<String, Result<String, Vec<Code>>>,
-    counts: BTreeMap<String, usize>,
-    last: Delta,
-    problems: Vec<Diagnostic>,
-    sources: Vec<SourceStatus>,
-    ignored: Vec<String>,
-}
-
-#[derive(Clone)]
-struct Config {
-    greeting: String,
-    timing: Timing,
-}
-
-impl Bench {
-    fn new() -> Self {
-        let root = tempfile::Builder::new().prefix("abide-watch").tempdir().unwrap();
-        fs::create_dir(root.path().join("services")).unwrap();
-        Self {
-            root,
-            deltas: None,
-            desired: BTreeMap::new(),
-            counts: BTreeMap::new(),
-            last: Delta::default(),
-            problems: Vec::new(),
-            sources: Vec::new(),
-            ignored: Vec::new(),
-        }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.root.path().join("services").join(name)
-    }
-
-    fn put(&self, name: &str, text: &str) {
-        write(&self.path(name), text);
-    }
-
-    /// As deployment tools do it: written beside, renamed into place.
-    fn rename_in(&self, name: &str, text: &str) {
-        let stage = self.root.path().join("stage");
-        write(&stage, text);
-        fs::rename(stage, self.path(name)).unwrap();
-    }
-
-    fn start(&mut self) {
-        let directories = vec![self.root.path().join("services")];
-        self.start_with(directories, Some(Duration::from_secs(3600)), Watch::new);
-    }
-
-    fn start_with(
-        &mut self,
-        directories: Vec<PathBuf>,
-        rescan: Option<Duration>,
-        watch: impl FnOnce(Arc<Mailbox>) -> Watch + Send + 'static,
-    ) {
-        let timing = Timing { rescan, grace: Duration::from_millis(600) };
-        let config_path = self.root.path().join("abide.toml");
-        let uid = nix::unistd::geteuid().as_raw();
-        let text = crate::source::configuration::read_config(&config_path, uid).unwrap();
-        let config = Config { greeting: text.as_ref().map(greeting).unwrap_or_default(), timing };
-        let (send, deltas) = channel();
-        let setup = Setup {
-            directories,
-            config_path,
-            config,
-            config_text: text,
-            state_directory: Some(self.root.path().join("state")),
-            uid,
-            loader: loader(timing),
-        };
-        let handle = spawn(setup, move |delta| drop(send.send(delta)), watch).unwrap();
-        self.deltas = Some((handle, deltas));
-        assert!(self.next(LONG), "the first delta comes even if it is empty");
-    }
-
-    /// Takes one delta.
-    fn next(&mut self, patience: Duration) -> bool {
-        let (_, deltas) = self.deltas.as_ref().unwrap();
-        let delta = match deltas.recv_timeout(patience) {
-            Ok(delta) => delta,
-            Err(RecvTimeoutError::Timeout) => return false,
-            Err(RecvTimeoutError::Disconnected) => panic!("the files thread is gone"),
-        };
-        for (name, entry) in &delta.changes {
-            *self.counts.entry(name.to_string()).or_default() += 1;
-            let said = entry.as_ref().map(|entry| match &entry.service {
-                Some(definition) => Ok(definition.service.description.clone().unwrap()),
-                None => Err(entry.diagnostics.iter().map(|finding| finding.code).collect()),
-            });
-            match said {
-                Some(said) => self.desired.insert(name.to_string(), said),
-                None => self.desired.remove(name.as_str()),
-            };
-        }
-        self.sources = delta.sources.clone().unwrap_or(std::mem::take(&mut self.sources));
-        self.problems = delta.problems.clone().unwrap_or(std::mem::take(&mut self.problems));
-        if let Some(ignored) = &delta.ignored {
-            self.ignored = ignored.iter().map(|entry| entry.path.clone()).collect();
-        }
-        self.last = delta;
-        true
-    }
-
-    /// Takes deltas until `done`.
-    fn until(&mut self, what: &str, done: impl Fn(&Self) -> bool) {
-        let end = Instant::now() + LONG;
-        while !done(self) {
-            let left = end.saturating_duration_since(Instant::now());
-            assert!(self.next(left), "{what}: {:?} {:?} {:?}", self.desired, self.sources, self.problems);
-        }
-    }
-
-    fn until_says(&mut self, name: &str, text: &str) {
-        let text = text.to_owned();
-        self.until(&format!("{name} says {text}"), move |bench| bench.says(name) == Some(&text));
-    }
-
-    fn says(&self, name: &str) -> Option<&String> {
-        self.desired.get(name).and_then(|said| said.as_ref().ok())
-    }
-
-    fn count(&self, name: &str) -> usize {
-        self.counts.get(name).copied().unwrap_or_default()
-    }
-
-    /// Everything that was done before has been noticed, and said if there was anything to say.
-    fn settle(&mut self, probe: &str) {
-        self.rename_in(&format!("{probe}.toml"), probe);
-        self.until_says(probe, probe);
-    }
-
-    /// Nothing but what `allowed` names changes for a while that is longer than any grace here.
-    fn stays_quiet(&mut self, patience: Duration) {
-        let end = Instant::now() + patience;
-        while self.next(end.saturating_duration_since(Instant::now())) {
-            assert!(self.last.changes.is_empty(), "{:?}", self.last.changes);
-        }
-    }
-}
-
-fn write(path: &Path, text: &str) {
-    let mut file = fs::File::create(path).unwrap();
-    file.write_all(text.as_bytes()).unwrap();
-    let mode = if text.starts_with("#!") { 0o755 } else { 0o644 };
-    file.set_permissions(fs::Permissions::from_mode(mode)).unwrap();
-}
-
-fn greeting(text: &Text) -> String {
-    String::from_utf8(text.bytes.clone()).unwrap()
-}
-
-fn loader(timing: Timing) -> Loader<Config> {
-    Loader {
-        parse: Box::new(move |text| {
-            let greeting = greeting(text);
-            if greeting.starts_with("bad") {
-                return (None, vec![Diagnostic::error(&text.path, Code::Syntax, "it is bad")]);
-            }
-            (Some(Config { greeting, timing }), Vec::new())
-        }),
-        load: Box::new(|config, name, material| load(&config.greeting, name, material)),
-        timing: |config| config.timing,
-        accepted: Box::new(|_| {}),
-    }
-}
-
-fn load(greeting: &str, name: &ServiceName, material: &Material) -> Entry {
-    let (kind, file, texts) = match material {
-        Material::Toml { main, drop_ins } => {
-            (Kind::Toml, &main.path, std::iter::once(main).chain(drop_ins).collect::<Vec<_>>())
-        }
-        Material::Daemontools { run, .. } => (Kind::Daemontools, &run.path, vec![run]),
-    };
-    let down = matches!(material, Material::Daemontools { down: true, .. });
-    let mut said: String = texts.iter().map(|text| String::from_utf8_lossy(&text.bytes)).collect();
-    said.insert_str(0, greeting);
-    let bad = said.contains("bad");
-    if down {
-        said.push_str(" (down)");
-    }
-    let service = Service {
-        name: name.clone(),
-        kind,
-        description: Some(said.clone()),
-        enabled: !down,
-        instances: 1,
-        run: Run::Script(said),
-        content: None,
-        directory: "/".into(),
-        identity: Identity { uid: 0, gid: 0, groups: vec![], change: false, user: "root".into() },
-        umask: 0o022,
-        base: Arc::default(),
-        environment: BTreeMap::new(),
-        restart: RestartPolicy::default(),
-        stop: StopPolicy::default(),
-        limits: BTreeMap::default(),
-        log: LogPolicy::default(),
-    };
-    Entry {
-        file: file.clone(),
-        drop_ins: texts[1..].iter().map(|text| text.path.clone()).collect(),
-        kind,
-        file_hash: None::<Version>,
-        service: (!bad).then(|| Arc::new(Definition::from(service))),
-        diagnostics: if bad { vec![Diagnostic::error(file, Code::Syntax, "it is bad")] } else { vec![] },
-    }
-}
 
 #[test]
 fn what_is_there_comes_with_the_first_delta() {
@@ -630,6 +405,14 @@ fn ways_of_writing_end_in_one_change_each() {
         bench.until_says("a", says);
     }
     assert_eq!(bench.count("a"), 4);
+    // Renames the old one away, writes a new one, removes the old one.
+    let vim =
+        "vim -u NONE -es -c 'set backup writebackup backupcopy=no backupskip= backupdir=.' -c '%s/5/6/' -c wq a.toml";
+    let has_vim = Command::new("sh").args(["-c", "command -v vim >/dev/null"]).status().is_ok_and(|it| it.success());
+    if has_vim && Command::new("sh").args(["-c", vim]).current_dir(&services).status().unwrap().success() {
+        bench.until("vim's", |bench| bench.says("a").is_some_and(|said| said.trim() == "6"));
+        assert_eq!(bench.count("a"), 5);
+    }
 }
 
 #[test]
