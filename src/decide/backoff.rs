@@ -79,7 +79,7 @@ fn delay(policy: &RestartPolicy, attempt: u32, jitter: &mut Jitter) -> Duration 
     // Infinity is fine here: `min` brings it back.
     let plain = (policy.delay.as_secs_f64() * policy.factor.powi(exponent)).min(longest);
     let spread = 1.0 + policy.jitter * (2.0 * jitter.unit() - 1.0);
-    let chosen = Duration::try_from_secs_f64((plain * spread).clamp(0.0, longest)).unwrap_or(policy.max_delay);
+    let chosen = Duration::try_from_secs_f64((plain * spread).max(0.0)).unwrap_or(policy.max_delay);
     // Whole microseconds, as the wall clock has them: the same moment reads the same however often it is shown.
     Duration::from_micros(u64::try_from(chosen.as_micros()).unwrap_or(u64::MAX)).min(policy.max_delay)
 }

@@ -73,7 +73,7 @@ impl Instance {
             self.why = format!("{exit}; waits for what it started to end").into();
             self.process = None;
         } else {
-            self.rest(then, exit.to_string().into(), Some(exit), turn);
+            self.rest(then, self.cause.clone(), Some(exit), turn);
         }
     }
 
@@ -82,7 +82,7 @@ impl Instance {
         let now = turn.now.mono;
         if !self.is_current() {
             self.forgive();
-            return (Rest::Down, self.cause.clone());
+            return (Rest::Down, format!("{end}; {}", self.cause).into());
         }
         match self.backoff.next(policy, over, now, &mut turn.jitter) {
             Some(at) if at <= now => (Rest::Backoff(at), format!("{end}, restarted at once").into()),
@@ -98,12 +98,20 @@ impl Instance {
         }
     }
 
+    /// What the process left behind is gone, or let be.
+    pub(super) fn swept(&mut self, then: Rest, turn: &mut Turn) {
+        self.rest(then, self.cause.clone(), None, turn);
+    }
+
     /// Nothing of the run is left. What is wanted decides how it goes on.
     pub(super) fn rest(&mut self, rest: Rest, why: Words, exit: Option<Exit>, turn: &mut Turn) {
         let now = turn.now.mono;
         match rest {
-            _ if !self.want => self.enter(Phase::Resting(Rest::Down), why, exit, turn),
-            Rest::Down => self.start(self.cause.clone(), exit, turn),
+            _ if !self.want => {
+                let why = exit.map_or_else(|| self.cause.clone(), |exit| exit.to_string().into());
+                self.enter(Phase::Resting(Rest::Down), why, exit, turn);
+            }
+            Rest::Down => self.start(why, exit, turn),
             Rest::Backoff(at) if at <= now => self.start(why, exit, turn),
             _ => self.enter(Phase::Resting(rest), why, exit, turn),
         }

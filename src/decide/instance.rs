@@ -141,7 +141,7 @@ impl Instance {
     /// A descriptor may be free.
     pub(super) fn try_again(&mut self, turn: &mut Turn) {
         if self.want && self.phase == Phase::Resting(Rest::Waiting) {
-            self.start(self.cause.clone(), None, turn);
+            self.start(self.why.clone(), None, turn);
         }
     }
 
@@ -187,7 +187,7 @@ impl Instance {
                 self.remark(killed.into(), turn);
             }
             Climb::Stuck => self.remark("cannot be killed".into(), turn),
-            Climb::LetBe => self.rest(then, "what is left is outside its process group".into(), None, turn),
+            Climb::LetBe => self.swept(then, turn), // what is left is outside its process group
         }
     }
 
@@ -220,8 +220,7 @@ impl Instance {
             (Event::TreeEmpty { run: of, .. }, Phase::Stopping { run, ladder, then, .. })
                 if of == run && ladder.main_gone() =>
             {
-                let why = if then == Rest::Down { "all of it is gone".into() } else { self.cause.clone() };
-                self.rest(then, why, None, turn);
+                self.swept(then, turn);
             }
             (Event::LimitsSet { run: of, outcome, .. }, Phase::Running { run, .. }) if of == run => {
                 match (outcome, &mut self.process) {
@@ -230,7 +229,10 @@ impl Instance {
                         self.fit = Fit::Met;
                     }
                     (Ok(_), None) => {}
-                    (Err(failure), _) => self.fit = Fit::Unmet(failure.to_string()),
+                    (Err(failure), _) => {
+                        self.fit = Fit::Unmet(failure.to_string());
+                        self.remark(format!("limits of the running process are not changed: {failure}").into(), turn);
+                    }
                 }
             }
             (Event::LogDropped { bytes, lines, .. }, _) => self.dropped = (bytes, lines),
@@ -292,7 +294,8 @@ impl Instance {
         turn.unanswered = turn.unanswered + starts(phase) - starts(self.phase);
         self.phase = phase;
         self.why = why;
-        if from != self.state() {
+        // From starting to starting is news too: the one before came to nothing.
+        if from != self.state() || from == State::Starting {
             self.report(from, exit, turn);
         }
         if exit.is_some() {

@@ -141,7 +141,9 @@ impl Spawner {
         if let Some(position) = queue.waiting.iter().position(|order| order.run == run) {
             let order = queue.waiting.remove(position);
             drop(queue);
-            order.into_iter().for_each(|order| (self.shared.done)(timed_out(order)));
+            if let Some(order) = order {
+                (self.shared.done)(timed_out(order));
+            }
             return;
         }
         if !queue.under_way.contains(&run) || queue.abandoned.iter().any(|(other, _)| *other == run) {
@@ -226,6 +228,3 @@ impl Shared {
         (true, replaced)
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -140,10 +140,10 @@ impl Place {
         }
         super::say(format_args!("an abide that died here left {} processes running; ending them first", left.len()));
         for (signal, patience) in [(libc::SIGTERM, 10), (libc::SIGKILL, 5)] {
-            survivors(&table).iter().for_each(|pid| {
-                let _ = kill(-pid, signal);
-                let _ = kill(-pid, libc::SIGCONT);
-            });
+            for group in survivors(&table) {
+                let _ = kill(-group, signal);
+                let _ = kill(-group, libc::SIGCONT);
+            }
             let deadline = Instant::now() + Duration::from_secs(patience);
             // They are no children of ours, nobody tells us.
             while !survivors(&table).is_empty() && Instant::now() < deadline {

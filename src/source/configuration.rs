@@ -16,12 +16,17 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+/// Text to a configuration, if it can be had, and what is wrong with it.
+pub type Parse<C> = Box<dyn Fn(&Text) -> (Option<C>, Vec<Diagnostic>) + Send>;
+/// What was read of one service to its entry.
+pub type Load<C> = Box<dyn FnMut(&C, &ServiceName, &Material) -> Entry + Send>;
+
 /// How texts become meaning, for a configuration `C`.
 pub struct Loader<C> {
     /// Reads `abide.toml`.
-    pub parse: Box<dyn Fn(&Text) -> (Option<C>, Vec<Diagnostic>) + Send>,
+    pub parse: Parse<C>,
     /// Makes an entry of what was read of one service.
-    pub load: Box<dyn FnMut(&C, &ServiceName, &Material) -> Entry + Send>,
+    pub load: Load<C>,
     /// What a configuration says of watching.
     pub timing: fn(&C) -> Timing,
     /// Is told each configuration that is accepted after the start.

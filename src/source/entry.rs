@@ -46,7 +46,7 @@ pub fn naming(name: &OsStr) -> Naming {
     if let Some(stem) = text.strip_suffix(".toml.d") {
         return ServiceName::new(stem).map_or_else(Naming::Bad, Naming::DropIns);
     }
-    if text.ends_with(".conf") || text.ends_with(".ini") {
+    if matches!(text.rsplit_once('.'), Some((_, "conf" | "ini"))) {
         return Naming::Unknown("supervisord files are not read by this release");
     }
     match ServiceName::new(text) {

@@ -8,6 +8,7 @@ use super::look::Eye;
 use super::open::Directory;
 use super::root::Root;
 use super::scan::scan;
+use super::settle::Outcome;
 use super::trust::Trust;
 use crate::model::desired::Entry;
 use crate::model::diagnostic::{Code, Diagnostic};
@@ -38,11 +39,17 @@ pub fn read_all(
     load: &mut dyn FnMut(&ServiceName, &Material) -> Entry,
 ) -> ReadAll {
     let config = config.canonicalize().ok();
-    let parents: Vec<_> = paths.iter().map(|path| place(path)).collect();
+    let mut parents: Vec<_> = Vec::new();
+    for place in paths.iter().map(|path| place(path)) {
+        if !parents.contains(&place) {
+            parents.push(place);
+        }
+    }
     let mut catalogue = Catalogue::new(parents.iter().map(|(directory, _)| directory.clone()).collect());
     let mut problems = Vec::new();
     for (source, (path, only)) in parents.iter().enumerate() {
-        let finding = |reason: String| Diagnostic::error(&paths[source], Code::Unreadable, reason);
+        let shown = only.as_ref().map_or_else(|| path.clone(), |name| path.join(name));
+        let finding = |reason: String| Diagnostic::error(&shown, Code::Unreadable, reason);
         let directory = match Root::new(path.clone()).open(trust) {
             Ok(directory) => directory,
             Err((_, reason)) => {
@@ -103,7 +110,10 @@ fn read_directory(
             _ => false,
         };
         let key = catalogue.intern(source, &name, naming);
-        if let Some(found) = eye.look(catalogue, key, directory, around, load).found {
+        // Written while it is read: once more, as long as that is likely to help.
+        let mut looks = std::iter::repeat_with(|| eye.look(catalogue, key, directory, around, load)).take(20);
+        let found = looks.find(|look| look.outcome != Outcome::Doubtful).and_then(|look| look.found);
+        if let Some(found) = found {
             catalogue.publish(key, found);
         }
     }

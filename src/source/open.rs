@@ -114,14 +114,14 @@ impl Directory {
         let absolute = std::path::absolute(path).map_err(|_| OpenError::Absent)?;
         let mut walk = Walk { trust, ahead: VecDeque::new(), links: Vec::new(), here: root(trust)? };
         walk.push(&absolute);
-        walk.to_directory()
+        walk.into_directory()
     }
 
     /// The directory `name` in this one, or where a link of that name leads.
     pub fn directory(&self, name: &OsStr, trust: &Trust) -> Result<Self, OpenError> {
         let mut walk = self.walk(trust)?;
         walk.ahead.push_back(name.to_owned());
-        walk.to_directory()
+        walk.into_directory()
     }
 
     /// The regular file `name` in this directory, or where a link of that name leads.
@@ -130,7 +130,7 @@ impl Directory {
         if is_link(&looked) {
             let mut walk = self.walk(trust)?;
             walk.ahead.push_back(name.to_owned());
-            return walk.to_file();
+            return walk.into_file();
         }
         let (fd, stat) = open_regular(&self.fd, &self.path, name, &looked, trust)?;
         Ok(OpenFile { fd, stat, links: Vec::new() })
@@ -165,7 +165,7 @@ impl Walk<'_> {
         }
     }
 
-    fn to_directory(mut self) -> Result<Directory, OpenError> {
+    fn into_directory(mut self) -> Result<Directory, OpenError> {
         while let Some(name) = self.ahead.pop_front() {
             let role = if self.ahead.is_empty() { Role::Directory } else { Role::Way };
             self.step(&name, role)?;
@@ -178,7 +178,7 @@ impl Walk<'_> {
         Ok(Directory { fd, path, id: (stat.st_dev, stat.st_ino), links: self.links })
     }
 
-    fn to_file(mut self) -> Result<OpenFile, OpenError> {
+    fn into_file(mut self) -> Result<OpenFile, OpenError> {
         while let Some(name) = self.ahead.pop_front() {
             if !self.ahead.is_empty() {
                 self.step(&name, Role::Way)?;

@@ -6,6 +6,7 @@ use super::open::{Directory, OpenError};
 use super::trust::Trust;
 use super::watch::Want;
 use crate::model::name::ServiceName;
+use crate::model::service::Version;
 use crate::model::status::{Mechanism, SourceState, SourceStatus};
 use crate::model::time::Wall;
 use sha2::{Digest, Sha256};
@@ -154,8 +155,8 @@ impl Markers {
     fn file(&self, path: &Path) -> Option<PathBuf> {
         let absolute = std::path::absolute(path).ok()?;
         let digest = Sha256::digest(absolute.as_os_str().as_encoded_bytes());
-        let name: String = digest[..16].iter().map(|byte| format!("{byte:02x}")).collect();
-        Some(self.0.as_ref()?.join(name))
+        let text = Version(digest.into()).to_string();
+        Some(self.0.as_ref()?.join(text.trim_start_matches("sha256:")))
     }
 }
 

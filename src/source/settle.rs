@@ -18,6 +18,9 @@ pub const CLOSED: Duration = Duration::from_millis(50);
 pub const QUIET: Duration = Duration::from_millis(100);
 /// … and at the latest after this: a stream of changes must not starve the rest.
 pub const AT_MOST: Duration = Duration::from_secs(2);
+/// Where nobody can say who writes, one looks again after this long: surely more than the
+/// hundred milliseconds that must lie between two looks.
+const SECOND_LOOK: Duration = Duration::from_millis(120);
 /// Errors are told when they stood for this long.
 pub const ERRORS: Duration = Duration::from_secs(1);
 /// Names that mean nothing are named when they stood for this long.
@@ -236,17 +239,17 @@ impl<K: Ord + Copy> Settle<K> {
                 if end <= now { (Verdict::Publish, None) } else { (Verdict::Wait, Some(end)) }
             }
             Outcome::Busy => (Verdict::Wait, None),
-            Outcome::Doubtful => (Verdict::Wait, (!pending.writing).then(|| now.plus(QUIET))),
+            Outcome::Doubtful => (Verdict::Wait, (!pending.writing).then(|| now.plus(SECOND_LOOK))),
         };
         if verdict != Verdict::Wait {
             self.forget(key);
             return verdict;
         }
-        if !matches!(outcome, Outcome::Gone { .. }) {
+        if matches!(outcome, Outcome::Gone { .. }) {
+            self.absent.insert(key);
+        } else {
             pending.absent_since = None;
             self.absent.remove(&key);
-        } else {
-            self.absent.insert(key);
         }
         if !matches!(outcome, Outcome::Bad(_)) {
             pending.bad_since = None;

@@ -107,19 +107,19 @@ impl Trust {
             Role::File => "file",
             Role::Link => "link",
         };
-        let owner = user_name(facts.uid);
+        let holder = user_name(facts.uid);
         let (why, help) = if !owned {
             let trusted = if self.uid == 0 { "root".to_owned() } else { format!("{us} or root") };
-            let why = format!("the {what} {place} belongs to {owner} (mode {mode:04o}), not to {trusted}");
+            let why = format!("the {what} {place} belongs to {holder} (mode {mode:04o}), not to {trusted}");
             let only = if role == Role::Link { "-h " } else { "" };
-            (why, format!("run `chown {only}{us} {place}`, or run abide as {owner}"))
+            (why, format!("run `chown {only}{us} {place}`, or run abide as {holder}"))
         } else if facts.mode & 0o002 != 0 {
-            let why = format!("the {what} {place} (owner {owner}, mode {mode:04o}) can be written by everybody");
+            let why = format!("the {what} {place} (owner {holder}, mode {mode:04o}) can be written by everybody");
             (why, format!("run `chmod go-w {place}`"))
         } else {
             let group = group_name(facts.gid);
             let why =
-                format!("the {what} {place} (owner {owner}, mode {mode:04o}) can be written by the group {group}");
+                format!("the {what} {place} (owner {holder}, mode {mode:04o}) can be written by the group {group}");
             (why, format!("run `chmod g-w {place}`"))
         };
         Refusal { path: path.to_owned(), role, facts, why, help }

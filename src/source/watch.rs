@@ -167,15 +167,14 @@ impl State {
 fn seen(kind: EventKind) -> Option<Seen> {
     match kind {
         EventKind::Access(AccessKind::Close(AccessMode::Write)) => Some(Seen::Closed),
-        EventKind::Create(CreateKind::Folder) => Some(Seen::Changed),
-        EventKind::Create(_) => Some(Seen::Created),
+        // A directory is whole when it is made; what comes into it is another matter.
+        EventKind::Create(kind) => Some(if kind == CreateKind::File { Seen::Created } else { Seen::Changed }),
         EventKind::Modify(ModifyKind::Name(RenameMode::From)) | EventKind::Remove(_) => Some(Seen::Vanished),
         EventKind::Modify(ModifyKind::Name(RenameMode::To)) => Some(Seen::Arrived),
         // Says again what From and To said.
         EventKind::Modify(ModifyKind::Name(_)) | EventKind::Access(_) => None,
-        EventKind::Modify(ModifyKind::Metadata(_)) => Some(Seen::Changed),
-        EventKind::Modify(_) => Some(Seen::Written),
-        EventKind::Any | EventKind::Other => Some(Seen::Changed),
+        EventKind::Modify(ModifyKind::Data(_)) => Some(Seen::Written),
+        EventKind::Modify(_) | EventKind::Any | EventKind::Other => Some(Seen::Changed),
     }
 }
 
@@ -185,6 +184,7 @@ pub(super) struct Watch {
     watcher: Option<RecommendedWatcher>,
     refused: Option<String>,
     wants: HashMap<Target, Vec<Want>>,
+    failed: HashMap<Target, String>,
     /// What is watched, and which directory it was at the time.
     watched: HashMap<PathBuf, Option<(u64, u64)>>,
 }
@@ -198,19 +198,19 @@ impl Watch {
             Ok(watcher) => (Some(watcher), None),
             Err(error) => (None, Some(why(&error))),
         };
-        Self { mailbox, watcher, refused, wants: HashMap::new(), watched: HashMap::new() }
+        Self { mailbox, watcher, refused, wants: HashMap::new(), failed: HashMap::new(), watched: HashMap::new() }
     }
 
     /// Without the kernel's events, for `reason`.
     #[cfg(test)]
     pub(super) fn polled(mailbox: Arc<Mailbox>, reason: &str) -> Self {
         let refused = Some(reason.to_owned());
-        Self { mailbox, watcher: None, refused, wants: HashMap::new(), watched: HashMap::new() }
+        Self { mailbox, watcher: None, refused, wants: HashMap::new(), failed: HashMap::new(), watched: HashMap::new() }
     }
 
     /// From now on `target` wants to know just this. Says whether a watch was added, after which
-    /// one must look once more; or why events will be missed.
-    pub(super) fn want(&mut self, target: Target, mut wants: Vec<Want>) -> Result<bool, String> {
+    /// one must look once more.
+    pub(super) fn want(&mut self, target: Target, mut wants: Vec<Want>) -> bool {
         wants.sort();
         wants.dedup();
         let before = self.wants.get(&target).map_or(&[][..], Vec::as_slice);
@@ -232,11 +232,12 @@ impl Watch {
                 state.unroute(target, directory, name.as_ref());
             }
         }
-        let mut result = Ok(false);
+        let mut is_new = false;
+        self.failed.remove(&target);
         for (directory, _) in &wants {
             match self.ensure(directory) {
-                Ok(new) => result = result.map(|before| before || new),
-                Err(reason) => result = Err(reason),
+                Ok(new) => is_new |= new,
+                Err(reason) => drop(self.failed.insert(target, reason)),
             }
         }
         if wants.is_empty() {
@@ -247,7 +248,12 @@ impl Watch {
         for (directory, _) in dropped {
             self.release(&directory);
         }
-        result
+        is_new
+    }
+
+    /// Those of whom changes will be missed, and why.
+    pub(super) fn failed(&self) -> impl Iterator<Item = (&Target, &String)> {
+        self.failed.iter()
     }
 
     /// Watches `directory` if it is not yet, or if another one stands there by now.
@@ -269,9 +275,15 @@ impl Watch {
         if id.is_none() {
             return Ok(false);
         }
-        watcher.watch(directory, RecursiveMode::NonRecursive).map_err(|error| why(&error))?;
-        self.watched.insert(directory.to_owned(), id);
-        Ok(true)
+        match watcher.watch(directory, RecursiveMode::NonRecursive) {
+            Ok(()) => {
+                self.watched.insert(directory.to_owned(), id);
+                Ok(true)
+            }
+            // Gone in this very moment, as whoever watches its parent will hear.
+            Err(error) if matches!(error.kind, ErrorKind::PathNotFound) => Ok(false),
+            Err(error) => Err(why(&error)),
+        }
     }
 
     fn release(&mut self, directory: &Path) {

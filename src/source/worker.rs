@@ -4,26 +4,24 @@
 //! Killing it loses work in progress, never truth: the next one scans and says the same.
 
 use super::Text;
-use super::catalogue::{Catalogue, Found, Key};
+use super::catalogue::{Catalogue, Key};
 use super::configuration::{Configuration, Loader};
-use super::entry::{Naming, naming};
-use super::look::{Eye, Look};
-use super::open::{Directory, file_type};
 use super::root::{Markers, Root, steady, wall};
-use super::scan::scan;
-use super::settle::{Outcome, Seen, Settle, Verdict};
+use super::settle::{Seen, Settle};
 use super::trust::Trust;
 use super::watch::{Mailbox, Noticed, Target, Watch};
 use crate::model::desired::Delta;
 use crate::model::diagnostic::Diagnostic;
-use crate::model::status::{SourceState, SourceStatus};
+use crate::model::status::SourceStatus;
 use crate::model::time::Mono;
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+
+mod examine;
+mod sources;
 
 /// How often one looks where no event tells.
 const POLL: Duration = Duration::from_secs(2);
@@ -50,7 +48,6 @@ pub struct Setup<C> {
 #[derive(Debug)]
 pub struct Handle {
     mailbox: Arc<Mailbox>,
-    thread: Option<JoinHandle<()>>,
 }
 
 impl Handle {
@@ -59,23 +56,15 @@ impl Handle {
         self.mailbox.rescan();
     }
 
-    /// Ends the thread and waits for its end.
-    pub fn stop(mut self) {
-        self.end();
-    }
-
-    fn end(&mut self) {
-        self.mailbox.stop();
-        if let Some(thread) = self.thread.take() {
-            // Its panic was reported by itself; there is nothing to do about it here.
-            let _ = thread.join();
-        }
+    /// Ends the thread. Does not wait for it: it may hang with the file system that it reads.
+    pub fn stop(self) {
+        drop(self);
     }
 }
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        self.end();
+        self.mailbox.stop();
     }
 }
 
@@ -92,11 +81,11 @@ fn spawn<C: Send + 'static>(
 ) -> std::io::Result<Handle> {
     let mailbox = Arc::new(Mailbox::default());
     let letters = Arc::clone(&mailbox);
-    let thread = std::thread::Builder::new().name("files".into()).spawn(move || {
+    std::thread::Builder::new().name("files".into()).spawn(move || {
         let watch = watch(Arc::clone(&letters));
         Worker::new(setup, watch, letters, Box::new(send)).run();
     })?;
-    Ok(Handle { mailbox, thread: Some(thread) })
+    Ok(Handle { mailbox })
 }
 
 /// Why a directory is scanned.
@@ -189,7 +178,9 @@ impl<C> Worker<C> {
         }
         if self.next_poll.is_some_and(|at| at <= now) {
             let polled: Vec<_> = (0..self.roots.len()).filter(|&source| self.roots[source].needs_polling()).collect();
-            polled.into_iter().for_each(|source| self.scan(source, Why::Told));
+            for source in polled {
+                self.scan(source, Why::Told);
+            }
             self.settle.note(Key::CONFIG, Seen::Found, self.now());
             self.next_poll = None;
         }
@@ -204,8 +195,8 @@ impl<C> Worker<C> {
     /// Not all abides of a machine at the same moment: up to a tenth later or earlier.
     fn plan_rescan(&mut self) {
         self.next_rescan = self.configuration.timing().rescan.map(|every| {
-            let dice = u64::from(wall().0.unsigned_abs() as u32 ^ std::process::id()) % 201;
-            Instant::now() + every.mul_f64(0.9 + dice as f64 / 1000.0)
+            let dice = (wall().0.unsigned_abs() as u32 ^ std::process::id()) % 201;
+            Instant::now() + every.mul_f64(0.9 + f64::from(dice) / 1000.0)
         });
     }
 
@@ -229,347 +220,8 @@ impl<C> Worker<C> {
             self.roots.iter_mut().for_each(|root| root.overflows += noticed.overflows);
             self.scan_all(Why::Told);
         } else {
-            told.into_iter().for_each(|source| self.scan(source, Why::Told));
-        }
-    }
-
-    /// Something happened to a name in a source.
-    fn entry(&mut self, source: usize, name: &OsStr, seen: Seen, now: Mono) {
-        let naming = naming(name);
-        let root = &mut self.roots[source];
-        root.last_event = Some(wall());
-        let Some(directory) = root.speaking() else {
-            // Whatever made it silent may be over.
-            return self.scan(source, Why::Told);
-        };
-        if naming == Naming::Ignored || self.configuration.is_at(&directory.path, name) {
-            return;
-        }
-        let is_link = seen == Seen::Created && directory.lstat(name).is_some_and(|stat| is_complete(&stat));
-        let seen = if is_link { Seen::Arrived } else { seen };
-        if let Naming::DropIns(service) = &naming {
-            if seen == Seen::Vanished {
-                root.drop_ins.remove(service);
-            } else {
-                root.drop_ins.insert(service.clone());
-            }
-            if let Some(main) = self.catalogue.find(source, &main_of(name)) {
-                self.settle.note(main, Seen::Changed, now);
-            }
-        }
-        if seen != Seen::Vanished {
-            let key = self.catalogue.intern(source, name, naming);
-            self.settle.note(key, seen, now);
-        } else if let Some(key) = self.catalogue.find(source, name) {
-            if self.catalogue.get(key).is_some_and(|candidate| candidate.standing.is_none()) {
-                self.drop_candidate(key);
-            } else {
-                self.settle.note(key, seen, now);
-            }
-        }
-    }
-
-    fn scan_all(&mut self, why: Why) {
-        (0..self.roots.len()).for_each(|source| self.scan(source, why));
-        if why != Why::First {
-            self.settle.note(Key::CONFIG, Seen::Found, self.now());
-        }
-    }
-
-    /// Walks to a source anew and compares what is there with what is known.
-    fn scan(&mut self, source: usize, why: Why) {
-        let started = Instant::now();
-        let opened = match self.roots[source].open(&self.trust) {
-            Err((SourceState::Absent, _)) if why == Why::First => self.create(source),
-            opened => opened,
-        };
-        let directory = match opened {
-            Ok(directory) => directory,
-            Err(silent) => return self.silence(source, silent),
-        };
-        // Watched first, listed then: what comes in between is seen twice, not missed.
-        let entries = vec![(directory.path.clone(), None)];
-        let id = directory.id;
-        self.roots[source].directory = Some(directory);
-        let ways = self.roots[source].ways();
-        let watched = self.watch.want(Target::Source(source), ways);
-        let watched = self.watch.want(Target::Entries(source), entries).and(watched);
-        let root = &mut self.roots[source];
-        root.polled = watched.err();
-        let listed = root.directory.as_ref().map_or(Ok(Vec::new()), scan);
-        let names = match listed {
-            Ok(names) => names,
-            Err(errno) => {
-                let reason = format!("it cannot be listed: {}", errno.desc());
-                return self.silence(source, (SourceState::Suspect, reason));
-            }
-        };
-        let is_other = root.id.is_some_and(|before| before != id);
-        let was_empty = self.catalogue.services_of(source) == 0;
-        if names.is_empty() && !was_empty && (is_other || root.silent.is_some()) {
-            let reason = "an empty directory took its place; nothing is stopped because of it".into();
-            return self.silence_listed(source, (SourceState::Suspect, reason));
-        }
-        (root.silent, root.id) = (None, Some(id));
-        self.compare(source, names, why);
-        let root = &mut self.roots[source];
-        (root.last_scan, root.scan_time) = (Some(wall()), started.elapsed());
-    }
-
-    /// Names that came, went, or are other than they were.
-    fn compare(&mut self, source: usize, names: Vec<(OsString, Naming)>, why: Why) {
-        let now = self.now();
-        let drop_ins = names.iter().filter_map(|(_, naming)| match naming {
-            Naming::DropIns(service) => Some(service.clone()),
-            _ => None,
-        });
-        self.roots[source].drop_ins = drop_ins.collect();
-        let mut gone: BTreeSet<Key> = if why == Why::First {
-            BTreeSet::new()
-        } else {
-            self.catalogue.of_source(source).map(|(key, _)| key).collect()
-        };
-        for (name, naming) in names {
-            let Some(directory) = &self.roots[source].directory else { return };
-            if self.configuration.is_at(&directory.path, &name) {
-                continue;
-            }
-            let key = self.catalogue.intern(source, &name, naming);
-            gone.remove(&key);
-            if why != Why::First && !self.is_other(source, key) {
-                continue;
-            }
-            if let Some(candidate) = self.catalogue.get_mut(key) {
-                candidate.by_scan = why == Why::Safety;
-            }
-            self.settle.note(key, Seen::Found, now);
-        }
-        for key in gone {
-            match self.catalogue.get_mut(key) {
-                Some(candidate) if candidate.standing.is_some() => {
-                    candidate.by_scan = why == Why::Safety;
-                    self.settle.note(key, Seen::Vanished, now);
-                }
-                _ => {
-                    self.drop_candidate(key);
-                }
-            }
-        }
-    }
-
-    /// Whether a known candidate must be looked at to know what it is now.
-    fn is_other(&mut self, source: usize, key: Key) -> bool {
-        let Some(candidate) = self.catalogue.get(key) else { return true };
-        if self.settle.is_pending(key) {
-            return true;
-        }
-        if self.catalogue.is_troubled(candidate) {
-            // What is around the file may have been mended: its user, its program.
-            if let Some(candidate) = self.catalogue.get_mut(key) {
-                candidate.reload = true;
-            }
-            return true;
-        }
-        let (Some(directory), Some(content)) = (&self.roots[source].directory, &candidate.content) else {
-            return true;
-        };
-        let has_parts = match &candidate.naming {
-            Naming::File(service) => self.roots[source].drop_ins.contains(service),
-            _ => true,
-        };
-        if has_parts || content.racy || content.stamps.len() != 1 {
-            return true;
-        }
-        directory.stat(&candidate.name).is_none_or(|stat| super::read::Stamp::of(&stat) != content.stamps[0])
-    }
-
-    /// A source says nothing: nothing that seems to be gone from it is gone.
-    fn silence(&mut self, source: usize, silent: (SourceState, String)) {
-        self.roots[source].directory = None;
-        let ways = self.roots[source].ways();
-        let _ = self.watch.want(Target::Entries(source), Vec::new());
-        let _ = self.watch.want(Target::Source(source), ways);
-        self.silence_listed(source, silent);
-    }
-
-    fn silence_listed(&mut self, source: usize, silent: (SourceState, String)) {
-        self.roots[source].silent = Some(silent);
-        let of_source = |&key: &Key| self.catalogue.get(key).is_some_and(|candidate| candidate.source == source);
-        let absent: Vec<_> = self.settle.absent().filter(of_source).collect();
-        absent.into_iter().for_each(|key| self.settle.forget(key));
-    }
-
-    /// A directory from which nothing was ever accepted is simply not made yet.
-    fn create(&mut self, source: usize) -> Result<Directory, (SourceState, String)> {
-        let root = &self.roots[source];
-        if self.markers.has(&root.given) {
-            let reason =
-                "it is not there, though services were read from it before; mount or restore it, nothing is stopped";
-            return Err((SourceState::Absent, reason.into()));
-        }
-        if let Err(error) = std::fs::create_dir_all(&root.given) {
-            return Err((SourceState::Absent, format!("it is not there and cannot be created: {error}")));
-        }
-        tracing::info!(path = %root.given.display(), "created the watched directory; drop service files there");
-        root.open(&self.trust)
-    }
-
-    /// Looks at everything that is due.
-    fn turn(&mut self) {
-        loop {
-            let now = self.now();
-            let due = self.settle.due(now);
-            if due.is_empty() {
-                return;
-            }
-            for key in due {
-                if key == Key::CONFIG {
-                    self.examine_config(now);
-                } else {
-                    self.examine(key, now);
-                }
-            }
-        }
-    }
-
-    fn examine(&mut self, key: Key, now: Mono) {
-        let Some((source, look)) = self.look(key) else { return self.settle.forget(key) };
-        let Look { outcome, found, refreshed, wants, doubt, stood } = look;
-        let watched = self.watch.want(Target::Candidate(key), wants);
-        if let Err(reason) = &watched {
-            self.roots[source].polled = Some(reason.clone());
-        }
-        if let Some(candidate) = self.catalogue.get_mut(key) {
-            candidate.doubt = (!doubt.is_empty()).then(|| match candidate.doubt.take() {
-                Some((stamps, at)) if stamps == doubt => (stamps, at),
-                _ => (doubt, Instant::now()),
-            });
-            if refreshed.is_some() {
-                candidate.content = refreshed;
-                candidate.reload = false;
-            }
-        }
-        if outcome == (Outcome::Gone { known: true }) && !self.is_where_it_was(source) {
-            return;
-        }
-        let verdict = if self.is_first && stood && matches!(outcome, Outcome::Bad(_)) {
-            self.settle.forget(key);
-            Verdict::Publish
-        } else {
-            self.settle.looked(key, outcome, now)
-        };
-        match (verdict, found) {
-            (Verdict::Publish, Some(found)) => self.publish(source, key, found, now),
-            (Verdict::Remove, _) => self.remove(source, key, now),
-            _ => {}
-        }
-        if watched == Ok(true) {
-            // What changed before there was a watch was told by nobody.
-            self.settle.note(key, Seen::Found, now);
-        }
-    }
-
-    fn look(&mut self, key: Key) -> Option<(usize, Look)> {
-        let candidate = self.catalogue.get(key)?;
-        let source = candidate.source;
-        let root = &self.roots[source];
-        let directory = root.speaking()?;
-        let around = match &candidate.naming {
-            Naming::File(service) => root.drop_ins.contains(service),
-            Naming::DropIns(_) => self.catalogue.find(source, &main_of(&candidate.name)).is_some(),
-            _ => false,
-        };
-        let eye = Eye { trust: &self.trust, careful: true };
-        let look = eye.look(&self.catalogue, key, directory, around, &mut self.configuration.load());
-        Some((source, look))
-    }
-
-    /// Before something counts as gone: whether it is not its directory that is.
-    fn is_where_it_was(&mut self, source: usize) -> bool {
-        if !self.roots[source].is_where_it_was(&self.trust) {
-            self.scan(source, Why::Told);
-        }
-        self.roots[source].speaking().is_some()
-    }
-
-    fn publish(&mut self, source: usize, key: Key, found: Found, now: Mono) {
-        let Some(candidate) = self.catalogue.get_mut(key) else { return };
-        let is_new = candidate.standing.is_none();
-        let missed = std::mem::take(&mut candidate.by_scan) && self.roots[source].polled.is_none();
-        self.roots[source].missed += u64::from(missed);
-        let drop_ins = drop_ins_of(&candidate.naming, &candidate.name);
-        if let Found::Entry(_, content) = &found
-            && is_new
-        {
-            let is_renamed = |other: &Key| {
-                let before = self.catalogue.get(*other).and_then(|other| other.content.as_ref());
-                before.is_some_and(|before| {
-                    before.digest == content.digest || before.stamps[0].is_same_file(&content.stamps[0])
-                })
-            };
-            let renamed: Vec<_> = self.settle.absent().filter(is_renamed).collect();
-            for other in renamed {
-                self.settle.forget(other);
-                self.remove(source, other, now);
-            }
-        }
-        self.catalogue.publish(key, found);
-        self.look_again(source, drop_ins, now);
-    }
-
-    fn remove(&mut self, source: usize, key: Key, now: Mono) {
-        let Some(candidate) = self.catalogue.get(key) else { return };
-        let missed = candidate.by_scan && self.roots[source].polled.is_none();
-        self.roots[source].missed += u64::from(missed);
-        let drop_ins = drop_ins_of(&candidate.naming, &candidate.name);
-        if let Some(heir) = self.drop_candidate(key) {
-            self.settle.note(heir, Seen::Found, now);
-        }
-        self.look_again(source, drop_ins, now);
-    }
-
-    /// A folder of drop-ins means something or nothing as its service comes or goes.
-    fn look_again(&mut self, source: usize, drop_ins: Option<OsString>, now: Mono) {
-        let Some(name) = drop_ins else { return };
-        let naming = naming(&name);
-        if let Naming::DropIns(service) = &naming
-            && self.roots[source].drop_ins.contains(service)
-        {
-            let key = self.catalogue.intern(source, &name, naming);
-            self.settle.note(key, Seen::Found, now);
-        }
-    }
-
-    fn drop_candidate(&mut self, key: Key) -> Option<Key> {
-        self.settle.forget(key);
-        let _ = self.watch.want(Target::Candidate(key), Vec::new());
-        self.catalogue.remove(key)
-    }
-
-    fn examine_config(&mut self, now: Mono) {
-        let look = self.configuration.look(&self.trust);
-        let _ = self.watch.want(Target::Candidate(Key::CONFIG), look.wants);
-        match (self.settle.looked(Key::CONFIG, look.outcome, now), look.found) {
-            (Verdict::Publish, Some(found)) => {
-                if self.configuration.accept(found) {
-                    self.settle.set_grace(self.configuration.timing().grace);
-                    self.plan_rescan();
-                    self.reload(now);
-                }
-            }
-            (Verdict::Remove, _) => self.configuration.vanished(),
-            _ => {}
-        }
-    }
-
-    /// What holds for all services changed: each is loaded anew, and those that mean the same say nothing.
-    fn reload(&mut self, now: Mono) {
-        for key in self.catalogue.keys() {
-            if let Some(candidate) = self.catalogue.get_mut(key)
-                && candidate.content.is_some()
-            {
-                candidate.reload = true;
-                self.settle.note(key, Seen::Found, now);
+            for source in told {
+                self.scan(source, Why::Told);
             }
         }
     }
@@ -618,25 +270,10 @@ impl<C> Worker<C> {
     }
 }
 
-/// A link or a directory is whole when it is made; so is a second name of a file.
-fn is_complete(stat: &nix::sys::stat::FileStat) -> bool {
-    file_type(stat) == Some(nix::dir::Type::Symlink)
-        || (file_type(stat) == Some(nix::dir::Type::File) && stat.st_nlink > 1)
-}
-
 /// `NAME.toml` of `NAME.toml.d`.
 fn main_of(drop_ins: &OsStr) -> OsString {
     let text = drop_ins.to_string_lossy();
     text.strip_suffix(".d").unwrap_or(&text).into()
-}
-
-/// `NAME.toml.d` of `NAME.toml`.
-fn drop_ins_of(naming: &Naming, name: &OsStr) -> Option<OsString> {
-    matches!(naming, Naming::File(_)).then(|| {
-        let mut folder = name.to_owned();
-        folder.push(".d");
-        folder
-    })
 }
 
 #[cfg(test)]

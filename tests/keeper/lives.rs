@@ -1,43 +1,29 @@
 //! How the keeper lives with its roles, and how each of them may die.
 
 use crate::stage::{Stage, command, script};
-use crate::{Kept, holds, wait_for};
+use crate::{Kept, command as keeper_command, holds, start, wait_for};
 use abide::host::proc;
 use abide::keeper::role::SupervisorEnds;
 use abide::table::Role;
-use nix::sys::signal::{SigSet, Signal, kill};
+use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::path::Path;
 
 /// The exit code of the supervisor; `None`: not one of these.
-pub fn scenario(name: &str, place: &Path, ends: &SupervisorEnds) -> Option<i32> {
+pub(crate) fn scenario(name: &str, place: &Path, ends: &SupervisorEnds) -> Option<i32> {
     let say = |name: &str, text: &str| {
         std::fs::write(place.join(name), format!("{text}\n")).unwrap();
     };
     match name {
         "quits-78" => Some(78),
-        "obeys" => {
-            let mut signals = SigSet::empty();
-            signals.add(Signal::SIGTERM);
-            signals.add(Signal::SIGHUP);
-            signals.thread_block().unwrap();
-            say("ready", &std::process::id().to_string());
-            loop {
-                match signals.wait().unwrap() {
-                    Signal::SIGHUP => say("rescanned", "yes"),
-                    _ => return Some(0),
-                }
+        "obeys" | "deaf" => listen(|signal| {
+            match signal {
+                "" => say("ready", "yes"),
+                "HUP" => say("rescanned", "yes"),
+                _ => return name == "obeys",
             }
-        }
-        "deaf" => {
-            let mut signals = SigSet::empty();
-            signals.add(Signal::SIGTERM);
-            signals.thread_block().unwrap();
-            say("ready", "yes");
-            loop {
-                nix::unistd::pause();
-            }
-        }
+            false
+        }),
         "loses-its-logger" => {
             let (first, _) = ends.table.role(Role::Logger);
             for _ in 0..2 {
@@ -53,6 +39,26 @@ pub fn scenario(name: &str, place: &Path, ends: &SupervisorEnds) -> Option<i32> 
         }
         _ => None,
     }
+}
+
+/// Gives `hear` first nothing, then each signal; ends well once it says so.
+fn listen(mut hear: impl FnMut(&str) -> bool) -> Option<i32> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut hang_up = signal(SignalKind::hangup()).unwrap();
+        let mut terminate = signal(SignalKind::terminate()).unwrap();
+        hear("");
+        loop {
+            let heard = tokio::select! {
+                _ = hang_up.recv() => "HUP",
+                _ = terminate.recv() => "TERM",
+            };
+            if hear(heard) {
+                return Some(0);
+            }
+        }
+    })
 }
 
 /// A scenario on the stage: starts services, says their pids, and then `end`s.
@@ -72,11 +78,11 @@ fn with_services(stage: &Stage, end: impl FnOnce()) {
     end();
 }
 
-pub fn crash(stage: &Stage) {
+pub(crate) fn crash(stage: &Stage) {
     with_services(stage, || std::process::abort());
 }
 
-pub fn linger(stage: &Stage) {
+pub(crate) fn linger(stage: &Stage) {
     with_services(stage, || {
         loop {
             nix::unistd::pause();
@@ -105,7 +111,7 @@ fn the_supervisors_own_exit_codes_are_passed_on_and_the_table_goes() {
 fn a_second_abide_is_refused_and_names_the_first() {
     let kept = Kept::start("obeys");
     kept.word("ready");
-    let second = crate::command(kept.place.path(), "obeys").output().unwrap();
+    let second = start(&mut keeper_command(kept.place.path(), "obeys")).wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&second.stderr).into_owned();
     assert_eq!(second.status.code(), Some(1));
     assert!(said.contains(&format!("already runs in {}", kept.place.path().join("run").display())), "{said}");
@@ -158,7 +164,7 @@ fn what_a_killed_keeper_left_is_ended_before_anything_starts() {
     let pids = kept.word("pids");
     kept.kill();
     assert!(groups_left(&pids) > 0, "services outlive their keeper");
-    let second = crate::command(kept.place.path(), "quits-78").output().unwrap();
+    let second = start(&mut keeper_command(kept.place.path(), "quits-78")).wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&second.stderr).into_owned();
     assert_eq!(second.status.code(), Some(78), "{said}");
     assert!(said.contains("ending them first"), "{said}");

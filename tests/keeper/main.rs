@@ -12,6 +12,7 @@ mod spawns;
 mod stage;
 
 use abide::keeper::{self, Setup, role};
+use nix::sys::signal::{SigSet, SigmaskHow};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -20,7 +21,7 @@ const SCENARIO: &str = "ABIDE_TEST_SCENARIO";
 const PLACE: &str = "ABIDE_TEST_PLACE";
 
 /// More than enough for anything here, on a busy machine too.
-pub const DEADLINE: Duration = Duration::from_secs(30);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
 fn play(test: &str) -> [&str; 5] {
     [test, "--exact", "--ignored", "--nocapture", "--test-threads=1"]
@@ -45,7 +46,7 @@ fn as_role() {
             let ends = role::enter_supervisor().unwrap();
             let scenario = std::env::var(SCENARIO).unwrap();
             let code = lives::scenario(&scenario, &place, &ends).unwrap_or_else(|| {
-                spawns::scenario(&scenario, stage::Stage::new(&place, ends));
+                spawns::scenario(&scenario, &stage::Stage::new(&place, ends));
                 0
             });
             std::process::exit(code);
@@ -62,49 +63,49 @@ fn as_role() {
 }
 
 /// A keeper in a process of its own, ended with the test.
-pub struct Kept {
+pub(crate) struct Kept {
     pub place: tempfile::TempDir,
     child: Option<Child>,
 }
 
 impl Kept {
-    pub fn start(scenario: &str) -> Self {
+    pub(crate) fn start(scenario: &str) -> Self {
         Self::start_at(tempfile::tempdir().unwrap(), scenario)
     }
 
-    pub fn start_at(place: tempfile::TempDir, scenario: &str) -> Self {
-        let child = command(place.path(), scenario).spawn().unwrap();
+    pub(crate) fn start_at(place: tempfile::TempDir, scenario: &str) -> Self {
+        let child = start(&mut command(place.path(), scenario));
         Self { place, child: Some(child) }
     }
 
-    pub fn pid(&self) -> i32 {
+    pub(crate) fn pid(&self) -> i32 {
         self.child.as_ref().unwrap().id() as i32
     }
 
-    pub fn signal(&self, signal: nix::sys::signal::Signal) {
+    pub(crate) fn signal(&self, signal: nix::sys::signal::Signal) {
         nix::sys::signal::kill(nix::unistd::Pid::from_raw(self.pid()), signal).unwrap();
     }
 
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         let mut child = self.child.take().unwrap();
         child.kill().unwrap();
         child.wait().unwrap();
     }
 
     /// Waits for its end.
-    pub fn output(self) -> (Option<i32>, String) {
+    pub(crate) fn output(self) -> (Option<i32>, String) {
         self.output_keeping(|| ())
     }
 
     /// Waits for its end, and looks at what it leaves.
-    pub fn output_keeping(mut self, look: impl FnOnce()) -> (Option<i32>, String) {
+    pub(crate) fn output_keeping(mut self, look: impl FnOnce()) -> (Option<i32>, String) {
         let Output { status, stdout, stderr } = self.child.take().unwrap().wait_with_output().unwrap();
         look();
         (status.code(), format!("{}{}", String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr)))
     }
 
     /// Waits for a file that a scenario writes, and reads it.
-    pub fn word(&self, name: &str) -> String {
+    pub(crate) fn word(&self, name: &str) -> String {
         wait_for(name, || {
             std::fs::read_to_string(self.place.path().join(name)).ok().filter(|text| text.ends_with('\n'))
         })
@@ -120,14 +121,23 @@ impl Drop for Kept {
     }
 }
 
-pub fn command(place: &Path, scenario: &str) -> Command {
+/// Starts a keeper with all signals blocked, as it wants them: the test runner's main thread would
+/// take those that the thread of the keeper waits for.
+pub(crate) fn start(command: &mut Command) -> Child {
+    let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK).unwrap();
+    let child = command.spawn();
+    before.thread_set_mask().unwrap();
+    child.unwrap()
+}
+
+pub(crate) fn command(place: &Path, scenario: &str) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(play("as_keeper")).env(PLACE, place).env(SCENARIO, scenario);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
 
-pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + DEADLINE;
     loop {
         if let Some(found) = look() {
@@ -139,7 +149,7 @@ pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 }
 
 /// Runs a scenario that must hold.
-pub fn holds(scenario: &str) {
+pub(crate) fn holds(scenario: &str) {
     let (code, said) = Kept::start(scenario).output();
     assert_eq!(code, Some(0), "{scenario}: {said}");
 }

@@ -23,10 +23,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 
-pub struct Stage {
+pub(crate) struct Stage {
     pub place: PathBuf,
     pub table: Arc<Table>,
-    pub pipes: Arc<Pipes>,
     pub spawner: Spawner,
     pub outcomes: Receiver<Outcome>,
     bell: OwnedFd,
@@ -34,7 +33,7 @@ pub struct Stage {
     notices: RefCell<Vec<Notice>>,
 }
 
-pub fn service(run: Run) -> Service {
+pub(crate) fn service(run: Run) -> Service {
     let base = [("PATH", "/usr/bin:/bin"), ("HOME", "/")].map(|(k, v)| (k.to_owned(), v.to_owned()));
     Service {
         name: ServiceName::new("web").unwrap(),
@@ -43,6 +42,7 @@ pub fn service(run: Run) -> Service {
         enabled: true,
         instances: 1,
         run,
+        content: None,
         directory: "/".into(),
         identity: Identity { uid: 0, gid: 0, groups: vec![], change: false, user: "root".into() },
         umask: 0o022,
@@ -55,16 +55,16 @@ pub fn service(run: Run) -> Service {
     }
 }
 
-pub fn command(words: &[&str]) -> Service {
+pub(crate) fn command(words: &[&str]) -> Service {
     service(Run::Command(words.iter().map(|word| (*word).to_owned()).collect()))
 }
 
-pub fn script(text: &str) -> Service {
+pub(crate) fn script(text: &str) -> Service {
     service(Run::Script(text.to_owned()))
 }
 
 impl Stage {
-    pub fn new(place: &Path, ends: SupervisorEnds) -> Self {
+    pub(crate) fn new(place: &Path, ends: SupervisorEnds) -> Self {
         let SupervisorEnds { table, keeper, bell, logger } = ends;
         let pipes = Arc::new(Pipes::new(&place.join("run").join(pipe::DIRECTORY), keeper).unwrap());
         let (send, outcomes) = channel();
@@ -72,18 +72,18 @@ impl Stage {
             // The scenario may be over.
             let _ = send.send(outcome);
         };
-        let spawner = Spawner::start(Arc::clone(&table), Arc::clone(&pipes), done).unwrap();
+        let spawner = Spawner::start(Arc::clone(&table), pipes, done).unwrap();
         let notices = RefCell::default();
-        Self { place: place.into(), table, pipes, spawner, outcomes, bell, _logger: logger, notices }
+        Self { place: place.into(), table, spawner, outcomes, bell, _logger: logger, notices }
     }
 
-    pub fn order(&self, slot: usize, run: u64, service: Service) {
+    pub(crate) fn order(&self, slot: usize, run: u64, service: Service) {
         let instance = InstanceId::new(service.name.clone(), 7);
         let definition = Arc::new(Definition::from(service));
         self.spawner.order(Order { slot, run: RunId(run), instance, definition });
     }
 
-    pub fn spawn(&self, slot: usize, run: u64, service: Service) -> Outcome {
+    pub(crate) fn spawn(&self, slot: usize, run: u64, service: Service) -> Outcome {
         self.order(slot, run, service);
         let outcome = self.outcomes.recv_timeout(DEADLINE).unwrap();
         assert_eq!((outcome.slot, outcome.run), (slot, RunId(run)));
@@ -91,7 +91,7 @@ impl Stage {
     }
 
     /// Waits for the bell until `pick` finds its notice.
-    pub fn notice<T>(&self, pick: impl Fn(&Notice) -> Option<T>) -> T {
+    pub(crate) fn notice<T>(&self, pick: impl Fn(&Notice) -> Option<T>) -> T {
         wait_for("a notice", || {
             let mut notices = self.notices.borrow_mut();
             notices.extend(self.table.take_exits());
@@ -105,19 +105,19 @@ impl Stage {
         })
     }
 
-    pub fn ended(&self, slot: usize, run: u64) -> (i32, Ending) {
+    pub(crate) fn ended(&self, slot: usize, run: u64) -> (i32, Ending) {
         self.notice(|notice| match *notice {
             Notice::Exited { slot: s, run: r, pid, ending } if (s, r) == (slot, run) => Some((pid, ending)),
             _ => None,
         })
     }
 
-    pub fn exit(&self, slot: usize, run: u64) -> Exit {
+    pub(crate) fn exit(&self, slot: usize, run: u64) -> Exit {
         Exit::from_wait_status(self.ended(slot, run).1.status)
     }
 
     /// What stands in the pipe of `slot` now.
-    pub fn output(&self, slot: usize) -> String {
+    pub(crate) fn output(&self, slot: usize) -> String {
         let path = self.place.join("run").join(pipe::DIRECTORY).join(slot.to_string());
         let mut file = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path).unwrap();
         let mut bytes = Vec::new();
@@ -129,7 +129,7 @@ impl Stage {
     }
 
     /// Runs a script to its end: what it said.
-    pub fn says(&self, slot: usize, run: u64, service: Service) -> String {
+    pub(crate) fn says(&self, slot: usize, run: u64, service: Service) -> String {
         let outcome = self.spawn(slot, run, service);
         assert!(outcome.result.is_ok(), "{outcome:?}");
         let exit = self.exit(slot, run);

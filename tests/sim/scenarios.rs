@@ -94,6 +94,76 @@ fn a_broken_edit_harms_nothing_and_is_taken_up_once_mended() {
 }
 
 #[test]
+fn the_status_tells_all_of_this_and_nothing_that_goes_without_saying() {
+    let mut world = world_with(GOOD, Service { limits: open_files(4096), ..service("web") });
+    world.pass(3000);
+    world.behaviours.insert(name("web"), Behaviour { start: Start::Fails, ..GOOD });
+    world.crash("web", Exit::from_wait_status(11));
+    world.break_file("web");
+    world.pass(10);
+    let mut status = world.fragments[&name("web")].clone();
+    (status.desired_hash, status.accepted_hash) = (None, None);
+    let json = serde_json::to_string_pretty(&status).expect("plain values");
+    insta::assert_snapshot!(json, @r#"
+    {
+      "name": "web",
+      "source": {
+        "file": "services.d/web.toml",
+        "kind": "toml"
+      },
+      "generation": 2,
+      "observed_generation": 2,
+      "desired": "running",
+      "state": "backoff",
+      "as_desired": false,
+      "conditions": [
+        {
+          "type": "ConfigValid",
+          "status": "false",
+          "reason": "Syntax",
+          "since": "2026-11-22T15:06:43.000Z",
+          "observed_generation": 2,
+          "message": "this is no TOML"
+        }
+      ],
+      "errors": [
+        {
+          "file": "services.d/web.toml",
+          "code": "syntax",
+          "message": "this is no TOML",
+          "hint": "close the string",
+          "first_seen": "2026-11-22T15:06:43.000Z"
+        }
+      ],
+      "instances": [
+        {
+          "id": 0,
+          "state": "backoff",
+          "reason": "/bin/serve does not exist, next attempt in 0.5 s",
+          "in_sync": false,
+          "restarts": 1,
+          "restarts_by": {
+            "signal": 1
+          },
+          "next_attempt_at": "2026-11-22T15:06:43.501Z",
+          "attempt": 1,
+          "last_exit": {
+            "at": "2026-11-22T15:06:43.000Z",
+            "kind": "signal",
+            "signal": "SIGSEGV",
+            "asked": false,
+            "ran_ms": 2999
+          },
+          "log": {
+            "path": "web@0/false"
+          }
+        }
+      ]
+    }
+    "#);
+}
+
+#[test]
 fn a_new_file_that_is_bad_starts_nothing_and_is_forgotten_when_it_goes() {
     let mut world = World::new();
     world.break_file("web");
@@ -135,6 +205,42 @@ fn what_a_crash_leaves_behind_is_ended_before_the_next_attempt() {
     0.510 web: backoff -> starting: next attempt
     0.511 web: starting -> running: started
     ");
+}
+
+#[test]
+fn an_edit_is_a_new_chance_while_leftovers_are_ended_and_while_a_start_is_under_way() {
+    let mut world = world_with(Behaviour { leaves: true, immortal: true, ..GOOD }, running("web", "/bin/a"));
+    world.pass(10);
+    world.crash("web", Exit::Code(3));
+    world.pass(1);
+    assert_eq!(state(&world, "web"), State::Stopping);
+    world.write(running("web", "/bin/b"));
+    world.behaviours.insert(name("web"), Behaviour { start: Start::Hangs, ..GOOD });
+    world.pass(1);
+    world.told();
+    world.free_the_unkillable();
+    world.pass(100);
+    assert_eq!(state(&world, "web"), State::Starting);
+    world.write(running("web", "/bin/c"));
+    world.behaviours.insert(name("web"), GOOD);
+    world.pass(5000);
+    assert_eq!(world.fragments[&name("web")].instances[0].attempt, 0);
+    insta::assert_snapshot!(world.told(), @r"
+    0.017 web: stopping -> starting: command changed
+    5.018 web: starting -> starting: was not executing after 5 s and was killed; command changed
+    5.019 web: starting -> running: started
+    ");
+}
+
+#[test]
+fn dropped_output_stands_in_the_status() {
+    let mut world = world_with(GOOD, service("web"));
+    world.pass(10);
+    let instance = abide::model::name::InstanceId::new(name("web"), 0);
+    world.deliver(Event::LogDropped { instance, bytes: 4096, lines: 7 });
+    let status = &world.fragments[&name("web")];
+    assert_eq!(status.conditions[0].kind, ConditionKind::LogsFlowing);
+    assert_eq!(status.instances[0].log.as_ref().map(|log| log.dropped_lines), Some(7));
 }
 
 #[test]

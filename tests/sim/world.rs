@@ -380,11 +380,16 @@ impl World {
         self.processes.get(&run).is_some_and(|process| process.asked)
     }
 
-    /// From now on all is well: programs behave, and the kernel lets go of what it held.
+    /// From now on all is well.
     pub(crate) fn mend(&mut self) {
         self.behaviours.clear();
         self.slots = usize::MAX;
         self.limits_fail = false;
+        self.free_the_unkillable();
+    }
+
+    /// The kernel lets go of what it held; what was killed meanwhile dies.
+    pub(crate) fn free_the_unkillable(&mut self) {
         let held: Vec<RunId> =
             self.processes.iter().filter(|(_, process)| process.behaviour.immortal).map(|(run, _)| *run).collect();
         for run in held {

@@ -129,10 +129,8 @@ impl Workplace {
             ticks if ticks == armed => ticks,
             _ => proc::stat(born.pid).map_or(0, |stat| stat.start_ticks),
         };
-        let limits = match launch.limits.is_empty() {
-            true => launch.limits.clone(),
-            false => limits::of(&limits::in_force(born.pid), &launch.limits),
-        };
+        let named = &launch.limits;
+        let limits = if named.is_empty() { named.clone() } else { limits::of(&limits::in_force(born.pid), named) };
         // It may have ended meanwhile, and its number be another's.
         if self.table.running(order.slot, order.run.0) == Some(born.pid) {
             self.table.set_start(order.slot, start_ticks);

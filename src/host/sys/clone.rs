@@ -57,7 +57,7 @@ impl Nursery {
 
     pub(super) fn report(&self) -> &Report {
         // SAFETY: within the mapping, aligned since both sizes before it are whole pages, atomics only.
-        unsafe { &*self.bottom().add(STACK).cast::<Report>() }
+        unsafe { &*self.0.as_ptr().byte_add(GUARD + STACK).cast::<Report>() }
     }
 }
 

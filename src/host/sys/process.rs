@@ -105,11 +105,21 @@ pub fn reap(pid: i32) {
     unsafe { libc::waitid(libc::P_PID, pid as u32, info.as_mut_ptr(), libc::WEXITED | libc::WNOHANG | libc::__WALL) };
 }
 
-/// Every signal's disposition is the default one, whatever our parent left.
+/// Every signal's disposition is the default one, whatever our parent left: handlers, which only
+/// this program can have installed, are the caller's business to know of.
 pub fn reset_dispositions() {
-    for signal in (1..=64).filter(|signal| ![libc::SIGKILL, libc::SIGSTOP, 32, 33].contains(signal)) {
-        // SAFETY: to the default: no handler is named. 32 and 33 are glibc's own.
-        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    let default = [0_u64; 4];
+    for signal in (1..=64).filter(|signal| ![libc::SIGKILL, libc::SIGSTOP].contains(signal)) {
+        let mut now = [0_u64; 4];
+        // Raw, since glibc hides two signals of its own, which can be inherited as ignored all the same.
+        // SAFETY: both are at least as large as the kernel's struct sigaction, whose zero is "default".
+        unsafe {
+            let none = ptr::null_mut::<u64>();
+            libc::syscall(libc::SYS_rt_sigaction, signal, ptr::null::<u64>(), now.as_mut_ptr(), 8);
+            if now[0] as usize == libc::SIG_IGN || ![32, 33].contains(&signal) {
+                libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), none, 8);
+            }
+        }
     }
 }
 

@@ -5,7 +5,6 @@
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
-use std::ptr;
 
 /// Room for one descriptor, aligned as control messages are.
 #[repr(C, align(8))]
@@ -52,10 +51,10 @@ pub fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Option<(
         let mut header = libc::CMSG_FIRSTHDR(&raw const message);
         while !header.is_null() {
             if (*header).cmsg_level == libc::SOL_SOCKET && (*header).cmsg_type == libc::SCM_RIGHTS {
-                let data = libc::CMSG_DATA(header).cast::<i32>();
+                let data = libc::CMSG_DATA(header).cast::<[u8; size_of::<i32>()]>();
                 let count = ((*header).cmsg_len - libc::CMSG_LEN(0) as usize) / size_of::<i32>();
                 for n in 0..count {
-                    descriptor = Some(OwnedFd::from_raw_fd(ptr::read_unaligned(data.add(n))));
+                    descriptor = Some(OwnedFd::from_raw_fd(i32::from_ne_bytes(*data.add(n))));
                 }
             }
             header = libc::CMSG_NXTHDR(&raw const message, header);

@@ -96,7 +96,7 @@ fn without_leases_a_written_file_waits_for_its_close_and_a_found_one_for_a_secon
     settle.note(2, Seen::Found, ms(200));
     assert_eq!(settle.due(ms(200)), [2]);
     settle.looked(2, Outcome::Doubtful, ms(200));
-    assert_eq!(settle.next(), Some(ms(300)));
+    assert_eq!(settle.next(), Some(ms(320)));
 }
 
 #[test]

@@ -10,6 +10,7 @@ use crate::model::name::ServiceName;
 use crate::model::policy::{RestartPolicy, StopPolicy};
 use crate::model::service::{Identity, Kind, Run, Service, Version};
 use crate::model::status::Mechanism;
+use crate::model::status::SourceState;
 use crate::source::Material;
 use crate::source::configuration::Timing;
 use std::collections::BTreeMap;

@@ -1,0 +1,184 @@
+//! What is due is looked at, and what was found settles, is published, or goes.
+
+use super::{Why, Worker, main_of};
+use crate::model::time::Mono;
+use crate::source::catalogue::{Found, Key};
+use crate::source::entry::{Naming, naming};
+use crate::source::look::{Eye, Look};
+use crate::source::settle::{Outcome, Seen, Verdict};
+use crate::source::watch::Target;
+use std::ffi::{OsStr, OsString};
+use std::time::Instant;
+
+impl<C> Worker<C> {
+    /// Looks at everything that is due.
+    pub(super) fn turn(&mut self) {
+        loop {
+            let now = self.now();
+            let due = self.settle.due(now);
+            if due.is_empty() {
+                return;
+            }
+            for key in due {
+                if key == Key::CONFIG {
+                    self.examine_config(now);
+                } else {
+                    self.examine(key, now);
+                }
+            }
+        }
+    }
+
+    fn examine(&mut self, key: Key, now: Mono) {
+        let Some((source, look)) = self.look(key) else { return self.settle.forget(key) };
+        let Look { outcome, found, refreshed, wants, doubt, stood } = look;
+        let is_newly_watched = self.watch.want(Target::Candidate(key), wants);
+        if let Some(candidate) = self.catalogue.get_mut(key) {
+            candidate.doubt = (!doubt.is_empty()).then(|| match candidate.doubt.take() {
+                Some((stamps, at)) if stamps == doubt => (stamps, at),
+                _ => (doubt, Instant::now()),
+            });
+            if refreshed.is_some() || outcome == Outcome::Same {
+                candidate.by_scan = false;
+            }
+            if refreshed.is_some() {
+                candidate.content = refreshed;
+                candidate.reload = false;
+            }
+        }
+        if outcome == (Outcome::Gone { known: true }) && !self.is_where_it_was(source) {
+            return;
+        }
+        let verdict = if self.is_first && stood && matches!(outcome, Outcome::Bad(_)) {
+            self.settle.forget(key);
+            Verdict::Publish
+        } else {
+            self.settle.looked(key, outcome, now)
+        };
+        match (verdict, found) {
+            (Verdict::Publish, Some(found)) => self.publish(source, key, found, now),
+            (Verdict::Remove, _) => self.remove(source, key, now),
+            _ => {}
+        }
+        if is_newly_watched {
+            // What changed before there was a watch was told by nobody.
+            self.settle.note(key, Seen::Found, now);
+        }
+    }
+
+    fn look(&mut self, key: Key) -> Option<(usize, Look)> {
+        let candidate = self.catalogue.get(key)?;
+        let source = candidate.source;
+        let root = &self.roots[source];
+        let directory = root.speaking()?;
+        let around = match &candidate.naming {
+            Naming::File(service) => root.drop_ins.contains(service),
+            Naming::DropIns(_) => self.catalogue.find(source, &main_of(&candidate.name)).is_some(),
+            _ => false,
+        };
+        let eye = Eye { trust: &self.trust, careful: true };
+        let look = eye.look(&self.catalogue, key, directory, around, &mut self.configuration.load());
+        Some((source, look))
+    }
+
+    /// Before something counts as gone: whether it is not its directory that is.
+    fn is_where_it_was(&mut self, source: usize) -> bool {
+        if !self.roots[source].is_where_it_was(&self.trust) {
+            self.scan(source, Why::Told);
+        }
+        self.roots[source].speaking().is_some()
+    }
+
+    fn publish(&mut self, source: usize, key: Key, found: Found, now: Mono) {
+        let Some(candidate) = self.catalogue.get_mut(key) else { return };
+        let is_new = candidate.standing.is_none();
+        let missed = std::mem::take(&mut candidate.by_scan) && self.roots[source].polled.is_none();
+        self.roots[source].missed += u64::from(missed);
+        let drop_ins = drop_ins_of(&candidate.naming, &candidate.name);
+        if let Found::Entry(_, content) = &found
+            && is_new
+        {
+            let is_renamed = |other: &Key| {
+                let before = self.catalogue.get(*other).and_then(|other| other.content.as_ref());
+                before.is_some_and(|before| {
+                    before.digest == content.digest || before.stamps[0].is_same_file(&content.stamps[0])
+                })
+            };
+            let renamed: Vec<_> = self.settle.absent().filter(is_renamed).collect();
+            for other in renamed {
+                self.settle.forget(other);
+                self.remove(source, other, now);
+            }
+        }
+        self.catalogue.publish(key, found);
+        self.look_again(source, drop_ins, now);
+    }
+
+    fn remove(&mut self, source: usize, key: Key, now: Mono) {
+        let Some(candidate) = self.catalogue.get(key) else { return };
+        let missed = candidate.by_scan && self.roots[source].polled.is_none();
+        self.roots[source].missed += u64::from(missed);
+        let drop_ins = drop_ins_of(&candidate.naming, &candidate.name);
+        if let Some(heir) = self.drop_candidate(key) {
+            self.settle.note(heir, Seen::Found, now);
+        }
+        self.look_again(source, drop_ins, now);
+    }
+
+    /// A folder of drop-ins means something or nothing as its service comes or goes.
+    fn look_again(&mut self, source: usize, drop_ins: Option<OsString>, now: Mono) {
+        let Some(name) = drop_ins else { return };
+        let naming = naming(&name);
+        if let Naming::DropIns(service) = &naming
+            && self.roots[source].drop_ins.contains(service)
+        {
+            let key = self.catalogue.intern(source, &name, naming);
+            self.settle.note(key, Seen::Found, now);
+        }
+    }
+
+    pub(super) fn drop_candidate(&mut self, key: Key) -> Option<Key> {
+        self.settle.forget(key);
+        self.watch.want(Target::Candidate(key), Vec::new());
+        self.catalogue.remove(key)
+    }
+
+    fn examine_config(&mut self, now: Mono) {
+        let look = self.configuration.look(&self.trust);
+        self.watch.want(Target::Candidate(Key::CONFIG), look.wants);
+        let is_new = match (self.settle.looked(Key::CONFIG, look.outcome, now), look.found) {
+            (Verdict::Publish, Some(found)) => self.configuration.accept(found),
+            (Verdict::Remove, _) => {
+                self.configuration.vanished();
+                false
+            }
+            _ => false,
+        };
+        if is_new {
+            self.settle.set_grace(self.configuration.timing().grace);
+            self.plan_rescan();
+            self.reload(now);
+        }
+    }
+
+    /// What holds for all services changed: each is loaded anew, and those that mean the same say nothing.
+    fn reload(&mut self, now: Mono) {
+        for key in self.catalogue.keys() {
+            if let Some(candidate) = self.catalogue.get_mut(key)
+                && candidate.content.is_some()
+            {
+                candidate.reload = true;
+                self.settle.note(key, Seen::Found, now);
+            }
+        }
+    }
+}
+
+/// `NAME.toml.d` of `NAME.toml`.
+fn drop_ins_of(naming: &Naming, name: &OsStr) -> Option<OsString> {
+    matches!(naming, Naming::File(_)).then(|| {
+        let mut folder = name.to_owned();
+        folder.push(".d");
+        folder
+    })
+}

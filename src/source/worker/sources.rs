@@ -1,0 +1,223 @@
+//! Sources against what is known of them: where they lead, which names came, went or are other.
+//! Looks at directories; of files it reads stamps at most.
+
+use super::{Why, Worker, main_of};
+use crate::model::status::SourceState;
+use crate::model::time::Mono;
+use crate::source::catalogue::Key;
+use crate::source::entry::{Naming, naming};
+use crate::source::open::{Directory, file_type};
+use crate::source::read::Stamp;
+use crate::source::root::wall;
+use crate::source::scan::scan;
+use crate::source::settle::Seen;
+use crate::source::watch::Target;
+use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::fs::DirBuilderExt;
+use std::time::Instant;
+
+impl<C> Worker<C> {
+    /// Something happened to a name in a source.
+    pub(super) fn entry(&mut self, source: usize, name: &OsStr, seen: Seen, now: Mono) {
+        let naming = naming(name);
+        let root = &mut self.roots[source];
+        root.last_event = Some(wall());
+        let Some(directory) = root.speaking() else {
+            // Whatever made it silent may be over.
+            return self.scan(source, Why::Told);
+        };
+        if naming == Naming::Ignored || self.configuration.is_at(&directory.path, name) {
+            return;
+        }
+        let is_link = seen == Seen::Created && directory.lstat(name).is_some_and(|stat| is_complete(&stat));
+        let seen = if is_link { Seen::Arrived } else { seen };
+        if let Naming::DropIns(service) = &naming {
+            if seen == Seen::Vanished {
+                root.drop_ins.remove(service);
+            } else {
+                root.drop_ins.insert(service.clone());
+            }
+            if let Some(main) = self.catalogue.find(source, &main_of(name)) {
+                self.settle.note(main, Seen::Changed, now);
+            }
+        }
+        if seen != Seen::Vanished {
+            let key = self.catalogue.intern(source, name, naming);
+            if let Some(candidate) = self.catalogue.get_mut(key) {
+                candidate.by_scan = false;
+            }
+            self.settle.note(key, seen, now);
+        } else if let Some(key) = self.catalogue.find(source, name) {
+            if self.catalogue.get(key).is_some_and(|candidate| candidate.standing.is_none()) {
+                self.drop_candidate(key);
+            } else {
+                self.settle.note(key, seen, now);
+            }
+        }
+    }
+
+    pub(super) fn scan_all(&mut self, why: Why) {
+        (0..self.roots.len()).for_each(|source| self.scan(source, why));
+        if why != Why::First {
+            self.settle.note(Key::CONFIG, Seen::Found, self.now());
+        }
+    }
+
+    /// Walks to a source anew and compares what is there with what is known.
+    pub(super) fn scan(&mut self, source: usize, why: Why) {
+        let started = Instant::now();
+        let opened = match self.roots[source].open(&self.trust) {
+            Err((SourceState::Absent, _)) if why == Why::First => self.create(source),
+            opened => opened,
+        };
+        let directory = match opened {
+            Ok(directory) => directory,
+            Err(silent) => return self.silence(source, silent),
+        };
+        // Watched first, listed then: what comes in between is seen twice, not missed.
+        let entries = vec![(directory.path.clone(), None)];
+        let id = directory.id;
+        self.roots[source].directory = Some(directory);
+        let ways = self.roots[source].ways();
+        self.watch.want(Target::Source(source), ways);
+        self.watch.want(Target::Entries(source), entries);
+        let polled = self.unwatched(source);
+        let root = &mut self.roots[source];
+        root.polled = polled;
+        let listed = root.directory.as_ref().map_or(Ok(Vec::new()), scan);
+        let names = match listed {
+            Ok(names) => names,
+            Err(errno) => {
+                let reason = format!("it cannot be listed: {}", errno.desc());
+                return self.silence(source, (SourceState::Suspect, reason));
+            }
+        };
+        let is_other = root.id.is_some_and(|before| before != id);
+        let was_empty = self.catalogue.services_of(source) == 0;
+        if names.is_empty() && !was_empty && is_other {
+            let reason = "an empty directory took its place; nothing is stopped because of it".into();
+            return self.silence_listed(source, (SourceState::Suspect, reason));
+        }
+        (root.silent, root.id) = (None, Some(id));
+        self.compare(source, names, why);
+        let root = &mut self.roots[source];
+        (root.last_scan, root.scan_time) = (Some(wall()), started.elapsed());
+    }
+
+    /// Names that came, went, or are other than they were.
+    fn compare(&mut self, source: usize, names: Vec<(OsString, Naming)>, why: Why) {
+        let now = self.now();
+        let drop_ins = names.iter().filter_map(|(_, naming)| match naming {
+            Naming::DropIns(service) => Some(service.clone()),
+            _ => None,
+        });
+        self.roots[source].drop_ins = drop_ins.collect();
+        let mut gone: BTreeSet<Key> = if why == Why::First {
+            BTreeSet::new()
+        } else {
+            self.catalogue.of_source(source).map(|(key, _)| key).collect()
+        };
+        for (name, naming) in names {
+            let Some(directory) = &self.roots[source].directory else { return };
+            if self.configuration.is_at(&directory.path, &name) {
+                continue;
+            }
+            let key = self.catalogue.intern(source, &name, naming);
+            gone.remove(&key);
+            if why != Why::First && !self.is_other(source, key) {
+                continue;
+            }
+            if let Some(candidate) = self.catalogue.get_mut(key) {
+                candidate.by_scan = why == Why::Safety;
+            }
+            self.settle.note(key, Seen::Found, now);
+        }
+        for key in gone {
+            match self.catalogue.get_mut(key) {
+                Some(candidate) if candidate.standing.is_some() => {
+                    candidate.by_scan = why == Why::Safety;
+                    self.settle.note(key, Seen::Vanished, now);
+                }
+                _ => {
+                    self.drop_candidate(key);
+                }
+            }
+        }
+    }
+
+    /// Whether a known candidate must be looked at to know what it is now.
+    fn is_other(&mut self, source: usize, key: Key) -> bool {
+        let Some(candidate) = self.catalogue.get(key) else { return true };
+        if self.settle.is_pending(key) {
+            return true;
+        }
+        if self.catalogue.is_troubled(candidate) {
+            // What is around the file may have been mended: its user, its program.
+            if let Some(candidate) = self.catalogue.get_mut(key) {
+                candidate.reload = true;
+            }
+            return true;
+        }
+        let (Some(directory), Some(content)) = (&self.roots[source].directory, &candidate.content) else {
+            return true;
+        };
+        let has_parts = match &candidate.naming {
+            Naming::File(service) => self.roots[source].drop_ins.contains(service),
+            _ => true,
+        };
+        if has_parts || content.racy || content.stamps.len() != 1 {
+            return true;
+        }
+        directory.stat(&candidate.name).is_none_or(|stat| Stamp::of(&stat) != content.stamps[0])
+    }
+
+    /// A source says nothing: nothing that seems to be gone from it is gone.
+    fn silence(&mut self, source: usize, silent: (SourceState, String)) {
+        self.roots[source].directory = None;
+        let ways = self.roots[source].ways();
+        self.watch.want(Target::Entries(source), Vec::new());
+        self.watch.want(Target::Source(source), ways);
+        self.silence_listed(source, silent);
+    }
+
+    fn silence_listed(&mut self, source: usize, silent: (SourceState, String)) {
+        self.roots[source].silent = Some(silent);
+        let of_source = |&key: &Key| self.catalogue.get(key).is_some_and(|candidate| candidate.source == source);
+        let absent: Vec<_> = self.settle.absent().filter(of_source).collect();
+        for key in absent {
+            self.settle.forget(key);
+        }
+    }
+
+    /// A directory from which nothing was ever accepted is simply not made yet.
+    fn create(&mut self, source: usize) -> Result<Directory, (SourceState, String)> {
+        let root = &self.roots[source];
+        if self.markers.has(&root.given) {
+            let reason =
+                "it is not there, though services were read from it before; mount or restore it, nothing is stopped";
+            return Err((SourceState::Absent, reason.into()));
+        }
+        // Others may read it whatever the umask says, and only the owner write.
+        if let Err(error) = std::fs::DirBuilder::new().recursive(true).mode(0o755).create(&root.given) {
+            return Err((SourceState::Absent, format!("it is not there and cannot be created: {error}")));
+        }
+        tracing::info!(path = %root.given.display(), "created the watched directory; drop service files there");
+        root.open(&self.trust)
+    }
+
+    /// Why changes of a source or of something in it are not told, if so.
+    fn unwatched(&self, source: usize) -> Option<String> {
+        let is_of = |target: &Target| match *target {
+            Target::Source(of) | Target::Entries(of) => of == source,
+            Target::Candidate(key) => self.catalogue.get(key).is_some_and(|candidate| candidate.source == source),
+        };
+        self.watch.failed().find(|(target, _)| is_of(target)).map(|(_, reason)| reason.clone())
+    }
+}
+
+/// A link is whole when it is made; so is a second name of a file.
+fn is_complete(stat: &nix::sys::stat::FileStat) -> bool {
+    file_type(stat) == Some(nix::dir::Type::Symlink)
+        || (file_type(stat) == Some(nix::dir::Type::File) && stat.st_nlink > 1)
+}
