@@ -13,7 +13,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("decide", &["model"]),
     ("render", &["model"]),
     ("table", &["host::sys"]),
-    ("host", &["model", "decide::event", "decide::effect", "table", "log::order"]),
+    ("host", &["model", "decide::event", "decide::effect", "table", "log"]),
     ("host/sys", &["model"]),
     ("source", &["model", "host::users", "host::clock", "host::sys::lease"]),
     ("log", &["model"]),

@@ -164,7 +164,7 @@ fn a_service_runs_as_its_user() {
         return super::process::skip_for_users("only root can become somebody else");
     }
     let nobody = nix::unistd::User::from_name("nobody").ok().flatten().expect("every system has nobody");
-    let world = World::with(&[("a", &format!("user = \"nobody\"\n{SLEEPER}"))]);
+    let world = World::with(&[("a", &format!("user = \"nobody\"\ndirectory = \"/\"\n{SLEEPER}"))]);
     assert_eq!(super::process::uid(world.pid("a")), Some(nobody.uid.as_raw()));
 }
 
