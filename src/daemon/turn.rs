@@ -126,6 +126,7 @@ impl Supervisor {
                 self.carry_out(effect);
             }
         }
+        self.host.end_turn();
         report::troubles(self.host.take_troubles());
         report::findings(self.fleet.take_findings());
         self.publish();

@@ -5,7 +5,8 @@ use super::line::Logger;
 use super::pipe::Pipes;
 use super::seat::{Run, Seat, Seats, log_directory};
 use super::spawn::{Order, Outcome, Spawner};
-use super::{limits, tree};
+use super::tree::{self, Census};
+use super::limits;
 use crate::decide::effect::Effect;
 use crate::decide::event::{Event, RunId};
 use crate::log::order::{self as logger, Destination};
@@ -33,6 +34,8 @@ pub struct Host {
     seats: Seats,
     /// Slots whose pipe is being emptied for the last time.
     closing: HashMap<u32, logger::Order>,
+    /// Who lives, for all that is signalled in one turn.
+    census: Option<Census>,
     events: VecDeque<Event>,
     troubles: Vec<Trouble>,
 }
@@ -75,6 +78,7 @@ impl Host {
             own_log,
             seats: Seats::new(SLOTS as u32),
             closing: HashMap::new(),
+            census: None,
             events: VecDeque::new(),
             troubles: Vec::new(),
         }
@@ -106,6 +110,11 @@ impl Host {
     /// The next thing that came to be known.
     pub fn next_event(&mut self) -> Option<Event> {
         self.events.pop_front()
+    }
+
+    /// All of this turn is performed: what is known of the processes is old from now on.
+    pub fn end_turn(&mut self) {
+        self.census = None;
     }
 
     /// What people should hear of, since last asked.
@@ -149,7 +158,12 @@ impl Host {
 
     fn signal(&mut self, instance: &InstanceId, run: RunId, signal: Signal, scope: StopScope) {
         let Some(seat) = self.seats.get(instance).filter(|seat| seat.run.id() == Some(run)) else { return };
-        if let Err(error) = tree::signal(&self.table, seat.slot as usize, run.0, signal, scope) {
+        let slot = seat.slot as usize;
+        // Without it the group is left, which needs none.
+        let take = || Census::take(&self.table).unwrap_or_default();
+        let none = Census::default();
+        let census = if scope == StopScope::Tree { &*self.census.get_or_insert_with(take) } else { &none };
+        if let Err(error) = tree::signal(&self.table, census, slot, run.0, signal, scope) {
             let message = format!("could not send {signal}: {error}");
             self.troubles.push(Trouble { instance: Some(instance.clone()), message });
         }

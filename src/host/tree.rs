@@ -7,34 +7,44 @@ use crate::model::signal::Signal;
 use crate::table::Table;
 use nix::errno::Errno;
 use nix::sys::signal::kill;
-use nix::unistd::Pid;
-use std::collections::BTreeSet;
+use nix::unistd::{Pid, getpgid, getsid};
+use std::collections::HashSet;
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 /// Sends `signal` to what is left of `run`, as far as `scope` reaches. Who is gone needs none:
 /// that is no error.
-pub fn signal(table: &Table, slot: usize, run: u64, signal: Signal, scope: StopScope) -> io::Result<()> {
+///
+/// For [`StopScope::Tree`] `census` tells who belongs to it: taken before anybody of the tree may
+/// react to a signal, since who loses its parent can no longer be told.
+pub fn signal(
+    table: &Table,
+    census: &Census,
+    slot: usize,
+    run: u64,
+    signal: Signal,
+    scope: StopScope,
+) -> io::Result<()> {
     match table.running(slot, run) {
-        Some(pid) => signal_running(table, slot, run, pid, signal, scope),
+        Some(pid) => {
+            let process = match pidfd_open(pid) {
+                Err(error) if error.raw_os_error() == Some(libc::ESRCH) => return Ok(()),
+                other => other?,
+            };
+            // Still not marked as ended, so not reaped when the descriptor was made: it is the right one.
+            match table.running(slot, run) == Some(pid) {
+                true => signal_running(census, &process, pid, signal, scope),
+                false => Ok(()),
+            }
+        }
         None => match (table.group(slot), scope) {
-            (Some(group), StopScope::Group | StopScope::Tree) => signal_leftovers(group, signal, scope),
+            (Some(group), StopScope::Group | StopScope::Tree) => signal_leftovers(census, group, signal, scope),
             _ => Ok(()),
         },
     }
 }
 
-fn signal_running(table: &Table, slot: usize, run: u64, pid: i32, signal: Signal, scope: StopScope) -> io::Result<()> {
-    let process = match pidfd_open(pid) {
-        Err(error) if error.raw_os_error() == Some(libc::ESRCH) => return Ok(()),
-        other => other?,
-    };
-    // Still not marked as ended, so not reaped when the descriptor was made: it is the right one.
-    if table.running(slot, run) != Some(pid) {
-        return Ok(());
-    }
-    // The tree is looked up before anybody in it may react.
-    let others = if scope == StopScope::Tree { members(pid)? } else { BTreeSet::new() };
+fn signal_running(census: &Census, process: &OwnedFd, pid: i32, signal: Signal, scope: StopScope) -> io::Result<()> {
     if scope == StopScope::Process {
         return gone_is_fine(pidfd_signal(process.as_fd(), signal.number(), Whom::Process));
     }
@@ -47,20 +57,24 @@ fn signal_running(table: &Table, slot: usize, run: u64, pid: i32, signal: Signal
         }
         sent => sent?,
     }
-    signal_each(others.into_iter().filter(|(other, _, group)| *other != pid && *group != pid), signal)
+    signal_others(census, pid, signal, scope)
 }
 
-fn signal_leftovers(group: i32, signal: Signal, scope: StopScope) -> io::Result<()> {
+fn signal_leftovers(census: &Census, group: i32, signal: Signal, scope: StopScope) -> io::Result<()> {
     // A process of this number: then group and session of old are gone, for they kept it taken.
     if kill(Pid::from_raw(group), None) != Err(Errno::ESRCH) {
         return Ok(());
     }
-    // Before the group goes: who is in the session but in another group.
-    let others = if scope == StopScope::Tree { members(group)? } else { BTreeSet::new() };
     if is_left(group) {
         signal_group(group, signal)?;
     }
-    signal_each(others.into_iter().filter(|(_, _, of)| *of != group), signal)
+    signal_others(census, group, signal, scope)
+}
+
+/// Who belongs to the tree and is not in the group of `leader`, which has its signal already.
+fn signal_others(census: &Census, leader: i32, signal: Signal, scope: StopScope) -> io::Result<()> {
+    let others = if scope == StopScope::Tree { census.of(leader) } else { Vec::new() };
+    signal_each(others.into_iter().filter(|member| member.group != leader), signal)
 }
 
 /// Whether any process of the group of an ended and reaped leader is left.
@@ -90,31 +104,66 @@ fn gone_is_fine(sent: io::Result<()>) -> io::Result<()> {
     sent.or_else(|error| if error.raw_os_error() == Some(libc::ESRCH) { Ok(()) } else { Err(error) })
 }
 
-/// A process by pid, start and group.
-type Member = (i32, u64, i32);
+/// A process, and by what it is told from a later one of the same number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Member {
+    pid: i32,
+    group: i32,
+    session: i32,
+    /// Known only of processes in sessions that no service began.
+    parent: i32,
+}
 
-/// All that descend from `leader` or are in its session: one walk of `/proc`, so only for stopping.
-fn members(leader: i32) -> io::Result<BTreeSet<Member>> {
-    let all = proc::processes()?;
-    let mut pids = BTreeSet::from([leader]);
-    loop {
-        let before = pids.len();
-        let belongs =
-            |stat: &&proc::Stat| stat.session == leader || stat.group == leader || pids.contains(&stat.parent);
-        let found: Vec<i32> = all.iter().filter(belongs).map(|stat| stat.pid).collect();
-        pids.extend(found);
-        if pids.len() == before {
-            break;
+/// All processes that can belong to a service, as they were at one moment: taken once for all that
+/// is signalled in one turn, since reading `/proc` costs by the number of all processes.
+#[derive(Debug, Default)]
+pub struct Census(Vec<Member>);
+
+impl Census {
+    /// Looks at every process. Kernel threads have no session and are left out; of those in the
+    /// session of a service's main process two cheap calls tell all; only the others are read.
+    pub fn take(table: &Table) -> io::Result<Self> {
+        let mains: HashSet<i32> = (0..table.used()).filter_map(|slot| table.resident(slot)).map(|(pid, ..)| pid).collect();
+        let mut members = Vec::new();
+        for entry in std::fs::read_dir("/proc")? {
+            let name = entry?.file_name();
+            let Some(pid) = name.to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
+            let Ok(session) = getsid(Some(Pid::from_raw(pid))).map(Pid::as_raw) else { continue };
+            if session == 0 {
+                continue;
+            }
+            if mains.contains(&session) {
+                let Ok(group) = getpgid(Some(Pid::from_raw(pid))).map(Pid::as_raw) else { continue };
+                members.push(Member { pid, group, session, parent: 0 });
+            } else if let Some(stat) = proc::stat(pid).filter(|stat| !stat.has_ended()) {
+                members.push(Member { pid, group: stat.group, session, parent: stat.parent });
+            }
         }
+        Ok(Self(members))
     }
-    let living = all.iter().filter(|stat| pids.contains(&stat.pid) && !stat.has_ended());
-    Ok(living.map(|stat| (stat.pid, stat.start_ticks, stat.group)).collect())
+
+    /// All that descend from `leader` or are in its session, itself left out.
+    fn of(&self, leader: i32) -> Vec<Member> {
+        let mut pids = HashSet::from([leader]);
+        loop {
+            let before = pids.len();
+            for member in &self.0 {
+                if member.session == leader || pids.contains(&member.parent) {
+                    pids.insert(member.pid);
+                }
+            }
+            if pids.len() == before {
+                break;
+            }
+        }
+        self.0.iter().copied().filter(|member| member.pid != leader && pids.contains(&member.pid)).collect()
+    }
 }
 
 fn signal_each(members: impl Iterator<Item = Member>, signal: Signal) -> io::Result<()> {
     let mut first = Ok(());
-    for (pid, start_ticks, _) in members {
-        let sent = signal_one(pid, start_ticks, signal);
+    for member in members {
+        let sent = signal_one(member, signal);
         if first.is_ok() {
             first = sent;
         }
@@ -122,10 +171,10 @@ fn signal_each(members: impl Iterator<Item = Member>, signal: Signal) -> io::Res
     first
 }
 
-fn signal_one(pid: i32, start_ticks: u64, signal: Signal) -> io::Result<()> {
-    let Ok(process) = pidfd_open(pid) else { return Ok(()) };
-    // The number may have passed to another between the walk and the descriptor.
-    if proc::stat(pid).is_none_or(|stat| stat.start_ticks != start_ticks) {
+fn signal_one(member: Member, signal: Signal) -> io::Result<()> {
+    let Ok(process) = pidfd_open(member.pid) else { return Ok(()) };
+    // The number may have passed to another since the census; nobody else can be in that session.
+    if getsid(Some(Pid::from_raw(member.pid))).map(Pid::as_raw) != Ok(member.session) {
         return Ok(());
     }
     gone_is_fine(pidfd_signal(process.as_fd(), signal.number(), Whom::Process))
