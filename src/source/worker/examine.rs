@@ -49,7 +49,8 @@ impl<C> Worker<C> {
         if outcome == (Outcome::Gone { known: true }) && !self.is_where_it_was(source) {
             return;
         }
-        let verdict = if self.is_first && stood && matches!(outcome, Outcome::Bad(_)) {
+        let is_new = self.catalogue.get(key).is_some_and(|candidate| candidate.standing.is_none());
+        let verdict = if is_new && stood && matches!(outcome, Outcome::Bad(_)) {
             self.settle.forget(key);
             Verdict::Publish
         } else {
