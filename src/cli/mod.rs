@@ -56,12 +56,8 @@ fn refuse(error: &clap::Error, arguments: &[OsString]) -> u8 {
 
 /// An error and its causes as one sentence on stderr; gives `code` back.
 pub(crate) fn complain(error: &dyn std::error::Error, code: u8) -> u8 {
-    let mut sentence = format!("abide: {error}");
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        sentence.push_str(&format!(": {error}"));
-        cause = error.source();
-    }
+    let causes = std::iter::successors(error.source(), |cause| cause.source()).map(ToString::to_string);
+    let sentence = std::iter::once(format!("abide: {error}")).chain(causes).collect::<Vec<_>>().join(": ");
     let _ = writeln!(std::io::stderr(), "{sentence}");
     code
 }

@@ -10,6 +10,7 @@ use crate::host::line::Logger;
 use crate::host::perform::{Host, Parts};
 use crate::host::pipe::Pipes;
 use crate::host::spawn::Spawner;
+use crate::host::sys::memory;
 use crate::host::{clock, limits};
 use crate::keeper::role::{self, NoRole, SupervisorEnds};
 use crate::model::diagnostic::Diagnostic;
@@ -64,6 +65,7 @@ pub fn run(places: &Places, directories: Vec<PathBuf>) -> u8 {
 }
 
 fn supervise(places: &Places, directories: Vec<PathBuf>) -> Result<u8, BootError> {
+    memory::share_heap();
     let SupervisorEnds { table, keeper, bell, logger } = role::enter_supervisor()?;
     let ceilings = limits::ceilings_of(None).map_err(failed("read the limits from /proc"))?;
     let surroundings = source::surroundings(ceilings, nix::unistd::getppid().as_raw() == 1, true);
@@ -106,7 +108,7 @@ fn supervise(places: &Places, directories: Vec<PathBuf>) -> Result<u8, BootError
     };
     let files = worker::start(setup, move |delta| drop(letters.send(Letter::Delta(delta))))
         .map_err(failed("start a thread"))?;
-    let mut supervisor = Supervisor { fleet, host, publisher, files, published: u64::MAX, finished: false };
+    let mut supervisor = Supervisor { fleet, host, publisher, files, churn: 0, finished: false };
     let code = turn_until_finished(&mut supervisor, inbox, bell, logger);
     trace.flush();
     code

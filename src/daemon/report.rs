@@ -3,7 +3,9 @@
 use crate::decide::fleet::Finding;
 use crate::host::perform::Trouble;
 use crate::model::diagnostic::{Diagnostic, Severity};
+use crate::model::name::ServiceName;
 use crate::model::plan::{Action, Step};
+use crate::model::status::{IgnoredEntry, SourceState, SourceStatus};
 use tracing::{error, info, warn};
 
 /// One step of a plan that is being carried out.
@@ -25,7 +27,7 @@ pub(super) fn findings(findings: Vec<Finding>) {
     for finding in findings {
         match finding {
             Finding::Mended { service, file } => {
-                let service = service.as_ref().map(|name| name.as_str());
+                let service = service.as_ref().map(ServiceName::as_str);
                 info!(service, file = %file.display(), "mended");
             }
             Finding::Found(diagnostic) => found(&diagnostic),
@@ -41,6 +43,29 @@ fn found(diagnostic: &Diagnostic) {
     match diagnostic.severity {
         Severity::Error => error!(code, %file, line, column, help, "{message}"),
         Severity::Warning => warn!(code, %file, line, column, help, "{message}"),
+    }
+}
+
+/// Watched directories whose state is not what it was.
+pub(super) fn sources(before: &[SourceStatus], now: &[SourceStatus]) {
+    let same = |one: &SourceStatus, other: &SourceStatus| {
+        (&one.path, one.state, &one.reason, one.mechanism) == (&other.path, other.state, &other.reason, other.mechanism)
+    };
+    for source in now.iter().filter(|new| !before.iter().any(|old| same(old, new))) {
+        let (path, reason) = (source.path.as_str(), source.reason.as_deref());
+        match source.state {
+            SourceState::Ok => info!(path, entries = source.entries, reason, "directory is watched"),
+            SourceState::Degraded => warn!(path, reason, "directory is polled"),
+            SourceState::Suspect => warn!(path, reason, "directory is suspect: nothing is stopped because of it"),
+            SourceState::Absent => warn!(path, reason, "directory is absent: nothing is stopped because of it"),
+        }
+    }
+}
+
+/// Entries that are nothing to abide and were not there before.
+pub(super) fn ignored(before: &[IgnoredEntry], now: &[IgnoredEntry]) {
+    for entry in now.iter().filter(|entry| !before.contains(entry)) {
+        info!(path = entry.path, reason = entry.reason, "ignored");
     }
 }
 

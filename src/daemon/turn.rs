@@ -1,7 +1,7 @@
 //! One turn after another: gather, decide, perform, publish.
 
 use super::boot::policy_of;
-use super::publish::Publisher;
+use super::publish::{Published, Publisher};
 use super::{report, trace};
 use crate::decide::effect::Effect;
 use crate::decide::event::Event;
@@ -10,6 +10,7 @@ use crate::decide::view::Facts;
 use crate::host::clock;
 use crate::host::perform::Host;
 use crate::host::spawn::Outcome;
+use crate::host::sys::memory;
 use crate::model::desired::Delta;
 use crate::model::status::AbideState;
 use crate::model::time::{Mono, Now};
@@ -41,10 +42,13 @@ pub(super) struct Supervisor {
     pub(super) host: Host,
     pub(super) publisher: Publisher,
     pub(super) files: worker::Handle,
-    /// The generation that the publisher knows.
-    pub(super) published: u64,
+    /// How many statuses changed since memory was last given back.
+    pub(super) churn: usize,
     pub(super) finished: bool,
 }
+
+/// After so many changes a burst is over, and what it took can be given back.
+const MUCH: usize = 500;
 
 /// Letters handled in one turn, so that exits and signals are never starved.
 const LETTERS_PER_TURN: usize = 256;
@@ -144,19 +148,29 @@ impl Supervisor {
     fn publish(&mut self) {
         let now = clock::now();
         let changed = self.fleet.take_changed();
-        if !changed.is_empty() || self.fleet.generation() != self.published {
+        let surroundings = self.fleet.take_surroundings_changed();
+        if surroundings {
+            report::sources(&self.publisher.envelope().sources, self.fleet.sources());
+            report::ignored(&self.publisher.envelope().ignored, self.fleet.ignored());
+        }
+        if surroundings || !changed.is_empty() {
             let facts = Facts {
                 now,
                 log_path: &|instance, definition, numbered| self.host.log_path(instance, definition, numbered),
             };
+            self.churn += changed.len();
             for name in &changed {
                 self.publisher.update(name, self.fleet.service_status(name, &facts).as_ref());
             }
-            self.published = self.fleet.generation();
             self.renew_envelope(now);
         }
-        if let Err(error) = self.publisher.poll(now) {
-            report::error(&error);
+        match self.publisher.poll(now) {
+            Ok(Published::Written) if self.churn >= MUCH => {
+                memory::give_back();
+                self.churn = 0;
+            }
+            Ok(_) => {}
+            Err(error) => report::error(&error),
         }
     }
 

@@ -30,6 +30,7 @@ pub struct Fleet {
     books: Books,
     census: Census,
     changed: BTreeSet<ServiceName>,
+    surroundings_changed: bool,
     findings: Vec<Finding>,
     pub(super) ending: Ending,
     generation: u64,
@@ -80,6 +81,7 @@ impl Fleet {
             books: Books::default(),
             census: Census::default(),
             changed: BTreeSet::new(),
+            surroundings_changed: false,
             findings: Vec::new(),
             ending: Ending::No,
             generation: 0,
@@ -132,6 +134,11 @@ impl Fleet {
         std::mem::take(&mut self.changed).into_iter().collect()
     }
 
+    /// Whether sources, ignored entries, problems or the generation may have changed since this was asked last.
+    pub fn take_surroundings_changed(&mut self) -> bool {
+        std::mem::take(&mut self.surroundings_changed)
+    }
+
     /// What there is to tell about files since this was asked last.
     pub fn take_findings(&mut self) -> Vec<Finding> {
         std::mem::take(&mut self.findings)
@@ -181,11 +188,13 @@ impl Fleet {
     fn take_delta(&mut self, delta: Delta) {
         let Delta { changes, sources, ignored, problems, generation } = delta;
         self.generation = generation;
+        self.surroundings_changed |= sources.is_some() || ignored.is_some() || problems.is_some();
         self.sources = sources.unwrap_or_else(|| std::mem::take(&mut self.sources));
         self.ignored = ignored.unwrap_or_else(|| std::mem::take(&mut self.ignored));
         if let Some(problems) = problems {
             self.take_problems(problems);
         }
+        self.surroundings_changed |= !changes.is_empty();
         for (name, entry) in changes {
             match entry {
                 Some(entry) => self.take_entry(&name, entry),
@@ -226,6 +235,8 @@ impl Fleet {
     fn bring_in_line(&mut self, name: &ServiceName, new: &Arc<Definition>, cause: &Words, changes: &[Change]) {
         let Some(member) = self.members.get_mut(name) else { return };
         let (count, numbered) = (new.service.instances, new.service.instances > 1);
+        // Exactly: most services have one, and room for four would be most of what a service takes.
+        member.instances.reserve_exact((count as usize).saturating_sub(member.instances.len()));
         for index in member.instances.len() as u32..count {
             member.instances.push(Instance::new(InstanceId::new(name.clone(), index), new, numbered));
         }
@@ -263,6 +274,7 @@ impl Fleet {
             later => later,
         };
         let hurry = self.ending == Ending::Hurried;
+        self.surroundings_changed = true;
         let names: Vec<ServiceName> = self.members.keys().cloned().collect();
         for name in names {
             let Some(member) = self.members.get_mut(&name) else { continue };

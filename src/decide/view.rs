@@ -30,7 +30,7 @@ impl Fleet {
     pub fn service_status(&self, name: &ServiceName, facts: &Facts) -> Option<ServiceStatus> {
         let member = self.members.get(name)?;
         let accepted = member.accepted.as_deref();
-        let hash = accepted.map(|definition| definition.version.to_string());
+        let hash = accepted.map(|definition| definition.version.short());
         let size = member.size();
         let counted = member.instances.iter().filter(|instance| instance.id.index < size || !instance.rests());
         Some(ServiceStatus {
@@ -113,7 +113,7 @@ fn instance_status(instance: &Instance, member: &Member, facts: &Facts) -> Insta
         pid: process.map(|process| process.pid),
         start_ticks: process.map(|process| process.start_ticks),
         started_at: process.map(|process| process.started),
-        running_hash: lives.then(|| instance.current.version.to_string()),
+        running_hash: lives.then(|| instance.current.version.short()),
         in_sync: member.valid && is_in_sync(instance),
         adopted: false,
         restarts: by_exit + by_signal,

@@ -1,12 +1,12 @@
 //! The host: carries out effects and turns what the kernel, the keeper and the logger say into
 //! events. No condition here is policy.
 
+use super::limits;
 use super::line::Logger;
 use super::pipe::Pipes;
 use super::seat::{Run, Seat, Seats, log_directory};
 use super::spawn::{Order, Outcome, Spawner};
 use super::tree::{self, Census};
-use super::limits;
 use crate::decide::effect::Effect;
 use crate::decide::event::{Event, RunId};
 use crate::log::order::{self as logger, Destination};

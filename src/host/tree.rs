@@ -32,10 +32,10 @@ pub fn signal(
                 other => other?,
             };
             // Still not marked as ended, so not reaped when the descriptor was made: it is the right one.
-            match table.running(slot, run) == Some(pid) {
-                true => signal_running(census, &process, pid, signal, scope),
-                false => Ok(()),
+            if table.running(slot, run) != Some(pid) {
+                return Ok(());
             }
+            signal_running(census, &process, pid, signal, scope)
         }
         None => match (table.group(slot), scope) {
             (Some(group), StopScope::Group | StopScope::Tree) => signal_leftovers(census, group, signal, scope),
@@ -123,7 +123,8 @@ impl Census {
     /// Looks at every process. Kernel threads have no session and are left out; of those in the
     /// session of a service's main process two cheap calls tell all; only the others are read.
     pub fn take(table: &Table) -> io::Result<Self> {
-        let mains: HashSet<i32> = (0..table.used()).filter_map(|slot| table.resident(slot)).map(|(pid, ..)| pid).collect();
+        let mains: HashSet<i32> =
+            (0..table.used()).filter_map(|slot| table.resident(slot)).map(|(pid, ..)| pid).collect();
         let mut members = Vec::new();
         for entry in std::fs::read_dir("/proc")? {
             let name = entry?.file_name();

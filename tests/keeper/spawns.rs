@@ -289,7 +289,8 @@ fn stuck(stage: &Stage) {
             println!("caught at try {run}");
             return;
         }
-        tree::signal(&stage.table, &Census::take(&stage.table).unwrap(), 1, run, Signal::KILL, StopScope::Process).unwrap();
+        tree::signal(&stage.table, &Census::take(&stage.table).unwrap(), 1, run, Signal::KILL, StopScope::Process)
+            .unwrap();
         stage.exit(1, run);
     }
     println!("skipped: no child was stopped in time");

@@ -4,5 +4,6 @@
 mod clone;
 pub mod child;
 pub mod lease;
+pub mod memory;
 pub mod process;
 pub mod socket;
