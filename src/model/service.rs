@@ -109,8 +109,7 @@ impl Version {
     /// The first 16 hexadecimal digits: enough to tell versions of one service apart, and a fifth
     /// less of a snapshot of many.
     pub fn short(&self) -> String {
-        let [a, b, c, d, e, f, g, h, ..] = self.0;
-        format!("{:016x}", u64::from_be_bytes([a, b, c, d, e, f, g, h]))
+        self.to_string().chars().skip("sha256:".len()).take(16).collect()
     }
 }
 
