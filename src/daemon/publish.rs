@@ -15,7 +15,7 @@ use crate::model::status::{AbideState, ServiceStatus};
 use crate::model::time::{Mono, Now};
 use crate::render::prometheus::{self, Detail, Facts, Lines};
 use crate::render::snapshot::{self, Envelope, INDEX, WHOLE};
-use files::{last_seq, replace, sweep, sweep_services, touch};
+use files::{forget, last_seq, replace, sweep, sweep_services, touch};
 use pace::Pace;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -207,6 +207,9 @@ impl Publisher {
         let truncated = self.services.len() > WHOLE;
         let done = self.write(now, true, truncated);
         self.beat = None;
+        for name in [JSON, PROM, INDEX] {
+            forget(&self.dir, name);
+        }
         done.map(|_| ())
     }
 
@@ -297,7 +300,10 @@ impl Publisher {
         while let Some(name) = self.pending.first() {
             let file = format!("{name}.json");
             match self.services.get(name) {
-                Some(cached) => bytes += replace(&dir, &file, |out| out.write_all(&cached.json))?,
+                Some(cached) => {
+                    bytes += replace(&dir, &file, |out| out.write_all(&cached.json))?;
+                    forget(&dir, &file);
+                }
                 None => drop(fs::remove_file(dir.join(file))),
             }
             self.pending.pop_first();
