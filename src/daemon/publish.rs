@@ -15,6 +15,7 @@ use crate::model::status::{AbideState, ServiceStatus};
 use crate::model::time::{Mono, Now};
 use crate::render::prometheus::{self, Detail, Facts, Lines};
 use crate::render::snapshot::{self, Envelope, INDEX, WHOLE};
+use crate::source::config::{Config, MetricsDetail};
 use files::{forget, last_seq, replace, sweep, sweep_services, touch};
 use pace::Pace;
 use std::collections::{BTreeMap, BTreeSet};
@@ -43,6 +44,19 @@ pub struct PublishPolicy {
 impl Default for PublishPolicy {
     fn default() -> Self {
         Self { heartbeat: Duration::from_secs(15), per_service: false, detail: Detail::Auto }
+    }
+}
+
+impl PublishPolicy {
+    /// What `[status]` and `[metrics]` of `abide.toml` say.
+    pub fn of(config: &Config) -> Self {
+        let detail = match config.metrics {
+            None => Detail::Auto,
+            Some(MetricsDetail::All) => Detail::All,
+            Some(MetricsDetail::Abnormal) => Detail::Abnormal,
+            Some(MetricsDetail::None) => Detail::None,
+        };
+        Self { heartbeat: config.heartbeat.unwrap_or_default(), per_service: config.per_service, detail }
     }
 }
 
