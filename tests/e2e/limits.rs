@@ -49,7 +49,7 @@ fn a_limit_that_cannot_be_had_starts_nothing_and_status_check_and_log_say_it() {
     let check = world.abide(&["check", "services.d"]);
     assert_eq!((code(&status), code(&check)), (1, 1));
     for text in [said(&status), said(&check)] {
-        for word in ["open_files", "65536", "20000"] {
+        for word in ["open_files", "65536", "20000", "LimitNOFILE"] {
             assert!(text.replace(',', "").contains(word), "{word} is missing in\n{text}");
         }
     }
@@ -83,6 +83,18 @@ fn one_line_of_defaults_settles_it_for_all() {
     for (name, expected) in [("a", "1000"), ("b", "1000"), ("c", "900")] {
         assert_eq!(open_files(world.pid(name)), Some((expected.into(), expected.into())), "{name}");
     }
+}
+
+#[test]
+fn the_accident_is_settled_for_all_by_one_line_while_abide_runs() {
+    let Some(world) = accident(&[("a", SLEEPER), ("b", &asks(900))]) else { return };
+    let (a, b) = (world.pid("a"), world.pid("b"));
+    assert_eq!(open_files(a), Some(("1024".into(), HARD.to_string())));
+    world.replace(&world.root().join("abide.toml"), "[defaults]\nlimits.open_files = 16384\n");
+    world.until_true("a has what the default says", || {
+        world.pid_now("a").and_then(open_files) == Some(("16384".into(), "16384".into()))
+    });
+    assert_eq!((world.pid("b"), open_files(b)), (b, Some(("900".into(), "900".into()))));
 }
 
 #[test]
