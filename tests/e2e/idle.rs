@@ -107,7 +107,10 @@ fn a_heartbeat_is_one_touch_of_each_of_the_two_files() {
     let written = world.status().expect("it runs").abide.snapshot_seq;
     let Some((calls, _)) = trace(&world, 7) else { return };
     assert_eq!(world.status().expect("it runs").abide.snapshot_seq, written, "nothing was written");
-    let (touches, others): (Vec<_>, Vec<_>) = calls.into_iter().partition(|line| line.contains("utimensat("));
+    // With a deadline set, tokio wakes itself once to wait for the next one.
+    let wakes = |line: &String| line.contains("write(") && line.contains("\\1\\0\\0\\0\\0\\0\\0\\0\", 8)");
+    let calls = calls.into_iter().filter(|line| !wakes(line));
+    let (touches, others): (Vec<_>, Vec<_>) = calls.partition(|line| line.contains("utimensat("));
     assert!(others.is_empty(), "{others:#?}");
     assert!((4..=8).contains(&touches.len()) && touches.len() % 2 == 0, "{touches:#?}");
 }
