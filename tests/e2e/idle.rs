@@ -116,20 +116,27 @@ fn a_heartbeat_is_one_touch_of_each_of_the_two_files() {
 }
 
 #[test]
-fn an_idle_service_costs_the_supervisor_no_descriptor() {
+fn an_idle_service_costs_the_supervisor_no_descriptor_and_keeper_and_logger_one_each() {
     let world = World::with_sleepers("ab");
     world.fence();
-    let descriptors = || {
-        let status = world.status().expect("it runs");
-        std::fs::read_dir(format!("/proc/{}/fd", status.abide.supervisor_pid)).map(Iterator::count)
-    };
-    let Ok(before) = descriptors() else {
+    let supervisor = world.status().expect("it runs").abide.supervisor_pid;
+    let of = |pid: i32| std::fs::read_dir(format!("/proc/{pid}/fd")).map(Iterator::count);
+    if of(supervisor).is_err() {
         return super::process::skip_for_users("only root sees the descriptors of a process that cannot be dumped");
+    }
+    let logger = processes(&world).into_iter().find(|pid| ![world.keeper(), supervisor].contains(pid));
+    let all = [world.keeper(), logger.expect("there are three"), supervisor];
+    // abide's own log is closed once nothing comes any more.
+    let descriptors = || {
+        quiet_for(&world, &all[..2], Duration::from_millis(2500));
+        all.map(|pid| of(pid).expect("it lives"))
     };
+    let before = descriptors();
     for number in 0..20 {
         world.drop_file(&format!("more{number}.toml"), SLEEPER);
     }
     world.until("all run", |status| running(status) == 23);
-    world.fence();
-    world.until_true("there are no more than before", || descriptors().is_ok_and(|now| now <= before + 1));
+    let after = descriptors();
+    assert_eq!(after[..2], [before[0] + 20, before[1] + 20], "of keeper and logger");
+    assert!(after[2] <= before[2] + 1, "of the supervisor: {} before, {} after", before[2], after[2]);
 }
