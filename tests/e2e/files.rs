@@ -177,6 +177,20 @@ fn a_legacy_directory_runs_and_its_edited_script_restarts_it() {
 }
 
 #[test]
+fn the_environment_is_clean_but_for_what_the_file_asks_for() {
+    let script = "script = 'env; echo complete; exec sleep 86400'\n";
+    let mut world = World::empty();
+    world.drop_file("clean.toml", script);
+    world.drop_file("heir.toml", &format!("inherit_environment = [\"E2E_GIVEN\"]\n{script}"));
+    let variables = &[("E2E_GIVEN", "given"), ("E2E_KEPT", "kept")];
+    world.start_as(&super::world::Start { variables, ..Default::default() });
+    let clean = world.logged("clean", "complete");
+    let heir = world.logged("heir", "complete");
+    assert!(clean.contains("PATH=") && !clean.contains("E2E_"), "{clean}");
+    assert!(heir.contains("E2E_GIVEN=given") && !heir.contains("E2E_KEPT"), "{heir}");
+}
+
+#[test]
 fn a_directory_that_is_not_there_is_made_at_a_first_start() {
     let mut world = World::empty();
     std::fs::remove_dir(world.services()).expect("it is empty");

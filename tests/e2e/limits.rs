@@ -62,6 +62,20 @@ fn a_limit_that_cannot_be_had_starts_nothing_and_status_check_and_log_say_it() {
 }
 
 #[test]
+fn check_measures_what_the_running_supervisor_can_have_and_not_what_it_could_itself() {
+    let mut world = World::empty();
+    world.drop_file("web.toml", &asks(900));
+    world.start_as(&Start { open_files: Some((512, 800)), ..Start::default() });
+    world.error("web", "limit-above-hard");
+    let check = world.abide(&["check", "services.d"]);
+    assert!(code(&check) == 1 && said(&check).contains("800"), "{}", said(&check));
+    world.signal(nix::sys::signal::Signal::SIGTERM);
+    world.ended();
+    let check = world.abide(&["check", "services.d"]);
+    assert_eq!(code(&check), 0, "{}", said(&check));
+}
+
+#[test]
 fn a_version_that_ran_goes_on_when_the_new_one_asks_too_much() {
     let Some(world) = accident(&[("web", &asks(16_384))]) else { return };
     let pid = world.pid("web");
