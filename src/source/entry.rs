@@ -3,6 +3,7 @@
 //! What looks like a directory of daemontools may turn out to be something else: only a look at it
 //! can tell, and that is the business of those who look.
 
+use super::settle::Seen;
 use crate::model::name::{BadName, ServiceName};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -52,6 +53,15 @@ pub fn naming(name: &OsStr) -> Naming {
     match ServiceName::new(text) {
         Ok(name) => Naming::Directory(name),
         Err(_) => Naming::Unknown("it is neither NAME.toml nor a directory that could be a service"),
+    }
+}
+
+/// Whether what was seen of `name` in a watched directory can change anything: of debris nothing
+/// does, and what is written into a file does where its content counts.
+pub fn matters(name: &OsStr, seen: Seen) -> bool {
+    match seen {
+        Seen::Written | Seen::Closed => is_drop_in(name),
+        _ => !is_debris(name.as_bytes()),
     }
 }
 
