@@ -228,3 +228,6 @@ fn why(error: &notify::Error) -> String {
         _ => format!("the kernel gives no events ({error}): changes are found every 2 s"),
     }
 }
+
+#[cfg(test)]
+mod tests;
