@@ -103,8 +103,15 @@ impl Watch {
     }
 
     fn with(mailbox: Arc<Mailbox>, watcher: Option<RecommendedWatcher>, refused: Option<String>) -> Self {
-        let (wants, failed, watched) = (HashMap::new(), HashMap::new(), HashMap::new());
-        Self { mailbox, watcher, names: None, refused, wants, failed, watched }
+        Self {
+            mailbox,
+            watcher,
+            names: None,
+            refused,
+            wants: HashMap::new(),
+            failed: HashMap::new(),
+            watched: HashMap::new(),
+        }
     }
 
     /// From now on `target` wants to know just this. Says whether a watch was added, after which

@@ -156,8 +156,8 @@ impl Mailbox {
     /// stand there by now.
     pub(super) fn need(&self, directory: &Path) -> (Option<Need>, bool) {
         let mut state = self.lock();
-        let stale = state.stale.remove(directory);
-        let Some(route) = state.routes.get(directory) else { return (None, stale) };
+        let is_stale = state.stale.remove(directory);
+        let Some(route) = state.routes.get(directory) else { return (None, is_stale) };
         let need = if !route.whole.is_empty() {
             Some(Need::All)
         } else if route.names.is_empty() {
@@ -167,7 +167,7 @@ impl Mailbox {
             let content = route.names.values().flatten().any(|target| matches!(target, Target::Candidate(_)));
             Some(Need::Names { content })
         };
-        (need, stale)
+        (need, is_stale)
     }
 
     /// Those that care about names in `directory`.

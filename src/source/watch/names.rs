@@ -125,7 +125,9 @@ impl Shared {
             if failed {
                 mailbox.notice(super::mailbox::State::lost);
             }
-            events.iter().for_each(|event| watched.pass(event, mailbox));
+            for event in &events {
+                watched.pass(event, mailbox);
+            }
             if failed || watched.paths.is_empty() {
                 watched.ended = true;
                 return;

@@ -263,3 +263,52 @@ fn ten_thousand_files_at_once_are_all_read() {
     bench.settle("probe");
     assert_eq!(bench.count("n77"), 1);
 }
+
+#[test]
+fn a_safety_scan_that_finds_nothing_new_says_nothing() {
+    let mut bench = Bench::new();
+    bench.put("a.toml", "1");
+    bench.put("bad.toml", "bad");
+    bench.put("with space.toml", "x");
+    bench.put("stray", "x");
+    fs::create_dir(bench.path("a.toml.d")).unwrap();
+    bench.put("a.toml.d/1.toml", "+1");
+    fs::create_dir(bench.path("a")).unwrap();
+    bench.put("a/run", "#!1");
+    symlink("/nowhere", bench.path("dangling.toml")).unwrap();
+    let directories = vec![bench.path(""), bench.root.path().join("none/at/all")];
+    bench.start_with(directories, Some(Duration::from_millis(100)), Watch::new);
+    bench.until("all is said", |bench| {
+        bench.ignored.len() == 1 && bench.problems.len() == 2 && bench.desired.len() == 3
+    });
+    let turns = |bench: &Bench| bench.deltas.as_ref().unwrap().0.mailbox.turns();
+    let before = turns(&bench);
+    assert!(!bench.next(Duration::from_secs(1)), "{:?}", bench.last);
+    assert!(turns(&bench) > before + 3, "it did scan");
+    assert_eq!(bench.sources[0].missed_by_watch, 0);
+}
+
+#[test]
+fn two_directories_are_one_desired_state() {
+    let mut bench = Bench::new();
+    let other = bench.root.path().join("other");
+    fs::create_dir(&other).unwrap();
+    bench.put("a.toml", "a");
+    bench.put("both.toml", "first");
+    write(&other.join("both.toml"), "second");
+    write(&other.join("b.toml"), "b");
+    bench.start_with(vec![bench.path(""), other.clone()], None, Watch::new);
+    bench.until("all", |bench| bench.desired.len() == 3 && bench.problems.len() == 1);
+    assert_eq!(bench.says("both").unwrap(), "first");
+    fs::rename(bench.path("a.toml"), other.join("a.toml")).unwrap();
+    bench.settle("probe");
+    bench.stays_as("a", Duration::from_secs(1));
+    fs::remove_file(bench.path("both.toml")).unwrap();
+    bench.until_says("both", "second");
+    fs::remove_dir_all(&other).unwrap();
+    bench.until("absent", |bench| bench.sources[1].state == SourceState::Absent);
+    write(&bench.path("c.toml"), "c");
+    bench.until_says("c", "c");
+    bench.stays_quiet(Duration::from_secs(1));
+    assert_eq!((bench.says("b").unwrap().as_str(), bench.says("both").unwrap().as_str()), ("b", "second"));
+}
