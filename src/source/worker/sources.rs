@@ -128,7 +128,10 @@ impl<C> Worker<C> {
             if why != Why::First && !self.is_other(source, key) {
                 continue;
             }
-            if let Some(candidate) = self.catalogue.get_mut(key) {
+            // What is being settled is known of already.
+            if let Some(candidate) = self.catalogue.get_mut(key)
+                && !self.settle.is_pending(key)
+            {
                 candidate.by_scan = why == Why::Safety;
             }
             self.settle.note(key, Seen::Found, now);
@@ -136,7 +139,7 @@ impl<C> Worker<C> {
         for key in gone {
             match self.catalogue.get_mut(key) {
                 Some(candidate) if candidate.standing.is_some() => {
-                    candidate.by_scan = why == Why::Safety;
+                    candidate.by_scan |= why == Why::Safety && !self.settle.is_pending(key);
                     self.settle.note(key, Seen::Vanished, now);
                 }
                 _ => {
