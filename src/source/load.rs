@@ -58,13 +58,16 @@ fn load_toml(around: &Surroundings, config: &Config, name: &ServiceName, main: &
     }
 }
 
-/// In the order in which a person reads: the file, its drop-ins, the defaults; each from top to bottom.
+/// In the order in which a person reads: the file, its drop-ins, the defaults; each from top to bottom, advice last.
 fn sort(findings: &mut [Diagnostic], main: &Text, drop_ins: &[Text]) {
     let file = |finding: &Diagnostic| {
         let mut files = std::iter::once(main).chain(drop_ins);
         files.position(|text| text.path == finding.file).unwrap_or(usize::MAX)
     };
-    findings.sort_by_key(|finding| (file(finding), finding.place.as_ref().map(|place| (place.line, place.column))));
+    findings.sort_by_key(|finding| {
+        let is_advice = finding.code == Code::RunsAsRoot;
+        (file(finding), is_advice, finding.place.as_ref().map(|place| (place.line, place.column)))
+    });
 }
 
 /// One service on its way from what its files say to what is meant.

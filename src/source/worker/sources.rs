@@ -96,7 +96,7 @@ impl<C> Worker<C> {
         let is_other = root.id.is_some_and(|before| before != id);
         let was_empty = self.catalogue.services_of(source) == 0;
         if names.is_empty() && !was_empty && is_other {
-            let reason = "an empty directory took its place; nothing is stopped because of it".into();
+            let reason = "an empty directory took its place; fill it, or restore the one that was there".into();
             return self.silence_listed(source, (SourceState::Suspect, reason));
         }
         (root.silent, root.id) = (None, Some(id));
@@ -197,8 +197,7 @@ impl<C> Worker<C> {
     fn create(&mut self, source: usize) -> Result<Directory, (SourceState, String)> {
         let root = &self.roots[source];
         if self.markers.has(&root.given) {
-            let reason =
-                "it is not there, though services were read from it before; mount or restore it, nothing is stopped";
+            let reason = "it is not there, though services were read from it before; mount or restore it";
             return Err((SourceState::Absent, reason.into()));
         }
         // Others may read it whatever the umask says, and only the owner write.
