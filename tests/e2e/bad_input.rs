@@ -220,7 +220,7 @@ fn more_services_than_descriptors_wait_and_say_so() {
         waiting > 0 && running(status) > 10 && waiting + running(status) == 150
     });
     let reason = waiting(&status).next().and_then(|it| it.instances[0].reason.clone()).unwrap_or_default();
-    assert!(reason.contains("descriptor"), "{reason}");
+    assert!(reason.contains("descriptor") && reason.contains("raise the limit"), "{reason}");
 }
 
 #[test]

@@ -395,8 +395,8 @@ fn whose_output_nobody_can_read_is_ended_and_waits() {
     world.pass(1000);
     assert_eq!(state(&world, "web"), State::Running);
     insta::assert_snapshot!(world.told(), @r"
-    0.101 web: running -> stopping: waits for a free descriptor
-    0.103 web: stopping -> waiting: waits for a free descriptor
+    0.101 web: running -> stopping: waits for a free descriptor; raise the limit of open files of abide
+    0.103 web: stopping -> waiting: waits for a free descriptor; raise the limit of open files of abide
     1.104 web: starting -> running: started
     ");
 }
