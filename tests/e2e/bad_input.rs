@@ -190,6 +190,7 @@ fn many_files_of_which_some_are_broken_are_each_for_itself() {
     let running = || named("service", "to", "running").len();
     world.until_true("all run or wait", || waiting().len() + running() >= good);
     world.fence_errors();
+    world.until_true("the fence is told of", || named("file", "code", "syntax").len() > broken);
     for mut names in [waiting(), named("file", "code", "syntax")] {
         let times = names.len();
         names.dedup();
