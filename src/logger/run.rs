@@ -7,6 +7,7 @@ use super::outbox::Outbox;
 use super::sink::errno_of;
 use super::trouble::Trouble;
 use super::worker::{BELL, Command, Worker};
+use crate::host::stderr::say;
 use crate::log::order::{Destination, MAX_PACKET, Order, Report};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat};
@@ -26,6 +27,8 @@ use std::thread::JoinHandle;
 
 const CONTROL: u64 = 0;
 const SIGNALS: u64 = 1;
+/// After so many milliseconds a pipe that could not be opened is tried again.
+const TRY_AGAIN: u16 = 1000;
 /// A worker's stack: it formats a sentence at most.
 const STACK: usize = 128 << 10;
 
@@ -36,11 +39,10 @@ pub fn run(control: OwnedFd, pipes: &Path) -> i32 {
     match Logger::start(control, pipes) {
         Ok(logger) => logger.run(),
         Err(errno) => {
-            eprintln!(
-                "abide: cannot start the logger on {}: {}. Look at the limits on open files and at that directory",
-                pipes.display(),
-                errno.desc()
-            );
+            let (pipes, reason) = (pipes.display(), errno.desc());
+            say(format_args!(
+                "cannot start the logger on {pipes}: {reason}. Look at the limits on open files and at that directory"
+            ));
             1
         }
     }
@@ -56,6 +58,8 @@ struct Logger {
     workers: HashMap<FileSystem, Post>,
     /// Which worker has it.
     slots: HashMap<u32, FileSystem>,
+    /// Those whose pipe could not be opened: tried again, since their services come to a halt.
+    unread: HashMap<u32, (Destination, Option<PathBuf>)>,
 }
 
 /// A worker, seen from here.
@@ -85,8 +89,8 @@ impl Logger {
         epoll.add(&signals, EpollEvent::new(EpollFlags::EPOLLIN, SIGNALS))?;
         let outbox = Arc::new(Outbox::new(control.clone(), epoll.clone(), CONTROL));
         let mounts = Mounts::read();
-        let (workers, slots) = (HashMap::new(), HashMap::new());
-        Ok(Self { control, epoll, signals, pipes, outbox, mounts, workers, slots })
+        let (workers, slots, unread) = (HashMap::new(), HashMap::new(), HashMap::new());
+        Ok(Self { control, epoll, signals, pipes, outbox, mounts, workers, slots, unread })
     }
 
     fn run(mut self) -> i32 {
@@ -94,11 +98,15 @@ impl Logger {
         let mut packet = vec![0; MAX_PACKET];
         let mut events = [EpollEvent::empty(); 2];
         loop {
-            let ready = match self.epoll.wait(&mut events, EpollTimeout::NONE) {
+            let timeout = if self.unread.is_empty() { EpollTimeout::NONE } else { TRY_AGAIN.into() };
+            let ready = match self.epoll.wait(&mut events, timeout) {
                 Ok(ready) => ready,
                 Err(Errno::EINTR) => continue,
                 Err(errno) => unreachable!("waiting on our own epoll set: {errno}"),
             };
+            if ready == 0 {
+                self.try_again();
+            }
             for event in &events[..ready] {
                 if event.data() == SIGNALS {
                     if matches!(self.signals.read_signal(), Ok(Some(_))) {
@@ -130,7 +138,7 @@ impl Logger {
                 Ok(count) => match Order::decode(&packet[..count]) {
                     Ok(Order::Attach { slot, to, rename_from }) => self.attach(slot, to, rename_from),
                     Ok(Order::Detach { slot }) => self.detach(slot),
-                    Err(error) => eprintln!("abide: cannot read an order to the logger: {error}. Restart abide"),
+                    Err(error) => say(format_args!("cannot read an order to the logger: {error}. Restart abide")),
                 },
             }
         }
@@ -138,13 +146,21 @@ impl Logger {
 
     fn attach(&mut self, slot: u32, to: Destination, rename_from: Option<PathBuf>) {
         let file_system = self.mounts.file_system_of(&to.directory);
+        let known = self.unread.remove(&slot).is_some();
         if self.slots.get(&slot) == Some(&file_system) {
             self.tell(&file_system, Command::Redirect { slot, to, rename_from });
             return;
         }
-        if let Err(trouble) = self.give(slot, &file_system, to, rename_from) {
-            self.outbox.send(Report::Trouble { slot, message: Some(trouble.to_string()) });
-            return;
+        match self.give(slot, &file_system, &to, rename_from.clone()) {
+            Ok(()) if known => self.outbox.send(Report::Trouble { slot, message: None }),
+            Ok(()) => {}
+            Err(trouble) => {
+                if !known {
+                    self.outbox.send(Report::Trouble { slot, message: Some(trouble.to_string()) });
+                }
+                self.unread.insert(slot, (to, rename_from));
+                return;
+            }
         }
         if let Some(former) = self.slots.insert(slot, file_system) {
             self.tell(&former, Command::Yield { slot });
@@ -157,7 +173,7 @@ impl Logger {
         &mut self,
         slot: u32,
         file_system: &FileSystem,
-        to: Destination,
+        to: &Destination,
         rename_from: Option<PathBuf>,
     ) -> Result<(), Trouble> {
         let failed = |errno| Trouble::Pipe { slot, errno };
@@ -172,7 +188,7 @@ impl Logger {
         };
         // Told before it is watched, so that the worker knows every slot that it hears of.
         let wake = rename_from.is_some();
-        let _ = post.commands.send(Command::Attach { slot, pipe: pipe.clone(), to, rename_from });
+        let _ = post.commands.send(Command::Attach { slot, pipe: pipe.clone(), to: to.clone(), rename_from });
         if let Err(errno) = post.epoll.add(&*pipe, EpollEvent::new(EpollFlags::EPOLLIN, slot.into())) {
             let _ = post.commands.send(Command::Yield { slot });
             return Err(failed(errno));
@@ -183,7 +199,14 @@ impl Logger {
         Ok(())
     }
 
+    fn try_again(&mut self) {
+        for (slot, (to, rename_from)) in self.unread.clone() {
+            self.attach(slot, to, rename_from);
+        }
+    }
+
     fn detach(&mut self, slot: u32) {
+        self.unread.remove(&slot);
         match self.slots.remove(&slot) {
             Some(file_system) => self.tell(&file_system, Command::Detach { slot }),
             None => self.outbox.send(Report::Detached { slot }),
