@@ -226,6 +226,24 @@ fn a_detached_slot_is_read_to_its_end_and_its_number_is_free() {
 }
 
 #[test]
+fn a_pipe_that_could_not_be_opened_is_tried_again() {
+    let place = Place::new();
+    let logger = Logger::start(&place);
+    logger.attach(1, place.to("web", 1 << 20, 3));
+    assert!(matches!(logger.report(), Report::Trouble { slot: 1, message: Some(_) }));
+    place.pipe(1).write_all(b"lost?\n").unwrap();
+    let mut pipe = OpenOptions::new().read(true).write(true).open(place.root.join("pipes/1")).unwrap();
+    pipe.write_all(b"not lost\n").unwrap();
+    assert_eq!(logger.report(), Report::Trouble { slot: 1, message: None });
+    until("it is read", || text(&place.directory("web")).ends_with("not lost\n"));
+    logger.detach(1);
+    logger.attach(2, place.to("web", 1 << 20, 3));
+    assert!(matches!(logger.report(), Report::Trouble { slot: 2, message: Some(_) }));
+    logger.detach(2);
+    logger.finish();
+}
+
+#[test]
 fn a_silent_slot_makes_no_directory_and_the_first_byte_does() {
     let place = Place::new();
     let logger = Logger::start(&place);
