@@ -17,9 +17,8 @@ use crate::model::diagnostic::Diagnostic;
 use crate::model::logging::LogPolicy;
 use crate::model::status::{AbideState, AbideStatus, Summary};
 use crate::render;
-use crate::render::prometheus::Detail;
 use crate::render::snapshot::Envelope;
-use crate::source::config::{self, Config, MetricsDetail};
+use crate::source::config::{self, Config};
 use crate::source::configuration::{self, Loader, Timing};
 use crate::source::load::load;
 use crate::source::{self, Surroundings, Text, worker};
@@ -96,7 +95,7 @@ fn supervise(places: &Places, directories: Vec<PathBuf>) -> Result<u8, BootError
     let powers = Powers { may_raise: surroundings.ceilings.may_raise, uid: surroundings.uid };
     let instance_id = fresh_id();
     let fleet = Fleet::new(powers, seed(&instance_id));
-    let publisher = Publisher::new(places.runtime.clone(), policy_of(&config), envelope(instance_id));
+    let publisher = Publisher::new(places.runtime.clone(), PublishPolicy::of(&config), envelope(instance_id));
     let setup = worker::Setup {
         directories,
         config_path,
@@ -169,18 +168,6 @@ fn own_log_pipe(pipes: &Pipes) -> io::Result<OwnedFd> {
     // A smaller one only drops more.
     let _ = nix::fcntl::fcntl(&pipe, nix::fcntl::FcntlArg::F_SETPIPE_SZ(ROOM));
     Ok(pipe)
-}
-
-/// What `[status]` and `[metrics]` say.
-pub(super) fn policy_of(config: &Config) -> PublishPolicy {
-    let detail = match config.metrics {
-        None => Detail::Auto,
-        Some(MetricsDetail::All) => Detail::All,
-        Some(MetricsDetail::Abnormal) => Detail::Abnormal,
-        Some(MetricsDetail::None) => Detail::None,
-    };
-    let heartbeat = config.heartbeat.unwrap_or_default();
-    PublishPolicy { heartbeat, per_service: config.per_service, detail }
 }
 
 fn envelope(instance_id: String) -> Envelope {

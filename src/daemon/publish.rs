@@ -15,7 +15,8 @@ use crate::model::status::{AbideState, ServiceStatus};
 use crate::model::time::{Mono, Now};
 use crate::render::prometheus::{self, Detail, Facts, Lines};
 use crate::render::snapshot::{self, Envelope, INDEX, WHOLE};
-use files::{last_seq, replace, sweep, sweep_services, touch};
+use crate::source::config::{Config, MetricsDetail};
+use files::{forget, last_seq, replace, sweep, sweep_services, touch};
 use pace::Pace;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -43,6 +44,19 @@ pub struct PublishPolicy {
 impl Default for PublishPolicy {
     fn default() -> Self {
         Self { heartbeat: Duration::from_secs(15), per_service: false, detail: Detail::Auto }
+    }
+}
+
+impl PublishPolicy {
+    /// What `[status]` and `[metrics]` of `abide.toml` say.
+    pub fn of(config: &Config) -> Self {
+        let detail = match config.metrics {
+            None => Detail::Auto,
+            Some(MetricsDetail::All) => Detail::All,
+            Some(MetricsDetail::Abnormal) => Detail::Abnormal,
+            Some(MetricsDetail::None) => Detail::None,
+        };
+        Self { heartbeat: config.heartbeat.unwrap_or_default(), per_service: config.per_service, detail }
     }
 }
 
@@ -207,6 +221,9 @@ impl Publisher {
         let truncated = self.services.len() > WHOLE;
         let done = self.write(now, true, truncated);
         self.beat = None;
+        for name in [JSON, PROM, INDEX] {
+            forget(&self.dir, name);
+        }
         done.map(|_| ())
     }
 
@@ -297,7 +314,10 @@ impl Publisher {
         while let Some(name) = self.pending.first() {
             let file = format!("{name}.json");
             match self.services.get(name) {
-                Some(cached) => bytes += replace(&dir, &file, |out| out.write_all(&cached.json))?,
+                Some(cached) => {
+                    bytes += replace(&dir, &file, |out| out.write_all(&cached.json))?;
+                    forget(&dir, &file);
+                }
                 None => drop(fs::remove_file(dir.join(file))),
             }
             self.pending.pop_first();

@@ -1,7 +1,6 @@
 //! One turn after another: gather, decide, perform, publish.
 
-use super::boot::policy_of;
-use super::publish::{Published, Publisher};
+use super::publish::{PublishPolicy, Published, Publisher};
 use super::{report, trace};
 use crate::decide::effect::Effect;
 use crate::decide::event::Event;
@@ -20,7 +19,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
+use tokio::io::unix::{AsyncFd, AsyncFdReadyGuard};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, sleep_until};
@@ -61,12 +60,19 @@ pub(super) async fn run(
     logger: OwnedFd,
 ) -> io::Result<()> {
     let bell = watch(bell, Interest::READABLE)?;
-    let logger = watch(logger, Interest::READABLE | Interest::WRITABLE)?;
+    let logger = watch(logger, Interest::READABLE)?;
+    // Only while something waits for room: else every message that the logger takes would wake us.
+    let mut room = None;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hang_up = signal(SignalKind::hangup())?;
     supervisor.settle();
     while !supervisor.finished {
         let deadline = supervisor.next_deadline();
+        if !supervisor.host.has_pending() {
+            room = None;
+        } else if room.is_none() {
+            room = Some(watch(logger.as_fd().try_clone_to_owned()?, Interest::WRITABLE)?);
+        }
         tokio::select! {
             biased;
             _ = terminate.recv() => supervisor.handle(Event::Shutdown),
@@ -76,18 +82,16 @@ pub(super) async fn run(
                 supervisor.host.exits();
             }
             letter = inbox.recv() => {
-                let mut next = letter;
-                for _ in 0..LETTERS_PER_TURN {
-                    let Some(letter) = next else { break };
+                let more = std::iter::from_fn(|| inbox.try_recv().ok());
+                for letter in letter.into_iter().chain(more).take(LETTERS_PER_TURN) {
                     supervisor.open(letter);
-                    next = inbox.try_recv().ok();
                 }
             }
             ready = logger.readable() => {
                 ready?.clear_ready();
                 supervisor.host.reports();
             }
-            ready = logger.writable(), if supervisor.host.has_pending() => {
+            ready = writable(room.as_ref()) => {
                 ready?.clear_ready();
                 supervisor.host.flush();
             }
@@ -107,7 +111,7 @@ impl Supervisor {
     fn open(&mut self, letter: Letter) {
         match letter {
             Letter::Delta(delta) => self.handle(Event::Delta(delta)),
-            Letter::Config(config) => self.publisher.set_policy(policy_of(&config)),
+            Letter::Config(config) => self.publisher.set_policy(PublishPolicy::of(&config)),
             Letter::Spawned(outcome) => self.host.spawned(outcome),
         }
     }
@@ -206,6 +210,14 @@ impl Supervisor {
 #[expect(deprecated, reason = "sound for an `OwnedFd`, whose number stays its own; the successor is `unsafe`")]
 fn watch(descriptor: OwnedFd, interest: Interest) -> io::Result<AsyncFd<OwnedFd>> {
     AsyncFd::with_interest(descriptor, interest)
+}
+
+/// Waits for room to write; for ever where nothing is to be written.
+async fn writable(descriptor: Option<&AsyncFd<OwnedFd>>) -> io::Result<AsyncFdReadyGuard<'_, OwnedFd>> {
+    match descriptor {
+        Some(descriptor) => descriptor.writable().await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Sleeps until `deadline`; for ever where there is none.

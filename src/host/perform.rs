@@ -186,7 +186,11 @@ impl Host {
             (Ok(started), exit) => {
                 let (pid, start_ticks, limits) = (started.pid, started.start_ticks, started.limits);
                 seat.run = Run::Living { run };
+                let attached = seat.attached;
                 self.events.push_back(Event::Spawned { instance: instance.clone(), run, pid, start_ticks, limits });
+                if !attached {
+                    self.events.push_back(Event::Unheard { instance: instance.clone(), run });
+                }
                 if let Some(exit) = exit {
                     self.ended(&instance, run, exit);
                 }
@@ -284,12 +288,33 @@ impl Host {
                         self.events.push_back(Event::LogDropped { instance, bytes, lines });
                     }
                 }
+                logger::Report::Refused { slot, message } => self.refused(slot, message),
                 logger::Report::Trouble { slot, message } => {
                     let instance = self.seats.at(slot).map(|(instance, _)| instance);
                     let message = message.unwrap_or_else(|| "output is written again".to_owned());
                     self.troubles.push(Trouble { instance, message });
                 }
             }
+        }
+    }
+
+    /// The logger cannot read this slot's pipe: who writes to it would stand still once it is full.
+    fn refused(&mut self, slot: u32, message: String) {
+        let Some((instance, seat)) = self.seats.at(slot).filter(|(_, seat)| seat.attached) else { return };
+        // So that the next start makes a new pipe and the logger hears of it.
+        seat.attached = false;
+        if let Run::Living { run } = seat.run {
+            self.events.push_back(Event::Unheard { instance: instance.clone(), run });
+        }
+        self.troubles.push(Trouble { instance: Some(instance), message });
+        self.logger.send(&logger::Order::Detach { slot });
+        self.release(slot);
+    }
+
+    fn release(&mut self, slot: u32) {
+        if let Err(error) = self.pipes.release(slot as usize) {
+            let message = format!("could not give up the pipe of slot {slot}: {error}");
+            self.troubles.push(Trouble { instance: None, message });
         }
     }
 
@@ -310,10 +335,7 @@ impl Host {
             return;
         }
         // A grandchild may still hold the old pipe: the next tenant of the slot gets a new one.
-        if let Err(error) = self.pipes.release(slot as usize) {
-            let message = format!("could not give up the pipe of slot {slot}: {error}");
-            self.troubles.push(Trouble { instance: None, message });
-        }
+        self.release(slot);
         self.seats.free(slot);
     }
 

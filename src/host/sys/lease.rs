@@ -1,5 +1,5 @@
-//! Whether anybody holds a file open for writing: asked of the kernel by a read lease that is
-//! given back at once. May touch the descriptor that it is given, nothing else.
+//! Whether anybody else holds a file open: asked of the kernel by a lease that is given back at
+//! once. May touch the descriptor that it is given, nothing else.
 #![expect(unsafe_code, reason = "nix has neither F_SETLEASE nor F_SETSIG")]
 
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -41,10 +41,35 @@ pub fn writers(file: BorrowedFd<'_>) -> Writers {
     }
 }
 
+/// Whether nobody else has `file`, which must be open for writing, open in any way. Where that
+/// cannot be told: no.
+pub fn is_alone(file: BorrowedFd<'_>) -> bool {
+    let fd = file.as_raw_fd();
+    // SAFETY: F_SETSIG and F_SETLEASE take an integer and touch no memory; `file` is open.
+    unsafe {
+        // See `writers` for the signal.
+        libc::fcntl(fd, F_SETSIG, libc::SIGURG) == 0
+            && libc::fcntl(fd, libc::F_SETLEASE, libc::F_WRLCK) == 0
+            && libc::fcntl(fd, libc::F_SETLEASE, libc::F_UNLCK) == 0
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::os::fd::AsFd;
+
+    #[test]
+    fn a_reader_is_seen_until_it_closes() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("x");
+        let writer = std::fs::File::create(&path).unwrap();
+        let before = is_alone(writer.as_fd());
+        let reader = std::fs::File::open(&path).unwrap();
+        assert!(!is_alone(writer.as_fd()));
+        drop(reader);
+        assert_eq!(is_alone(writer.as_fd()), before, "alone again, or never known");
+    }
 
     #[test]
     fn a_writer_is_seen_until_it_closes() {
