@@ -36,12 +36,12 @@ fn keys(schema: &Schema, tables: &[(&str, &str, &[&str])]) -> String {
             let property = schema.property(part, key);
             let full = if path.is_empty() { (*key).to_owned() } else { format!("{path}.{key}") };
             let level = if path.is_empty() { "##" } else { "###" };
-            if schema.target(property).is_some() && tables.iter().any(|(path, ..)| *path == full) {
+            if Schema::target(property).is_some() && tables.iter().any(|(path, ..)| *path == full) {
                 continue;
             }
             let (text, default) = paragraph_and_default(property);
             let default = default.map_or_else(String::new, |default| format!(" Default: {}.", code(&default)));
-            let kind = if schema.target(property).is_some() { "table".to_owned() } else { kind(property) };
+            let kind = if Schema::target(property).is_some() { "table".to_owned() } else { kind(property) };
             let _ = writeln!(out, "\n{level} `{full}`\n\n*{}.*{default}\n\n{text}", capital(&kind));
         }
     }

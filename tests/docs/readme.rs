@@ -77,7 +77,7 @@ fn told() -> Vec<(String, Vec<String>)> {
     for line in blocks(&readme, "console").iter().flat_map(|block| block.lines()) {
         match (line.strip_prefix("$ "), told.last_mut()) {
             (Some(command), _) => told.push((command.to_owned(), String::new())),
-            (None, Some((_, output))) => *output += &format!("{line}\n"),
+            (None, Some((_, output))) => output.extend([line, "\n"]),
             (None, None) => panic!("a console block begins with `$ `"),
         }
     }

@@ -16,7 +16,7 @@ impl Schema {
     }
 
     /// The part that a property refers to, if it does.
-    pub(crate) fn target<'a>(&self, property: &'a Value) -> Option<&'a str> {
+    pub(crate) fn target(property: &Value) -> Option<&str> {
         let inner = &property["anyOf"][0];
         let reference = [property, inner, &property["items"]].into_iter().find_map(|it| it["$ref"].as_str());
         reference.and_then(|path| path.rsplit('/').next())
@@ -41,7 +41,7 @@ impl Schema {
             let required: Vec<&str> =
                 schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
             for (name, field) in fields {
-                let kind = self.target(field).map_or_else(|| kind(field), |target| self.linked(field, target));
+                let kind = Self::target(field).map_or_else(|| kind(field), |target| Self::linked(field, target));
                 let kind = if required.contains(&name.as_str()) { kind } else { format!("{kind}, or left out") };
                 let _ = writeln!(out, "| `{name}` | {kind} | {} |", paragraph(field));
             }
@@ -59,7 +59,7 @@ impl Schema {
         out
     }
 
-    fn linked(&self, field: &Value, target: &str) -> String {
+    fn linked(field: &Value, target: &str) -> String {
         let list = if field["type"] == "array" { "list of " } else { "" };
         format!("{list}[{target}](#{})", target.to_lowercase())
     }
@@ -71,7 +71,7 @@ impl Schema {
         let mut part = String::new();
         loop {
             for field in self.part(&part)["properties"].as_object().into_iter().flat_map(|fields| fields.values()) {
-                if let Some(target) = self.target(field).filter(|target| !found.iter().any(|it| it == target)) {
+                if let Some(target) = Self::target(field).filter(|target| !found.iter().any(|it| it == target)) {
                     found.push(target.to_owned());
                 }
             }
