@@ -138,7 +138,7 @@ impl Place {
         while Instant::now() < deadline {
             let left = [Role::Supervisor, Role::Logger].into_iter().filter_map(|role| living(table.role(role)));
             // A signal more does not matter.
-            if left.map(|pid| kill(pid, libc::SIGKILL)).count() == 0 {
+            if left.inspect(|pid| drop(kill(*pid, libc::SIGKILL))).count() == 0 {
                 break;
             }
             std::thread::sleep(LOOK);
