@@ -79,8 +79,11 @@ impl Logger {
     }
 
     fn start_with(place: &Place, environment: &[(&str, &str)]) -> Self {
-        let (control, theirs) =
-            socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC).unwrap();
+        let ends = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC).unwrap();
+        Self::start_on(place, environment, ends)
+    }
+
+    fn start_on(place: &Place, environment: &[(&str, &str)], (control, theirs): (OwnedFd, OwnedFd)) -> Self {
         let mut term = SigSet::empty();
         term.add(Signal::SIGTERM);
         term.thread_block().unwrap();
@@ -235,6 +238,18 @@ fn a_pipe_that_could_not_be_opened_is_tried_again() {
     logger.attach(2, place.to("web", 1 << 20, 3));
     assert!(matches!(logger.report(), Report::Trouble { slot: 2, message: Some(_) }));
     logger.detach(2);
+    logger.finish();
+}
+
+#[test]
+fn what_was_said_to_the_logger_before_is_void() {
+    let place = Place::new();
+    let ends = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC).unwrap();
+    let stale = Order::Detach { slot: 9 }.encode();
+    send(ends.0.as_raw_fd(), &stale, MsgFlags::empty()).unwrap();
+    let logger = Logger::start_on(&place, &[], ends);
+    logger.order(&Order::Detach { slot: 8 });
+    assert_eq!(logger.report(), Report::Detached { slot: 8 });
     logger.finish();
 }
 

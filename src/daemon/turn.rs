@@ -1,5 +1,6 @@
 //! One turn after another: gather, decide, perform, publish.
 
+use super::boot::own_log_of;
 use super::publish::{PublishPolicy, Published, Publisher};
 use super::report;
 use super::trace::{self, Trace};
@@ -140,7 +141,10 @@ impl Supervisor {
     fn open(&mut self, letter: Letter) {
         match letter {
             Letter::Delta(delta) => self.handle(Event::Delta(delta)),
-            Letter::Config(config) => self.publisher.set_policy(PublishPolicy::of(&config)),
+            Letter::Config(config) => {
+                self.publisher.set_policy(PublishPolicy::of(&config));
+                self.host.keep_own_log(own_log_of(&config));
+            }
             Letter::Spawned(outcome) => self.host.spawned(outcome),
         }
     }

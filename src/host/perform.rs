@@ -142,6 +142,14 @@ impl Host {
         std::mem::take(&mut self.troubles)
     }
 
+    /// So much of abide's own log is kept from now on.
+    pub fn keep_own_log(&mut self, policy: LogPolicy) {
+        if policy != self.own_log {
+            self.own_log = policy;
+            self.logger.send(&own_log(&self.log, &self.own_log));
+        }
+    }
+
     /// How abide's own log fares.
     pub fn own_log(&self) -> &OwnLog {
         &self.own_log_state

@@ -75,6 +75,11 @@ pub(crate) fn another_logger(place: &Path, ends: SupervisorEnds) {
     assert_eq!(host.take_troubles(), []);
     assert_eq!((host.own_log().trouble.as_deref(), host.own_log().lines_lost()), (Some("no space"), 2));
 
+    let kept = LogPolicy { max_files: 3, ..LogPolicy::default() };
+    host.keep_own_log(kept.clone());
+    host.keep_own_log(kept);
+    assert_eq!(logger.orders(), [0]);
+
     logger.report(&Report::Trouble { slot: 1, message: Some("no space".into()) });
     host.reports();
     let trouble = Trouble { instance: Some(instance.clone()), numbered: false, message: "no space".into() };
