@@ -8,8 +8,8 @@ use crate::model::diagnostic::Diagnostic;
 use crate::model::limits::Ceilings;
 use crate::model::status::{AbideState, Status};
 use crate::render::diagnostic;
-use crate::source;
 use crate::source::once::ReadAll;
+use crate::source::{self, Surroundings};
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
@@ -24,7 +24,7 @@ pub(super) fn run(args: CheckArgs) -> u8 {
         Ok(found) => found,
         Err(error) => return complain(&error, exit::ERRORS),
     };
-    let around = source::surroundings(ceilings, false, true);
+    let around = Surroundings { advise: true, ..source::surroundings(ceilings, false, true) };
     let reading = super::read::read(&args.paths, places.config.as_deref(), &around);
     let findings = findings(&reading);
     match format {

@@ -108,11 +108,9 @@ pub(super) async fn run(
                 supervisor.host.exits();
             }
             letter = inbox.recv() => {
-                let mut next = letter;
-                for _ in 0..LETTERS_PER_TURN {
-                    let Some(letter) = next else { break };
+                let more = std::iter::from_fn(|| inbox.try_recv().ok());
+                for letter in letter.into_iter().chain(more).take(LETTERS_PER_TURN) {
                     supervisor.open(letter);
-                    next = inbox.try_recv().ok();
                 }
             }
             ready = logger.readable() => {

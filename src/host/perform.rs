@@ -219,7 +219,11 @@ impl Host {
             (Ok(started), exit) => {
                 let (pid, start_ticks, limits) = (started.pid, started.start_ticks, started.limits);
                 seat.run = Run::Living { run };
+                let attached = seat.attached;
                 self.events.push_back(Event::Spawned { instance: instance.clone(), run, pid, start_ticks, limits });
+                if !attached {
+                    self.events.push_back(Event::Unheard { instance: instance.clone(), run });
+                }
                 if let Some(exit) = exit {
                     self.ended(&instance, run, exit);
                 }
@@ -322,6 +326,7 @@ impl Host {
                         self.events.push_back(Event::LogDropped { instance, bytes, lines });
                     }
                 }
+                logger::Report::Refused { slot, message } => self.refused(slot, message),
                 logger::Report::Trouble { slot, message } => {
                     // Of a slot that is closing the message alone must do.
                     let whose = self.seats.at(slot).map(|(instance, seat)| (instance, seat.numbered));
@@ -330,6 +335,27 @@ impl Host {
                     self.troubles.push(Trouble { instance, numbered, message });
                 }
             }
+        }
+    }
+
+    /// The logger cannot read this slot's pipe: who writes to it would stand still once it is full.
+    fn refused(&mut self, slot: u32, message: String) {
+        let Some((instance, seat)) = self.seats.at(slot).filter(|(_, seat)| seat.attached) else { return };
+        // So that the next start makes a new pipe and the logger hears of it.
+        seat.attached = false;
+        let numbered = seat.numbered;
+        if let Run::Living { run } = seat.run {
+            self.events.push_back(Event::Unheard { instance: instance.clone(), run });
+        }
+        self.troubles.push(Trouble { instance: Some(instance), numbered, message });
+        self.logger.send(&logger::Order::Detach { slot });
+        self.release(slot);
+    }
+
+    fn release(&mut self, slot: u32) {
+        if let Err(error) = self.pipes.release(slot as usize) {
+            let message = format!("could not give up the pipe of slot {slot}: {error}");
+            self.troubles.push(Trouble { instance: None, numbered: false, message });
         }
     }
 
@@ -350,10 +376,7 @@ impl Host {
             return;
         }
         // A grandchild may still hold the old pipe: the next tenant of the slot gets a new one.
-        if let Err(error) = self.pipes.release(slot as usize) {
-            let message = format!("could not give up the pipe of slot {slot}: {error}");
-            self.troubles.push(Trouble { instance: None, numbered: false, message });
-        }
+        self.release(slot);
         self.seats.free(slot);
     }
 

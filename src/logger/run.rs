@@ -6,11 +6,11 @@ use super::mounts::{FileSystem, Mounts};
 use super::outbox::Outbox;
 use super::sink::errno_of;
 use super::trouble::Trouble;
-use super::worker::{BELL, Command, Worker};
+use super::worker::{BELL, Command, Worker, open_pipe};
 use crate::host::stderr::say;
 use crate::log::order::{Destination, MAX_PACKET, Order, Report};
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, openat};
+use nix::fcntl::OFlag;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::signal::{SigSet, Signal};
@@ -27,8 +27,6 @@ use std::thread::JoinHandle;
 
 const CONTROL: u64 = 0;
 const SIGNALS: u64 = 1;
-/// After so many milliseconds a pipe that could not be opened is tried again.
-const TRY_AGAIN: u16 = 1000;
 /// A worker's stack: it formats a sentence at most.
 const STACK: usize = 128 << 10;
 
@@ -52,14 +50,12 @@ struct Logger {
     control: Arc<OwnedFd>,
     epoll: Arc<Epoll>,
     signals: SignalFd,
-    pipes: OwnedFd,
+    pipes: Arc<OwnedFd>,
     outbox: Arc<Outbox>,
     mounts: Mounts,
     workers: HashMap<FileSystem, Post>,
     /// Which worker has it.
     slots: HashMap<u32, FileSystem>,
-    /// Those whose pipe could not be opened: tried again, since their services come to a halt.
-    unread: HashMap<u32, (Destination, Option<PathBuf>)>,
 }
 
 /// A worker, seen from here.
@@ -82,15 +78,15 @@ impl Logger {
         term.add(Signal::SIGTERM);
         let signals = SignalFd::with_flags(&term, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-        let pipes = nix::fcntl::open(pipes, flags, Mode::empty())?;
+        let pipes = Arc::new(nix::fcntl::open(pipes, flags, Mode::empty())?);
         let control = Arc::new(control);
         let epoll = Arc::new(Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?);
         epoll.add(&*control, EpollEvent::new(EpollFlags::EPOLLIN, CONTROL))?;
         epoll.add(&signals, EpollEvent::new(EpollFlags::EPOLLIN, SIGNALS))?;
         let outbox = Arc::new(Outbox::new(control.clone(), epoll.clone(), CONTROL));
         let mounts = Mounts::read();
-        let (workers, slots, unread) = (HashMap::new(), HashMap::new(), HashMap::new());
-        Ok(Self { control, epoll, signals, pipes, outbox, mounts, workers, slots, unread })
+        let (workers, slots) = (HashMap::new(), HashMap::new());
+        Ok(Self { control, epoll, signals, pipes, outbox, mounts, workers, slots })
     }
 
     fn run(mut self) -> i32 {
@@ -101,15 +97,11 @@ impl Logger {
         self.outbox.send(Report::Hello);
         let mut events = [EpollEvent::empty(); 2];
         loop {
-            let timeout = if self.unread.is_empty() { EpollTimeout::NONE } else { TRY_AGAIN.into() };
-            let ready = match self.epoll.wait(&mut events, timeout) {
+            let ready = match self.epoll.wait(&mut events, EpollTimeout::NONE) {
                 Ok(ready) => ready,
                 Err(Errno::EINTR) => continue,
                 Err(errno) => unreachable!("waiting on our own epoll set: {errno}"),
             };
-            if ready == 0 {
-                self.try_again();
-            }
             for event in &events[..ready] {
                 if event.data() == SIGNALS {
                     if matches!(self.signals.read_signal(), Ok(Some(_))) {
@@ -149,21 +141,16 @@ impl Logger {
 
     fn attach(&mut self, slot: u32, to: Destination, rename_from: Option<PathBuf>) {
         let file_system = self.mounts.file_system_of(&to.directory);
-        let known = self.unread.remove(&slot).is_some();
         if self.slots.get(&slot) == Some(&file_system) {
             self.tell(&file_system, Command::Redirect { slot, to, rename_from });
             return;
         }
-        match self.give(slot, &file_system, &to, rename_from.clone()) {
-            Ok(()) if known => self.outbox.send(Report::Trouble { slot, message: None }),
-            Ok(()) => {}
-            Err(trouble) => {
-                if !known {
-                    self.outbox.send(Report::Trouble { slot, message: Some(trouble.to_string()) });
-                }
-                self.unread.insert(slot, (to, rename_from));
-                return;
-            }
+        if let Err(trouble) = self.give(slot, &file_system, to, rename_from) {
+            let message = trouble.to_string();
+            // One that it had goes on being read, and written to where it was.
+            let had = self.slots.contains_key(&slot);
+            let had = had.then_some(Report::Trouble { slot, message: Some(message.clone()) });
+            return self.outbox.send(had.unwrap_or(Report::Refused { slot, message }));
         }
         if let Some(former) = self.slots.insert(slot, file_system) {
             self.tell(&former, Command::Yield { slot });
@@ -176,22 +163,31 @@ impl Logger {
         &mut self,
         slot: u32,
         file_system: &FileSystem,
-        to: &Destination,
+        to: Destination,
         rename_from: Option<PathBuf>,
     ) -> Result<(), Trouble> {
         let failed = |errno| Trouble::Pipe { slot, errno };
-        let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        let pipe = Arc::new(openat(&self.pipes, slot.to_string().as_str(), flags, Mode::empty()).map_err(failed)?);
+        let pipe = open_pipe(&self.pipes, slot);
         let post = match self.workers.entry(file_system.clone()) {
             Entry::Occupied(post) => post.into_mut(),
             Entry::Vacant(free) => free.insert(
-                Post::new(self.outbox.clone())
+                Post::new(self.pipes.clone(), self.outbox.clone())
                     .map_err(|errno| Trouble::Thread { path: to.directory.clone(), errno })?,
             ),
         };
+        let pipe = match pipe {
+            Ok(pipe) => Arc::new(pipe),
+            // Open files may hold what it needs, and only their worker may close them.
+            Err(Errno::EMFILE | Errno::ENFILE) if !self.slots.contains_key(&slot) => {
+                let _ = post.commands.send(Command::Open { slot, to, rename_from });
+                let _ = post.bell.write(1);
+                return Ok(());
+            }
+            Err(errno) => return Err(failed(errno)),
+        };
         // Told before it is watched, so that the worker knows every slot that it hears of.
         let wake = rename_from.is_some();
-        let _ = post.commands.send(Command::Attach { slot, pipe: pipe.clone(), to: to.clone(), rename_from });
+        let _ = post.commands.send(Command::Attach { slot, pipe: pipe.clone(), to, rename_from });
         if let Err(errno) = post.epoll.add(&*pipe, EpollEvent::new(EpollFlags::EPOLLIN, slot.into())) {
             let _ = post.commands.send(Command::Yield { slot });
             return Err(failed(errno));
@@ -202,14 +198,7 @@ impl Logger {
         Ok(())
     }
 
-    fn try_again(&mut self) {
-        for (slot, (to, rename_from)) in self.unread.clone() {
-            self.attach(slot, to, rename_from);
-        }
-    }
-
     fn detach(&mut self, slot: u32) {
-        self.unread.remove(&slot);
         match self.slots.remove(&slot) {
             Some(file_system) => self.tell(&file_system, Command::Detach { slot }),
             None => self.outbox.send(Report::Detached { slot }),
@@ -236,12 +225,12 @@ impl Logger {
 }
 
 impl Post {
-    fn new(outbox: Arc<Outbox>) -> Result<Self, Errno> {
+    fn new(pipes: Arc<OwnedFd>, outbox: Arc<Outbox>) -> Result<Self, Errno> {
         let epoll = Arc::new(Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?);
         let bell = Arc::new(EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?);
         epoll.add(&*bell, EpollEvent::new(EpollFlags::EPOLLIN, BELL))?;
         let (commands, inbox) = channel();
-        let worker = Worker::new(epoll.clone(), bell.clone(), inbox, outbox);
+        let worker = Worker::new(epoll.clone(), bell.clone(), inbox, pipes, outbox);
         let thread = std::thread::Builder::new().name("abide-log".into()).stack_size(STACK);
         let thread = thread.spawn(move || worker.run()).map_err(|error| errno_of(&error))?;
         Ok(Self { epoll, bell, commands, thread })

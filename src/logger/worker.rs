@@ -7,7 +7,9 @@ use super::sink::Sink;
 use super::trouble::Trouble;
 use crate::log::order::{Destination, Report};
 use nix::errno::Errno;
+use nix::fcntl::{OFlag, openat};
 use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::stat::Mode;
 use nix::unistd::read;
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
@@ -36,6 +38,12 @@ pub(super) enum Command {
         to: Destination,
         rename_from: Option<PathBuf>,
     },
+    /// The same, but no descriptor was free for the pipe: it is to be opened once files are closed.
+    Open {
+        slot: u32,
+        to: Destination,
+        rename_from: Option<PathBuf>,
+    },
     Redirect {
         slot: u32,
         to: Destination,
@@ -56,6 +64,8 @@ pub(super) struct Worker {
     epoll: Arc<Epoll>,
     bell: Arc<nix::sys::eventfd::EventFd>,
     commands: Receiver<Command>,
+    /// The directory of the pipes.
+    pipes: Arc<OwnedFd>,
     outbox: Arc<Outbox>,
     slots: HashMap<u32, Slot>,
     /// Slots with an open file or an unreported loss: those that need a clock.
@@ -90,10 +100,11 @@ impl Worker {
         epoll: Arc<Epoll>,
         bell: Arc<nix::sys::eventfd::EventFd>,
         commands: Receiver<Command>,
+        pipes: Arc<OwnedFd>,
         outbox: Arc<Outbox>,
     ) -> Self {
         let (slots, active) = (HashMap::new(), Vec::new());
-        Self { epoll, bell, commands, outbox, slots, active, buffer: vec![0; BUFFER] }
+        Self { epoll, bell, commands, pipes, outbox, slots, active, buffer: vec![0; BUFFER] }
     }
 
     /// Until told to finish.
@@ -137,6 +148,7 @@ impl Worker {
                     self.rename(slot, rename_from, &to);
                     self.slots.insert(slot, Slot { pipe, to, output: None });
                 }
+                Ok(Command::Open { slot, to, rename_from }) => self.open(slot, to, rename_from),
                 Ok(Command::Redirect { slot, to, rename_from }) => self.redirect(slot, to, rename_from),
                 Ok(Command::Detach { slot }) => {
                     self.empty(slot);
@@ -154,6 +166,22 @@ impl Worker {
                     return true;
                 }
                 Err(std::sync::mpsc::TryRecvError::Empty) => return false,
+            }
+        }
+    }
+
+    fn open(&mut self, slot: u32, to: Destination, rename_from: Option<PathBuf>) {
+        self.rename(slot, rename_from, &to);
+        self.close_all();
+        let watched = open_pipe(&self.pipes, slot).map(Arc::new).and_then(|pipe| {
+            self.epoll.add(&*pipe, EpollEvent::new(EpollFlags::EPOLLIN, slot.into()))?;
+            Ok(pipe)
+        });
+        match watched {
+            Ok(pipe) => drop(self.slots.insert(slot, Slot { pipe, to, output: None })),
+            Err(errno) => {
+                let message = Trouble::Pipe { slot, errno }.to_string();
+                self.outbox.send(Report::Refused { slot, message });
             }
         }
     }
@@ -295,6 +323,12 @@ impl Worker {
     }
 }
 
+/// The reading end of a slot's pipe.
+pub(super) fn open_pipe(directory: &OwnedFd, slot: u32) -> Result<OwnedFd, Errno> {
+    let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    openat(directory, slot.to_string().as_str(), flags, Mode::empty())
+}
+
 /// Until the deadline; for ever without one.
 fn timeout(deadline: Option<Instant>, now: Instant) -> EpollTimeout {
     let Some(deadline) = deadline else { return EpollTimeout::NONE };
@@ -322,7 +356,8 @@ mod tests {
         let bell = Arc::new(EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK).unwrap());
         epoll.add(&*bell, EpollEvent::new(EpollFlags::EPOLLIN, BELL)).unwrap();
         let (commands, inbox) = channel();
-        let worker = Worker::new(epoll, bell.clone(), inbox, outbox);
+        let pipes = Arc::new(std::fs::File::open("/").unwrap().into());
+        let worker = Worker::new(epoll, bell.clone(), inbox, pipes, outbox);
         let thread = std::thread::spawn(move || worker.run());
         let tell = |command| {
             commands.send(command).unwrap();

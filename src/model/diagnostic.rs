@@ -135,6 +135,8 @@ codes! {
     LimitAboveHard = "limit-above-hard",
     /// Owner or mode let somebody else change what abide would do.
     Untrusted = "untrusted",
+    /// The service runs as root and its files do not say that it is meant to.
+    RunsAsRoot = "runs-as-root",
 }
 
 impl std::fmt::Display for Code {
@@ -176,18 +178,34 @@ impl Diagnostic {
 }
 
 impl std::fmt::Display for Diagnostic {
-    /// `file:line:column: message; help`, in one line.
+    /// `file:line:column: message; help`, in one line and fit for any terminal.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}:", self.file.display())?;
+        write!(f, "{}:", escaped(&self.file.to_string_lossy()))?;
         if let Some(place) = &self.place {
             write!(f, "{}:{}:", place.line, place.column)?;
         }
-        write!(f, " {}", self.message)?;
+        write!(f, " {}", escaped(&self.message))?;
         if let Some(help) = &self.help {
-            write!(f, "; {help}")?;
+            write!(f, "; {}", escaped(help))?;
         }
         Ok(())
     }
+}
+
+/// Whether `c` could disturb a terminal, or change how others are shown: control characters,
+/// direction marks, zero widths.
+pub fn disturbs(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+/// `text` with whatever could disturb a terminal escaped.
+pub fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if disturbs(c) { out.extend(c.escape_default()) } else { out.push(c) }
+    }
+    out
 }
 
 #[cfg(test)]
@@ -203,5 +221,11 @@ mod tests {
         let end = Place::of(text, 400..500);
         assert_eq!((end.line, end.column, end.end_column), (3, 5, 6));
         assert_eq!(Place::of("", 0..0).column, 1);
+    }
+
+    #[test]
+    fn no_control_character_of_a_file_or_its_name_is_shown_raw() {
+        let finding = Diagnostic::error("a\nb.toml", Code::Syntax, "\u{1b}[31m and ü").help("\u{202e}no\r");
+        assert_eq!(finding.to_string(), "a\\nb.toml: \\u{1b}[31m and ü; \\u{202e}no\\r");
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Pure. Nothing that a file or its name holds reaches a terminal unescaped.
 
-use crate::model::diagnostic::{Diagnostic, Place, Severity};
+use crate::model::diagnostic::{Diagnostic, Place, Severity, disturbs, escaped};
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use serde::Serialize;
 
@@ -59,7 +59,7 @@ fn window(place: &Place) -> (String, std::ops::Range<usize>) {
         if index == end {
             to = Some(source.len());
         }
-        if c == '\t' || !c.is_control() && !is_hidden(c) { source.push(c) } else { source.extend(c.escape_default()) }
+        if c == '\t' || !disturbs(c) { source.push(c) } else { source.extend(c.escape_default()) }
     }
     source.truncate(source.trim_end().len());
     let from = from.unwrap_or(source.len()).min(source.len());
@@ -77,20 +77,6 @@ fn window(place: &Place) -> (String, std::ops::Range<usize>) {
     let first = boundary(from.saturating_sub(WIDEST / 2));
     let last = boundary((from + WIDEST / 2).min(source.len()));
     (source[first..last].to_owned(), from - first..to.min(last).max(from) - first)
-}
-
-/// Characters that change how others are shown: direction marks, zero widths.
-fn is_hidden(c: char) -> bool {
-    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-}
-
-/// `text` with whatever could disturb a terminal escaped.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c.is_control() || is_hidden(c) { out.extend(c.escape_default()) } else { out.push(c) }
-    }
-    out
 }
 
 /// One finding as programs get it.

@@ -185,7 +185,9 @@ impl Catalogue {
     /// may be: what is around them may have been mended since.
     pub(super) fn is_troubled(&self, candidate: &Candidate) -> bool {
         let claim = service_of(&candidate.naming).and_then(|name| self.claims.get(name));
-        claim.and_then(|claim| claim.told.as_ref()).is_some_and(|told| !told.diagnostics.is_empty())
+        claim
+            .and_then(|claim| claim.told.as_ref())
+            .is_some_and(|told| told.diagnostics.iter().any(Diagnostic::is_error))
     }
 
     /// This is what `key` is from now on.

@@ -3,6 +3,8 @@
 //! What looks like a directory of daemontools may turn out to be something else: only a look at it
 //! can tell, and that is the business of those who look.
 
+use super::settle::Seen;
+use crate::model::diagnostic::escaped;
 use crate::model::name::{BadName, ServiceName};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -55,6 +57,15 @@ pub fn naming(name: &OsStr) -> Naming {
     }
 }
 
+/// Whether what was seen of `name` in a watched directory can change anything: of debris nothing
+/// does, and what is written into a file does where its content counts.
+pub fn matters(name: &OsStr, seen: Seen) -> bool {
+    match seen {
+        Seen::Written | Seen::Closed => is_drop_in(name),
+        _ => !is_debris(name.as_bytes()),
+    }
+}
+
 /// Whether `name` is a drop-in within `NAME.toml.d`.
 pub fn is_drop_in(name: &OsStr) -> bool {
     !is_debris(name.as_bytes()) && name.as_bytes().ends_with(b".toml")
@@ -62,12 +73,8 @@ pub fn is_drop_in(name: &OsStr) -> bool {
 
 /// A name as it can be shown on one line of any terminal.
 pub fn shown(name: &OsStr) -> String {
-    name.to_string_lossy().chars().flat_map(escape).collect()
-}
-
-fn escape(c: char) -> impl Iterator<Item = char> {
-    let plain = !c.is_control();
-    plain.then_some(c).into_iter().chain((!plain).then(|| c.escape_default()).into_iter().flatten())
+    let chunks = name.as_bytes().utf8_chunks();
+    chunks.map(|chunk| escaped(chunk.valid()) + &chunk.invalid().escape_ascii().to_string()).collect()
 }
 
 fn is_debris(name: &[u8]) -> bool {
@@ -144,6 +151,7 @@ mod tests {
         }
         let raw = OsString::from_vec(b"\xff.toml".to_vec());
         assert!(matches!(naming(&raw), Naming::Bad(_)));
+        assert_eq!(shown(&raw), "\\xff.toml");
         assert_eq!(shown(OsStr::new("a\nb\u{1b}ü")), "a\\nb\\u{1b}ü");
     }
 }

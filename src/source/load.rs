@@ -11,12 +11,17 @@ use crate::model::desired::{Definition, Entry};
 use crate::model::diagnostic::{Code, Diagnostic};
 use crate::model::logging::LogPolicy;
 use crate::model::name::ServiceName;
-use crate::model::policy::{RestartLimit, RestartPolicy, StopPolicy};
+use crate::model::policy::{RestartLimit, RestartPolicy, RestartWhen, StopPolicy};
 use crate::model::service::{Environment, Kind, Run, Service, Version};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The smallest `max_size` of a log: below it rotation would be all that happens.
 const LEAST_LOG: u64 = 4096;
+
+/// The least time from start to start where a policy knows no end and no pause: a service that fails
+/// at once would else cost a whole processor.
+const LEAST_PAUSE: Duration = Duration::from_millis(100);
 
 /// What `material`, read from the files of `name`, amounts to. Without an error its service is there.
 pub fn load(around: &Surroundings, config: &Config, name: &ServiceName, material: &Material) -> Entry {
@@ -53,13 +58,16 @@ fn load_toml(around: &Surroundings, config: &Config, name: &ServiceName, main: &
     }
 }
 
-/// In the order in which a person reads: the file, its drop-ins, the defaults; each from top to bottom.
+/// In the order in which a person reads: the file, its drop-ins, the defaults; each from top to bottom, advice last.
 fn sort(findings: &mut [Diagnostic], main: &Text, drop_ins: &[Text]) {
     let file = |finding: &Diagnostic| {
         let mut files = std::iter::once(main).chain(drop_ins);
         files.position(|text| text.path == finding.file).unwrap_or(usize::MAX)
     };
-    findings.sort_by_key(|finding| (file(finding), finding.place.as_ref().map(|place| (place.line, place.column))));
+    findings.sort_by_key(|finding| {
+        let is_advice = finding.code == Code::RunsAsRoot;
+        (file(finding), is_advice, finding.place.as_ref().map(|place| (place.line, place.column)))
+    });
 }
 
 /// One service on its way from what its files say to what is meant.
@@ -82,6 +90,10 @@ impl<'a> Lowering<'a> {
 
     fn service(mut self, name: &ServiceName) -> Service {
         let person = identity::resolve(self.around, self.stack, &self.file, self.look, self.findings);
+        if self.look && self.around.advise && person.identity.uid == 0 && self.file.user.is_none() {
+            let finding = Diagnostic::warning(self.stack.main(), Code::RunsAsRoot, "the service runs as root");
+            self.findings.push(finding.help("name the `user` that it needs, or say `user = \"root\"`"));
+        }
         let base = environment::base(self.around, self.stack, &self.file, &person, self.look, self.findings);
         let run = self.run();
         let directory = self.file.directory.clone().unwrap_or_else(|| default_directory(&person));
@@ -211,7 +223,7 @@ impl<'a> Lowering<'a> {
                 None
             }
         });
-        RestartPolicy {
+        let policy = RestartPolicy {
             when: said.policy.unwrap_or(default.when),
             delay: delay.min(max_delay),
             max_delay,
@@ -220,8 +232,28 @@ impl<'a> Lowering<'a> {
             reset_after: said.reset_after.unwrap_or(default.reset_after),
             limit,
             spacing: default.spacing,
-        }
+        };
+        let Some(hasty) = hasty(&policy) else { return policy };
+        let message =
+            format!("`{hasty}` lets a service that fails at once start without a pause; starts are kept 100ms apart");
+        let finding = self.stack.warning(&format!("restart.{hasty}"), Code::BadValue, message);
+        self.findings.push(finding.help(format!("write {hasty} = \"100ms\" or more, or set a `limit`")));
+        RestartPolicy { spacing: LEAST_PAUSE, ..policy }
     }
+}
+
+/// The key by which `policy` would start a service that fails at once again and again, without a pause.
+fn hasty(policy: &RestartPolicy) -> Option<&'static str> {
+    if policy.when == RestartWhen::Never || policy.limit.is_some() {
+        return None;
+    }
+    let grows = policy.factor > 1.0 && !policy.delay.is_zero();
+    let keys = [
+        ("reset_after", policy.reset_after),
+        ("max_delay", policy.max_delay),
+        ("delay", if grows { policy.max_delay } else { policy.delay }),
+    ];
+    keys.into_iter().find(|(_, time)| *time < LEAST_PAUSE).map(|(key, _)| key)
 }
 
 fn default_directory(person: &Person) -> String {

@@ -6,7 +6,7 @@
 use super::toml::escapes::raw_offset;
 use super::toml::reader::{Layer, Value as _};
 use super::toml::shape::ServiceFile;
-use crate::model::diagnostic::{Code, Diagnostic, Place};
+use crate::model::diagnostic::{Code, Diagnostic, Place, Severity};
 use std::ops::Range;
 use std::path::Path;
 
@@ -20,6 +20,11 @@ pub(super) struct Stack<'a> {
 impl<'a> Stack<'a> {
     pub(super) fn new(main: &'a Path, layers: Vec<&'a Layer<ServiceFile>>) -> Self {
         Self { main, layers }
+    }
+
+    /// The service's own file.
+    pub(super) fn main(&self) -> &'a Path {
+        self.main
     }
 
     /// What all of them say: the higher ones over the lower ones.
@@ -44,6 +49,11 @@ impl<'a> Stack<'a> {
             Some((layer, span)) => layer.finding(span, code, message),
             None => Diagnostic::error(self.main, code, message),
         }
+    }
+
+    /// A warning about the value of `path`.
+    pub(super) fn warning(&self, path: &str, code: Code, message: impl Into<String>) -> Diagnostic {
+        Diagnostic { severity: Severity::Warning, ..self.error(path, code, message) }
     }
 
     /// An error about what stands at the byte `at` of the string that is the value of `path`, `length` bytes long.

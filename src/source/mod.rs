@@ -76,6 +76,9 @@ pub struct Surroundings {
     /// Whether to look at the machine (program, directory, environment files, limits); false reads
     /// the text alone, as for the old side of a plan.
     pub preflight: bool,
+    /// Whether to say also what is no fault but worth a thought: to whoever asks, not to the log of
+    /// whoever has long decided.
+    pub advise: bool,
 }
 
 /// Variables that belong to whoever supervises abide itself and are no business of services.
@@ -88,7 +91,7 @@ pub fn surroundings(ceilings: Ceilings, is_init: bool, preflight: bool) -> Surro
     let environment =
         std::env::vars_os().filter_map(named).filter(|(name, _)| !OURS.contains(&name.as_str())).collect();
     let uid = nix::unistd::geteuid().as_raw();
-    Surroundings { ceilings, environment, uid, is_init, preflight }
+    Surroundings { ceilings, environment, uid, is_init, preflight, advise: false }
 }
 
 /// Where `abide.toml` lies, or would: as named, else beside the first watched directory as given.

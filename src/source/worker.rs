@@ -188,7 +188,8 @@ impl<C> Worker<C> {
 
     /// As long as no event tells, one looks again.
     fn plan_poll(&mut self) {
-        let needs_polling = self.roots.iter().any(Root::needs_polling);
+        let is_config = |(target, _): (&Target, _)| *target == Target::Candidate(Key::CONFIG);
+        let needs_polling = self.roots.iter().any(Root::needs_polling) || self.watch.failed().any(is_config);
         self.next_poll = needs_polling.then(|| self.next_poll.unwrap_or_else(|| Instant::now() + POLL));
     }
 

@@ -296,3 +296,48 @@ fn a_misplaced_key_is_told_where_it_belongs() {
     let help: Vec<&str> = entry.diagnostics.iter().filter_map(|finding| finding.help.as_deref()).collect();
     assert_eq!(help, ["move it below `[restart]`", "move it above the first `[table]`"]);
 }
+
+#[test]
+fn a_policy_without_pause_or_end_is_warned_of_and_slowed_down() {
+    let load = |restart: &str| {
+        let text = format!("command = [\"/bin/sh\"]\nuser = \"root\"\n[restart]\n{restart}");
+        load_with(&machine(), &Config::default(), text.as_bytes(), &[])
+    };
+    for hasty in [
+        "delay = \"0s\"",
+        "reset_after = \"0s\"",
+        "delay = \"5ms\"\nfactor = 1",
+        "max_delay = \"9ms\"\ndelay = \"1ms\"",
+    ] {
+        let entry = load(hasty);
+        let spacing = entry.service.expect("it is taken").service.restart.spacing;
+        assert_eq!(spacing, Duration::from_millis(100), "{hasty}");
+        let [warning] = &entry.diagnostics[..] else { panic!("{hasty}: {:?}", entry.diagnostics) };
+        assert!(!warning.is_error() && warning.place.is_some(), "{hasty}");
+    }
+    for fine in [
+        "delay = \"1ms\"",
+        "delay = \"100ms\"\nfactor = 1",
+        "policy = \"never\"\ndelay = \"0s\"",
+        "delay = \"0s\"\nlimit = { count = 3, window = \"1m\" }",
+    ] {
+        let entry = load(fine);
+        assert!(entry.diagnostics.is_empty(), "{fine}: {:?}", entry.diagnostics);
+        assert!(entry.service.expect("it is taken").service.restart.spacing.is_zero(), "{fine}");
+    }
+}
+
+#[test]
+fn a_service_of_root_is_said_to_whoever_asks_for_advice() {
+    let codes = |around: &Surroundings, text: &str| {
+        let entry = load_with(around, &Config::default(), text.as_bytes(), &[]);
+        assert!(entry.service.is_some(), "{:?}", entry.diagnostics);
+        entry.diagnostics.iter().map(|finding| finding.code).collect::<Vec<_>>()
+    };
+    let asked = Surroundings { advise: true, ..machine() };
+    let silent = "command = [\"/bin/sh\"]\n";
+    assert_eq!(codes(&asked, silent), [Code::RunsAsRoot]);
+    assert!(codes(&asked, &format!("{silent}user = \"root\"\n")).is_empty());
+    assert!(codes(&asked, &format!("{silent}enabled = false\n")).is_empty());
+    assert!(codes(&machine(), silent).is_empty());
+}

@@ -21,6 +21,7 @@ fn machine() -> Surroundings {
         uid: 0,
         is_init: false,
         preflight: true,
+        advise: false,
     }
 }
 

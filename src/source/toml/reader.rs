@@ -294,7 +294,9 @@ pub fn type_name(value: &DeValue<'_>) -> &'static str {
 
 /// The parser's message for people, and what to do.
 fn plain_words(message: &str) -> (String, &'static str) {
-    let help = if message.contains("quote") || message.contains("string values") {
+    let help = if message.contains("visible characters") {
+        "write a control character as an escape, such as `\\t` or `\\u001b`"
+    } else if message.contains("quote") || message.contains("string values") {
         "put the value in double quotes"
     } else if message.contains("duplicate") {
         "keep one of the two"

@@ -118,7 +118,8 @@ impl<C> Worker<C> {
 
     fn remove(&mut self, source: usize, key: Key, now: Mono) {
         let Some(candidate) = self.catalogue.get(key) else { return };
-        let missed = candidate.by_scan && self.roots[source].polled.is_none();
+        // Of what was never told nobody missed the end.
+        let missed = candidate.by_scan && candidate.standing.is_some() && self.roots[source].polled.is_none();
         self.roots[source].missed += u64::from(missed);
         let drop_ins = drop_ins_of(&candidate.naming, &candidate.name);
         if let Some(heir) = self.drop_candidate(key) {

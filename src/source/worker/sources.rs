@@ -96,7 +96,7 @@ impl<C> Worker<C> {
         let is_other = root.id.is_some_and(|before| before != id);
         let was_empty = self.catalogue.services_of(source) == 0;
         if names.is_empty() && !was_empty && is_other {
-            let reason = "an empty directory took its place; nothing is stopped because of it".into();
+            let reason = "an empty directory took its place; fill it, or restore the one that was there".into();
             return self.silence_listed(source, (SourceState::Suspect, reason));
         }
         (root.silent, root.id) = (None, Some(id));
@@ -128,7 +128,10 @@ impl<C> Worker<C> {
             if why != Why::First && !self.is_other(source, key) {
                 continue;
             }
-            if let Some(candidate) = self.catalogue.get_mut(key) {
+            // What is being settled is known of already.
+            if let Some(candidate) = self.catalogue.get_mut(key)
+                && !self.settle.is_pending(key)
+            {
                 candidate.by_scan = why == Why::Safety;
             }
             self.settle.note(key, Seen::Found, now);
@@ -136,7 +139,7 @@ impl<C> Worker<C> {
         for key in gone {
             match self.catalogue.get_mut(key) {
                 Some(candidate) if candidate.standing.is_some() => {
-                    candidate.by_scan = why == Why::Safety;
+                    candidate.by_scan |= why == Why::Safety && !self.settle.is_pending(key);
                     self.settle.note(key, Seen::Vanished, now);
                 }
                 _ => {
@@ -194,8 +197,7 @@ impl<C> Worker<C> {
     fn create(&mut self, source: usize) -> Result<Directory, (SourceState, String)> {
         let root = &self.roots[source];
         if self.markers.has(&root.given) {
-            let reason =
-                "it is not there, though services were read from it before; mount or restore it, nothing is stopped";
+            let reason = "it is not there, though services were read from it before; mount or restore it";
             return Err((SourceState::Absent, reason.into()));
         }
         // Others may read it whatever the umask says, and only the owner write.

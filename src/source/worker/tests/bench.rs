@@ -160,6 +160,14 @@ impl Bench {
         self.until_says(probe, probe);
     }
 
+    /// `name` is not without an entry at any time.
+    pub(super) fn stays_as(&mut self, name: &str, patience: Duration) {
+        let end = Instant::now() + patience;
+        while self.next(end.saturating_duration_since(Instant::now())) {
+            assert!(self.says(name).is_some(), "{:?}", self.last.changes);
+        }
+    }
+
     /// Nothing but what `allowed` names changes for a while that is longer than any grace here.
     pub(super) fn stays_quiet(&mut self, patience: Duration) {
         let end = Instant::now() + patience;
