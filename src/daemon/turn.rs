@@ -97,7 +97,8 @@ pub(super) async fn run(
         if !supervisor.host.has_pending() {
             room = None;
         } else if room.is_none() {
-            room = Some(watch(logger.as_fd().try_clone_to_owned()?, Interest::WRITABLE)?);
+            // Without a descriptor for it, what waits goes with the next order.
+            room = logger.as_fd().try_clone_to_owned().and_then(|fd| watch(fd, Interest::WRITABLE)).ok();
         }
         tokio::select! {
             biased;
