@@ -175,7 +175,7 @@ impl fmt::Display for Failure {
             Self::TooManyRestarts { count, window, last } => {
                 write!(f, "ended more than {count} times within {} s, last by {last}", window.as_secs())
             }
-            Self::NoDescriptors => f.write_str("waits for a free descriptor"),
+            Self::NoDescriptors => f.write_str("waits for a free descriptor; raise the limit of open files of abide"),
         }
     }
 }

@@ -21,7 +21,7 @@ fn all_pages() -> Vec<PathBuf> {
         .chain(["examples/README.md", "benches/README.md"])
         .map(|page| root().join(page))
         .collect();
-    let below = |folder: &str| std::fs::read_dir(root().join(folder)).expect("it is there").flatten();
+    let below = |folder: &str| std::fs::read_dir(root().join(folder)).into_iter().flatten().flatten();
     found.extend(below("docs/reference").chain(below("docs/decisions")).map(|entry| entry.path()));
     found.retain(|path| path.extension().is_some_and(|it| it == "md"));
     found

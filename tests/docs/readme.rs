@@ -23,6 +23,11 @@ impl Machine {
         let copy = "mkdir examples; cp -r \"$0\"/examples/services.d examples/; chmod -R go-w examples";
         let done = shell(directory.path(), copy).arg(root()).status().expect("a shell");
         assert!(done.success());
+        if nix::unistd::geteuid().is_root() {
+            // The README is told as a user; root would be warned of running all as root.
+            let config = directory.path().join("examples/abide.toml");
+            std::fs::write(config, "[defaults]\nuser = \"root\"\n").expect("a new directory");
+        }
         let mut run = shell(directory.path(), "exec ./abide run examples/services.d");
         let abide = run.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
         Self { directory, abide }

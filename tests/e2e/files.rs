@@ -75,14 +75,11 @@ fn each_broken_edit_keeps_the_service_running_and_says_where() {
         assert_eq!(super::world::code(&check), 1, "{code}");
         assert!(super::world::said(&check).contains(place), "{code}: {}", super::world::said(&check));
     }
-    let events = world.events();
-    let logged = |line: u32, column: u32| {
-        move |event: &&serde_json::Value| {
-            event["code"] == "unknown-key" && event["line"] == line && event["column"] == column
-        }
-    };
-    let complaint: Vec<_> = events.iter().filter(logged(2, 1)).collect();
-    assert_eq!(complaint.len(), 1, "the log names the error too, once, and where: {complaint:?}");
+    let placed =
+        |event: &serde_json::Value| event["code"] == "unknown-key" && event["line"] == 2 && event["column"] == 1;
+    let complaints = || world.events().into_iter().filter(placed).count();
+    world.until_true("the log names the error too, and where", || complaints() > 0);
+    assert_eq!(complaints(), 1, "once");
     world.drop_file("a.toml", SLEEPER);
     world.mended("a");
     assert_eq!(world.pid("a"), pid, "and the mended file means what runs already");
@@ -196,9 +193,10 @@ fn a_directory_that_is_not_there_is_made_at_a_first_start() {
     std::fs::remove_dir(world.services()).expect("it is empty");
     world.start();
     world.until_true("the directory was made", || world.services().is_dir());
-    let said = std::fs::read_to_string(world.root().join("stderr")).unwrap_or_default();
-    let logged = || world.events().iter().any(|it| it.to_string().contains("services.d"));
-    assert!(said.contains("services.d") || logged(), "and it says so: {said}");
+    world.until_true("it says so", || {
+        let created = |event: &serde_json::Value| event["message"].as_str().is_some_and(|it| it.contains("created"));
+        world.events().iter().any(created)
+    });
     world.drop_file("a.toml", SLEEPER);
     world.pid("a");
 }

@@ -322,10 +322,14 @@ impl World {
         whole.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
     }
 
-    /// How often any instance of the service came to run, by abide's own log.
+    /// How often any instance of the service came to run, by abide's own log; which goes through
+    /// the logger and so may come after the snapshot: the start of what now runs is waited for.
     pub(crate) fn starts(&self, name: &str) -> usize {
-        let is_start = |event: &&serde_json::Value| event["service"] == name && event["to"] == "running";
-        self.events().iter().filter(is_start).count()
+        let is_start = |event: &serde_json::Value| event["service"] == name && event["to"] == "running";
+        self.until_true(&format!("the log tells of the start of {name}"), || {
+            self.pid_now(name).is_none_or(|pid| self.events().iter().any(|it| is_start(it) && it["pid"] == pid))
+        });
+        self.events().iter().filter(|event| is_start(event)).count()
     }
 
     /// Waits until the service's log holds `words`; the whole log.

@@ -338,12 +338,15 @@ fn a_renamed_file_stops_the_old_service_before_the_new_one_starts() {
     shell("mv a.toml k.toml", &world.services());
     world.pid("k");
     world.gone("a");
-    let events = world.events();
-    let planned = |service: &str, action: &str| -> jiff::Timestamp {
-        let found = events.iter().rfind(|it| it["service"] == service && it["action"] == action);
-        found.and_then(|it| it["timestamp"].as_str()?.parse().ok()).expect("the log has the plan")
+    let planned = |service: &str, action: &str| -> Option<jiff::Timestamp> {
+        let events = world.events();
+        let found = events.iter().rfind(|it| it["service"] == service && it["action"] == action)?;
+        found["timestamp"].as_str()?.parse().ok()
     };
-    let between = planned("a", "stop").duration_since(planned("k", "start")).unsigned_abs();
+    let both = || planned("a", "stop").zip(planned("k", "start"));
+    world.until_true("the log has the plan", || both().is_some());
+    let (stop, start) = both().expect("just seen");
+    let between = stop.duration_since(start).unsigned_abs();
     assert!(between < Duration::from_millis(1500), "the return of its content ended the grace: {between:?}");
     assert!(!alive(pid_of(&pids, "a")));
     others_run_on(&world, &pids, &["a"]);
