@@ -23,6 +23,7 @@ use std::time::{Duration, Instant};
 
 const PIPES: &str = "ABIDE_TEST_PIPES";
 const FILE_SIZE: &str = "ABIDE_TEST_FILE_SIZE";
+const OPEN_FILES: &str = "ABIDE_TEST_OPEN_FILES";
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// No test, but the process that the others test.
@@ -32,6 +33,10 @@ fn role() {
     if let Ok(size) = std::env::var(FILE_SIZE) {
         let size = size.parse().unwrap();
         setrlimit(Resource::RLIMIT_FSIZE, size, size).unwrap();
+    }
+    if let Ok(count) = std::env::var(OPEN_FILES) {
+        let count = count.parse().unwrap();
+        setrlimit(Resource::RLIMIT_NOFILE, count, count).unwrap();
     }
     let control = std::io::stdin().as_fd().try_clone_to_owned().unwrap();
     std::process::exit(abide::logger::run(control, Path::new(&pipes)));
@@ -221,6 +226,20 @@ fn a_detached_slot_is_read_to_its_end_and_its_number_is_free() {
 }
 
 #[test]
+fn a_pipe_that_cannot_be_opened_is_refused_and_can_be_given_again() {
+    let place = Place::new();
+    let logger = Logger::start(&place);
+    logger.attach(1, place.to("web", 1 << 20, 3));
+    assert!(matches!(logger.report(), Report::Refused { slot: 1, .. }));
+    let mut pipe = place.pipe(1);
+    logger.attach(1, place.to("web", 1 << 20, 3));
+    pipe.write_all(b"not lost\n").unwrap();
+    until("it is read", || text(&place.directory("web")).ends_with("not lost\n"));
+    logger.detach(1);
+    logger.finish();
+}
+
+#[test]
 fn a_silent_slot_makes_no_directory_and_the_first_byte_does() {
     let place = Place::new();
     let logger = Logger::start(&place);
@@ -307,7 +326,7 @@ fn a_packet_that_is_no_order_harms_nothing() {
     let logger = Logger::start(&place);
     send(logger.control.as_raw_fd(), b"nonsense", MsgFlags::MSG_NOSIGNAL).unwrap();
     logger.attach(2, place.to("nowhere", 1 << 20, 1));
-    let Report::Trouble { slot: 2, message: Some(message) } = logger.report() else { panic!("no trouble") };
+    let Report::Refused { slot: 2, message } = logger.report() else { panic!("not refused") };
     assert!(message.starts_with("cannot read the log pipe 2: No such file or directory"), "{message}");
     logger.attach(1, place.to("web", 1 << 20, 1));
     pipe.write_all(b"still here\n").unwrap();
@@ -517,4 +536,34 @@ fn cost_of_a_thousand_slots() {
     }
     until("all are written", || place.directory("web999").join("current").exists());
     println!("first line: {} us for 1,000", cpu() - before);
+}
+
+#[test]
+fn open_files_make_room_for_pipes_and_what_finds_none_is_refused_and_can_come_again() {
+    let place = Place::new();
+    let logger = Logger::start_with(&place, &[(OPEN_FILES, "48")]);
+    let to = |slot: u32| place.to(&format!("s{slot}"), 1 << 20, 3);
+    let says = |pipe: &mut File, slot: u32| {
+        pipe.write_all(b"said\n").unwrap();
+        until("it is written", || text(&to(slot).directory) == "said\n");
+    };
+    // Pipe and file of each are more than there are descriptors; the pipes alone are not.
+    let mut pipes = Vec::new();
+    for slot in 0..22 {
+        pipes.push(place.pipe(slot));
+        logger.attach(slot, to(slot));
+        says(&mut pipes[slot as usize], slot);
+    }
+    // Now there are more pipes than descriptors.
+    for slot in 22..60 {
+        pipes.push(place.pipe(slot));
+        logger.attach(slot, to(slot));
+    }
+    let Report::Refused { slot: refused, message } = logger.report() else { panic!("something else than refused") };
+    assert!(refused >= 22 && message.contains("Raise the limit"), "{message}");
+    for slot in (0..10).chain([refused]) {
+        logger.detach(slot);
+    }
+    logger.attach(refused, to(refused));
+    says(&mut pipes[refused as usize], refused);
 }

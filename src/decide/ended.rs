@@ -18,9 +18,7 @@ impl Instance {
             self.fit = Fit::Unmet(failure.to_string());
         }
         if *failure == Failure::NoDescriptors {
-            self.rest(Rest::Waiting, failure.to_string().into(), None, turn);
-            self.starved = self.want;
-            return;
+            return self.rest(Rest::Waiting, failure.to_string().into(), None, turn);
         }
         self.starved = false;
         let over = Over { ordered, ran: None };
@@ -113,7 +111,10 @@ impl Instance {
             }
             Rest::Down => self.start(why, exit, turn),
             Rest::Backoff(at) if at <= now => self.start(why, exit, turn),
-            _ => self.enter(Phase::Resting(rest), why, exit, turn),
+            _ => {
+                self.enter(Phase::Resting(rest), why, exit, turn);
+                self.starved = rest == Rest::Waiting;
+            }
         }
     }
 }

@@ -51,6 +51,13 @@ pub enum Event {
         /// Which run.
         run: RunId,
     },
+    /// Nobody can read the output of this run: the logger found no descriptor for it.
+    Unheard {
+        /// Whose.
+        instance: InstanceId,
+        /// Which run.
+        run: RunId,
+    },
     /// Limits were set on the running process, or could not be.
     LimitsSet {
         /// Whose.
@@ -86,6 +93,7 @@ impl Event {
             | Self::SpawnFailed { instance, .. }
             | Self::Exited { instance, .. }
             | Self::TreeEmpty { instance, .. }
+            | Self::Unheard { instance, .. }
             | Self::LimitsSet { instance, .. }
             | Self::LogDropped { instance, .. } => Some(instance),
             Self::Delta(_) | Self::Shutdown => None,

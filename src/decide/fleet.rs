@@ -301,6 +301,9 @@ impl Fleet {
         if before == State::Waiting && matches!(instance.phase, Phase::Running { .. }) {
             self.books.queue.relieved(self.turn.now.mono);
         }
+        if before == State::Stopping && instance.phase == Phase::Resting(Rest::Waiting) {
+            self.books.queue.disappointed(self.turn.now.mono);
+        }
         self.books.note(&mut member.totals, instance, self.turn.now.mono);
         self.conclude(&id.service);
     }

@@ -16,7 +16,7 @@
 //! comes, leads out of it; after five seconds without one (more in a queue) the order is abandoned. What else is
 //! wanted meanwhile waits for the answer. *Running* is left in three ways. It ends by itself: what it
 //! left behind is killed and waited for, then it rests as its policy says, or starts again. It is
-//! not wanted any more, or not in this version: *stopping* climbs the ladder, and only when all
+//! not wanted any more, or not in this version, or nobody can read what it says: *stopping* climbs the ladder, and only when all
 //! that counts is gone does it rest or start anew, in the newest version there is by then. Or the
 //! edit can be brought to it alive, and it goes on running.
 //!
@@ -34,7 +34,7 @@ use super::restarts::Restarts;
 use super::stopping::{Climb, Ladder};
 use crate::model::desired::Definition;
 use crate::model::name::InstanceId;
-use crate::model::outcome::Exit;
+use crate::model::outcome::{Exit, Failure};
 use crate::model::policy::StopScope;
 use crate::model::signal::Signal;
 use crate::model::status::State;
@@ -235,6 +235,9 @@ impl Instance {
                     }
                 }
             }
+            (Event::Unheard { run: of, .. }, Phase::Running { run, .. }) if of == run => {
+                self.stop_for(Rest::Waiting, Failure::NoDescriptors.to_string().into(), turn);
+            }
             (Event::LogDropped { bytes, lines, .. }, _) => self.dropped = (bytes, lines),
             _ => {}
         }
@@ -275,13 +278,17 @@ impl Instance {
     }
 
     pub(super) fn stop(&mut self, why: Words, turn: &mut Turn) {
+        self.stop_for(Rest::Down, why, turn);
+    }
+
+    fn stop_for(&mut self, then: Rest, why: Words, turn: &mut Turn) {
         let Phase::Running { run, since, .. } = self.phase else { return };
         let (ladder, signals) = Ladder::ask(&self.wanted.service.stop, turn.now.mono);
         for signal in signals {
             self.signal(run, signal, ladder.scope(), turn);
         }
         self.cause.clone_from(&why);
-        self.enter(Phase::Stopping { run, since, ladder, then: Rest::Down }, why, None, turn);
+        self.enter(Phase::Stopping { run, since, ladder, then }, why, None, turn);
     }
 
     pub(super) fn signal(&self, run: RunId, signal: Signal, scope: StopScope, turn: &mut Turn) {

@@ -43,6 +43,11 @@ impl Queue {
         (self.at, self.pause) = (now, FIRST);
     }
 
+    /// What one got was not enough.
+    pub(super) fn disappointed(&mut self, now: Mono) {
+        self.at = now.plus(self.pause);
+    }
+
     /// An instance was closed: its descriptors are about to be free.
     pub(super) fn closed(&mut self, now: Mono) {
         (self.at, self.pause) = (now.plus(AFTER_CLOSE).min(self.at.max(now)), AFTER_CLOSE);

@@ -4,7 +4,7 @@
 use super::limits;
 use super::line::Logger;
 use super::pipe::Pipes;
-use super::seat::{Run, Seat, Seats, log_directory};
+use super::seat::{Losses, Run, Seat, Seats, log_directory};
 use super::spawn::{Order, Outcome, Spawner};
 use super::tree::{self, Census};
 use crate::decide::effect::Effect;
@@ -32,21 +32,38 @@ pub struct Host {
     log: PathBuf,
     own_log: LogPolicy,
     seats: Seats,
-    /// Slots whose pipe is being emptied for the last time.
-    closing: HashMap<u32, logger::Order>,
+    /// Slots whose pipe is being emptied for the last time, and what another logger has to be told of them.
+    closing: HashMap<u32, [logger::Order; 2]>,
     /// Who lives, for all that is signalled in one turn.
     census: Option<Census>,
+    own_log_state: OwnLog,
     events: VecDeque<Event>,
     troubles: Vec<Trouble>,
 }
 
-/// Something about an instance's output that people should hear of.
+/// Something about an instance that people should hear of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trouble {
-    /// Whose; `None`: abide's own log.
+    /// Whose; `None`: abide's own business.
     pub instance: Option<InstanceId>,
     /// What.
     pub message: String,
+}
+
+/// How abide's own log fares. Not told in that log: a line about a line that could not be written
+/// could not be written either.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct OwnLog {
+    /// Why it cannot be written at present.
+    pub trouble: Option<String>,
+    lost: Losses,
+}
+
+impl OwnLog {
+    /// How many lines the logger could not write.
+    pub fn lines_lost(&self) -> u64 {
+        self.lost.total().1
+    }
 }
 
 /// What a host is made of.
@@ -79,6 +96,7 @@ impl Host {
             seats: Seats::new(SLOTS as u32),
             closing: HashMap::new(),
             census: None,
+            own_log_state: OwnLog::default(),
             events: VecDeque::new(),
             troubles: Vec::new(),
         }
@@ -122,6 +140,11 @@ impl Host {
         std::mem::take(&mut self.troubles)
     }
 
+    /// How abide's own log fares.
+    pub fn own_log(&self) -> &OwnLog {
+        &self.own_log_state
+    }
+
     /// The file that takes the output of `instance`.
     pub fn log_path(&self, instance: &InstanceId, definition: &Definition, numbered: bool) -> Option<String> {
         let directory = log_directory(&self.log, definition, instance, numbered);
@@ -138,6 +161,7 @@ impl Host {
                 log: log.clone(),
                 policy: policy.clone(),
                 attached: false,
+                lost: Losses::default(),
                 run: Run::None,
             };
             if self.seats.take(&instance, empty).is_none() {
@@ -186,7 +210,11 @@ impl Host {
             (Ok(started), exit) => {
                 let (pid, start_ticks, limits) = (started.pid, started.start_ticks, started.limits);
                 seat.run = Run::Living { run };
+                let attached = seat.attached;
                 self.events.push_back(Event::Spawned { instance: instance.clone(), run, pid, start_ticks, limits });
+                if !attached {
+                    self.events.push_back(Event::Unheard { instance: instance.clone(), run });
+                }
                 if let Some(exit) = exit {
                     self.ended(&instance, run, exit);
                 }
@@ -268,9 +296,9 @@ impl Host {
         if !seat.attached {
             return self.seats.free(seat.slot);
         }
-        let order = logger::Order::Detach { slot: seat.slot };
-        self.logger.send(&order);
-        self.closing.insert(seat.slot, order);
+        let orders = [attach(&seat, None), logger::Order::Detach { slot: seat.slot }];
+        self.logger.send(&orders[1]);
+        self.closing.insert(seat.slot, orders);
     }
 
     /// What the logger has to say; to be called when its socket is readable.
@@ -279,17 +307,42 @@ impl Host {
             match report {
                 logger::Report::Hello => self.brief_logger(),
                 logger::Report::Detached { slot } => self.detached(slot),
+                logger::Report::Dropped { slot: 0, bytes, lines } => self.own_log_state.lost.count(bytes, lines),
+                logger::Report::Trouble { slot: 0, message } => self.own_log_state.trouble = message,
                 logger::Report::Dropped { slot, bytes, lines } => {
-                    if let Some((instance, _)) = self.seats.at(slot) {
+                    if let Some((instance, seat)) = self.seats.at(slot) {
+                        seat.lost.count(bytes, lines);
+                        let (bytes, lines) = seat.lost.total();
                         self.events.push_back(Event::LogDropped { instance, bytes, lines });
                     }
                 }
+                logger::Report::Refused { slot, message } => self.refused(slot, message),
                 logger::Report::Trouble { slot, message } => {
                     let instance = self.seats.at(slot).map(|(instance, _)| instance);
                     let message = message.unwrap_or_else(|| "output is written again".to_owned());
                     self.troubles.push(Trouble { instance, message });
                 }
             }
+        }
+    }
+
+    /// The logger cannot read this slot's pipe: who writes to it would stand still once it is full.
+    fn refused(&mut self, slot: u32, message: String) {
+        let Some((instance, seat)) = self.seats.at(slot).filter(|(_, seat)| seat.attached) else { return };
+        // So that the next start makes a new pipe and the logger hears of it.
+        seat.attached = false;
+        if let Run::Living { run } = seat.run {
+            self.events.push_back(Event::Unheard { instance: instance.clone(), run });
+        }
+        self.troubles.push(Trouble { instance: Some(instance), message });
+        self.logger.send(&logger::Order::Detach { slot });
+        self.release(slot);
+    }
+
+    fn release(&mut self, slot: u32) {
+        if let Err(error) = self.pipes.release(slot as usize) {
+            let message = format!("could not give up the pipe of slot {slot}: {error}");
+            self.troubles.push(Trouble { instance: None, message });
         }
     }
 
@@ -300,7 +353,7 @@ impl Host {
         for seat in self.seats.all().filter(|seat| seat.attached) {
             self.logger.send(&attach(seat, None));
         }
-        for order in self.closing.values() {
+        for order in self.closing.values().flatten() {
             self.logger.send(order);
         }
     }
@@ -310,10 +363,7 @@ impl Host {
             return;
         }
         // A grandchild may still hold the old pipe: the next tenant of the slot gets a new one.
-        if let Err(error) = self.pipes.release(slot as usize) {
-            let message = format!("could not give up the pipe of slot {slot}: {error}");
-            self.troubles.push(Trouble { instance: None, message });
-        }
+        self.release(slot);
         self.seats.free(slot);
     }
 

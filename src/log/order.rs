@@ -65,6 +65,13 @@ pub enum Report {
         /// Newlines among them.
         lines: u64,
     },
+    /// The slot's pipe cannot be read at all, and why, and what to do. Counts as detached.
+    Refused {
+        /// Which slot.
+        slot: u32,
+        /// For people.
+        message: String,
+    },
     /// The slot's output cannot be written, and why, and what to do; or can be again. Sent when that changes.
     Trouble {
         /// Which slot.
@@ -119,9 +126,14 @@ impl Report {
                 packet.0.extend(lines.to_le_bytes());
                 packet.0
             }
+            Self::Refused { slot, message } => {
+                let mut packet = Packet::new(b'r', *slot);
+                packet.text(shortened(message));
+                packet.0
+            }
             Self::Trouble { slot, message } => {
                 let mut packet = Packet::new(b't', *slot);
-                packet.maybe_text(message.as_deref().map(|text| &text.as_bytes()[..text.len().min(MAX_MESSAGE)]));
+                packet.maybe_text(message.as_deref().map(shortened));
                 packet.0
             }
         }
@@ -188,10 +200,8 @@ impl<'a> Rest<'a> {
             b'h' => Some(Report::Hello),
             b'd' => Some(Report::Detached { slot }),
             b'l' => Some(Report::Dropped { slot, bytes: self.u64()?, lines: self.u64()? }),
-            b't' => {
-                let message = self.maybe_text()?.map(|text| String::from_utf8_lossy(text).into_owned());
-                Some(Report::Trouble { slot, message })
-            }
+            b'r' => Some(Report::Refused { slot, message: words(self.text()?) }),
+            b't' => Some(Report::Trouble { slot, message: self.maybe_text()?.map(words) }),
             _ => None,
         }
     }
@@ -233,6 +243,14 @@ impl<'a> Rest<'a> {
     }
 }
 
+fn shortened(message: &str) -> &[u8] {
+    &message.as_bytes()[..message.len().min(MAX_MESSAGE)]
+}
+
+fn words(text: &[u8]) -> String {
+    String::from_utf8_lossy(text).into_owned()
+}
+
 fn path(bytes: &[u8]) -> PathBuf {
     OsString::from_vec(bytes.to_vec()).into()
 }
@@ -264,6 +282,7 @@ mod tests {
             Just(Report::Hello),
             any::<u32>().prop_map(|slot| Report::Detached { slot }),
             any::<(u32, u64, u64)>().prop_map(|(slot, bytes, lines)| Report::Dropped { slot, bytes, lines }),
+            (any::<u32>(), ".{0,100}").prop_map(|(slot, message)| Report::Refused { slot, message }),
             (any::<u32>(), prop::option::of(".{0,100}")).prop_map(|(slot, message)| Report::Trouble { slot, message }),
         ]
     }

@@ -65,7 +65,8 @@ fn key(report: &Report) -> (u32, u8) {
         Report::Hello => (0, 0),
         Report::Dropped { slot, .. } => (*slot, 1),
         Report::Trouble { slot, .. } => (*slot, 2),
-        Report::Detached { slot } => (*slot, 3),
+        Report::Refused { slot, .. } => (*slot, 3),
+        Report::Detached { slot } => (*slot, 4),
     }
 }
 

@@ -6,10 +6,11 @@ use super::mounts::{FileSystem, Mounts};
 use super::outbox::Outbox;
 use super::sink::errno_of;
 use super::trouble::Trouble;
-use super::worker::{BELL, Command, Worker};
+use super::worker::{BELL, Command, Worker, open_pipe};
+use crate::host::stderr::say;
 use crate::log::order::{Destination, MAX_PACKET, Order, Report};
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, openat};
+use nix::fcntl::OFlag;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::signal::{SigSet, Signal};
@@ -36,11 +37,10 @@ pub fn run(control: OwnedFd, pipes: &Path) -> i32 {
     match Logger::start(control, pipes) {
         Ok(logger) => logger.run(),
         Err(errno) => {
-            eprintln!(
-                "abide: cannot start the logger on {}: {}. Look at the limits on open files and at that directory",
-                pipes.display(),
-                errno.desc()
-            );
+            let (pipes, reason) = (pipes.display(), errno.desc());
+            say(format_args!(
+                "cannot start the logger on {pipes}: {reason}. Look at the limits on open files and at that directory"
+            ));
             1
         }
     }
@@ -50,7 +50,7 @@ struct Logger {
     control: Arc<OwnedFd>,
     epoll: Arc<Epoll>,
     signals: SignalFd,
-    pipes: OwnedFd,
+    pipes: Arc<OwnedFd>,
     outbox: Arc<Outbox>,
     mounts: Mounts,
     workers: HashMap<FileSystem, Post>,
@@ -78,7 +78,7 @@ impl Logger {
         term.add(Signal::SIGTERM);
         let signals = SignalFd::with_flags(&term, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-        let pipes = nix::fcntl::open(pipes, flags, Mode::empty())?;
+        let pipes = Arc::new(nix::fcntl::open(pipes, flags, Mode::empty())?);
         let control = Arc::new(control);
         let epoll = Arc::new(Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?);
         epoll.add(&*control, EpollEvent::new(EpollFlags::EPOLLIN, CONTROL))?;
@@ -130,7 +130,7 @@ impl Logger {
                 Ok(count) => match Order::decode(&packet[..count]) {
                     Ok(Order::Attach { slot, to, rename_from }) => self.attach(slot, to, rename_from),
                     Ok(Order::Detach { slot }) => self.detach(slot),
-                    Err(error) => eprintln!("abide: cannot read an order to the logger: {error}. Restart abide"),
+                    Err(error) => say(format_args!("cannot read an order to the logger: {error}. Restart abide")),
                 },
             }
         }
@@ -143,8 +143,11 @@ impl Logger {
             return;
         }
         if let Err(trouble) = self.give(slot, &file_system, to, rename_from) {
-            self.outbox.send(Report::Trouble { slot, message: Some(trouble.to_string()) });
-            return;
+            let message = trouble.to_string();
+            // One that it had goes on being read, and written to where it was.
+            let had = self.slots.contains_key(&slot);
+            let had = had.then_some(Report::Trouble { slot, message: Some(message.clone()) });
+            return self.outbox.send(had.unwrap_or(Report::Refused { slot, message }));
         }
         if let Some(former) = self.slots.insert(slot, file_system) {
             self.tell(&former, Command::Yield { slot });
@@ -161,14 +164,23 @@ impl Logger {
         rename_from: Option<PathBuf>,
     ) -> Result<(), Trouble> {
         let failed = |errno| Trouble::Pipe { slot, errno };
-        let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        let pipe = Arc::new(openat(&self.pipes, slot.to_string().as_str(), flags, Mode::empty()).map_err(failed)?);
+        let pipe = open_pipe(&self.pipes, slot);
         let post = match self.workers.entry(file_system.clone()) {
             Entry::Occupied(post) => post.into_mut(),
             Entry::Vacant(free) => free.insert(
-                Post::new(self.outbox.clone())
+                Post::new(self.pipes.clone(), self.outbox.clone())
                     .map_err(|errno| Trouble::Thread { path: to.directory.clone(), errno })?,
             ),
+        };
+        let pipe = match pipe {
+            Ok(pipe) => Arc::new(pipe),
+            // Open files may hold what it needs, and only their worker may close them.
+            Err(Errno::EMFILE | Errno::ENFILE) if !self.slots.contains_key(&slot) => {
+                let _ = post.commands.send(Command::Open { slot, to, rename_from });
+                let _ = post.bell.write(1);
+                return Ok(());
+            }
+            Err(errno) => return Err(failed(errno)),
         };
         // Told before it is watched, so that the worker knows every slot that it hears of.
         let wake = rename_from.is_some();
@@ -210,12 +222,12 @@ impl Logger {
 }
 
 impl Post {
-    fn new(outbox: Arc<Outbox>) -> Result<Self, Errno> {
+    fn new(pipes: Arc<OwnedFd>, outbox: Arc<Outbox>) -> Result<Self, Errno> {
         let epoll = Arc::new(Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?);
         let bell = Arc::new(EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?);
         epoll.add(&*bell, EpollEvent::new(EpollFlags::EPOLLIN, BELL))?;
         let (commands, inbox) = channel();
-        let worker = Worker::new(epoll.clone(), bell.clone(), inbox, outbox);
+        let worker = Worker::new(epoll.clone(), bell.clone(), inbox, pipes, outbox);
         let thread = std::thread::Builder::new().name("abide-log".into()).stack_size(STACK);
         let thread = thread.spawn(move || worker.run()).map_err(|error| errno_of(&error))?;
         Ok(Self { epoll, bell, commands, thread })

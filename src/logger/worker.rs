@@ -7,7 +7,9 @@ use super::sink::Sink;
 use super::trouble::Trouble;
 use crate::log::order::{Destination, Report};
 use nix::errno::Errno;
+use nix::fcntl::{OFlag, openat};
 use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::stat::Mode;
 use nix::unistd::read;
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
@@ -36,6 +38,12 @@ pub(super) enum Command {
         to: Destination,
         rename_from: Option<PathBuf>,
     },
+    /// The same, but no descriptor was free for the pipe: it is to be opened once files are closed.
+    Open {
+        slot: u32,
+        to: Destination,
+        rename_from: Option<PathBuf>,
+    },
     Redirect {
         slot: u32,
         to: Destination,
@@ -56,6 +64,8 @@ pub(super) struct Worker {
     epoll: Arc<Epoll>,
     bell: Arc<nix::sys::eventfd::EventFd>,
     commands: Receiver<Command>,
+    /// The directory of the pipes.
+    pipes: Arc<OwnedFd>,
     outbox: Arc<Outbox>,
     slots: HashMap<u32, Slot>,
     /// Slots with an open file or an unreported loss: those that need a clock.
@@ -90,10 +100,11 @@ impl Worker {
         epoll: Arc<Epoll>,
         bell: Arc<nix::sys::eventfd::EventFd>,
         commands: Receiver<Command>,
+        pipes: Arc<OwnedFd>,
         outbox: Arc<Outbox>,
     ) -> Self {
         let (slots, active) = (HashMap::new(), Vec::new());
-        Self { epoll, bell, commands, outbox, slots, active, buffer: vec![0; BUFFER] }
+        Self { epoll, bell, commands, pipes, outbox, slots, active, buffer: vec![0; BUFFER] }
     }
 
     /// Until told to finish.
@@ -109,16 +120,16 @@ impl Worker {
                 Err(errno) => unreachable!("waiting on our own epoll set: {errno}"),
             };
             let now = Instant::now();
+            let events = &events[..ready];
+            // Silenced first: a command that comes from here on rings again.
+            if events.iter().any(|event| event.data() == BELL) {
+                let _ = self.bell.read();
+            }
             if self.obey() {
                 return;
             }
-            let mut bytes = 0;
-            for event in &events[..ready] {
-                match event.data() {
-                    BELL => drop(self.bell.read()),
-                    slot => bytes += self.turn(slot as u32, now),
-                }
-            }
+            let slots = events.iter().map(EpollEvent::data).filter(|data| *data != BELL);
+            let bytes = slots.map(|slot| self.turn(slot as u32, now)).sum();
             if !self.active.is_empty() && deadline.is_none_or(|deadline| deadline <= now) {
                 deadline = self.tend(now);
             }
@@ -137,6 +148,7 @@ impl Worker {
                     self.rename(slot, rename_from, &to);
                     self.slots.insert(slot, Slot { pipe, to, output: None });
                 }
+                Ok(Command::Open { slot, to, rename_from }) => self.open(slot, to, rename_from),
                 Ok(Command::Redirect { slot, to, rename_from }) => self.redirect(slot, to, rename_from),
                 Ok(Command::Detach { slot }) => {
                     self.empty(slot);
@@ -154,6 +166,22 @@ impl Worker {
                     return true;
                 }
                 Err(std::sync::mpsc::TryRecvError::Empty) => return false,
+            }
+        }
+    }
+
+    fn open(&mut self, slot: u32, to: Destination, rename_from: Option<PathBuf>) {
+        self.rename(slot, rename_from, &to);
+        self.close_all();
+        let watched = open_pipe(&self.pipes, slot).map(Arc::new).and_then(|pipe| {
+            self.epoll.add(&*pipe, EpollEvent::new(EpollFlags::EPOLLIN, slot.into()))?;
+            Ok(pipe)
+        });
+        match watched {
+            Ok(pipe) => drop(self.slots.insert(slot, Slot { pipe, to, output: None })),
+            Err(errno) => {
+                let message = Trouble::Pipe { slot, errno }.to_string();
+                self.outbox.send(Report::Refused { slot, message });
             }
         }
     }
@@ -295,10 +323,56 @@ impl Worker {
     }
 }
 
+/// The reading end of a slot's pipe.
+pub(super) fn open_pipe(directory: &OwnedFd, slot: u32) -> Result<OwnedFd, Errno> {
+    let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    openat(directory, slot.to_string().as_str(), flags, Mode::empty())
+}
+
 /// Until the deadline; for ever without one.
 fn timeout(deadline: Option<Instant>, now: Instant) -> EpollTimeout {
     let Some(deadline) = deadline else { return EpollTimeout::NONE };
     // A millisecond more, since the kernel counts in whole ones and too early would be once more.
     let left = deadline.saturating_duration_since(now) + Duration::from_millis(1);
     EpollTimeout::try_from(left).unwrap_or(EpollTimeout::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::sys::epoll::EpollCreateFlags;
+    use nix::sys::eventfd::{EfdFlags, EventFd};
+    use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, socketpair};
+    use std::os::fd::AsRawFd;
+    use std::sync::mpsc::channel;
+
+    #[test]
+    fn no_command_is_lost_however_close_it_follows_another() {
+        let (ours, theirs) =
+            socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC).unwrap();
+        let control = Arc::new(Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).unwrap());
+        let outbox = Arc::new(Outbox::new(Arc::new(ours), control, 0));
+        let epoll = Arc::new(Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).unwrap());
+        let bell = Arc::new(EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK).unwrap());
+        epoll.add(&*bell, EpollEvent::new(EpollFlags::EPOLLIN, BELL)).unwrap();
+        let (commands, inbox) = channel();
+        let pipes = Arc::new(std::fs::File::open("/").unwrap().into());
+        let worker = Worker::new(epoll, bell.clone(), inbox, pipes, outbox);
+        let thread = std::thread::spawn(move || worker.run());
+        let tell = |command| {
+            commands.send(command).unwrap();
+            bell.write(1).unwrap();
+        };
+        // The answer to one command is the sign for the next: it comes when the worker has just
+        // found its box empty.
+        for slot in 0..50_000 {
+            tell(Command::Detach { slot });
+            let asked = Instant::now();
+            while recv(theirs.as_raw_fd(), &mut [0; 64], MsgFlags::MSG_DONTWAIT).is_err() {
+                assert!(asked.elapsed() < Duration::from_secs(10), "command {slot} was never carried out");
+            }
+        }
+        tell(Command::Finish);
+        thread.join().unwrap();
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::process::{is_root, shell};
 use super::world::{SLEEPER, Start, World, running};
-use abide::model::status::{SourceState, Status};
+use abide::model::status::{ServiceStatus, SourceState, State, Status};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 
@@ -27,6 +27,8 @@ fn complains(world: &World, words: &[&str]) {
         let text = complaints(status);
         text.lines().any(|line| words.iter().all(|word| line.contains(word)))
     });
+    let told = |event: &serde_json::Value| words.iter().all(|word| event.to_string().contains(word));
+    world.until_true(&format!("the log tells of it: {words:?}"), || world.events().iter().any(told));
 }
 
 #[test]
@@ -166,15 +168,43 @@ fn a_file_that_others_may_write_is_refused_and_the_last_good_goes_on() {
 
 #[test]
 fn many_files_of_which_some_are_broken_are_each_for_itself() {
+    let many = super::world::number("ABIDE_MANY_FILES", 2_000) as usize;
     let mut world = World::empty();
-    for number in 0..200 {
+    for number in 0..many {
         let broken = number % 10 == 0;
         world.drop_file(&format!("s{number}.toml"), if broken { "command = [" } else { SLEEPER });
     }
-    world.start();
-    world.until("the good ones run, the bad ones are named", |status| {
-        running(status) == 180 && status.summary.config_invalid == 20
+    // More than there are descriptors for, too.
+    world.start_as(&Start { open_files: Some((512, 512)), ..Start::default() });
+    let (good, broken) = (many - many.div_ceil(10), many.div_ceil(10));
+    let status = world.until("the good ones run or wait, the bad ones are named", |status| {
+        let run = running(status);
+        run > 300 && run + waiting(status).count() == good && status.summary.config_invalid == broken as u64
     });
+    let errors = status.services.iter().filter(|it| it.errors.iter().any(|error| error.code == "syntax")).count();
+    assert_eq!(errors, broken, "each has an error of its own");
+    let waits: Vec<_> = waiting(&status).map(|it| it.name.as_str().to_owned()).collect();
+    let mut said: Vec<_> = world.events().iter().filter(|it| it["to"] == "waiting").map(owner).collect();
+    let times = said.len();
+    said.sort_unstable();
+    said.dedup();
+    assert_eq!(said.len(), times, "that it waits is said once of each");
+    assert!(waits.iter().all(|name| said.binary_search(name).is_ok()), "and of all that wait");
+    // One that runs makes room for one that waits.
+    let runs = status.services.iter().find(|it| it.state == State::Running).expect("many do");
+    let before = waits.len();
+    world.remove(&format!("{}.toml", runs.name));
+    world.until("one of them follows", |status| waiting(status).count() == before - 1);
+}
+
+/// The service that an event of the log is about.
+fn owner(event: &serde_json::Value) -> String {
+    event["service"].as_str().unwrap_or_default().to_owned()
+}
+
+/// What waits for a descriptor.
+fn waiting(status: &Status) -> impl Iterator<Item = &ServiceStatus> {
+    status.services.iter().filter(|it| it.state == State::Waiting)
 }
 
 #[test]
@@ -185,10 +215,26 @@ fn more_services_than_descriptors_wait_and_say_so() {
     }
     world.start_as(&Start { open_files: Some((96, 96)), ..Start::default() });
     let status = world.until("some run and the rest waits", |status| {
-        let waiting = status.services.iter().filter(|it| it.state == abide::model::status::State::Waiting).count();
+        let waiting = waiting(status).count();
         waiting > 0 && running(status) > 10 && waiting + running(status) == 150
     });
-    let waiting = status.services.iter().find(|it| it.state == abide::model::status::State::Waiting);
-    let reason = waiting.and_then(|it| it.instances[0].reason.clone()).unwrap_or_default();
+    let reason = waiting(&status).next().and_then(|it| it.instances[0].reason.clone()).unwrap_or_default();
     assert!(reason.contains("descriptor"), "{reason}");
+}
+
+#[test]
+fn what_runs_is_heard_however_few_descriptors_there_are() {
+    let mut world = World::empty();
+    for number in 0..120 {
+        // Says something every now and then, so that its file is open.
+        world.drop_file(&format!("s{number}.toml"), "script = 'while :; do echo here; sleep 0.5; done'\n");
+    }
+    // Pipes and the files that they go to are more than this together.
+    world.start_as(&Start { open_files: Some((160, 160)), ..Start::default() });
+    let settled = |status: &Status| running(status) > 80 && running(status) + waiting(status).count() == 120;
+    let status = world.until("most run and the rest waits", settled);
+    for it in status.services.iter().filter(|it| it.state == State::Running) {
+        world.logged(it.name.as_str(), "here");
+    }
+    assert!(!world.events().iter().any(|it| it.to_string().contains("cannot")), "nothing was lost on the way");
 }

@@ -75,8 +75,14 @@ fn each_broken_edit_keeps_the_service_running_and_says_where() {
         assert_eq!(super::world::code(&check), 1, "{code}");
         assert!(super::world::said(&check).contains(place), "{code}: {}", super::world::said(&check));
     }
-    let complaints = world.events().iter().filter(|event| event.to_string().contains("restrat")).count();
-    assert!(complaints >= 1, "the log names the error too");
+    let events = world.events();
+    let logged = |line: u32, column: u32| {
+        move |event: &&serde_json::Value| {
+            event["code"] == "unknown-key" && event["line"] == line && event["column"] == column
+        }
+    };
+    let complaint: Vec<_> = events.iter().filter(logged(2, 1)).collect();
+    assert_eq!(complaint.len(), 1, "the log names the error too, once, and where: {complaint:?}");
     world.drop_file("a.toml", SLEEPER);
     world.mended("a");
     assert_eq!(world.pid("a"), pid, "and the mended file means what runs already");
@@ -129,6 +135,28 @@ fn a_drop_in_is_merged_over_its_file() {
 }
 
 #[test]
+fn an_edited_default_restarts_those_that_it_reaches_and_no_other() {
+    let mut world = World::empty();
+    let config = world.root().join("abide.toml");
+    world.replace(&config, "[defaults]\ndirectory = \"/\"\n");
+    world.drop_file("a.toml", SLEEPER);
+    world.drop_file("b.toml", &format!("directory = \"/\"\n{SLEEPER}"));
+    world.drop_file("c.toml", &format!("{SLEEPER}[stop]\ntimeout = \"3s\"\n"));
+    world.start();
+    let before = ["a", "b", "c"].map(|name| world.pid(name));
+    let at = |pid: i32| std::fs::read_link(format!("/proc/{pid}/cwd")).ok();
+    world.replace(&config, "[defaults]\ndirectory = \"/usr\"\n");
+    for (name, old) in [("a", before[0]), ("c", before[2])] {
+        let new = world.pid_after(name, old);
+        assert_eq!(at(new), Some("/usr".into()));
+    }
+    world.replace(&config, "[defaults]\ndirectory = \"/usr\"\nstop.timeout = \"4s\"\n");
+    world.fence();
+    assert_eq!(world.pid("b"), before[1], "it says itself where it runs");
+    assert_eq!(["a", "b", "c"].map(|name| world.starts(name)), [2, 1, 2], "and what is live restarts nothing");
+}
+
+#[test]
 fn a_legacy_directory_runs_and_its_edited_script_restarts_it() {
     let world = World::with(&[]);
     let stage = world.root().join("old");
@@ -149,11 +177,28 @@ fn a_legacy_directory_runs_and_its_edited_script_restarts_it() {
 }
 
 #[test]
+fn the_environment_is_clean_but_for_what_the_file_asks_for() {
+    let script = "script = 'env; echo complete; exec sleep 86400'\n";
+    let mut world = World::empty();
+    world.drop_file("clean.toml", script);
+    world.drop_file("heir.toml", &format!("inherit_environment = [\"E2E_GIVEN\"]\n{script}"));
+    let variables = &[("E2E_GIVEN", "given"), ("E2E_KEPT", "kept")];
+    world.start_as(&super::world::Start { variables, ..Default::default() });
+    let clean = world.logged("clean", "complete");
+    let heir = world.logged("heir", "complete");
+    assert!(clean.contains("PATH=") && !clean.contains("E2E_"), "{clean}");
+    assert!(heir.contains("E2E_GIVEN=given") && !heir.contains("E2E_KEPT"), "{heir}");
+}
+
+#[test]
 fn a_directory_that_is_not_there_is_made_at_a_first_start() {
     let mut world = World::empty();
     std::fs::remove_dir(world.services()).expect("it is empty");
     world.start();
     world.until_true("the directory was made", || world.services().is_dir());
+    let said = std::fs::read_to_string(world.root().join("stderr")).unwrap_or_default();
+    let logged = || world.events().iter().any(|it| it.to_string().contains("services.d"));
+    assert!(said.contains("services.d") || logged(), "and it says so: {said}");
     world.drop_file("a.toml", SLEEPER);
     world.pid("a");
 }

@@ -49,7 +49,7 @@ fn a_limit_that_cannot_be_had_starts_nothing_and_status_check_and_log_say_it() {
     let check = world.abide(&["check", "services.d"]);
     assert_eq!((code(&status), code(&check)), (1, 1));
     for text in [said(&status), said(&check)] {
-        for word in ["open_files", "65536", "20000"] {
+        for word in ["open_files", "65536", "20000", "LimitNOFILE"] {
             assert!(text.replace(',', "").contains(word), "{word} is missing in\n{text}");
         }
     }
@@ -59,6 +59,20 @@ fn a_limit_that_cannot_be_had_starts_nothing_and_status_check_and_log_say_it() {
             .iter()
             .any(|event| event.to_string().contains("open_files") && event.to_string().contains("65536"))
     });
+}
+
+#[test]
+fn check_measures_what_the_running_supervisor_can_have_and_not_what_it_could_itself() {
+    let mut world = World::empty();
+    world.drop_file("web.toml", &asks(900));
+    world.start_as(&Start { open_files: Some((512, 800)), ..Start::default() });
+    world.error("web", "limit-above-hard");
+    let check = world.abide(&["check", "services.d"]);
+    assert!(code(&check) == 1 && said(&check).contains("800"), "{}", said(&check));
+    world.signal(nix::sys::signal::Signal::SIGTERM);
+    world.ended();
+    let check = world.abide(&["check", "services.d"]);
+    assert_eq!(code(&check), 0, "{}", said(&check));
 }
 
 #[test]
@@ -83,6 +97,18 @@ fn one_line_of_defaults_settles_it_for_all() {
     for (name, expected) in [("a", "1000"), ("b", "1000"), ("c", "900")] {
         assert_eq!(open_files(world.pid(name)), Some((expected.into(), expected.into())), "{name}");
     }
+}
+
+#[test]
+fn the_accident_is_settled_for_all_by_one_line_while_abide_runs() {
+    let Some(world) = accident(&[("a", SLEEPER), ("b", &asks(900))]) else { return };
+    let (a, b) = (world.pid("a"), world.pid("b"));
+    assert_eq!(open_files(a), Some(("1024".into(), HARD.to_string())));
+    world.replace(&world.root().join("abide.toml"), "[defaults]\nlimits.open_files = 16384\n");
+    world.until_true("a has what the default says", || {
+        world.pid_now("a").and_then(open_files) == Some(("16384".into(), "16384".into()))
+    });
+    assert_eq!((world.pid("b"), open_files(b)), (b, Some(("900".into(), "900".into()))));
 }
 
 #[test]

@@ -50,6 +50,30 @@ fn more_instances_start_beside_those_that_run_and_fewer_leave_them() {
 }
 
 #[test]
+fn from_one_instance_to_many_the_log_directory_is_renamed_and_nothing_restarts() {
+    let text = "script = 'trap \"echo asked\" USR1; echo begun; while :; do sleep 0.05; done'\n";
+    let world = World::with(&[("a", text)]);
+    let pid = world.pid("a");
+    world.logged("a", "begun");
+    for (instances, directory, former) in [(2, "a@0", "a"), (1, "a", "a@0")] {
+        world.drop_file("a.toml", &format!("instances = {instances}\n{text}"));
+        world.logged(directory, "begun\n");
+        assert!(!world.logs().join(former).exists(), "the same directory under another name");
+        world.until("all of them run, and no more", |status| {
+            service(status, "a").is_some_and(|it| {
+                it.instances.len() == instances && it.instances.iter().all(|one| one.pid.is_some() && one.in_sync)
+            })
+        });
+        let before = world.logged(directory, "begun").matches("asked").count();
+        super::process::send(pid, nix::sys::signal::Signal::SIGUSR1);
+        world.until_true("it writes on where it was", || {
+            world.logged(directory, "begun").matches("asked").count() == before + 1
+        });
+        assert_eq!(world.pid_now("a"), Some(pid));
+    }
+}
+
+#[test]
 fn logs_are_rotated_by_size_and_number_and_no_line_is_cut() {
     let text = r#"
 script = '''

@@ -403,3 +403,8 @@ pub(crate) fn said(output: &Output) -> String {
 pub(crate) fn code(output: &Output) -> i32 {
     output.status.code().expect("it ended by itself")
 }
+
+/// A number from the environment.
+pub(crate) fn number(variable: &str, default: u32) -> u32 {
+    std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+}

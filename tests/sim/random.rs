@@ -19,6 +19,7 @@ enum Op {
     Remove(usize),
     Behave(usize, Behaviour),
     Crash(usize, Exit),
+    Deafen(usize),
     Pass(u64),
     Echo(usize),
     Slots(usize),
@@ -97,6 +98,7 @@ fn any_op() -> impl Strategy<Value = Op> {
         2 => who().prop_map(Op::Remove),
         5 => (who(), any_behaviour()).prop_map(|(who, behaviour)| Op::Behave(who, behaviour)),
         4 => (who(), any_exit()).prop_map(|(who, exit)| Op::Crash(who, exit)),
+        1 => who().prop_map(Op::Deafen),
         8 => prop_oneof![Just(0), Just(1), Just(2), Just(400), Just(2500), Just(20_000)].prop_map(Op::Pass),
         3 => (0..8_usize).prop_map(Op::Echo),
         1 => (1..6_usize).prop_map(Op::Slots),
@@ -112,6 +114,7 @@ fn perform(world: &mut World, op: Op) {
         Op::Behave(who, behaviour) => {
             world.behaviours.insert(crate::services::name(NAMES[who]), behaviour);
         }
+        Op::Deafen(who) => world.deafen(NAMES[who]),
         Op::Crash(who, exit) => world.crash(NAMES[who], exit),
         Op::Pass(time) => world.pass(time),
         Op::Echo(back) => {

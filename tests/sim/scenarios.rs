@@ -385,6 +385,23 @@ fn who_finds_no_descriptor_waits_and_starts_when_one_is_free() {
 }
 
 #[test]
+fn whose_output_nobody_can_read_is_ended_and_waits() {
+    let mut world = world_with(GOOD, service("web"));
+    world.pass(100);
+    world.told();
+    world.deafen("web");
+    world.pass(500);
+    assert_eq!(state(&world, "web"), State::Waiting);
+    world.pass(1000);
+    assert_eq!(state(&world, "web"), State::Running);
+    insta::assert_snapshot!(world.told(), @r"
+    0.101 web: running -> stopping: waits for a free descriptor
+    0.103 web: stopping -> waiting: waits for a free descriptor
+    1.104 web: starting -> running: started
+    ");
+}
+
+#[test]
 fn a_shutdown_ends_all_at_once_and_a_second_one_hurries() {
     let mut world = world_with(Behaviour { obeys: false, ..GOOD }, service("stubborn"));
     world.write(service("web"));

@@ -72,6 +72,8 @@ pub(crate) struct World {
     pub(crate) processes: BTreeMap<RunId, Process>,
     pub(crate) behaviours: BTreeMap<ServiceName, Behaviour>,
     pub(crate) slots: usize,
+    /// Runs whose output the logger cannot read.
+    unheard: BTreeSet<RunId>,
     open: BTreeSet<InstanceId>,
     freeing: BTreeMap<(u64, u64), InstanceId>,
     flight: BTreeMap<(u64, u64), Event>,
@@ -97,6 +99,7 @@ impl World {
             processes: BTreeMap::new(),
             behaviours: BTreeMap::new(),
             slots: usize::MAX,
+            unheard: BTreeSet::new(),
             open: BTreeSet::new(),
             freeing: BTreeMap::new(),
             flight: BTreeMap::new(),
@@ -258,6 +261,16 @@ impl World {
         }
     }
 
+    /// The logger finds no descriptor for the output of a process.
+    pub(crate) fn deafen(&mut self, text: &str) {
+        let of = name(text);
+        let found = self.processes.iter().find(|(_, process)| process.instance.service == of && process.main);
+        if let Some((run, instance)) = found.map(|(run, process)| (*run, process.instance.clone())) {
+            self.unheard.insert(run);
+            self.send(1, Event::Unheard { instance, run });
+        }
+    }
+
     fn end_main(&mut self, run: RunId, exit: Exit, after_ms: u64) {
         let Some(process) = self.processes.get_mut(&run).filter(|process| process.main && !process.doomed) else {
             return;
@@ -377,7 +390,7 @@ impl World {
     }
 
     pub(crate) fn was_asked(&self, run: RunId) -> bool {
-        self.processes.get(&run).is_some_and(|process| process.asked)
+        self.unheard.contains(&run) || self.processes.get(&run).is_some_and(|process| process.asked)
     }
 
     /// From now on all is well.
