@@ -196,9 +196,9 @@ fn a_directory_that_is_not_there_is_made_at_a_first_start() {
     std::fs::remove_dir(world.services()).expect("it is empty");
     world.start();
     world.until_true("the directory was made", || world.services().is_dir());
-    let said = std::fs::read_to_string(world.root().join("stderr")).unwrap_or_default();
+    let said = || std::fs::read_to_string(world.root().join("stderr")).unwrap_or_default();
     let logged = || world.events().iter().any(|it| it.to_string().contains("services.d"));
-    assert!(said.contains("services.d") || logged(), "and it says so: {said}");
+    world.until_true("and it says so", || said().contains("services.d") || logged());
     world.drop_file("a.toml", SLEEPER);
     world.pid("a");
 }
