@@ -17,8 +17,11 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("host/sys", &["model"]),
     ("source", &["model", "host::users", "host::clock", "host::sys::lease"]),
     ("log", &["model"]),
-    ("logger", &["log", "model", "table", "host::pipe", "host::sys", "host::clock"]),
-    ("keeper", &["model", "table", "host::sys", "host::clock", "host::pipe", "host::proc", "host::tree"]),
+    ("logger", &["log", "model", "table", "host::pipe", "host::sys", "host::clock", "host::stderr"]),
+    (
+        "keeper",
+        &["model", "table", "host::sys", "host::clock", "host::pipe", "host::proc", "host::tree", "host::stderr"],
+    ),
     ("daemon", &["model", "decide", "render", "table", "host", "source", "log", "logger", "keeper"]),
     (
         "cli",

@@ -136,10 +136,13 @@ impl Place {
         // The roles first, which would start more. They die with their keeper, if it was not just now.
         let deadline = Instant::now() + ROLES_WAIT;
         while Instant::now() < deadline {
-            let left = [Role::Supervisor, Role::Logger].into_iter().filter_map(|role| living(table.role(role)));
-            // A signal more does not matter.
-            if left.map(|pid| kill(pid, libc::SIGKILL)).count() == 0 {
+            let roles = [Role::Supervisor, Role::Logger].map(|role| living(table.role(role)));
+            if roles == [None, None] {
                 break;
+            }
+            // A signal more does not matter.
+            for pid in roles.into_iter().flatten() {
+                let _ = kill(pid, libc::SIGKILL);
             }
             std::thread::sleep(LOOK);
         }
