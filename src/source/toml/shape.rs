@@ -130,7 +130,8 @@ table! {
 
 table! {
     /// When and how fast a service is restarted after it ended by itself. A run of at least `reset_after` was
-    /// good: the restart after it is immediate. Else the delay doubles (`factor`) with each attempt.
+    /// good: the restart after it is immediate. Else the delay doubles (`factor`) with each attempt. Where that
+    /// would let a service that fails at once start without a pause and without end, its starts are kept 100ms apart.
     Restart {
         /// "always", "on-failure" (a code other than 0, a signal, or unknown) or "never". Default: "always".
         #[schemars(with = "Option<ChoiceOf<RestartWhen>>")]
