@@ -91,7 +91,8 @@ table! {
         enabled: bool,
         /// How many processes of it run. Each has its index, from 0, in ABIDE_INSTANCE. Default: 1.
         instances: Instances,
-        /// The working directory, absolute; `${VAR}` is expanded. Default: `/` for root, else the user's home.
+        /// The working directory, absolute; `${VAR}` is expanded. Default: the user's
+        /// home; `/` for root, and for who has none (`/nonexistent`).
         directory: String,
         /// The user that it runs as: a name or a number. Default: the one that abide runs as.
         user: Account,
