@@ -4,6 +4,7 @@ use super::words::{clean, count, number, place, since, why_instance, why_service
 use super::{Paint, Style, sign, summary};
 use crate::model::status::{FileError, InstanceStatus, ServiceStatus, SourceState, State, Status};
 use crate::model::time::Wall;
+use std::collections::HashSet;
 
 /// More services than this: those not as desired stand together.
 const LONG: usize = 20;
@@ -79,7 +80,9 @@ fn rows_of(service: &ServiceStatus, now: Wall) -> Vec<Row> {
 }
 
 fn bare(service: &ServiceStatus) -> Row {
-    let (pid, since, restarts, why) = Default::default();
+    let (pid, since, restarts) = Default::default();
+    let none = service.accepted_hash.is_some() && service.errors.is_empty();
+    let why = if none { "its file says `instances = 0`" } else { "" }.to_owned();
     Row { label: service.name.to_string(), state: service.state, doubtful: false, pid, since, restarts, why }
 }
 
@@ -217,7 +220,10 @@ pub(super) fn wrap(text: &str, room: Option<usize>) -> Vec<String> {
 /// What stands below the table: errors in files, doubtful directories, ignored entries, notes.
 fn sections(status: &Status, style: &Style) -> String {
     let mut text = String::new();
+    let mut told = HashSet::new();
     let errors = status.services.iter().flat_map(|s| &s.errors).chain(&status.problems);
+    // An error in what is shared, such as a default, is an error of every service.
+    let errors = errors.filter(|error| told.insert((&error.file, error.line, error.column, &error.message)));
     section(&mut text, "Errors in files", errors.flat_map(|error| error_lines(error, style)), style);
     let doubtful = status.sources.iter().filter(|source| source.state != SourceState::Ok || source.reason.is_some());
     let lines = doubtful.flat_map(|source| {
@@ -231,7 +237,12 @@ fn sections(status: &Status, style: &Style) -> String {
         wrapped(&format!("{}: {word}{reason}", clean(&source.path)), 2, style)
     });
     section(&mut text, "Directories", lines, style);
-    let notes = status.abide.notes.iter().flat_map(|note| wrapped(&clean(note), 2, style));
+    let waiting = status.services.iter().filter(|s| s.state == State::Waiting).count() as u64;
+    let waiting = (waiting > 0).then(|| {
+        let (who, waits) = (count(waiting, "service"), if waiting == 1 { "waits" } else { "wait" });
+        format!("{who} {waits} for a free descriptor; raise the limit of open files where abide is started (LimitNOFILE= in its unit, ulimit -Hn in its shell)")
+    });
+    let notes = status.abide.notes.iter().chain(&waiting).flat_map(|note| wrapped(&clean(note), 2, style));
     section(&mut text, "abide itself", notes, style);
     let named = status.ignored.iter().take(NAMED);
     let mut ignored: Vec<_> =

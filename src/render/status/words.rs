@@ -101,7 +101,9 @@ fn faulty_file(service: &ServiceStatus, error: &FileError) -> String {
         (true, State::Running) => "the last good version runs on",
         (true, _) => "the last good version stays in force",
     };
-    format!("its file has an error{line}{more} (below); {then}")
+    let own = error.file == service.source.file;
+    let file = if own { Cow::Borrowed("its file") } else { clean(&error.file) };
+    format!("{file} has an error{line}{more} (below); {then}")
 }
 
 /// Why an instance is where it is; empty when that is a matter of course.
