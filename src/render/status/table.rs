@@ -29,7 +29,7 @@ struct Row {
 /// The whole answer to `abide status`, ending in a newline.
 pub fn table(status: &Status, now: Wall, style: &Style) -> String {
     let mut text = String::new();
-    let after = sections(status, style) + &summary(status, now, style);
+    let after = shortened(sections(status, style), style) + &summary(status, now, style);
     if status.services.is_empty() {
         text.push_str(&no_services(status));
     } else {
@@ -42,6 +42,18 @@ pub fn table(status: &Status, now: Wall, style: &Style) -> String {
         Some(height) => text.split_inclusive('\n').take(height.saturating_sub(1)).collect(),
         None => text,
     }
+}
+
+/// On a watched screen the services have at least half of the room.
+fn shortened(sections: String, style: &Style) -> String {
+    let Some(room) = style.height.map(|height| height / 2) else { return sections };
+    let lines = sections.lines().count();
+    if lines <= room {
+        return sections;
+    }
+    let shown: String = sections.split_inclusive('\n').take(room.saturating_sub(2)).collect();
+    let hidden = count((lines - room.saturating_sub(2)) as u64, "line");
+    format!("{shown}{}\n", style.paint(Paint::Dim, &format!("and {hidden} more; all of it: abide status\n")))
 }
 
 fn no_services(status: &Status) -> String {
