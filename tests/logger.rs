@@ -226,6 +226,20 @@ fn a_detached_slot_is_read_to_its_end_and_its_number_is_free() {
 }
 
 #[test]
+fn a_pipe_that_cannot_be_opened_is_refused_and_can_be_given_again() {
+    let place = Place::new();
+    let logger = Logger::start(&place);
+    logger.attach(1, place.to("web", 1 << 20, 3));
+    assert!(matches!(logger.report(), Report::Refused { slot: 1, .. }));
+    let mut pipe = place.pipe(1);
+    logger.attach(1, place.to("web", 1 << 20, 3));
+    pipe.write_all(b"not lost\n").unwrap();
+    until("it is read", || text(&place.directory("web")).ends_with("not lost\n"));
+    logger.detach(1);
+    logger.finish();
+}
+
+#[test]
 fn a_silent_slot_makes_no_directory_and_the_first_byte_does() {
     let place = Place::new();
     let logger = Logger::start(&place);

@@ -9,38 +9,83 @@ use std::path::PathBuf;
 /// Drop NAME.toml into the directory and a process runs; edit it and the process is brought in
 /// line; delete it and the process stops.
 #[derive(Debug, Parser)]
-#[command(name = "abide", version, max_term_width = 100, disable_help_subcommand = true)]
+#[command(name = "abide", version, max_term_width = 100, disable_help_subcommand = true, after_help = BEGIN)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
 }
 
+const BEGIN: &str = "\
+Begin with:
+  mkdir services.d
+  echo 'command = \"sleep 1000\"' > services.d/nap.toml
+  abide run services.d          in one terminal
+  abide status                  in another
+
+`abide COMMAND --help` has examples and exit codes.";
+
+const RUN: &str = "\
+Examples:
+  abide run services.d                    one directory, made if it is missing
+  abide run /etc/abide/services.d /srv/d  two; abide.toml lies beside the first
+  ABIDE_LOG=debug abide run services.d    says more of what it does
+
+Ends on Ctrl-C or SIGTERM, with all services; the same once more hurries it.
+
+Exit codes: 0 orderly end, 1 it could not start or has died, 64 usage, 78 abide.toml is broken";
+
+const CHECK: &str = "\
+Examples:
+  abide check services.d                           every error, with its place and a way out
+  abide check services.d/web.toml --format github  annotations for a pull request
+
+Exit codes: 0 no errors, 1 errors, 64 usage";
+
+const PLAN: &str = "\
+Examples:
+  abide plan new/services.d --from services.d  what starts, stops, restarts or changes live
+  abide plan --json new --from old             for programs
+
+Nothing is run or asked of a daemon: only the files count.
+
+Exit codes: 0 nothing would change, 2 something would, 1 errors in the files, 64 usage";
+
+const STATUS: &str = "\
+Examples:
+  abide status                 all services, one line a process
+  abide status web             everything that is known of one service
+  abide status --watch         the table, kept up to date
+  abide status --json web db   for programs; `abide schema --status` describes it
+  abide status --nagios        one line with perf data, for a monitoring check
+
+Exit codes: 0 all as desired, 1 something is not, 3 no daemon or a stale snapshot, 64 usage;
+with --nagios 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN";
+
+const SCHEMA: &str = "\
+Examples:
+  abide schema > service.schema.json   for an editor that knows TOML
+  abide schema --status                what programs may expect of status.json
+
+Exit codes: 0 printed, 64 usage";
+
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Supervise, in the foreground, what one or more directories say
-    #[command(
-        after_help = "Example:\n  abide run /etc/abide/services.d\n\nExit codes: 0 orderly end, 1 failure, 64 usage, 78 abide.toml is broken"
-    )]
+    #[command(after_help = RUN)]
     Run(RunArgs),
-    /// Check service files, without a daemon
-    #[command(
-        after_help = "Example:\n  abide check services.d\n  abide check services.d/web.toml --format github\n\nExit codes: 0 clean, 1 errors, 64 usage"
-    )]
+    /// Find every error in service files, without a daemon
+    #[command(after_help = CHECK)]
     Check(CheckArgs),
     /// Show what would change from one directory to another, and at what price
-    #[command(
-        after_help = "Example:\n  abide plan new/services.d --from services.d\n\nExit codes: 0 no change, 2 changes, 1 error, 64 usage"
-    )]
+    #[command(after_help = PLAN)]
     Plan(PlanArgs),
-    /// Show what runs and what does not, and why
-    #[command(
-        after_help = "Example:\n  abide status\n  abide status web --json\n\nExit codes: 0 all as desired, 1 something is not, 3 no daemon or a stale snapshot, 64 usage\nWith --nagios: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN"
-    )]
+    /// Show what runs, what does not, and why
+    #[command(after_help = STATUS)]
     Status(StatusCommand),
-    /// Print a JSON Schema: of the service file, or with --status of the snapshot
-    #[command(after_help = "Example:\n  abide schema > abide.schema.json\n  abide schema --status")]
+    /// Print a JSON Schema: of the service file, or of the status snapshot
+    #[command(after_help = SCHEMA)]
     Schema(super::schema::SchemaArgs),
     /// The supervisor role, started by the keeper
     #[command(hide = true)]
@@ -54,16 +99,16 @@ pub enum Command {
 #[derive(Debug, Clone, Args)]
 pub struct PlaceArgs {
     /// abide.toml, instead of the one beside the first directory
-    #[arg(long, value_name = "FILE", env = "ABIDE_CONFIG")]
+    #[arg(long, value_name = "FILE", env = "ABIDE_CONFIG", hide_env_values = true)]
     pub config: Option<PathBuf>,
     /// Where status.json is (default: /run/abide, $XDG_RUNTIME_DIR/abide or /tmp/abide-UID)
-    #[arg(long, value_name = "DIR", env = "ABIDE_RUNTIME_DIR")]
+    #[arg(long, value_name = "DIR", env = "ABIDE_RUNTIME_DIR", hide_env_values = true)]
     pub runtime_dir: Option<PathBuf>,
     /// What outlives a boot (default: /var/lib/abide or $XDG_STATE_HOME/abide)
-    #[arg(long, value_name = "DIR", env = "ABIDE_STATE_DIR")]
+    #[arg(long, value_name = "DIR", env = "ABIDE_STATE_DIR", hide_env_values = true)]
     pub state_dir: Option<PathBuf>,
     /// Output of services (default: /var/log/abide or $XDG_STATE_HOME/abide/log)
-    #[arg(long, value_name = "DIR", env = "ABIDE_LOG_DIR")]
+    #[arg(long, value_name = "DIR", env = "ABIDE_LOG_DIR", hide_env_values = true)]
     pub log_dir: Option<PathBuf>,
 }
 
@@ -76,7 +121,7 @@ impl From<PlaceArgs> for Wishes {
 /// `abide run`
 #[derive(Debug, Clone, Args)]
 pub struct RunArgs {
-    /// The watched directories; the first wins where two have a service of one name
+    /// The directories to watch; where two have a service of one name, the first wins
     #[arg(value_name = "DIR", required = true)]
     pub directories: Vec<PathBuf>,
     #[command(flatten)]
@@ -99,8 +144,8 @@ pub enum Format {
 /// Options of output for `check` and `plan`.
 #[derive(Debug, Clone, Args)]
 pub struct FormatArgs {
-    /// How to print
-    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    /// How to print: text, json, or github for annotations
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT", hide_possible_values = true)]
     pub format: Format,
     /// Short for --format json
     #[arg(long, conflicts_with = "format")]
@@ -117,7 +162,7 @@ impl FormatArgs {
 /// `abide check`
 #[derive(Debug, Clone, Args)]
 pub struct CheckArgs {
-    /// Directories and service files
+    /// Directories, or single service files
     #[arg(value_name = "PATH", required = true)]
     pub paths: Vec<PathBuf>,
     #[command(flatten)]

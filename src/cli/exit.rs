@@ -1,14 +1,26 @@
 //! The exit codes of every command, in one table. They are part of the contract.
 
-/// All is well, or: nothing would change.
-pub const OK: u8 = 0;
-/// Errors were found, or something is not as desired.
-pub const ERRORS: u8 = 1;
-/// `plan`: something would change.
-pub const CHANGES: u8 = 2;
-/// `status`: no daemon, or a stale snapshot.
-pub const NO_DAEMON: u8 = 3;
-/// The command line is wrong (`EX_USAGE` of `sysexits.h`).
-pub const USAGE: u8 = 64;
-/// `abide.toml` is broken at a first start (`EX_CONFIG`).
-pub const CONFIG: u8 = 78;
+macro_rules! codes {
+    ($($(#[doc = $doc:literal])+ $name:ident = $code:literal,)+) => {
+        $($(#[doc = $doc])+ pub const $name: u8 = $code;)+
+
+        /// All of them with what they say, for the reference.
+        pub const ALL: &[(u8, &str)] = &[$(($code, concat!($($doc),+)),)+];
+    };
+}
+
+codes! {
+    /// All is well: an orderly end, no error, no change, everything as desired.
+    OK = 0,
+    /// Something is wrong: errors in files (`check`, `plan`), a service that is not as desired (`status`),
+    /// a supervisor that could not start or has died (`run`). With `--nagios`: WARNING.
+    ERRORS = 1,
+    /// Something would change (`plan`). With `--nagios`: CRITICAL.
+    CHANGES = 2,
+    /// Nobody knows: no daemon, or a stale snapshot (`status`). With `--nagios`: UNKNOWN, usage errors included.
+    NO_DAEMON = 3,
+    /// The command line is wrong (`EX_USAGE` of `sysexits.h`).
+    USAGE = 64,
+    /// `abide.toml` is broken at a first start (`EX_CONFIG`): nothing was started (`run`).
+    CONFIG = 78,
+}

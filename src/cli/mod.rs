@@ -11,9 +11,11 @@ mod read;
 mod run;
 pub mod schema;
 pub mod status;
+mod usage;
 
 use args::{Cli, Command};
 use clap::Parser;
+use clap::error::ErrorKind;
 use std::ffi::OsString;
 use std::io::Write;
 
@@ -43,15 +45,21 @@ fn status(args: args::StatusCommand) -> u8 {
     }
 }
 
-/// clap's own messages, with the exit codes of the contract.
+/// Help where it was asked for, else one sentence, with the exit codes of the contract.
 fn refuse(error: &clap::Error, arguments: &[OsString]) -> u8 {
     // Nothing sensible can be done when even this cannot be printed.
-    let _ = error.print();
-    match error.exit_code() {
-        0 => exit::OK,
-        _ if arguments.iter().any(|argument| argument == "--nagios") => exit::NO_DAEMON,
-        _ => exit::USAGE,
+    if !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        let _ = error.print();
+        return if error.use_stderr() { exit::USAGE } else { exit::OK };
     }
+    let sentence = usage::sentence(error, arguments);
+    if arguments.iter().any(|argument| argument == "--nagios") {
+        // A monitoring system shows what stands on stdout.
+        say(&format!("ABIDE UNKNOWN: {sentence}\n"));
+        return exit::NO_DAEMON;
+    }
+    let _ = writeln!(std::io::stderr(), "{sentence}");
+    exit::USAGE
 }
 
 /// An error and its causes as one sentence on stderr; gives `code` back.

@@ -19,6 +19,11 @@ use std::path::Path;
 /// Compares two directories; exit 0 when nothing would change, 2 when something would.
 pub(super) fn run(args: PlanArgs) -> u8 {
     let format = args.format.format();
+    if let Some(missing) = [&args.from, &args.new].into_iter().find(|directory| !directory.is_dir()) {
+        let sentence = format!("abide plan: {} is no directory; name two directories of services\n", missing.display());
+        let _ = std::io::stderr().write_all(sentence.as_bytes());
+        return exit::ERRORS;
+    }
     let places = match places(args.places.into()) {
         Ok(places) => places,
         Err(error) => return complain(&error, exit::ERRORS),
@@ -32,7 +37,13 @@ pub(super) fn run(args: PlanArgs) -> u8 {
     let around = source::surroundings(ceilings, false, false);
     let read = |directory: &Path| super::read::read(&[directory.to_owned()], places.config.as_deref(), &around);
     let (old, new) = (read(&args.from), read(&args.new));
-    let findings: Vec<Diagnostic> = [&old, &new].into_iter().flat_map(errors).collect();
+    let mut findings: Vec<Diagnostic> = Vec::new();
+    for finding in [&old, &new].into_iter().flat_map(errors) {
+        // Both may have one abide.toml: what is wrong with it is said once.
+        if !findings.contains(&finding) {
+            findings.push(finding);
+        }
+    }
     if !findings.is_empty() {
         let _ = std::io::stderr()
             .write_all(render::diagnostic::text(&findings, std::io::stderr().is_terminal()).as_bytes());

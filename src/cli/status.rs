@@ -4,6 +4,7 @@ mod read;
 
 pub use read::{Life, Reading, SnapshotError, read};
 
+use super::exit;
 use crate::model::status::{ServiceStatus, SourceState, Status};
 use crate::model::time::Wall;
 use crate::render::status::{Style, nagios, page, table};
@@ -11,25 +12,10 @@ use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-const AS_DESIRED: u8 = 0;
-const NOT_AS_DESIRED: u8 = 1;
-const NO_DAEMON: u8 = 3;
-const USAGE: u8 = 64;
-const NAGIOS_UNKNOWN: u8 = 3;
 const EVERY: Duration = Duration::from_secs(1);
 
 /// Show what runs, what does not, and why.
 #[derive(Debug, Clone, Default, clap::Args)]
-#[command(after_help = "\
-Exit code: 0 all as desired, 1 something is not, 3 no daemon or a stale snapshot;
-with --nagios 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.
-
-Examples:
-  abide status                 all services, one line a process
-  abide status web             everything that is known of one service
-  abide status --watch         the same, renewed every second
-  abide status --json web db   for programs; `abide schema --status` describes it
-  abide status --nagios        one line with perf data, for a monitoring check")]
 pub struct StatusArgs {
     /// Only these services; a single one is shown in full
     #[arg(value_name = "NAME")]
@@ -40,7 +26,7 @@ pub struct StatusArgs {
     /// Print one line for Nagios and its kin
     #[arg(long)]
     pub nagios: bool,
-    /// Go on, once a second, until interrupted
+    /// Go on until interrupted: look once a second
     #[arg(long, short)]
     pub watch: bool,
 }
@@ -50,10 +36,10 @@ pub struct StatusArgs {
 pub fn run(args: &StatusArgs, runtime_dir: &Path, lock: Option<&Path>) -> u8 {
     if let Some(reason) = contradiction(args) {
         if args.nagios {
-            return say(&format!("ABIDE UNKNOWN: {reason}\n"), NAGIOS_UNKNOWN);
+            return say(&format!("ABIDE UNKNOWN: {reason}\n"), exit::NO_DAEMON);
         }
         complain(reason);
-        return USAGE;
+        return exit::USAGE;
     }
     if args.watch {
         return watch(args, runtime_dir, lock);
@@ -65,10 +51,10 @@ pub fn run(args: &StatusArgs, runtime_dir: &Path, lock: Option<&Path>) -> u8 {
             answer.complaints.iter().for_each(|sentence| complain(sentence));
             say(&answer.text, answer.code)
         }
-        Err(error) if args.nagios => say(&format!("ABIDE UNKNOWN: {error}\n"), NAGIOS_UNKNOWN),
+        Err(error) if args.nagios => say(&format!("ABIDE UNKNOWN: {error}\n"), exit::NO_DAEMON),
         Err(error) => {
             complain(&error.to_string());
-            NO_DAEMON
+            exit::NO_DAEMON
         }
     }
 }
@@ -99,7 +85,7 @@ pub fn answer(args: &StatusArgs, reading: &Reading, now: Wall, style: &Style) ->
     if args.nagios {
         return check(args, reading, &status, &complaints, now);
     }
-    let mut code = if complaints.is_empty() && is_as_desired(args, &status) { AS_DESIRED } else { NOT_AS_DESIRED };
+    let mut code = if complaints.is_empty() && is_as_desired(args, &status) { exit::OK } else { exit::ERRORS };
     let mut text = if args.json {
         json(args, reading, &status)
     } else if let ([_], [service]) = (args.names.as_slice(), status.services.as_slice()) {
@@ -110,7 +96,7 @@ pub fn answer(args: &StatusArgs, reading: &Reading, now: Wall, style: &Style) ->
         table(&status, now, style)
     };
     if let Some(sentence) = reading.life.sentence() {
-        code = NO_DAEMON;
+        code = exit::NO_DAEMON;
         complaints.insert(0, sentence.to_owned());
         if !args.json {
             let last = if matches!(reading.life, Life::Stopped(_)) { String::new() } else { text };
@@ -172,7 +158,7 @@ fn json(args: &StatusArgs, reading: &Reading, chosen: &Status) -> String {
 fn check(args: &StatusArgs, reading: &Reading, chosen: &Status, unknown: &[String], now: Wall) -> Answer {
     let doubt = reading.life.sentence().or(unknown.first().map(String::as_str));
     let (code, line) = match doubt {
-        Some(sentence) => (NAGIOS_UNKNOWN, format!("ABIDE UNKNOWN: {}", sentence.replace('|', "/"))),
+        Some(sentence) => (exit::NO_DAEMON, format!("ABIDE UNKNOWN: {}", sentence.replace('|', "/"))),
         None => nagios(chosen, args.names.is_empty(), now),
     };
     Answer { text: line + "\n", complaints: Vec::new(), code }
@@ -210,7 +196,7 @@ fn watch(args: &StatusArgs, runtime_dir: &Path, lock: Option<&Path>) -> u8 {
         };
         let mut out = io::stdout().lock();
         if out.write_all(shown.as_bytes()).and_then(|()| out.flush()).is_err() {
-            return AS_DESIRED;
+            return exit::OK;
         }
         last = text;
         std::thread::sleep(EVERY);

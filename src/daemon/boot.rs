@@ -3,7 +3,7 @@
 use super::paths::{Places, boot_id};
 use super::publish::{PublishPolicy, Publisher};
 use super::trace;
-use super::turn::{self, Letter, Supervisor};
+use super::turn::{self, Letter, OwnLogState, Supervisor};
 use crate::decide::diff::Powers;
 use crate::decide::fleet::Fleet;
 use crate::host::line::Logger;
@@ -107,9 +107,10 @@ fn supervise(places: &Places, directories: Vec<PathBuf>) -> Result<u8, BootError
     };
     let files = worker::start(setup, move |delta| drop(letters.send(Letter::Delta(delta))))
         .map_err(failed("start a thread"))?;
-    let mut supervisor = Supervisor { fleet, host, publisher, files, churn: 0, finished: false };
+    let mut supervisor =
+        Supervisor { fleet, host, publisher, files, churn: 0, trace, own_log: OwnLogState::default(), finished: false };
     let code = turn_until_finished(&mut supervisor, inbox, bell, logger);
-    trace.flush();
+    supervisor.trace.flush();
     code
 }
 

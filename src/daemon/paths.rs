@@ -145,7 +145,11 @@ fn make(path: &Path, mode: u32, uid: u32, option: &'static str) -> Result<(), Pa
         // The umask may have taken bits that monitoring needs.
         Ok(()) => return std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).map_err(failed),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let parent = path.parent().ok_or_else(|| failed(error))?;
+            // In /proc nothing can be made, and the kernel's word for that is "not found".
+            let parent = match path.parent() {
+                Some(parent) if !parent.is_dir() => parent,
+                _ => return Err(failed(error)),
+            };
             std::fs::DirBuilder::new().recursive(true).mode(0o755).create(parent).map_err(failed)?;
             return make(path, mode, uid, option);
         }
@@ -185,6 +189,12 @@ mod tests {
         let bare = Places::resolve(Wishes::default(), 7, environment(&[("HOME", "/h")])).expect("resolves");
         assert_eq!(bare.runtime, Path::new("/tmp/abide-7"));
         assert_eq!(bare.state, Path::new("/h/.local/state/abide"));
+    }
+
+    #[test]
+    fn a_directory_that_cannot_be_made_is_an_error_that_names_the_option() {
+        let error = make(Path::new("/proc/abide"), 0o755, 0, "--runtime-dir").expect_err("nobody can");
+        assert!(error.to_string().contains("--runtime-dir"), "{error}");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What happened, as events of abide's own log: names like transitions, facts as fields.
 
+use super::trace;
 use crate::decide::fleet::Finding;
 use crate::host::perform::Trouble;
 use crate::model::diagnostic::{Diagnostic, Severity};
@@ -76,6 +77,11 @@ pub(super) fn troubles(troubles: Vec<Trouble>) {
         let instance = instance.as_ref().map(|instance| instance.index);
         warn!(service, instance, "{message}");
     }
+}
+
+/// What is wrong with abide's own log, and that it is over.
+pub(super) fn own_log(message: &str) {
+    warn!(target: trace::NOT_IN_THE_FILE, "abide's own log: {message}");
 }
 
 /// What abide itself could not do.

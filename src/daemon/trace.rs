@@ -17,6 +17,7 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
+use tracing_subscriber::fmt::writer::MakeWriterExt;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::{EnvFilter, Registry};
 
@@ -32,8 +33,12 @@ const FLUSH: Duration = Duration::from_millis(200);
 pub struct Trace {
     pipe: Option<Arc<Pipe>>,
     people: Option<SyncSender<Line>>,
-    dropped: Arc<AtomicU64>,
+    unshown: Arc<AtomicU64>,
 }
+
+/// What is said of this log itself goes to people only, under this target: of a file that cannot
+/// be written it would be one more line that cannot, and one more to say it of.
+pub(super) const NOT_IN_THE_FILE: &str = "abide::own_log";
 
 /// Starts the log for the whole process: JSON lines into `pipe`, and, for people, to stderr:
 /// everything if it is a terminal, else warnings and errors. The filter is [`FILTER`], by default `info`.
@@ -65,9 +70,14 @@ pub fn transition(t: &Transition) {
 }
 
 impl Trace {
-    /// How many lines were not written, or not wholly, since the start.
+    /// How many lines for the file found no room in its pipe, or not wholly, since the start.
     pub fn dropped(&self) -> u64 {
-        self.dropped.load(Ordering::Relaxed)
+        self.pipe.as_ref().map_or(0, |pipe| pipe.dropped.load(Ordering::Relaxed))
+    }
+
+    /// How many lines for people were not written: nobody reads, as at a stopped terminal.
+    pub fn unshown(&self) -> u64 {
+        self.unshown.load(Ordering::Relaxed)
     }
 
     /// Waits a moment for what is still on its way: the last thing before the end.
@@ -102,17 +112,22 @@ fn assemble(
     is_terminal: bool,
     filter: EnvFilter,
 ) -> (impl Subscriber + Send + Sync, Trace) {
-    let dropped = Arc::new(AtomicU64::new(0));
     let pipe =
-        pipe.map(|fd| Arc::new(Pipe { lines: Mutex::new(Lines { fd, torn: Vec::new() }), dropped: dropped.clone() }));
+        pipe.map(|fd| Arc::new(Pipe { lines: Mutex::new(Lines { fd, torn: Vec::new() }), dropped: AtomicU64::new(0) }));
     let json = pipe.clone().map(|pipe| {
         let layer = tracing_subscriber::fmt::layer().json().flatten_event(true);
-        layer.with_current_span(false).with_span_list(false).with_target(false).with_timer(Micros).with_writer(pipe)
+        layer
+            .with_current_span(false)
+            .with_span_list(false)
+            .with_target(false)
+            .with_timer(Micros)
+            .with_writer(pipe.with_filter(|event| event.target() != NOT_IN_THE_FILE))
     });
-    let people = people.and_then(|out| write_for_people(out, dropped.clone()).ok());
-    let short = people.clone().map(|lines| ForPeople { lines, dropped: dropped.clone(), is_terminal });
+    let unshown = Arc::new(AtomicU64::new(0));
+    let people = people.and_then(|out| write_for_people(out, unshown.clone()).ok());
+    let short = people.clone().map(|lines| ForPeople { lines, unshown: unshown.clone(), is_terminal });
     let subscriber = Registry::default().with(filter).with(json).with(short);
-    (subscriber, Trace { pipe, people, dropped })
+    (subscriber, Trace { pipe, people, unshown })
 }
 
 fn now() -> Civil {
@@ -133,7 +148,7 @@ impl FormatTime for Micros {
 #[derive(Debug)]
 struct Pipe {
     lines: Mutex<Lines>,
-    dropped: Arc<AtomicU64>,
+    dropped: AtomicU64,
 }
 
 impl Pipe {
@@ -197,19 +212,19 @@ enum Line {
 }
 
 /// Starts the thread that may hang instead of the loop.
-fn write_for_people(out: impl Write + Send + 'static, dropped: Arc<AtomicU64>) -> std::io::Result<SyncSender<Line>> {
+fn write_for_people(out: impl Write + Send + 'static, unshown: Arc<AtomicU64>) -> std::io::Result<SyncSender<Line>> {
     let (lines, waiting) = sync_channel(WAITING);
     let thread = std::thread::Builder::new().name("abide-stderr".into()).stack_size(64 << 10);
-    thread.spawn(move || write_lines(out, &waiting, &dropped))?;
+    thread.spawn(move || write_lines(out, &waiting, &unshown))?;
     Ok(lines)
 }
 
-fn write_lines(mut out: impl Write, waiting: &Receiver<Line>, dropped: &AtomicU64) {
+fn write_lines(mut out: impl Write, waiting: &Receiver<Line>, unshown: &AtomicU64) {
     for line in waiting {
         match line {
             Line::Text(text) => {
                 if out.write_all(text.as_bytes()).is_err() {
-                    dropped.fetch_add(1, Ordering::Relaxed);
+                    unshown.fetch_add(1, Ordering::Relaxed);
                 }
             }
             Line::Flush(done) => drop(done.send(())),
@@ -220,7 +235,7 @@ fn write_lines(mut out: impl Write, waiting: &Receiver<Line>, dropped: &AtomicU6
 /// Formats events for people: `05:14:02 ! web@1 running → backoff: exit code 1 (pid 4711)`.
 struct ForPeople {
     lines: SyncSender<Line>,
-    dropped: Arc<AtomicU64>,
+    unshown: Arc<AtomicU64>,
     is_terminal: bool,
 }
 
@@ -233,7 +248,7 @@ impl<S: Subscriber> Layer<S> for ForPeople {
         let mut words = Words::default();
         event.record(&mut words);
         if self.lines.try_send(Line::Text(words.draw(now(), level, self.is_terminal))).is_err() {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
+            self.unshown.fetch_add(1, Ordering::Relaxed);
         }
     }
 }

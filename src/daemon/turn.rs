@@ -1,15 +1,17 @@
 //! One turn after another: gather, decide, perform, publish.
 
 use super::publish::{PublishPolicy, Published, Publisher};
-use super::{report, trace};
+use super::report;
+use super::trace::{self, Trace};
 use crate::decide::effect::Effect;
 use crate::decide::event::Event;
 use crate::decide::fleet::Fleet;
 use crate::decide::view::Facts;
 use crate::host::clock;
-use crate::host::perform::Host;
+use crate::host::perform::{Host, OwnLog};
 use crate::host::spawn::Outcome;
 use crate::host::sys::memory;
+use crate::keeper::role;
 use crate::model::desired::Delta;
 use crate::model::status::AbideState;
 use crate::model::time::{Mono, Now};
@@ -43,7 +45,29 @@ pub(super) struct Supervisor {
     pub(super) files: worker::Handle,
     /// How many statuses changed since memory was last given back.
     pub(super) churn: usize,
+    pub(super) trace: Trace,
+    /// How abide's own log was, as last told.
+    pub(super) own_log: OwnLogState,
     pub(super) finished: bool,
+}
+
+/// What has been lost of abide's own log: lines in its pipe, in the logger, on the terminal; and why.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct OwnLogState {
+    unpiped: u64,
+    unshown: u64,
+    file: OwnLog,
+}
+
+impl OwnLogState {
+    /// In words for people, for the status.
+    fn notes(&self) -> Vec<String> {
+        let lost = self.unpiped + self.file.lines_lost();
+        let lost = (lost > 0).then(|| format!("{lost} lines of abide's own log were lost"));
+        let unshown = (self.unshown > 0).then(|| format!("{} lines could not be written to stderr", self.unshown));
+        let trouble = self.file.trouble.as_ref().map(|trouble| format!("abide's own log: {trouble}"));
+        [trouble, lost, unshown].into_iter().flatten().collect()
+    }
 }
 
 /// After so many changes a burst is over, and what it took can be given back.
@@ -65,6 +89,7 @@ pub(super) async fn run(
     let mut room = None;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hang_up = signal(SignalKind::hangup())?;
+    role::listen()?;
     supervisor.settle();
     while !supervisor.finished {
         let deadline = supervisor.next_deadline();
@@ -96,8 +121,10 @@ pub(super) async fn run(
                 supervisor.host.flush();
             }
             _ = hang_up.recv() => supervisor.files.rescan(),
-            () = until(deadline) => supervisor.fleet.handle_timeout(clock::now()),
+            () = until(deadline) => {}
         }
+        // Also where something else is always to be done.
+        supervisor.keep_time();
         supervisor.settle();
     }
     Ok(())
@@ -113,6 +140,13 @@ impl Supervisor {
             Letter::Delta(delta) => self.handle(Event::Delta(delta)),
             Letter::Config(config) => self.publisher.set_policy(PublishPolicy::of(&config)),
             Letter::Spawned(outcome) => self.host.spawned(outcome),
+        }
+    }
+
+    fn keep_time(&mut self) {
+        let now = clock::now();
+        if self.fleet.next_deadline().is_some_and(|at| at <= now.mono) {
+            self.fleet.handle_timeout(now);
         }
     }
 
@@ -136,8 +170,23 @@ impl Supervisor {
         }
         self.host.end_turn();
         report::troubles(self.host.take_troubles());
+        let renewed = self.look_after_own_log();
         report::findings(self.fleet.take_findings());
-        self.publish();
+        self.publish(renewed);
+    }
+
+    /// Whether there is news of abide's own log.
+    fn look_after_own_log(&mut self) -> bool {
+        let (unpiped, unshown) = (self.trace.dropped(), self.trace.unshown());
+        let (file, before) = (self.host.own_log(), &self.own_log);
+        if (unpiped, unshown, file) == (before.unpiped, before.unshown, &before.file) {
+            return false;
+        }
+        if file.trouble != before.file.trouble {
+            report::own_log(file.trouble.as_deref().unwrap_or("is written again"));
+        }
+        self.own_log = OwnLogState { unpiped, unshown, file: file.clone() };
+        true
     }
 
     fn carry_out(&mut self, effect: Effect) {
@@ -149,7 +198,7 @@ impl Supervisor {
         }
     }
 
-    fn publish(&mut self) {
+    fn publish(&mut self, renewed: bool) {
         let now = clock::now();
         let changed = self.fleet.take_changed();
         let surroundings = self.fleet.take_surroundings_changed();
@@ -157,7 +206,7 @@ impl Supervisor {
             report::sources(&self.publisher.envelope().sources, self.fleet.sources());
             report::ignored(&self.publisher.envelope().ignored, self.fleet.ignored());
         }
-        if surroundings || !changed.is_empty() {
+        if renewed || surroundings || !changed.is_empty() {
             let facts = Facts {
                 now,
                 log_path: &|instance, definition, numbered| self.host.log_path(instance, definition, numbered),
@@ -187,6 +236,7 @@ impl Supervisor {
         envelope.sources = self.fleet.sources().to_vec();
         envelope.problems = self.fleet.problems().to_vec();
         envelope.ignored = self.fleet.ignored().to_vec();
+        envelope.abide.notes = self.own_log.notes();
         let changed = envelope.generation != self.publisher.envelope().generation;
         if changed && envelope.summary.config_invalid == 0 && envelope.problems.is_empty() {
             envelope.last_apply_success = Some(now.wall);

@@ -149,7 +149,12 @@ fn reason(instance: &Instance) -> Option<String> {
         Phase::Resting(Rest::Down) => instance.last.is_none(),
         _ => false,
     };
-    (!explains_itself && !instance.why.is_empty()).then(|| instance.why.clone().into_owned())
+    let why = match instance.phase {
+        // `next_attempt_at` has the time, and as it stands now.
+        Phase::Resting(Rest::Backoff(_)) => instance.why.split(", next attempt in ").next().unwrap_or_default(),
+        _ => &instance.why,
+    };
+    (!explains_itself && !why.is_empty()).then(|| why.to_owned())
 }
 
 fn next_attempt(instance: &Instance, now: Now) -> Option<Wall> {

@@ -8,5 +8,6 @@ pub mod pipe;
 pub mod proc;
 mod seat;
 pub mod spawn;
+pub mod stderr;
 pub mod sys;
 pub mod tree;

@@ -4,7 +4,7 @@
 use super::limits;
 use super::line::Logger;
 use super::pipe::Pipes;
-use super::seat::{Run, Seat, Seats, log_directory};
+use super::seat::{Losses, Run, Seat, Seats, log_directory};
 use super::spawn::{Order, Outcome, Spawner};
 use super::tree::{self, Census};
 use crate::decide::effect::Effect;
@@ -32,21 +32,38 @@ pub struct Host {
     log: PathBuf,
     own_log: LogPolicy,
     seats: Seats,
-    /// Slots whose pipe is being emptied for the last time.
-    closing: HashMap<u32, logger::Order>,
+    /// Slots whose pipe is being emptied for the last time, and what another logger has to be told of them.
+    closing: HashMap<u32, [logger::Order; 2]>,
     /// Who lives, for all that is signalled in one turn.
     census: Option<Census>,
+    own_log_state: OwnLog,
     events: VecDeque<Event>,
     troubles: Vec<Trouble>,
 }
 
-/// Something about an instance's output that people should hear of.
+/// Something about an instance that people should hear of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trouble {
-    /// Whose; `None`: abide's own log.
+    /// Whose; `None`: abide's own business.
     pub instance: Option<InstanceId>,
     /// What.
     pub message: String,
+}
+
+/// How abide's own log fares. Not told in that log: a line about a line that could not be written
+/// could not be written either.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct OwnLog {
+    /// Why it cannot be written at present.
+    pub trouble: Option<String>,
+    lost: Losses,
+}
+
+impl OwnLog {
+    /// How many lines the logger could not write.
+    pub fn lines_lost(&self) -> u64 {
+        self.lost.total().1
+    }
 }
 
 /// What a host is made of.
@@ -79,6 +96,7 @@ impl Host {
             seats: Seats::new(SLOTS as u32),
             closing: HashMap::new(),
             census: None,
+            own_log_state: OwnLog::default(),
             events: VecDeque::new(),
             troubles: Vec::new(),
         }
@@ -122,6 +140,11 @@ impl Host {
         std::mem::take(&mut self.troubles)
     }
 
+    /// How abide's own log fares.
+    pub fn own_log(&self) -> &OwnLog {
+        &self.own_log_state
+    }
+
     /// The file that takes the output of `instance`.
     pub fn log_path(&self, instance: &InstanceId, definition: &Definition, numbered: bool) -> Option<String> {
         let directory = log_directory(&self.log, definition, instance, numbered);
@@ -138,6 +161,7 @@ impl Host {
                 log: log.clone(),
                 policy: policy.clone(),
                 attached: false,
+                lost: Losses::default(),
                 run: Run::None,
             };
             if self.seats.take(&instance, empty).is_none() {
@@ -272,9 +296,9 @@ impl Host {
         if !seat.attached {
             return self.seats.free(seat.slot);
         }
-        let order = logger::Order::Detach { slot: seat.slot };
-        self.logger.send(&order);
-        self.closing.insert(seat.slot, order);
+        let orders = [attach(&seat, None), logger::Order::Detach { slot: seat.slot }];
+        self.logger.send(&orders[1]);
+        self.closing.insert(seat.slot, orders);
     }
 
     /// What the logger has to say; to be called when its socket is readable.
@@ -283,8 +307,12 @@ impl Host {
             match report {
                 logger::Report::Hello => self.brief_logger(),
                 logger::Report::Detached { slot } => self.detached(slot),
+                logger::Report::Dropped { slot: 0, bytes, lines } => self.own_log_state.lost.count(bytes, lines),
+                logger::Report::Trouble { slot: 0, message } => self.own_log_state.trouble = message,
                 logger::Report::Dropped { slot, bytes, lines } => {
-                    if let Some((instance, _)) = self.seats.at(slot) {
+                    if let Some((instance, seat)) = self.seats.at(slot) {
+                        seat.lost.count(bytes, lines);
+                        let (bytes, lines) = seat.lost.total();
                         self.events.push_back(Event::LogDropped { instance, bytes, lines });
                     }
                 }
@@ -325,7 +353,7 @@ impl Host {
         for seat in self.seats.all().filter(|seat| seat.attached) {
             self.logger.send(&attach(seat, None));
         }
-        for order in self.closing.values() {
+        for order in self.closing.values().flatten() {
             self.logger.send(order);
         }
     }

@@ -154,8 +154,7 @@ impl Spawner {
         queue.threads += usize::from(replaced);
         queue.abandoned.push((run, replaced));
         drop(queue);
-        // Not cloned yet: the thread finds it given up when it gets there. Only a child cloned in
-        // this very moment is missed, after five seconds of standing still before it.
+        // Not cloned yet: the thread finds it given up when it gets there, or when it executes.
         kill(&self.shared.workplace.table, slot, run);
     }
 }
@@ -194,6 +193,8 @@ impl Shared {
             let (mut result, opened_pipe) = self.workplace.attempt(&order, &mut nursery, given_up);
             let (abandoned, replaced) = self.finish(order.run);
             if abandoned {
+                // One that was cloned in the very moment of giving up was missed then.
+                kill(&self.workplace.table, order.slot, order.run);
                 let had_process = result.as_ref().map_or_else(|refused| refused.had_process, |_| true);
                 result = Err(Refused { failure: Failure::SpawnTimeout(SPAWN_TIMEOUT), had_process });
             }

@@ -1,6 +1,7 @@
 //! The ends: an orderly one, and the one after a crash of the supervisor.
 
-use super::{Keeper, Phase, after, say};
+use super::{Keeper, Phase, after};
+use crate::host::stderr::say;
 use crate::host::sys::process::kill;
 use crate::host::{proc, tree};
 use crate::model::outcome::Exit;

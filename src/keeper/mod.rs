@@ -12,6 +12,7 @@ pub mod role;
 pub use place::Refused;
 
 use crate::host::clock;
+use crate::host::stderr::say;
 use crate::host::sys::process;
 use crate::table::{Role, Table};
 use hold::Holdings;
@@ -49,12 +50,6 @@ pub fn run(setup: &Setup) -> i32 {
             1
         }
     }
-}
-
-/// To whoever looks at stderr; nobody may, and that is no failure.
-fn say(text: std::fmt::Arguments<'_>) {
-    use std::io::Write;
-    let _ = writeln!(std::io::stderr(), "abide: {text}");
 }
 
 /// An error with its causes, as one sentence.

@@ -3,6 +3,7 @@
 
 use crate::host::pipe;
 use crate::host::proc;
+use crate::host::stderr::say;
 use crate::host::sys::process::{kill, prlimit};
 use crate::model::outcome::Failure;
 use crate::table::{LIMITS, Machine, Role, Table, TableError};
@@ -20,6 +21,11 @@ use std::time::{Duration, Instant};
 
 const TABLE: &str = "table";
 const LOCK: &str = "lock";
+
+/// How long the roles of a dead keeper may take to be dead too: one that hangs in the kernel never is.
+const ROLES_WAIT: Duration = Duration::from_secs(2);
+/// How often those are looked at that are no children of ours: nobody tells of their end.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Why abide cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -128,26 +134,28 @@ impl Place {
             return Ok(());
         }
         // The roles first, which would start more. They die with their keeper, if it was not just now.
-        for role in [Role::Supervisor, Role::Logger] {
-            let (pid, start) = table.role(role);
-            if proc::stat(pid).is_some_and(|stat| stat.start_ticks == start && !stat.has_ended()) {
-                let _ = kill(pid, libc::SIGKILL);
+        let deadline = Instant::now() + ROLES_WAIT;
+        while Instant::now() < deadline {
+            let left = [Role::Supervisor, Role::Logger].into_iter().filter_map(|role| living(table.role(role)));
+            // A signal more does not matter.
+            if left.map(|pid| kill(pid, libc::SIGKILL)).count() == 0 {
+                break;
             }
+            std::thread::sleep(LOOK);
         }
         let left = survivors(&table);
         if left.is_empty() {
             return Ok(());
         }
-        super::say(format_args!("an abide that died here left services running ({}); ending them first", left.len()));
+        say(format_args!("an abide that died here left services running ({}); ending them first", left.len()));
         for (signal, patience) in [(libc::SIGTERM, 10), (libc::SIGKILL, 5)] {
             for group in survivors(&table) {
                 let _ = kill(-group, signal);
                 let _ = kill(-group, libc::SIGCONT);
             }
             let deadline = Instant::now() + Duration::from_secs(patience);
-            // They are no children of ours, nobody tells us.
             while !survivors(&table).is_empty() && Instant::now() < deadline {
-                std::thread::sleep(Duration::from_millis(20));
+                std::thread::sleep(LOOK);
             }
         }
         let left = survivors(&table).len();
@@ -194,6 +202,11 @@ fn take_lock(lock: &OwnedFd, path: &Path) -> Result<(), Refused> {
         }
         Err(errno) => Err(Refused::system("lock the runtime directory")(errno)),
     }
+}
+
+/// Of a process by number and start: its number, if it lives.
+fn living((pid, start): (i32, u64)) -> Option<i32> {
+    proc::stat(pid).filter(|stat| stat.start_ticks == start && !stat.has_ended()).map(|stat| stat.pid)
 }
 
 /// The groups that a table without a keeper names and that have a living process.

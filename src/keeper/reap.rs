@@ -39,7 +39,7 @@ impl Keeper {
             // when the number no longer hides whether its group is empty.
             self.table.mark_exited(slot, &Ending { status, user_us, system_us, max_rss_kib, exited_at });
             process::reap(pid);
-            self.table.mark_dirty(slot);
+            self.table.mark_reaped(slot);
             return true;
         }
         match self.troupe.role_of(pid) {

@@ -4,8 +4,9 @@
 //! newer one may lie. Its descriptors have fixed numbers.
 
 use super::place::start_of;
-use super::{Deadline, Refused, Setup, after, say};
+use super::{Deadline, Refused, Setup, after};
 use crate::host::clock;
+use crate::host::stderr::say;
 use crate::host::sys::child::{self, Nursery, Plan, Program, Strings};
 use crate::host::sys::process;
 use crate::model::outcome::{Exit, Failure};
@@ -32,6 +33,10 @@ const PEER: RawFd = 6;
 pub const SUPERVISOR: &str = "role-supervisor";
 /// The first argument of the logger.
 pub const LOGGER: &str = "role-logger";
+
+/// What the keeper tells a role by. Blocked from the start: one that comes before the role listens
+/// waits for it, instead of ending it.
+const TOLD: [i32; 2] = [libc::SIGTERM, libc::SIGHUP];
 
 /// Why a role cannot begin.
 #[derive(Debug, thiserror::Error)]
@@ -85,6 +90,12 @@ pub fn enter_logger() -> Result<LoggerEnds, NoRole> {
     process::name_ourselves();
     let supervisor = process::take_descriptor(PEER).ok_or(NoRole::ByHand)?;
     Ok(LoggerEnds { table: table()?, supervisor })
+}
+
+/// To be called by a role once it has its handlers: what the keeper told it before then reaches them.
+pub fn listen() -> io::Result<()> {
+    use nix::sys::signal::{SigSet, Signal};
+    SigSet::from_iter([Signal::SIGTERM, Signal::SIGHUP]).thread_unblock().map_err(io::Error::from)
 }
 
 fn table() -> Result<Arc<Table>, NoRole> {
@@ -199,6 +210,7 @@ impl Troupe {
             umask: None,
             becomes: None,
             directory: None,
+            blocked: &TOLD,
             dies_with: Some(std::process::id() as i32),
             sibling: false,
             copy_memory: false,

@@ -7,6 +7,7 @@ use super::outbox::Outbox;
 use super::sink::errno_of;
 use super::trouble::Trouble;
 use super::worker::{BELL, Command, Worker, open_pipe};
+use crate::host::stderr::say;
 use crate::log::order::{Destination, MAX_PACKET, Order, Report};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
@@ -36,11 +37,10 @@ pub fn run(control: OwnedFd, pipes: &Path) -> i32 {
     match Logger::start(control, pipes) {
         Ok(logger) => logger.run(),
         Err(errno) => {
-            eprintln!(
-                "abide: cannot start the logger on {}: {}. Look at the limits on open files and at that directory",
-                pipes.display(),
-                errno.desc()
-            );
+            let (pipes, reason) = (pipes.display(), errno.desc());
+            say(format_args!(
+                "cannot start the logger on {pipes}: {reason}. Look at the limits on open files and at that directory"
+            ));
             1
         }
     }
@@ -130,7 +130,7 @@ impl Logger {
                 Ok(count) => match Order::decode(&packet[..count]) {
                     Ok(Order::Attach { slot, to, rename_from }) => self.attach(slot, to, rename_from),
                     Ok(Order::Detach { slot }) => self.detach(slot),
-                    Err(error) => eprintln!("abide: cannot read an order to the logger: {error}. Restart abide"),
+                    Err(error) => say(format_args!("cannot read an order to the logger: {error}. Restart abide")),
                 },
             }
         }

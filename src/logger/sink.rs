@@ -64,7 +64,12 @@ impl Sink {
                 closed => closed.insert(Open::new(to)?),
             };
             let rest = &batch[*written..];
-            let room = to.max_size.max(1).saturating_sub(open.size);
+            let room = |open: &Open| to.max_size.max(1).saturating_sub(open.size);
+            // Somebody may have emptied it, as with `: > current`.
+            if room(open) < rest.len() as u64 {
+                open.measure(to)?;
+            }
+            let room = room(open);
             match rotate::cut(room, rest) {
                 Cut::None => open.write(to, rest, written)?,
                 Cut::After(count) => {
@@ -137,6 +142,13 @@ impl Open {
             return Err(Trouble::NotOurFile(path()));
         }
         Ok(Self { file: file.into(), size: stat.st_size as u64 })
+    }
+
+    /// Finds out anew how large it is.
+    fn measure(&mut self, to: &Destination) -> Result<(), Trouble> {
+        let failed = |errno| Trouble::Rotate { path: to.directory.join(to.file.name()), errno };
+        self.size = fstat(&self.file).map_err(failed)?.st_size as u64;
+        Ok(())
     }
 
     /// Writes all of `bytes`, counting what was written even where it fails.
@@ -284,6 +296,17 @@ mod tests {
         sink.append(&to, b"two\nthree\n").unwrap();
         assert_eq!(fs::read(to.directory.join("taken")).unwrap(), b"one\ntwo\n");
         assert_eq!(fs::read(to.directory.join("current")).unwrap(), b"three\n");
+    }
+
+    #[test]
+    fn what_somebody_emptied_is_filled_anew_and_nothing_is_lost() {
+        let temp = tempfile::tempdir().unwrap();
+        let to = destination(temp.path(), 12, 5);
+        let mut sink = Sink::default();
+        sink.append(&to, b"one\ntwo\nthr").map_err(|failed| failed.trouble).unwrap();
+        fs::write(to.directory.join("current"), "").unwrap();
+        sink.append(&to, b"ee\nfour\nfive\n").map_err(|failed| failed.trouble).unwrap();
+        assert_eq!(files(&to), [b"ee\nfour\n".to_vec(), b"five\n".to_vec()]);
     }
 
     #[test]

@@ -59,6 +59,6 @@ fn advice(errno: Errno) -> &'static str {
 fn pipe_advice(errno: Errno) -> &'static str {
     match errno {
         Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM | Errno::ENOSPC => "Raise the limits on open files and memory",
-        _ => "Restart the service to have its pipe made anew",
+        _ => "It is tried again each second; what its service says waits in the pipe",
     }
 }

@@ -120,16 +120,16 @@ impl Worker {
                 Err(errno) => unreachable!("waiting on our own epoll set: {errno}"),
             };
             let now = Instant::now();
+            let events = &events[..ready];
+            // Silenced first: a command that comes from here on rings again.
+            if events.iter().any(|event| event.data() == BELL) {
+                let _ = self.bell.read();
+            }
             if self.obey() {
                 return;
             }
-            let mut bytes = 0;
-            for event in &events[..ready] {
-                match event.data() {
-                    BELL => drop(self.bell.read()),
-                    slot => bytes += self.turn(slot as u32, now),
-                }
-            }
+            let slots = events.iter().map(EpollEvent::data).filter(|data| *data != BELL);
+            let bytes = slots.map(|slot| self.turn(slot as u32, now)).sum();
             if !self.active.is_empty() && deadline.is_none_or(|deadline| deadline <= now) {
                 deadline = self.tend(now);
             }
@@ -335,4 +335,44 @@ fn timeout(deadline: Option<Instant>, now: Instant) -> EpollTimeout {
     // A millisecond more, since the kernel counts in whole ones and too early would be once more.
     let left = deadline.saturating_duration_since(now) + Duration::from_millis(1);
     EpollTimeout::try_from(left).unwrap_or(EpollTimeout::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::sys::epoll::EpollCreateFlags;
+    use nix::sys::eventfd::{EfdFlags, EventFd};
+    use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, socketpair};
+    use std::os::fd::AsRawFd;
+    use std::sync::mpsc::channel;
+
+    #[test]
+    fn no_command_is_lost_however_close_it_follows_another() {
+        let (ours, theirs) =
+            socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC).unwrap();
+        let control = Arc::new(Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).unwrap());
+        let outbox = Arc::new(Outbox::new(Arc::new(ours), control, 0));
+        let epoll = Arc::new(Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).unwrap());
+        let bell = Arc::new(EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK).unwrap());
+        epoll.add(&*bell, EpollEvent::new(EpollFlags::EPOLLIN, BELL)).unwrap();
+        let (commands, inbox) = channel();
+        let pipes = Arc::new(std::fs::File::open("/").unwrap().into());
+        let worker = Worker::new(epoll, bell.clone(), inbox, pipes, outbox);
+        let thread = std::thread::spawn(move || worker.run());
+        let tell = |command| {
+            commands.send(command).unwrap();
+            bell.write(1).unwrap();
+        };
+        // The answer to one command is the sign for the next: it comes when the worker has just
+        // found its box empty.
+        for slot in 0..50_000 {
+            tell(Command::Detach { slot });
+            let asked = Instant::now();
+            while recv(theirs.as_raw_fd(), &mut [0; 64], MsgFlags::MSG_DONTWAIT).is_err() {
+                assert!(asked.elapsed() < Duration::from_secs(10), "command {slot} was never carried out");
+            }
+        }
+        tell(Command::Finish);
+        thread.join().unwrap();
+    }
 }

@@ -102,7 +102,10 @@ fn counts(status: &Status) -> Vec<(Paint, String)> {
     let good = services.iter().filter(|s| s.as_desired).count();
     let of = |state: State| services.iter().filter(|s| s.state == state).count();
     let invalid = services.iter().filter(|s| !s.errors.is_empty()).count();
-    let stale = services.iter().filter(|s| s.instances.iter().any(|i| !i.in_sync)).count();
+    let stale = services
+        .iter()
+        .filter(|s| s.errors.is_empty() && s.instances.iter().any(|i| i.pid.is_some() && !i.in_sync))
+        .count();
     let all_good = if total == 1 { "as desired" } else { "all as desired" }.to_owned();
     let number = |count: usize| words::number(count as u64);
     let mut parts = vec![(true, Paint::Strong, words::count(total as u64, "service"))];

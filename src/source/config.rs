@@ -132,7 +132,7 @@ table! {
     Metrics {
         /// Which services have series of their own: "all", "abnormal" or "none". Default: all up to 500 services,
         /// beyond that the abnormal ones.
-        #[schemars(with = "Option<String>")]
+        #[schemars(with = "Option<super::toml::values::ChoiceOf<MetricsDetail>>")]
         detail: MetricsDetail,
     }
     later &[]

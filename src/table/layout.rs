@@ -16,10 +16,12 @@ pub(super) const MAGIC: u64 = u64::from_be_bytes(*b"abidetb\x01");
 pub(super) const FREE: u32 = 0;
 /// `Slot::state`: a child is being made or lives.
 pub(super) const ARMED: u32 = 1;
-/// `Slot::state`: it ended, the supervisor does not know yet.
+/// `Slot::state`: it ended and is not reaped.
 pub(super) const EXITED: u32 = 2;
-/// `Slot::state`: it ended, the supervisor knows.
-pub(super) const TAKEN: u32 = 3;
+/// `Slot::state`: it is reaped, the supervisor does not know yet.
+pub(super) const REAPED: u32 = 3;
+/// `Slot::state`: it is reaped, the supervisor knows.
+pub(super) const TAKEN: u32 = 4;
 
 /// A process by number and by when it started, so that a reused number is told apart.
 #[repr(C)]

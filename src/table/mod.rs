@@ -10,7 +10,7 @@ mod layout;
 
 pub use layout::{LIMITS, SLOTS};
 
-use layout::{ARMED, EXITED, FREE, Layout, MAGIC, TAKEN};
+use layout::{ARMED, EXITED, FREE, Layout, MAGIC, REAPED, TAKEN};
 use std::ffi::c_void;
 use std::fs::File;
 use std::io;
@@ -295,8 +295,14 @@ impl Table {
         self.cells().pids[slot].store(0, Release);
     }
 
-    /// The supervisor has to look at `slot`; to be called after the reap, when the number of the
-    /// ended process no longer stands in the way of asking whether its group is empty.
+    /// The process marked as ended is reaped: only now is its end told, when its number no longer
+    /// stands in the way of asking whether its group is empty.
+    pub fn mark_reaped(&self, slot: usize) {
+        self.cells().slots[slot].state.store(REAPED, Release);
+        self.mark_dirty(slot);
+    }
+
+    /// The supervisor has to look at `slot`.
     pub fn mark_dirty(&self, slot: usize) {
         self.cells().dirty[slot / 64].fetch_or(1 << (slot % 64), Release);
     }
@@ -321,7 +327,7 @@ impl Table {
 
     fn take(&self, slot: usize) -> Notice {
         let cell = &self.cells().slots[slot];
-        if cell.state.compare_exchange(EXITED, TAKEN, AcqRel, Relaxed).is_err() {
+        if cell.state.compare_exchange(REAPED, TAKEN, AcqRel, Relaxed).is_err() {
             return Notice::Stray { slot };
         }
         let ending = Ending {

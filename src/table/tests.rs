@@ -10,7 +10,7 @@ fn fresh() -> Table {
 
 fn ended(table: &Table, slot: usize, status: i32) {
     table.mark_exited(slot, &Ending { status, user_us: 5, ..Ending::default() });
-    table.mark_dirty(slot);
+    table.mark_reaped(slot);
 }
 
 #[test]
@@ -56,6 +56,19 @@ fn what_a_group_left_behind_is_told_until_nobody_cares() {
     assert_eq!(table.take_exits(), [Notice::Stray { slot: 1 }]);
     table.clear_group(1);
     assert_eq!((table.group(1), table.slot_of_group(50)), (None, None));
+}
+
+#[test]
+fn an_end_is_not_told_before_the_reap_whatever_else_is_told_of_its_slot() {
+    let table = fresh();
+    table.arm(1, 1, 0);
+    table.pid_cell(1).store(50, Relaxed);
+    // One of the run before ended just now.
+    table.mark_dirty(1);
+    table.mark_exited(1, &Ending::default());
+    assert_eq!(table.take_exits(), [Notice::Stray { slot: 1 }]);
+    table.mark_reaped(1);
+    assert!(matches!(table.take_exits()[..], [Notice::Exited { slot: 1, run: 1, pid: 50, .. }]));
 }
 
 #[test]

@@ -3,9 +3,10 @@
 use crate::stage::{Stage, command, script};
 use crate::{Kept, command as keeper_command, holds, start, wait_for};
 use abide::host::proc;
-use abide::keeper::role::SupervisorEnds;
+use abide::keeper::role::{self, SupervisorEnds};
 use abide::model::service::Service;
 use abide::table::Role;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::path::Path;
@@ -26,6 +27,18 @@ pub(crate) fn scenario(name: &str, place: &Path, ends: &SupervisorEnds) -> Optio
             }
             false
         }),
+        "listens-late" => {
+            say("begun", "yes");
+            wait_for("a signal", || {
+                let status = std::fs::read_to_string("/proc/self/status").unwrap();
+                status.contains("ShdPnd:\t0000000000004001").then_some(())
+            });
+            let mut heard = 0;
+            listen(|signal| {
+                heard += i32::from(!signal.is_empty());
+                heard == 2
+            })
+        }
         "loses-its-logger" => {
             let (first, _) = ends.table.role(Role::Logger);
             for _ in 0..2 {
@@ -50,6 +63,7 @@ fn listen(mut hear: impl FnMut(&str) -> bool) -> Option<i32> {
     runtime.block_on(async {
         let mut hang_up = signal(SignalKind::hangup()).unwrap();
         let mut terminate = signal(SignalKind::terminate()).unwrap();
+        role::listen().unwrap();
         hear("");
         loop {
             let heard = tokio::select! {
@@ -120,6 +134,29 @@ fn a_second_abide_is_refused_and_names_the_first() {
     kept.signal(Signal::SIGTERM);
     let (code, said) = kept.output();
     assert_eq!(code, Some(0), "{said}");
+}
+
+#[test]
+fn what_comes_before_the_supervisor_listens_waits_for_it() {
+    let kept = Kept::start("listens-late");
+    kept.word("begun");
+    kept.signal(Signal::SIGHUP);
+    kept.signal(Signal::SIGTERM);
+    let (code, said) = kept.output();
+    assert_eq!(code, Some(0), "{said}");
+}
+
+#[test]
+fn a_keeper_whose_words_nobody_reads_goes_on() {
+    let place = tempfile::tempdir().unwrap();
+    let (_reader, full) = nix::unistd::pipe2(OFlag::O_CLOEXEC).unwrap();
+    let status = fcntl(&full, FcntlArg::F_GETFL).map(OFlag::from_bits_retain).unwrap();
+    fcntl(&full, FcntlArg::F_SETFL(status | OFlag::O_NONBLOCK)).unwrap();
+    while nix::unistd::write(&full, &[b'x'; 4096]).is_ok() {}
+    fcntl(&full, FcntlArg::F_SETFL(status)).unwrap();
+    let mut child = start(keeper_command(place.path(), "loses-its-logger").stderr(full));
+    let code = wait_for("its end", || child.try_wait().unwrap()).code();
+    assert_eq!(code, Some(0));
 }
 
 #[test]

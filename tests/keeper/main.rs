@@ -7,6 +7,7 @@
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test may panic, and its name is its documentation")]
 
+mod hosts;
 mod lives;
 mod spawns;
 mod stage;
@@ -46,13 +47,17 @@ fn as_role() {
             let ends = role::enter_supervisor().unwrap();
             let scenario = std::env::var(SCENARIO).unwrap();
             let code = lives::scenario(&scenario, &place, &ends).unwrap_or_else(|| {
-                spawns::scenario(&scenario, &stage::Stage::new(&place, ends));
+                match scenario.as_str() {
+                    "another-logger" => hosts::another_logger(&place, ends),
+                    _ => spawns::scenario(&scenario, &stage::Stage::new(&place, ends)),
+                }
                 0
             });
             std::process::exit(code);
         }
         Some(role::LOGGER) => {
             let _ends = role::enter_logger().unwrap();
+            role::listen().unwrap();
             // Until it is told to end.
             loop {
                 nix::unistd::pause();

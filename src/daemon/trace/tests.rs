@@ -57,8 +57,24 @@ fn told(is_terminal: bool, work: impl FnOnce()) -> Vec<String> {
     let (subscriber, trace) = assemble(None, Some(Teller(teller)), is_terminal, EnvFilter::new("info"));
     tracing::subscriber::with_default(subscriber, work);
     trace.flush();
-    assert_eq!(trace.dropped(), 0);
+    assert_eq!(trace.unshown(), 0);
     lines.try_iter().collect()
+}
+
+#[test]
+fn what_is_said_of_the_log_itself_reaches_people_and_not_the_file() {
+    let (reader, writer) = pipe();
+    let (teller, lines) = channel();
+    let (subscriber, trace) = assemble(Some(writer), Some(Teller(teller)), false, EnvFilter::new("info"));
+    tracing::subscriber::with_default(subscriber, || {
+        crate::daemon::report::own_log("the disk is full");
+        tracing::warn!("something else");
+    });
+    trace.flush();
+    let in_file = parsed(&drain(&reader));
+    assert_eq!(in_file.len(), 1);
+    assert_eq!(in_file[0]["message"], "something else");
+    assert!(lines.try_iter().next().unwrap().contains("the disk is full"));
 }
 
 #[test]
@@ -184,7 +200,8 @@ fn a_stopped_terminal_stalls_nobody() {
             tracing::info!("to a terminal that nobody reads");
         }
     });
-    assert!(trace.dropped() > 1_000);
+    assert!(trace.unshown() > 1_000);
+    assert_eq!(trace.dropped(), 0);
     trace.flush();
 }
 

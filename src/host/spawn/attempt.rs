@@ -96,6 +96,7 @@ impl Workplace {
             umask: Some(launch.umask),
             becomes: identity.change.then_some(becomes),
             directory: Some(&directory),
+            blocked: &[],
             dies_with: None,
             sibling: true,
             copy_memory: self.copy_for_users && identity.change,

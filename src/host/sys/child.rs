@@ -69,8 +69,8 @@ pub struct Becomes<'a> {
     pub groups: &'a [u32],
 }
 
-/// Everything that the child does. Every process gets a session of its own, default signal
-/// dispositions and an empty signal mask.
+/// Everything that the child does. Every process gets a session of its own and default signal
+/// dispositions.
 #[derive(Debug)]
 pub struct Plan<'a> {
     /// What to execute.
@@ -91,6 +91,8 @@ pub struct Plan<'a> {
     pub becomes: Option<Becomes<'a>>,
     /// Where.
     pub directory: Option<&'a CStr>,
+    /// Signals that wait until the program asks for them; no others are blocked.
+    pub blocked: &'a [i32],
     /// The child of this process dies with it.
     pub dies_with: Option<i32>,
     /// Whether it becomes our sibling, a child of our parent.
@@ -216,7 +218,7 @@ fn steps(plan: &Plan<'_>, call: Call) -> Result<Never, Failed> {
     }
     close_from(plan, plan.close_from)?;
     // Last, so that no signal finds a handler or half a process.
-    swap_mask(0);
+    swap_mask(plan.blocked.iter().fold(0, |mask, signal| mask | bit(*signal)));
     execute(plan)
 }
 
@@ -364,6 +366,7 @@ mod tests {
             umask: None,
             becomes: None,
             directory: Some(c"/"),
+            blocked: &[],
             dies_with: None,
             sibling: false,
             copy_memory,

@@ -84,7 +84,10 @@ fn instance_lines(lines: &mut Lines<'_>, service: &ServiceStatus, instance: &Ins
     let label = lines.style.paint(Paint::Dim, &format!("  {label:12}"));
     lines.raw(&format!("{label}{word}{pid}{up}{adopted}"));
     lines.field("why", &why_instance(service, instance, now));
-    lines.field("in sync", if instance.in_sync { "" } else { "no: it does not run what the file says" });
+    lines.field(
+        "in sync",
+        if instance.in_sync || instance.pid.is_none() { "" } else { "no: it does not run what the file says" },
+    );
     if instance.restarts > 0 {
         lines.field("restarts", &restarts(instance));
     }

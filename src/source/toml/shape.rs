@@ -89,7 +89,7 @@ table! {
         description: String,
         /// Whether it should run at all. Default: true.
         enabled: bool,
-        /// How many processes of it run: 0 to 1000, default 1. Each has its index in ABIDE_INSTANCE.
+        /// How many processes of it run. Each has its index, from 0, in ABIDE_INSTANCE. Default: 1.
         instances: Instances,
         /// The working directory, absolute; `${VAR}` is expanded. Default: `/` for root, else the user's home.
         directory: String,
@@ -108,7 +108,7 @@ table! {
         /// and `export` are as in a shell; nothing in them is expanded.
         environment_files: Vec<String>,
         /// What of abide's own environment it gets: true (all), false (nothing), or a list of names. Default:
-        /// false; true where abide is PID 1. Always set: PATH (the usual directories), HOME, USER, LOGNAME and SHELL
+        /// false, and true where abide is PID 1. Always set: PATH (the usual directories), HOME, USER, LOGNAME and SHELL
         /// (of the service's user) and LANG (abide's own, else C.UTF-8). What is meant for abide alone (NOTIFY_SOCKET,
         /// WATCHDOG_*, LISTEN_*, ABIDE_*) is never handed on.
         inherit_environment: Inherit,
@@ -141,9 +141,9 @@ table! {
         /// The longest delay. Default: "1m".
         #[schemars(with = "Option<DurationText>")]
         max_delay: Duration,
-        /// By what the delay grows with each attempt, 1 to 100. Default: 2.
+        /// By what the delay grows with each attempt. Default: 2.
         factor: Factor,
-        /// How much the delay is spread, 0 to 1: 0.1 is between 90 % and 110 %. Default: 0.1.
+        /// How much the delay is spread: 0.1 is between 90 % and 110 %. Default: 0.1.
         jitter: Share,
         /// How long a run must last to count as good. Default: "2s".
         #[schemars(with = "Option<DurationText>")]
@@ -157,7 +157,7 @@ table! {
 table! {
     /// How many restarts within what time are too many.
     RestartLimit {
-        /// So many restarts are still all right: 1 or more.
+        /// So many restarts are still all right.
         count: Count,
         /// Within this time.
         #[schemars(with = "Option<DurationText>")]
@@ -306,8 +306,13 @@ pub(super) fn misplaced(path: &str, key: &str) -> Option<String> {
 
 /// The JSON Schema (draft 7) of the service file, for editors.
 pub fn schema() -> serde_json::Value {
+    schema_of::<ServiceFile>()
+}
+
+/// The same of any table.
+pub fn schema_of<T: JsonSchema>() -> serde_json::Value {
     let generator = schemars::generate::SchemaSettings::draft07().into_generator();
-    let mut schema = generator.into_root_schema_for::<ServiceFile>().to_value();
+    let mut schema = generator.into_root_schema_for::<T>().to_value();
     without_null(&mut schema);
     schema
 }
