@@ -150,7 +150,7 @@ impl Place {
         if left.is_empty() {
             return Ok(());
         }
-        say(format_args!("an abide that died here left {} processes running; ending them first", left.len()));
+        say(format_args!("an abide that died here left services running ({}); ending them first", left.len()));
         for (signal, patience) in [(libc::SIGTERM, 10), (libc::SIGKILL, 5)] {
             for group in survivors(&table) {
                 let _ = kill(-group, signal);
