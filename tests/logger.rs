@@ -84,8 +84,11 @@ impl Logger {
     }
 
     fn start_with(place: &Place, environment: &[(&str, &str)]) -> Self {
-        let (control, theirs) =
-            socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC).unwrap();
+        let ends = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC).unwrap();
+        Self::start_on(place, environment, ends)
+    }
+
+    fn start_on(place: &Place, environment: &[(&str, &str)], (control, theirs): (OwnedFd, OwnedFd)) -> Self {
         let mut term = SigSet::empty();
         term.add(Signal::SIGTERM);
         term.thread_block().unwrap();
@@ -236,6 +239,18 @@ fn a_pipe_that_cannot_be_opened_is_refused_and_can_be_given_again() {
     pipe.write_all(b"not lost\n").unwrap();
     until("it is read", || text(&place.directory("web")).ends_with("not lost\n"));
     logger.detach(1);
+    logger.finish();
+}
+
+#[test]
+fn what_was_said_to_the_logger_before_is_void() {
+    let place = Place::new();
+    let ends = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC).unwrap();
+    let stale = Order::Detach { slot: 9 }.encode();
+    send(ends.0.as_raw_fd(), &stale, MsgFlags::empty()).unwrap();
+    let logger = Logger::start_on(&place, &[], ends);
+    logger.order(&Order::Detach { slot: 8 });
+    assert_eq!(logger.report(), Report::Detached { slot: 8 });
     logger.finish();
 }
 

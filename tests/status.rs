@@ -81,6 +81,24 @@ fn nagios_gets_one_line_and_the_code_it_expects() {
     assert_eq!(nagios(&status(vec![misspelt()]), true, NOW).0, 1);
     assert_eq!(nagios(&mixed(), true, NOW).0, 2);
     assert_eq!(nagios(&status(vec![greedy()]), true, NOW).0, 2);
+    let mut unborn = misspelt();
+    (unborn.accepted_hash, unborn.desired, unborn.state) = (None, Desired::Stopped, State::Stopped);
+    let (code, line) = nagios(&status(vec![unborn]), true, NOW);
+    assert!(code == 2 && line.contains("does not run (error in its file)"), "{line}");
+}
+
+#[test]
+fn an_error_in_a_shared_file_is_shown_once_and_by_its_name() {
+    let services = ["a", "b"].map(|name| {
+        let mut one = misspelt();
+        one.name = abide::model::name::ServiceName::new(name).expect("legal");
+        one.errors.truncate(1);
+        one.errors[0].file = "abide.toml".into();
+        one
+    });
+    let text = table(&status(services.to_vec()), NOW, &PIPE);
+    assert_eq!(text.matches("  abide.toml:").count(), 1, "{text}");
+    assert_eq!(text.matches("abide.toml has an error").count(), 2, "{text}");
 }
 
 #[test]

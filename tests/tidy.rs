@@ -20,7 +20,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("logger", &["log", "model", "table", "host::pipe", "host::sys", "host::clock", "host::stderr"]),
     (
         "keeper",
-        &["model", "table", "host::sys", "host::clock", "host::pipe", "host::proc", "host::stderr", "host::tree"],
+        &["model", "table", "host::sys", "host::clock", "host::pipe", "host::proc", "host::tree", "host::stderr"],
     ),
     ("daemon", &["model", "decide", "render", "table", "host", "source", "log", "logger", "keeper"]),
     (

@@ -4,7 +4,7 @@ use super::args::{CheckArgs, Format};
 use super::run::places;
 use super::{complain, exit, say};
 use crate::daemon::paths::Places;
-use crate::model::diagnostic::Diagnostic;
+use crate::model::diagnostic::{Code, Diagnostic};
 use crate::model::limits::Ceilings;
 use crate::model::status::{AbideState, Status};
 use crate::render::diagnostic;
@@ -47,7 +47,10 @@ fn findings(reading: &ReadAll) -> Vec<Diagnostic> {
 }
 
 fn text(reading: &ReadAll, findings: &[Diagnostic], measured: &str) {
-    say(&diagnostic::text(findings, std::io::stdout().is_terminal()));
+    // Of what holds for most services one line is enough: it must not bury the errors.
+    let (advice, findings): (Vec<_>, Vec<_>) =
+        findings.iter().cloned().partition(|finding| finding.code == Code::RunsAsRoot);
+    say(&diagnostic::text(&findings, std::io::stdout().is_terminal()));
     let errors = findings.iter().filter(|finding| finding.is_error()).count();
     let count = |n: usize, one: &str, many: &str| format!("{n} {}", if n == 1 { one } else { many });
     let mut summary = count(reading.entries.len(), "service", "services");
@@ -57,6 +60,11 @@ fn text(reading: &ReadAll, findings: &[Diagnostic], measured: &str) {
     if warnings > 0 {
         summary.push_str(", ");
         summary.push_str(&count(warnings, "warning", "warnings"));
+    }
+    if !advice.is_empty() {
+        let who = count(advice.len(), "service runs", "services run");
+        let help = "name the `user` that each needs, or say `user = \"root\"` (--json lists them)";
+        let _ = writeln!(std::io::stderr(), "{who} as root and the files do not say so: {help}");
     }
     let _ = writeln!(std::io::stderr(), "{summary}; {measured}");
 }

@@ -83,14 +83,13 @@ fn supervise(places: &Places, directories: Vec<PathBuf>) -> Result<u8, BootError
     let done = move |outcome| drop(outcomes.send(Letter::Spawned(outcome)));
     let spawner = Spawner::start(Arc::clone(&table), Arc::clone(&pipes), done).map_err(failed("start a thread"))?;
     let logger_socket = logger.as_fd().try_clone_to_owned().map_err(failed("copy a descriptor"))?;
-    let policy = LogPolicy { directory: None, max_size: config.log_max_size, max_files: config.log_max_files };
     let host = Host::new(Parts {
         table,
         spawner,
         pipes,
         logger: Logger::new(logger_socket),
         log: places.log.clone(),
-        own_log: policy,
+        own_log: own_log_of(&config),
     });
     let powers = Powers { may_raise: surroundings.ceilings.may_raise, uid: surroundings.uid };
     let instance_id = fresh_id();
@@ -157,6 +156,11 @@ fn turn_until_finished(
     supervisor.leave();
     tracing::info!("all services have ended");
     Ok(OK)
+}
+
+/// How much of abide's own log is kept, as `abide.toml` says.
+pub(super) fn own_log_of(config: &Config) -> LogPolicy {
+    LogPolicy { directory: None, max_size: config.log_max_size, max_files: config.log_max_files }
 }
 
 /// Slot 0's pipe, our end: never blocks. A start of a thousand services says a lot at once.

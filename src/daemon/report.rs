@@ -72,9 +72,9 @@ pub(super) fn ignored(before: &[IgnoredEntry], now: &[IgnoredEntry]) {
 
 /// What is wrong with the output of services.
 pub(super) fn troubles(troubles: Vec<Trouble>) {
-    for Trouble { instance, message } in troubles {
+    for Trouble { instance, numbered, message } in troubles {
         let service = instance.as_ref().map(|instance| instance.service.as_str());
-        let instance = instance.as_ref().map(|instance| instance.index);
+        let instance = instance.as_ref().filter(|_| numbered).map(|instance| instance.index);
         warn!(service, instance, "{message}");
     }
 }

@@ -247,7 +247,7 @@ impl<S: Subscriber> Layer<S> for ForPeople {
         }
         let mut words = Words::default();
         event.record(&mut words);
-        if self.lines.try_send(Line::Text(words.line(now(), level, self.is_terminal))).is_err() {
+        if self.lines.try_send(Line::Text(words.draw(now(), level, self.is_terminal))).is_err() {
             self.unshown.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -263,11 +263,16 @@ struct Words {
     reason: String,
     pid: String,
     message: String,
+    action: String,
+    file: String,
+    line: String,
+    column: String,
+    help: String,
     others: String,
 }
 
 impl Words {
-    fn line(&self, at: Civil, level: Level, colour: bool) -> String {
+    fn draw(&self, at: Civil, level: Level, colour: bool) -> String {
         let mut line = String::with_capacity(120);
         let written = self.write(&mut line, at, level, colour);
         debug_assert!(written.is_ok(), "a String takes everything");
@@ -292,10 +297,17 @@ impl Words {
             }
             write!(line, "{} ", paints("\x1b[0m"))?;
         }
+        if !self.file.is_empty() {
+            line.push_str(&self.file);
+            for number in [&self.line, &self.column].into_iter().filter(|number| !number.is_empty()) {
+                write!(line, ":{number}")?;
+            }
+            line.push_str(": ");
+        }
         if !self.to.is_empty() {
             write!(line, "{} → {}", self.from, self.to)?;
         }
-        for words in [&self.message, &self.reason] {
+        for words in [&self.message, &self.action, &self.reason] {
             if !words.is_empty() {
                 let separator = if line.ends_with(' ') { "" } else { ": " };
                 write!(line, "{separator}{words}")?;
@@ -303,6 +315,9 @@ impl Words {
         }
         if !self.pid.is_empty() {
             write!(line, " (pid {})", self.pid)?;
+        }
+        if !self.help.is_empty() {
+            write!(line, "; {}", self.help)?;
         }
         line.push_str(&self.others);
         line.push('\n');
@@ -318,8 +333,13 @@ impl Words {
             "reason" => &mut self.reason,
             "pid" => &mut self.pid,
             "message" => &mut self.message,
-            // The reason says it in words.
-            "exit" => return,
+            "action" => &mut self.action,
+            "file" | "path" => &mut self.file,
+            "line" => &mut self.line,
+            "column" => &mut self.column,
+            "help" => &mut self.help,
+            // The reason or the message says it in words.
+            "exit" | "code" => return,
             name => {
                 self.others.push(' ');
                 self.others.push_str(name);

@@ -1,5 +1,6 @@
 //! One turn after another: gather, decide, perform, publish.
 
+use super::boot::own_log_of;
 use super::publish::{PublishPolicy, Published, Publisher};
 use super::report;
 use super::trace::{self, Trace};
@@ -96,7 +97,8 @@ pub(super) async fn run(
         if !supervisor.host.has_pending() {
             room = None;
         } else if room.is_none() {
-            room = Some(watch(logger.as_fd().try_clone_to_owned()?, Interest::WRITABLE)?);
+            // Without a descriptor for it, what waits goes with the next order.
+            room = logger.as_fd().try_clone_to_owned().and_then(|fd| watch(fd, Interest::WRITABLE)).ok();
         }
         tokio::select! {
             biased;
@@ -138,7 +140,10 @@ impl Supervisor {
     fn open(&mut self, letter: Letter) {
         match letter {
             Letter::Delta(delta) => self.handle(Event::Delta(delta)),
-            Letter::Config(config) => self.publisher.set_policy(PublishPolicy::of(&config)),
+            Letter::Config(config) => {
+                self.publisher.set_policy(PublishPolicy::of(&config));
+                self.host.keep_own_log(own_log_of(&config));
+            }
             Letter::Spawned(outcome) => self.host.spawned(outcome),
         }
     }

@@ -270,6 +270,8 @@ impl Member {
             out_of_sync: invalid || self.totals.differing > 0,
             worst: match self.totals.critical {
                 1.. => Worst::Critical,
+                // Nothing of it has ever run: there is no good version to go on with.
+                0 if invalid && self.accepted.is_none() => Worst::Critical,
                 0 if as_desired => Worst::Ok,
                 0 => Worst::Warning,
             },

@@ -1,7 +1,7 @@
 //! The supervisor's end of the socket to the logger.
 
 use super::sys::socket;
-use crate::log::order::{MAX_PACKET, Order, Report};
+use crate::log::order::{MAX_REPORT, Order, Report};
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -48,7 +48,7 @@ impl Logger {
 
     /// The next report, if one is there. One that cannot be read is skipped: both ends are of one build.
     pub fn receive(&mut self) -> Option<Report> {
-        let mut buffer = vec![0; MAX_PACKET];
+        let mut buffer = [0; MAX_REPORT];
         loop {
             match socket::receive(self.socket.as_fd(), &mut buffer) {
                 Ok(Some((0, _)) | None) => return None,

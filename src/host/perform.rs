@@ -46,6 +46,8 @@ pub struct Host {
 pub struct Trouble {
     /// Whose; `None`: abide's own business.
     pub instance: Option<InstanceId>,
+    /// Whether its service has more than one.
+    pub numbered: bool,
     /// What.
     pub message: String,
 }
@@ -140,6 +142,14 @@ impl Host {
         std::mem::take(&mut self.troubles)
     }
 
+    /// So much of abide's own log is kept from now on.
+    pub fn keep_own_log(&mut self, policy: LogPolicy) {
+        if policy != self.own_log {
+            self.own_log = policy;
+            self.logger.send(&own_log(&self.log, &self.own_log));
+        }
+    }
+
     /// How abide's own log fares.
     pub fn own_log(&self) -> &OwnLog {
         &self.own_log_state
@@ -152,14 +162,13 @@ impl Host {
     }
 
     fn spawn(&mut self, instance: InstanceId, run: RunId, definition: &Arc<Definition>, numbered: bool) {
-        let log = log_directory(&self.log, definition, &instance, numbered);
-        let policy = definition.service.log.clone();
         if self.seats.get(&instance).is_none() {
             let empty = |slot| Seat {
                 slot,
                 definition: Arc::clone(definition),
-                log: log.clone(),
-                policy: policy.clone(),
+                numbered,
+                log: log_directory(&self.log, definition, &instance, numbered),
+                policy: definition.service.log.clone(),
                 attached: false,
                 lost: Losses::default(),
                 run: Run::None,
@@ -189,7 +198,7 @@ impl Host {
         let census = if scope == StopScope::Tree { &*self.census.get_or_insert_with(take) } else { &none };
         if let Err(error) = tree::signal(&self.table, census, slot, run.0, signal, scope) {
             let message = format!("could not send {signal}: {error}");
-            self.troubles.push(Trouble { instance: Some(instance.clone()), message });
+            self.troubles.push(Trouble { instance: Some(instance.clone()), numbered: seat.numbered, message });
         }
     }
 
@@ -284,6 +293,7 @@ impl Host {
         let Some(seat) = self.seats.get_mut(instance) else { return };
         let moved = (seat.log != log).then(|| std::mem::replace(&mut seat.log, log));
         seat.definition = definition;
+        seat.numbered = numbered;
         seat.policy = policy;
         if seat.attached {
             let order = attach(seat, moved.as_deref());
@@ -318,9 +328,11 @@ impl Host {
                 }
                 logger::Report::Refused { slot, message } => self.refused(slot, message),
                 logger::Report::Trouble { slot, message } => {
-                    let instance = self.seats.at(slot).map(|(instance, _)| instance);
+                    // Of a slot that is closing the message alone must do.
+                    let whose = self.seats.at(slot).map(|(instance, seat)| (instance, seat.numbered));
+                    let (instance, numbered) = whose.map_or((None, false), |(one, numbered)| (Some(one), numbered));
                     let message = message.unwrap_or_else(|| "output is written again".to_owned());
-                    self.troubles.push(Trouble { instance, message });
+                    self.troubles.push(Trouble { instance, numbered, message });
                 }
             }
         }
@@ -331,10 +343,11 @@ impl Host {
         let Some((instance, seat)) = self.seats.at(slot).filter(|(_, seat)| seat.attached) else { return };
         // So that the next start makes a new pipe and the logger hears of it.
         seat.attached = false;
+        let numbered = seat.numbered;
         if let Run::Living { run } = seat.run {
             self.events.push_back(Event::Unheard { instance: instance.clone(), run });
         }
-        self.troubles.push(Trouble { instance: Some(instance), message });
+        self.troubles.push(Trouble { instance: Some(instance), numbered, message });
         self.logger.send(&logger::Order::Detach { slot });
         self.release(slot);
     }
@@ -342,7 +355,7 @@ impl Host {
     fn release(&mut self, slot: u32) {
         if let Err(error) = self.pipes.release(slot as usize) {
             let message = format!("could not give up the pipe of slot {slot}: {error}");
-            self.troubles.push(Trouble { instance: None, message });
+            self.troubles.push(Trouble { instance: None, numbered: false, message });
         }
     }
 

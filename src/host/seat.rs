@@ -15,6 +15,8 @@ use std::sync::Arc;
 pub(super) struct Seat {
     pub(super) slot: u32,
     pub(super) definition: Arc<Definition>,
+    /// Whether its service has more than one instance.
+    pub(super) numbered: bool,
     pub(super) log: PathBuf,
     pub(super) policy: LogPolicy,
     /// Whether the slot has its pipe and the logger was told to read it.

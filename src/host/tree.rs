@@ -115,9 +115,13 @@ struct Member {
 }
 
 /// All processes that can belong to a service, as they were at one moment: taken once for all that
-/// is signalled in one turn, since reading `/proc` costs by the number of all processes.
+/// is signalled in one turn, since reading `/proc` costs by the number of all processes. Asking it
+/// costs by the size of the tree asked for: else the end of all services would cost their number squared.
 #[derive(Debug, Default)]
-pub struct Census(Vec<Member>);
+pub struct Census {
+    by_session: Vec<Member>,
+    by_parent: Vec<Member>,
+}
 
 impl Census {
     /// Looks at every process. Kernel threads have no session and are left out; of those in the
@@ -140,25 +144,38 @@ impl Census {
                 members.push(Member { pid, group: stat.group, session, parent: stat.parent });
             }
         }
-        Ok(Self(members))
+        Ok(Self::new(members))
+    }
+
+    fn new(mut members: Vec<Member>) -> Self {
+        let mut by_parent: Vec<Member> = members.iter().copied().filter(|member| member.parent != 0).collect();
+        by_parent.sort_unstable_by_key(|member| member.parent);
+        members.sort_unstable_by_key(|member| member.session);
+        Self { by_session: members, by_parent }
     }
 
     /// All that descend from `leader` or are in its session, itself left out.
     fn of(&self, leader: i32) -> Vec<Member> {
-        let mut pids = HashSet::from([leader]);
-        loop {
-            let before = pids.len();
-            for member in &self.0 {
-                if member.session == leader || pids.contains(&member.parent) {
-                    pids.insert(member.pid);
-                }
-            }
-            if pids.len() == before {
-                break;
-            }
+        let mut seen = HashSet::from([leader]);
+        let mut found = alike(&self.by_session, leader, |member| member.session).to_vec();
+        found.retain(|member| seen.insert(member.pid));
+        let mut next = 0;
+        let mut parent = Some(leader);
+        while let Some(pid) = parent {
+            let children = alike(&self.by_parent, pid, |member| member.parent);
+            found.extend(children.iter().copied().filter(|member| seen.insert(member.pid)));
+            parent = found.get(next).map(|member| member.pid);
+            next += 1;
         }
-        self.0.iter().copied().filter(|member| member.pid != leader && pids.contains(&member.pid)).collect()
+        found
     }
+}
+
+/// Those of `members`, sorted by `key`, whose key is `wanted`.
+fn alike(members: &[Member], wanted: i32, key: fn(&Member) -> i32) -> &[Member] {
+    let from = members.partition_point(|member| key(member) < wanted);
+    let many = members[from..].partition_point(|member| key(member) == wanted);
+    &members[from..from + many]
 }
 
 fn signal_each(members: impl Iterator<Item = Member>, signal: Signal) -> io::Result<()> {
@@ -179,4 +196,35 @@ fn signal_one(member: Member, signal: Signal) -> io::Result<()> {
         return Ok(());
     }
     gone_is_fine(pidfd_signal(process.as_fd(), signal.number(), Whom::Process))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn member(pid: i32, session: i32, parent: i32) -> Member {
+        Member { pid, group: pid, session, parent }
+    }
+
+    #[test]
+    fn a_tree_is_the_session_of_its_leader_and_who_descends_from_anybody_in_it() {
+        let census = Census::new(vec![
+            member(10, 10, 0),
+            member(11, 10, 0),  // in the session
+            member(12, 12, 11), // a child of that one with a session of its own
+            member(13, 12, 12), // and its child
+            member(14, 14, 10),
+            member(20, 20, 0), // another service
+            member(21, 20, 0),
+            member(22, 22, 21),
+        ]);
+        let pids = |leader| {
+            let mut pids: Vec<i32> = census.of(leader).iter().map(|member| member.pid).collect();
+            pids.sort_unstable();
+            pids
+        };
+        assert_eq!(pids(10), [11, 12, 13, 14]);
+        assert_eq!(pids(20), [21, 22]);
+        assert_eq!(pids(30), [0; 0]);
+    }
 }

@@ -74,7 +74,9 @@ impl Keeper {
 
     fn report_crash(&self, exit: Exit) {
         let left = self.services_left();
-        say(format_args!("the supervisor crashed ({exit}); ending its {left} processes and abide with them"));
+        say(format_args!(
+            "the supervisor crashed ({exit}); ending what it supervised ({left} running) and abide with it"
+        ));
     }
 
     /// Sends `signal` to the group of every slot and to every other child.

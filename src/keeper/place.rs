@@ -136,10 +136,13 @@ impl Place {
         // The roles first, which would start more. They die with their keeper, if it was not just now.
         let deadline = Instant::now() + ROLES_WAIT;
         while Instant::now() < deadline {
-            let left = [Role::Supervisor, Role::Logger].into_iter().filter_map(|role| living(table.role(role)));
-            // A signal more does not matter.
-            if left.inspect(|pid| drop(kill(*pid, libc::SIGKILL))).count() == 0 {
+            let roles = [Role::Supervisor, Role::Logger].map(|role| living(table.role(role)));
+            if roles == [None, None] {
                 break;
+            }
+            // A signal more does not matter.
+            for pid in roles.into_iter().flatten() {
+                let _ = kill(pid, libc::SIGKILL);
             }
             std::thread::sleep(LOOK);
         }
@@ -147,7 +150,7 @@ impl Place {
         if left.is_empty() {
             return Ok(());
         }
-        say(format_args!("an abide that died here left {} processes running; ending them first", left.len()));
+        say(format_args!("an abide that died here left services running ({}); ending them first", left.len()));
         for (signal, patience) in [(libc::SIGTERM, 10), (libc::SIGKILL, 5)] {
             for group in survivors(&table) {
                 let _ = kill(-group, signal);

@@ -11,6 +11,8 @@ use std::path::PathBuf;
 /// The largest packet; a larger one is refused by whoever reads it. Two paths of the kernel's
 /// greatest length fit eight times over.
 pub const MAX_PACKET: usize = 64 << 10;
+/// The largest report.
+pub const MAX_REPORT: usize = 2 << 10;
 /// Messages for people are shortened to this.
 const MAX_MESSAGE: usize = 1 << 10;
 
@@ -320,7 +322,7 @@ mod tests {
     #[test]
     fn long_messages_are_shortened_and_long_paths_fit() {
         let long = Report::Trouble { slot: 1, message: Some("ä".repeat(5_000)) };
-        assert!(long.encode().len() < 1_100);
+        assert!(long.encode().len() < MAX_REPORT);
         let to = Destination { directory: "d".repeat(4_096).into(), file: LogFile::Current, max_size: 1, max_files: 1 };
         let order = Order::Attach { slot: 1, to, rename_from: Some("e".repeat(4_096).into()) };
         assert!(order.encode().len() < MAX_PACKET);

@@ -90,8 +90,11 @@ impl Logger {
     }
 
     fn run(mut self) -> i32 {
-        self.outbox.send(Report::Hello);
         let mut packet = vec![0; MAX_PACKET];
+        // What a logger before us left unread is void, and said anew: to let go of a slot that we
+        // do not know yet would be to lose what its pipe holds.
+        while recv(self.control.as_raw_fd(), &mut packet, MsgFlags::MSG_DONTWAIT).is_ok_and(|count| count > 0) {}
+        self.outbox.send(Report::Hello);
         let mut events = [EpollEvent::empty(); 2];
         loop {
             let ready = match self.epoll.wait(&mut events, EpollTimeout::NONE) {

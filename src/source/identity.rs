@@ -29,6 +29,9 @@ pub(super) struct Person {
 /// The person that abide itself is, as `surroundings` have it.
 pub(super) fn own(surroundings: &Surroundings) -> Person {
     static OWN: OnceLock<Person> = OnceLock::new();
+    if let Some(own) = OWN.get().filter(|own| own.identity.uid == surroundings.uid) {
+        return own.clone();
+    }
     if Uid::from_raw(surroundings.uid) != geteuid() {
         // Somebody else's abide is asked about: what a login of that user would be.
         let user = User::from_uid(Uid::from_raw(surroundings.uid)).ok().flatten();

@@ -257,7 +257,9 @@ fn hasty(policy: &RestartPolicy) -> Option<&'static str> {
 }
 
 fn default_directory(person: &Person) -> String {
-    if person.identity.uid == 0 { "/".to_owned() } else { person.home.replace('$', "$$") }
+    // Distributions write `/nonexistent` for a user that has no home, such as nobody.
+    let has_home = person.identity.uid != 0 && person.home != "/nonexistent";
+    if has_home { person.home.replace('$', "$$") } else { "/".to_owned() }
 }
 
 fn stop(file: &ServiceFile) -> StopPolicy {

@@ -87,6 +87,11 @@ impl Trust {
         Err(self.refusal(path, role, facts, owned))
     }
 
+    /// Asks anew who is in which group: that may change while abide runs.
+    pub fn refresh(&self) {
+        self.private.borrow_mut().clear();
+    }
+
     /// A group that is nobody's but its owner's, as systems with umask 002 give to each user.
     fn is_private(&self, uid: u32, gid: u32) -> bool {
         *self.private.borrow_mut().entry((uid, gid)).or_insert_with(|| {

@@ -118,15 +118,10 @@ fn golden() -> Vec<String> {
 }
 
 fn commands() -> String {
-    let mut out = format!("{MADE}\n# Commands\n");
-    let mut cli = Cli::command().term_width(100);
-    cli.build();
-    let _ = write!(out, "\n```text\n{}```\n", trimmed(&cli.render_long_help().to_string()));
-    let names: Vec<String> =
-        cli.get_subcommands().filter(|it| !it.is_hide_set()).map(|it| it.get_name().to_owned()).collect();
-    for name in names {
-        let command = cli.find_subcommand_mut(&name).expect("just listed");
-        let _ = write!(out, "\n## abide {name}\n\n```text\n{}```\n", trimmed(&command.render_long_help().to_string()));
+    let mut out = format!("{MADE}\n# Commands\n\n```text\n{}```\n", help(&["abide", "--help"]));
+    for command in Cli::command().get_subcommands().filter(|it| !it.is_hide_set()) {
+        let name = command.get_name();
+        let _ = write!(out, "\n## abide {name}\n\n```text\n{}```\n", help(&["abide", name, "--help"]));
     }
     out.push_str("\n## Exit codes\n\n| code | meaning |\n| --- | --- |\n");
     for (code, meaning) in exit::ALL {
@@ -136,9 +131,10 @@ fn commands() -> String {
     out
 }
 
-/// Without blanks at the ends of lines.
-fn trimmed(text: &str) -> String {
-    text.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
+/// What such a command prints on a terminal of 100 columns, without blanks at the ends of lines.
+fn help(words: &[&str]) -> String {
+    let asked = Cli::command().term_width(100).try_get_matches_from(words).expect_err("help is no match");
+    asked.to_string().lines().map(|line| line.trim_end().to_owned() + "\n").collect()
 }
 
 fn status() -> String {

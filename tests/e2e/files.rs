@@ -107,6 +107,19 @@ fn a_new_file_that_is_broken_starts_nothing_until_it_is_mended() {
 }
 
 #[test]
+fn what_was_mended_around_a_file_is_found_when_the_file_is_touched() {
+    let world = World::with(&[("a", SLEEPER)]);
+    let place = tempfile::tempdir().expect("a directory");
+    let missing = place.path().join("work");
+    let text = format!("directory = {missing:?}\n{SLEEPER}");
+    world.drop_file("b.toml", &text);
+    world.error("b", "no-directory");
+    std::fs::create_dir(&missing).expect("a new directory");
+    world.drop_file("b.toml", &text);
+    world.pid("b");
+}
+
+#[test]
 fn a_disabled_service_stops_and_comes_back() {
     let world = World::with_sleepers("a");
     let pid = world.pid("a");

@@ -341,3 +341,14 @@ fn a_service_of_root_is_said_to_whoever_asks_for_advice() {
     assert!(codes(&asked, &format!("{silent}enabled = false\n")).is_empty());
     assert!(codes(&machine(), silent).is_empty());
 }
+
+#[test]
+fn who_has_no_home_works_in_the_root() {
+    let users = std::fs::read_to_string("/etc/passwd").expect("there are users");
+    let homeless = users.lines().find(|line| line.split(':').nth(5) == Some("/nonexistent"));
+    let Some(name) = homeless.and_then(|line| line.split(':').next()) else {
+        eprintln!("skipped: every user of this machine has a home");
+        return;
+    };
+    assert_eq!(plain(&format!("command = [\"/bin/sh\"]\nuser = \"{name}\"\n")).directory, "/");
+}

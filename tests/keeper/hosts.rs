@@ -5,7 +5,7 @@ use crate::{DEADLINE, holds, wait_for};
 use abide::decide::effect::Effect;
 use abide::decide::event::{Event, RunId};
 use abide::host::line::Logger;
-use abide::host::perform::{Host, Parts};
+use abide::host::perform::{Host, Parts, Trouble};
 use abide::host::pipe::{self, Pipes};
 use abide::host::spawn::Spawner;
 use abide::keeper::role::SupervisorEnds;
@@ -74,6 +74,16 @@ pub(crate) fn another_logger(place: &Path, ends: SupervisorEnds) {
     // What would be said in that very log, and then of that.
     assert_eq!(host.take_troubles(), []);
     assert_eq!((host.own_log().trouble.as_deref(), host.own_log().lines_lost()), (Some("no space"), 2));
+
+    let kept = LogPolicy { max_files: 3, ..LogPolicy::default() };
+    host.keep_own_log(kept.clone());
+    host.keep_own_log(kept);
+    assert_eq!(logger.orders(), [0]);
+
+    logger.report(&Report::Trouble { slot: 1, message: Some("no space".into()) });
+    host.reports();
+    let trouble = Trouble { instance: Some(instance.clone()), numbered: false, message: "no space".into() };
+    assert_eq!(host.take_troubles(), [trouble]);
 
     host.perform(Effect::Close { instance });
     assert_eq!(logger.orders(), [-1]);

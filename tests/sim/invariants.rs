@@ -59,7 +59,8 @@ fn counted(services: &BTreeMap<ServiceName, ServiceStatus>, accepted: &Accepted)
     let wanted = |s: &ServiceStatus| accepted.get(&s.name).map_or(0, |d| d.service.instances as usize);
     let invalid = |s: &ServiceStatus| !s.errors.is_empty();
     let critical = |s: &ServiceStatus| {
-        s.instances.iter().any(|i| matches!(i.state, State::Failed | State::Backoff | State::Waiting))
+        (invalid(s) && s.accepted_hash.is_none())
+            || s.instances.iter().any(|i| matches!(i.state, State::Failed | State::Backoff | State::Waiting))
     };
     let worst = match () {
         () if count(&critical) > 0 => Worst::Critical,

@@ -162,8 +162,26 @@ fn elsewhere_only_warnings_and_errors_are_shown_and_without_colour() {
         transition(&example(State::Failed));
     });
     assert_eq!(lines.len(), 2, "{lines:?}");
-    assert_eq!(&lines[0][9..], " ! cannot read it file=web.toml\n");
+    assert_eq!(&lines[0][9..], " ! web.toml: cannot read it\n");
     assert_eq!(&lines[1][9..], " ! web@1 running → failed: exit code 1, restart in 0.5 s (pid 4711)\n");
+}
+
+#[test]
+fn an_error_in_a_file_is_its_place_a_sentence_and_what_to_do() {
+    let lines = told(true, || {
+        let help = "did you mean `command`?";
+        tracing::error!(
+            code = "unknown-key",
+            file = "s.d/web.toml",
+            line = 3,
+            column = 1,
+            help,
+            "unknown key `comand`"
+        );
+        tracing::info!(service = "web", action = "restart", reason = "command changed", "plan");
+    });
+    assert!(lines[0].ends_with(" s.d/web.toml:3:1: unknown key `comand`; did you mean `command`?\n"), "{lines:?}");
+    assert!(lines[1].ends_with(" plan: restart: command changed\n"), "{lines:?}");
 }
 
 #[test]

@@ -11,7 +11,8 @@ const NAMED: usize = 3;
 /// were asked for; `whole` tells that these are all, so that directories count too.
 pub fn nagios(status: &Status, whole: bool, now: Wall) -> (u8, String) {
     let services = &status.services;
-    let down = |s: &&ServiceStatus| s.desired == Desired::Running && matches!(s.state, State::Failed | State::Backoff);
+    let fallen = [State::Failed, State::Backoff, State::Waiting];
+    let down = |s: &&ServiceStatus| s.desired == Desired::Running && fallen.contains(&s.state) || is_unborn(s);
     let critical: Vec<_> = services.iter().filter(down).collect();
     let mut said: Vec<String> = critical.iter().take(NAMED).map(|service| trouble(service, now)).collect();
     if critical.len() > NAMED {
@@ -44,8 +45,16 @@ pub fn nagios(status: &Status, whole: bool, now: Wall) -> (u8, String) {
     (code, line)
 }
 
+/// An error stands in its file and there is no good version to run: the service is as down as a failed one.
+fn is_unborn(service: &ServiceStatus) -> bool {
+    !service.errors.is_empty() && service.accepted_hash.is_none()
+}
+
 /// `web failed (exit 1, 12s ago)`.
 fn trouble(service: &ServiceStatus, now: Wall) -> String {
+    if is_unborn(service) {
+        return format!("{} does not run (error in its file)", service.name);
+    }
     let state = match service.state {
         State::Backoff => "in back-off",
         State::Running => "not as desired",

@@ -4,6 +4,7 @@ use super::words::{clean, count, number, place, since, why_instance, why_service
 use super::{Paint, Style, sign, summary};
 use crate::model::status::{FileError, InstanceStatus, ServiceStatus, SourceState, State, Status};
 use crate::model::time::Wall;
+use std::collections::HashSet;
 
 /// More services than this: those not as desired stand together.
 const LONG: usize = 20;
@@ -28,7 +29,7 @@ struct Row {
 /// The whole answer to `abide status`, ending in a newline.
 pub fn table(status: &Status, now: Wall, style: &Style) -> String {
     let mut text = String::new();
-    let after = sections(status, style) + &summary(status, now, style);
+    let after = shortened(sections(status, style), style) + &summary(status, now, style);
     if status.services.is_empty() {
         text.push_str(&no_services(status));
     } else {
@@ -41,6 +42,18 @@ pub fn table(status: &Status, now: Wall, style: &Style) -> String {
         Some(height) => text.split_inclusive('\n').take(height.saturating_sub(1)).collect(),
         None => text,
     }
+}
+
+/// On a watched screen the services have at least half of the room.
+fn shortened(sections: String, style: &Style) -> String {
+    let Some(room) = style.height.map(|height| height / 2) else { return sections };
+    let lines = sections.lines().count();
+    if lines <= room {
+        return sections;
+    }
+    let shown: String = sections.split_inclusive('\n').take(room.saturating_sub(2)).collect();
+    let hidden = count((lines - room.saturating_sub(2)) as u64, "line");
+    format!("{shown}{}\n", style.paint(Paint::Dim, &format!("and {hidden} more; all of it: abide status\n")))
 }
 
 fn no_services(status: &Status) -> String {
@@ -79,7 +92,9 @@ fn rows_of(service: &ServiceStatus, now: Wall) -> Vec<Row> {
 }
 
 fn bare(service: &ServiceStatus) -> Row {
-    let (pid, since, restarts, why) = Default::default();
+    let (pid, since, restarts) = Default::default();
+    let none = service.accepted_hash.is_some() && service.errors.is_empty();
+    let why = if none { "its file says `instances = 0`" } else { "" }.to_owned();
     Row { label: service.name.to_string(), state: service.state, doubtful: false, pid, since, restarts, why }
 }
 
@@ -217,7 +232,10 @@ pub(super) fn wrap(text: &str, room: Option<usize>) -> Vec<String> {
 /// What stands below the table: errors in files, doubtful directories, ignored entries, notes.
 fn sections(status: &Status, style: &Style) -> String {
     let mut text = String::new();
+    let mut told = HashSet::new();
     let errors = status.services.iter().flat_map(|s| &s.errors).chain(&status.problems);
+    // An error in what is shared, such as a default, is an error of every service.
+    let errors = errors.filter(|error| told.insert((&error.file, error.line, error.column, &error.message)));
     section(&mut text, "Errors in files", errors.flat_map(|error| error_lines(error, style)), style);
     let doubtful = status.sources.iter().filter(|source| source.state != SourceState::Ok || source.reason.is_some());
     let lines = doubtful.flat_map(|source| {
@@ -231,7 +249,12 @@ fn sections(status: &Status, style: &Style) -> String {
         wrapped(&format!("{}: {word}{reason}", clean(&source.path)), 2, style)
     });
     section(&mut text, "Directories", lines, style);
-    let notes = status.abide.notes.iter().flat_map(|note| wrapped(&clean(note), 2, style));
+    let waiting = status.services.iter().filter(|s| s.state == State::Waiting).count() as u64;
+    let waiting = (waiting > 0).then(|| {
+        let (who, waits) = (count(waiting, "service"), if waiting == 1 { "waits" } else { "wait" });
+        format!("{who} {waits} for a free descriptor; raise the limit of open files where abide is started (LimitNOFILE= in its unit, ulimit -Hn in its shell)")
+    });
+    let notes = status.abide.notes.iter().chain(&waiting).flat_map(|note| wrapped(&clean(note), 2, style));
     section(&mut text, "abide itself", notes, style);
     let named = status.ignored.iter().take(NAMED);
     let mut ignored: Vec<_> =

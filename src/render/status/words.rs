@@ -1,6 +1,9 @@
 //! The words of the status: spans of time, ends of processes, reasons. Pure.
 
-use crate::model::status::{ConditionKind, ExitKind, FileError, InstanceStatus, LastExit, ServiceStatus, State, Truth};
+use crate::model::service::Kind;
+use crate::model::status::{
+    ConditionKind, Desired, ExitKind, FileError, InstanceStatus, LastExit, ServiceStatus, State, Truth,
+};
 use crate::model::time::Wall;
 use std::borrow::Cow;
 use std::time::Duration;
@@ -87,7 +90,20 @@ pub(super) fn why_service(service: &ServiceStatus) -> String {
     for condition in bad.filter(|c| c.kind != ConditionKind::ConfigValid || service.errors.is_empty()) {
         parts.push(clean(&condition.message).into_owned());
     }
+    if parts.is_empty() && is_switched_off(service) {
+        parts.push(match service.source.kind {
+            Kind::Toml => "its file says `enabled = false`".to_owned(),
+            Kind::Daemontools => "its directory holds a file `down`".to_owned(),
+        });
+    }
     parts.join("; ")
+}
+
+/// Nothing of it ran, and nothing shall: who looks for it in the table wants to know whose will that is.
+fn is_switched_off(service: &ServiceStatus) -> bool {
+    let untouched = |i: &InstanceStatus| i.state == State::Stopped && i.reason.is_none() && i.last_exit.is_none();
+    let known = service.accepted_hash.is_some() && !service.instances.is_empty();
+    known && service.desired == Desired::Stopped && service.instances.iter().all(untouched)
 }
 
 fn faulty_file(service: &ServiceStatus, error: &FileError) -> String {
@@ -101,7 +117,9 @@ fn faulty_file(service: &ServiceStatus, error: &FileError) -> String {
         (true, State::Running) => "the last good version runs on",
         (true, _) => "the last good version stays in force",
     };
-    format!("its file has an error{line}{more} (below); {then}")
+    let own = error.file == service.source.file;
+    let file = if own { Cow::Borrowed("its file") } else { clean(&error.file) };
+    format!("{file} has an error{line}{more} (below); {then}")
 }
 
 /// Why an instance is where it is; empty when that is a matter of course.

@@ -91,7 +91,8 @@ table! {
         enabled: bool,
         /// How many processes of it run. Each has its index, from 0, in ABIDE_INSTANCE. Default: 1.
         instances: Instances,
-        /// The working directory, absolute; `${VAR}` is expanded. Default: `/` for root, else the user's home.
+        /// The working directory, absolute; `${VAR}` is expanded. Default: the user's
+        /// home; `/` for root, and for who has none (`/nonexistent`).
         directory: String,
         /// The user that it runs as: a name or a number. Default: the one that abide runs as.
         user: Account,
@@ -130,7 +131,8 @@ table! {
 
 table! {
     /// When and how fast a service is restarted after it ended by itself. A run of at least `reset_after` was
-    /// good: the restart after it is immediate. Else the delay doubles (`factor`) with each attempt.
+    /// good: the restart after it is immediate. Else the delay doubles (`factor`) with each attempt. Where that
+    /// would let a service that fails at once start without a pause and without end, its starts are kept 100ms apart.
     Restart {
         /// "always", "on-failure" (a code other than 0, a signal, or unknown) or "never". Default: "always".
         #[schemars(with = "Option<ChoiceOf<RestartWhen>>")]

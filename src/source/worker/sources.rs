@@ -44,8 +44,11 @@ impl<C> Worker<C> {
         }
         if seen != Seen::Vanished {
             let key = self.catalogue.intern(source, name, naming);
+            let troubled = self.catalogue.get(key).is_some_and(|candidate| self.catalogue.is_troubled(candidate));
             if let Some(candidate) = self.catalogue.get_mut(key) {
                 candidate.by_scan = false;
+                // Who mended what is around the file, its user or its program, says so by a touch.
+                candidate.reload |= troubled;
             }
             self.settle.note(key, seen, now);
         } else if let Some(key) = self.catalogue.find(source, name) {
@@ -58,6 +61,7 @@ impl<C> Worker<C> {
     }
 
     pub(super) fn scan_all(&mut self, why: Why) {
+        self.trust.refresh();
         (0..self.roots.len()).for_each(|source| self.scan(source, why));
         if why != Why::First {
             self.settle.note(Key::CONFIG, Seen::Found, self.now());
