@@ -15,13 +15,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::Registry;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::fmt::writer::MakeWriterExt;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
-use tracing_subscriber::{EnvFilter, Registry};
 
-/// The variable with the filter, in env-filter's syntax: `ABIDE_LOG=debug`.
+/// The variable with the filter: a level, or `TARGET=LEVEL` pairs: `ABIDE_LOG=debug`.
 pub const FILTER: &str = "ABIDE_LOG";
 /// So many lines for people may wait.
 const WAITING: usize = 512;
@@ -94,14 +95,15 @@ impl Trace {
     }
 }
 
-/// The filter that a text means, or `info` and what is wrong with the text.
-fn filter_of(text: &str) -> (EnvFilter, Option<String>) {
+/// The filter that a text means (not env-filter, whose regular expressions would be a fifth of
+/// the program for fields nobody filters by), or `info` and what is wrong with the text.
+fn filter_of(text: &str) -> (Targets, Option<String>) {
     let text = if text.trim().is_empty() { "info" } else { text };
-    match EnvFilter::try_new(text) {
+    match text.parse() {
         Ok(filter) => (filter, None),
         Err(error) => {
             let complaint = format!("cannot read {FILTER}={text:?}: {error}. Write a level such as `debug`");
-            (EnvFilter::new("info"), Some(complaint))
+            (Targets::new().with_default(LevelFilter::INFO), Some(complaint))
         }
     }
 }
@@ -110,7 +112,7 @@ fn assemble(
     pipe: Option<OwnedFd>,
     people: Option<impl Write + Send + 'static>,
     is_terminal: bool,
-    filter: EnvFilter,
+    filter: Targets,
 ) -> (impl Subscriber + Send + Sync, Trace) {
     let pipe =
         pipe.map(|fd| Arc::new(Pipe { lines: Mutex::new(Lines { fd, torn: Vec::new() }), dropped: AtomicU64::new(0) }));

@@ -79,7 +79,8 @@ impl Run {
 /// All seats, by instance and by slot.
 #[derive(Debug)]
 pub(super) struct Seats {
-    by_instance: HashMap<InstanceId, Seat>,
+    /// Boxed: a hash map keeps room for twice what it holds.
+    by_instance: HashMap<InstanceId, Box<Seat>>,
     by_slot: Vec<Option<InstanceId>>,
     free: Vec<u32>,
     slots: u32,
@@ -93,12 +94,12 @@ impl Seats {
 
     /// The seat of `instance`.
     pub(super) fn get_mut(&mut self, instance: &InstanceId) -> Option<&mut Seat> {
-        self.by_instance.get_mut(instance)
+        self.by_instance.get_mut(instance).map(Box::as_mut)
     }
 
     /// The seat of `instance`.
     pub(super) fn get(&self, instance: &InstanceId) -> Option<&Seat> {
-        self.by_instance.get(instance)
+        self.by_instance.get(instance).map(Box::as_ref)
     }
 
     /// Who sits in `slot`.
@@ -119,14 +120,14 @@ impl Seats {
             None => return None,
         };
         self.by_slot[slot as usize] = Some(instance.clone());
-        Some(self.by_instance.entry(instance.clone()).or_insert_with(|| seat(slot)))
+        Some(self.by_instance.entry(instance.clone()).or_insert_with(|| Box::new(seat(slot))))
     }
 
     /// The instance leaves; its slot stays taken until [`Seats::free`].
     pub(super) fn leave(&mut self, instance: &InstanceId) -> Option<Seat> {
         let seat = self.by_instance.remove(instance)?;
         self.by_slot[seat.slot as usize] = None;
-        Some(seat)
+        Some(*seat)
     }
 
     /// The slot can be taken again.
@@ -136,7 +137,7 @@ impl Seats {
 
     /// Everybody, for telling a new logger.
     pub(super) fn all(&self) -> impl Iterator<Item = &Seat> {
-        self.by_instance.values()
+        self.by_instance.values().map(Box::as_ref)
     }
 }
 

@@ -13,7 +13,7 @@ pub use place::Refused;
 
 use crate::host::clock;
 use crate::host::stderr::say;
-use crate::host::sys::process;
+use crate::host::sys::{memory, process};
 use crate::table::{Role, Table};
 use hold::Holdings;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -44,7 +44,11 @@ pub struct Setup {
 /// Runs until the supervisor is through, and returns abide's exit code.
 pub fn run(setup: &Setup) -> i32 {
     match Keeper::new(setup) {
-        Ok(mut keeper) => keeper.serve(),
+        Ok(mut keeper) => {
+            // All is allocated that ever will be.
+            memory::give_back();
+            keeper.serve()
+        }
         Err(error) => {
             say(format_args!("{}", Chain(&error)));
             1

@@ -8,6 +8,7 @@ use super::sink::errno_of;
 use super::trouble::Trouble;
 use super::worker::{BELL, Command, Worker, open_pipe};
 use crate::host::stderr::say;
+use crate::host::sys::memory;
 use crate::log::order::{Destination, MAX_PACKET, Order, Report};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
@@ -34,6 +35,7 @@ const STACK: usize = 128 << 10;
 /// ordered over `control`, its end of a `SOCK_SEQPACKET` pair. Until SIGTERM; then it empties all
 /// pipes and returns the code to exit with.
 pub fn run(control: OwnedFd, pipes: &Path) -> i32 {
+    memory::share_heap();
     match Logger::start(control, pipes) {
         Ok(logger) => logger.run(),
         Err(errno) => {

@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 /// The epoll token of the bell; all others are slots.
 pub(super) const BELL: u64 = u64::MAX;
 /// One read, hence the share of each pipe in a turn. Touched only as far as something is read.
-const BUFFER: usize = 256 << 10;
+const BUFFER: usize = 64 << 10;
 /// What is read at most of a pipe that is to be emptied: more than the largest pipe holds, and an
 /// end even where something goes on writing.
 const LAST_READ: usize = 4 << 20;

@@ -7,6 +7,10 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use serde_json::Value;
 use std::sync::mpsc::{Sender, channel};
 
+fn info() -> Targets {
+    Targets::new().with_default(LevelFilter::INFO)
+}
+
 fn pipe() -> (OwnedFd, OwnedFd) {
     nix::unistd::pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).unwrap()
 }
@@ -24,7 +28,7 @@ fn parsed(bytes: &[u8]) -> Vec<Value> {
 }
 
 fn json_only(pipe: OwnedFd) -> (impl Subscriber + Send + Sync, Trace) {
-    assemble(Some(pipe), None::<Vec<u8>>, false, EnvFilter::new("info"))
+    assemble(Some(pipe), None::<Vec<u8>>, false, info())
 }
 
 fn example(to: State) -> Transition {
@@ -54,7 +58,7 @@ impl Write for Teller {
 
 fn told(is_terminal: bool, work: impl FnOnce()) -> Vec<String> {
     let (teller, lines) = channel();
-    let (subscriber, trace) = assemble(None, Some(Teller(teller)), is_terminal, EnvFilter::new("info"));
+    let (subscriber, trace) = assemble(None, Some(Teller(teller)), is_terminal, info());
     tracing::subscriber::with_default(subscriber, work);
     trace.flush();
     assert_eq!(trace.unshown(), 0);
@@ -65,7 +69,7 @@ fn told(is_terminal: bool, work: impl FnOnce()) -> Vec<String> {
 fn what_is_said_of_the_log_itself_reaches_people_and_not_the_file() {
     let (reader, writer) = pipe();
     let (teller, lines) = channel();
-    let (subscriber, trace) = assemble(Some(writer), Some(Teller(teller)), false, EnvFilter::new("info"));
+    let (subscriber, trace) = assemble(Some(writer), Some(Teller(teller)), false, info());
     tracing::subscriber::with_default(subscriber, || {
         crate::daemon::report::own_log("the disk is full");
         tracing::warn!("something else");
@@ -194,7 +198,7 @@ fn what_a_terminal_would_obey_is_escaped() {
 fn a_stopped_terminal_stalls_nobody() {
     let (_reader, writer) = nix::unistd::pipe2(OFlag::O_CLOEXEC).unwrap();
     let terminal = std::fs::File::from(writer);
-    let (subscriber, trace) = assemble(None, Some(terminal), true, EnvFilter::new("info"));
+    let (subscriber, trace) = assemble(None, Some(terminal), true, info());
     tracing::subscriber::with_default(subscriber, || {
         for _ in 0..5_000 {
             tracing::info!("to a terminal that nobody reads");
@@ -210,7 +214,7 @@ fn a_filter_that_cannot_be_read_is_said_and_info_holds() {
     assert!(filter_of("").1.is_none());
     assert!(filter_of("abide=debug,warn").1.is_none());
     let (filter, complaint) = filter_of("web=loud");
-    assert_eq!(filter.to_string(), "info");
+    assert_eq!(filter, info());
     assert!(complaint.unwrap().contains("ABIDE_LOG=\"web=loud\""));
 }
 
