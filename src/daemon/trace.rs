@@ -95,7 +95,7 @@ impl Trace {
     }
 }
 
-/// The filter that a text means (not env-filter, whose regular expressions would be a fifth of
+/// The filter that a text means (not env-filter, whose regular expressions would be a tenth of
 /// the program for fields nobody filters by), or `info` and what is wrong with the text.
 fn filter_of(text: &str) -> (Targets, Option<String>) {
     let text = if text.trim().is_empty() { "info" } else { text };
