@@ -10,6 +10,7 @@ use abide::render::snapshot::{Envelope, INDEX, WHOLE};
 use proptest::prelude::*;
 use sample::{NOW, envelope, flaky, greedy, misspelt, mixed, service, workers};
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -237,6 +238,31 @@ fn a_reader_never_sees_a_short_or_invalid_file() {
         reader.join().expect("every read was whole")
     });
     assert!(reads > 0);
+}
+
+#[test]
+fn who_reads_slowly_or_kept_a_second_name_has_what_was_there_when_they_came() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut publisher = publisher(dir.path(), PublishPolicy::default());
+    put(&mut publisher, &many(300));
+    drive(&mut publisher, 0, 100);
+    let file = dir.path().join("status.json");
+    let whole = std::fs::read(&file).expect("there");
+    std::fs::hard_link(&file, dir.path().join("kept")).expect("a second name");
+    let mut slow = std::fs::File::open(&file).expect("there");
+    let mut first = vec![0; whole.len() / 2];
+    slow.read_exact(&mut first).expect("half of it");
+    for round in 1..5_u64 {
+        let mut changed = service("app-00007", State::Running);
+        changed.generation = round + 10;
+        publisher.update(&changed.name, Some(&changed));
+        drive(&mut publisher, round * 40_000, round * 40_000 + 500);
+    }
+    let mut rest = Vec::new();
+    slow.read_to_end(&mut rest).expect("the other half");
+    assert!([first, rest].concat() == whole, "the slow reader sees what it opened");
+    assert!(std::fs::read(dir.path().join("kept")).expect("kept") == whole, "the second name keeps what it named");
+    assert_eq!(read(dir.path()).services.len(), 300);
 }
 
 /// What comes from outside, in all its shapes.
