@@ -42,6 +42,16 @@ pub fn diff(old: &Service, new: &Service, powers: &Powers) -> Vec<Change> {
         stop,
         limits,
         log,
+        service_type: _,
+        stdin: _,
+        order: _,
+        ready: _,
+        health: _,
+        hooks: _,
+        reload: _,
+        resources: _,
+        schedule: _,
+        security: _,
     } = old;
     let mut found = Changes(Vec::new());
     found.field("kind", *kind, new.kind, kind_word, Price::Restart);
@@ -151,7 +161,20 @@ fn diff_base(found: &mut Changes, old: &Environment, new: &Environment) {
 }
 
 fn diff_restart(found: &mut Changes, old: &RestartPolicy, new: &RestartPolicy) {
-    let RestartPolicy { when, delay, max_delay, factor, jitter, reset_after, limit, spacing } = old;
+    let RestartPolicy {
+        when,
+        delay,
+        max_delay,
+        factor,
+        jitter,
+        reset_after,
+        limit,
+        spacing,
+        exits: _,
+        on_give_up: _,
+        max_age: _,
+        max_memory: _,
+    } = old;
     let number = |value: f64| value.to_string();
     found.field("restart.policy", *when, new.when, when_word, Price::Live);
     found.field("restart.delay", *delay, new.delay, duration, Price::Live);
@@ -165,7 +188,7 @@ fn diff_restart(found: &mut Changes, old: &RestartPolicy, new: &RestartPolicy) {
 }
 
 fn diff_stop(found: &mut Changes, old: &StopPolicy, new: &StopPolicy) {
-    let StopPolicy { signal, timeout, scope } = old;
+    let StopPolicy { signal, timeout, scope, command: _, steps: _ } = old;
     found.field("stop.signal", *signal, new.signal, Signal::name, Price::Live);
     found.field("stop.timeout", *timeout, new.timeout, duration, Price::Live);
     found.field("stop.scope", *scope, new.scope, scope_word, Price::Live);

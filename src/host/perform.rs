@@ -123,6 +123,13 @@ impl Host {
                 self.set_log(&instance, policy, definition, numbered);
             }
             Effect::Close { instance } => self.close(&instance),
+            Effect::SetResources { .. }
+            | Effect::FindMain { .. }
+            | Effect::RunErrand { .. }
+            | Effect::EndErrand { .. }
+            | Effect::Probe { .. }
+            | Effect::DropProbe { .. }
+            | Effect::Measure { .. } => {}
             Effect::Report(_) | Effect::Announce(_) | Effect::Finished => {}
         }
     }
@@ -276,7 +283,7 @@ impl Host {
         if !leftovers {
             self.table.clear_group(slot);
         }
-        self.events.push_back(Event::Exited { instance: instance.clone(), run, exit, leftovers });
+        self.events.push_back(Event::Exited { instance: instance.clone(), run, exit, leftovers, oom: false });
     }
 
     fn strays(&mut self, slot: u32) {

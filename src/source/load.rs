@@ -11,7 +11,7 @@ use crate::model::desired::{Definition, Entry};
 use crate::model::diagnostic::{Code, Diagnostic};
 use crate::model::logging::LogPolicy;
 use crate::model::name::ServiceName;
-use crate::model::policy::{RestartLimit, RestartPolicy, RestartWhen, StopPolicy};
+use crate::model::policy::{RestartLimit, RestartPolicy, RestartWhen, ServiceType, StopPolicy};
 use crate::model::service::{Environment, Kind, Run, Service, Version};
 use std::sync::Arc;
 use std::time::Duration;
@@ -112,6 +112,16 @@ impl<'a> Lowering<'a> {
             run,
             content: None,
             directory,
+            service_type: ServiceType::default(),
+            stdin: None,
+            order: None,
+            ready: None,
+            health: None,
+            hooks: None,
+            reload: None,
+            resources: None,
+            schedule: None,
+            security: None,
             umask: self.file.umask.map_or(0o022, |mask| mask.0),
             base,
             environment: variables,
@@ -232,6 +242,7 @@ impl<'a> Lowering<'a> {
             reset_after: said.reset_after.unwrap_or(default.reset_after),
             limit,
             spacing: default.spacing,
+            ..default
         };
         let Some(hasty) = hasty(&policy) else { return policy };
         let message =
@@ -269,6 +280,7 @@ fn stop(file: &ServiceFile) -> StopPolicy {
         signal: said.signal.unwrap_or(default.signal),
         timeout: said.timeout.unwrap_or(default.timeout),
         scope: said.scope.unwrap_or(default.scope),
+        ..default
     }
 }
 

@@ -11,6 +11,7 @@ use abide::model::service::{Kind, Run, Service};
 use abide::model::signal::Signal;
 use abide::source::config::{self, Config};
 use abide::source::load::load;
+use abide::source::toml::schema;
 use abide::source::toml::shape::{self, Limits};
 use abide::source::{Material, Surroundings, Text};
 use std::path::Path;
@@ -265,7 +266,7 @@ fn limits_in_the_shape_are_those_of_the_model() {
 
 #[test]
 fn the_schema_takes_what_is_read_and_names_every_key() {
-    let schema = shape::schema();
+    let schema = schema::schema();
     assert!(!schema.to_string().contains("null"), "TOML has no null: {schema}");
     let validator = jsonschema::validator_for(&schema).expect("a schema");
     let valid: toml::Value = toml::from_str(

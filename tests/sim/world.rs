@@ -277,7 +277,7 @@ impl World {
         };
         process.doomed = true;
         let (instance, leftovers) = (process.instance.clone(), process.rest);
-        self.send(after_ms, Event::Exited { instance, run, exit, leftovers });
+        self.send(after_ms, Event::Exited { instance, run, exit, leftovers, oom: false });
     }
 
     fn perform(&mut self, effect: Effect) {
@@ -307,6 +307,13 @@ impl World {
                 let (from, to) = (transition.from.as_str(), transition.to.as_str());
                 self.note(&format!("{shown}: {from} -> {to}: {}", transition.reason));
             }
+            Effect::SetResources { .. }
+            | Effect::FindMain { .. }
+            | Effect::RunErrand { .. }
+            | Effect::EndErrand { .. }
+            | Effect::Probe { .. }
+            | Effect::DropProbe { .. }
+            | Effect::Measure { .. } => {}
             Effect::Announce(step) => self.announced.push(step),
             Effect::Finished => {
                 let instances: Vec<InstanceId> = self.processes.values().map(|p| p.instance.clone()).collect();
@@ -354,7 +361,7 @@ impl World {
         // A life of no length: the end is told before the beginning.
         if let Some(life) = behaviour.life {
             let (instance, exit) = (instance.clone(), behaviour.exit);
-            self.send(life, Event::Exited { instance, run, exit, leftovers: behaviour.leaves });
+            self.send(life, Event::Exited { instance, run, exit, leftovers: behaviour.leaves, oom: false });
         }
         let limits = definition.service.limits.clone();
         self.send(1, Event::Spawned { instance, run, pid: 100 + run.0 as i32, start_ticks: run.0, limits });

@@ -3,78 +3,19 @@
 //! What stands here is the one source of what is read, of the JSON Schema, of the reference and of
 //! "did you mean". Every field is an `Option`: what a file does not say, another may.
 
-use super::bounds::{CountLimit, MicrosLimit, SecondsLimit, SizeLimit};
-use super::reader::Value;
+mod limits;
+
+pub use limits::Limits;
+
+use super::table::table;
 use super::values::{
     Account, ChoiceOf, CommandLine, Count, DurationText, Factor, Files, Instances, Mask, Share, SignalText, Size,
 };
 use super::variables::{Inherit, Variables};
-use crate::model::limits::{LimitKind, Limits as ModelLimits};
 use crate::model::policy::{RestartWhen, StopScope};
 use crate::model::signal::Signal;
 use schemars::JsonSchema;
 use std::time::Duration;
-
-/// Declares a table: its keys with their types and, after `later`, the keys that a later release will have.
-macro_rules! table {
-    ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $key:ident: $type:ty,)+ } later $later:expr) => {
-        $(#[$meta])*
-        #[derive(Debug, Clone, Default, PartialEq, JsonSchema)]
-        #[schemars(deny_unknown_fields)]
-        pub struct $name {
-            $($(#[$doc])* pub $key: Option<$type>,)+
-        }
-
-        impl $name {
-            /// Its keys.
-            pub const KEYS: &'static [&'static str] = &[$(stringify!($key)),+];
-        }
-
-        impl $crate::source::toml::reader::Value for $name {
-            fn read(
-                reader: &mut $crate::source::toml::reader::Reader<'_>,
-                path: &str,
-                node: &$crate::source::toml::reader::Node<'_>,
-            ) -> Option<Self> {
-                let ::toml::de::DeValue::Table(table) = node.get_ref() else {
-                    reader.wrong_type(path, node, "a table", &format!("[{path}]"));
-                    return None;
-                };
-                let mut read = Self::default();
-                for (key, node) in table {
-                    let inner = $crate::source::toml::shape::join(path, key.get_ref());
-                    match key.get_ref().as_ref() {
-                        $(stringify!($key) => {
-                            let span = if node.get_ref().is_table() { key.span() } else { node.span() };
-                            reader.place(&inner, span);
-                            read.$key = $crate::source::toml::reader::Value::read(reader, &inner, node);
-                        })+
-                        other => reader.unknown(path, other, key.span(), Self::KEYS, $later),
-                    }
-                }
-                Some(read)
-            }
-
-            fn over(self, under: Self) -> Self {
-                Self { $($key: $crate::source::toml::shape::over(self.$key, under.$key),)+ }
-            }
-        }
-    };
-}
-pub(crate) use table;
-
-/// `key` inside the table `path`.
-pub(crate) fn join(path: &str, key: &str) -> String {
-    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
-}
-
-/// The upper one, completed by the lower one.
-pub(crate) fn over<T: Value>(upper: Option<T>, under: Option<T>) -> Option<T> {
-    match (upper, under) {
-        (Some(upper), Some(under)) => Some(upper.over(under)),
-        (upper, under) => upper.or(under),
-    }
-}
 
 table! {
     /// A service of abide: one file, one service.
@@ -185,70 +126,6 @@ table! {
 }
 
 table! {
-    /// Resource limits (`setrlimit(2)`).
-    Limits {
-        /// Open file descriptors (RLIMIT_NOFILE).
-        open_files: CountLimit,
-        /// Processes and threads of the user (RLIMIT_NPROC).
-        processes: CountLimit,
-        /// Size of a core file (RLIMIT_CORE); 0 for none.
-        core: SizeLimit,
-        /// Size of a file that it writes (RLIMIT_FSIZE).
-        file_size: SizeLimit,
-        /// Size of the stack (RLIMIT_STACK).
-        stack: SizeLimit,
-        /// Memory locked into RAM (RLIMIT_MEMLOCK).
-        memory_lock: SizeLimit,
-        /// Address space (RLIMIT_AS).
-        address_space: SizeLimit,
-        /// Data segment and heap (RLIMIT_DATA).
-        data: SizeLimit,
-        /// Resident set (RLIMIT_RSS); Linux ignores it.
-        resident_set: SizeLimit,
-        /// CPU time (RLIMIT_CPU): seconds, or a duration.
-        cpu_time: SecondsLimit,
-        /// Ceiling of the nice value (RLIMIT_NICE): the kernel's number, 20 minus nice.
-        nice: CountLimit,
-        /// Ceiling of the real-time priority (RLIMIT_RTPRIO).
-        realtime_priority: CountLimit,
-        /// CPU time of a real-time process without a blocking call (RLIMIT_RTTIME): microseconds, or a duration.
-        realtime_cpu: MicrosLimit,
-        /// Queued signals (RLIMIT_SIGPENDING).
-        pending_signals: CountLimit,
-        /// Bytes in POSIX message queues (RLIMIT_MSGQUEUE).
-        message_queue: SizeLimit,
-        /// File locks (RLIMIT_LOCKS); Linux ignores it.
-        locks: CountLimit,
-    }
-    later &[]
-}
-
-impl Limits {
-    /// By kind.
-    pub fn to_model(&self) -> ModelLimits {
-        let of = |kind: LimitKind| match kind {
-            LimitKind::OpenFiles => self.open_files.map(|limit| limit.0),
-            LimitKind::Processes => self.processes.map(|limit| limit.0),
-            LimitKind::Core => self.core.map(|limit| limit.0),
-            LimitKind::FileSize => self.file_size.map(|limit| limit.0),
-            LimitKind::Stack => self.stack.map(|limit| limit.0),
-            LimitKind::MemoryLock => self.memory_lock.map(|limit| limit.0),
-            LimitKind::AddressSpace => self.address_space.map(|limit| limit.0),
-            LimitKind::Data => self.data.map(|limit| limit.0),
-            LimitKind::ResidentSet => self.resident_set.map(|limit| limit.0),
-            LimitKind::CpuTime => self.cpu_time.map(|limit| limit.0),
-            LimitKind::Nice => self.nice.map(|limit| limit.0),
-            LimitKind::RealtimePriority => self.realtime_priority.map(|limit| limit.0),
-            LimitKind::RealtimeCpu => self.realtime_cpu.map(|limit| limit.0),
-            LimitKind::PendingSignals => self.pending_signals.map(|limit| limit.0),
-            LimitKind::MessageQueue => self.message_queue.map(|limit| limit.0),
-            LimitKind::Locks => self.locks.map(|limit| limit.0),
-        };
-        LimitKind::ALL.into_iter().filter_map(|kind| Some((kind, of(kind)?))).collect()
-    }
-}
-
-table! {
     /// What becomes of a service's output.
     Log {
         /// The directory that holds `NAME/current`, absolute; `${VAR}` is expanded. Default: abide's log directory.
@@ -304,51 +181,4 @@ pub(super) fn misplaced(path: &str, key: &str) -> Option<String> {
     let table = tables.into_iter().find(|(_, keys)| keys.contains(&key))?.0;
     let dot = if path.is_empty() { "" } else { "." };
     Some(format!("move it below `[{path}{dot}{table}]`"))
-}
-
-/// The JSON Schema (draft 7) of the service file, for editors.
-pub fn schema() -> serde_json::Value {
-    schema_of::<ServiceFile>()
-}
-
-/// The same of any table.
-pub fn schema_of<T: JsonSchema>() -> serde_json::Value {
-    let generator = schemars::generate::SchemaSettings::draft07().into_generator();
-    let mut schema = generator.into_root_schema_for::<T>().to_value();
-    without_null(&mut schema);
-    schema
-}
-
-/// TOML has no null: an optional key is one that may be absent, not one that may hold nothing.
-fn without_null(value: &mut serde_json::Value) {
-    use serde_json::Value as Json;
-    match value {
-        Json::Array(elements) => elements.iter_mut().for_each(without_null),
-        Json::Object(map) => {
-            if let Some(Json::Array(types)) = map.get_mut("type") {
-                types.retain(|kind| kind != "null");
-                if let [one] = types.as_slice() {
-                    let one = one.clone();
-                    map.insert("type".to_owned(), one);
-                }
-            }
-            if let Some(Json::Array(choices)) = map.get_mut("anyOf") {
-                choices.retain(|choice| choice.get("type").is_none_or(|kind| kind != "null"));
-                // One choice is none; a reference stays wrapped, since draft 7 ignores what stands beside it.
-                if let [Json::Object(only)] = choices.as_slice()
-                    && !only.contains_key("$ref")
-                {
-                    let only = only.clone();
-                    map.remove("anyOf");
-                    map.extend(only);
-                }
-            }
-            if let Some(Json::Array(words)) = map.get_mut("enum") {
-                words.retain(|word| !word.is_null());
-            }
-            map.retain(|key, value| key != "default" || !value.is_null());
-            map.values_mut().for_each(without_null);
-        }
-        _ => {}
-    }
 }
