@@ -3,7 +3,8 @@
 use crate::root;
 use crate::schema_page::{Schema, capital, kind, paragraph_and_default};
 use abide::cli::args::Cli;
-use abide::cli::{exit, schema};
+use abide::cli::exit;
+use abide::cli::schema::{service_schema, status_schema};
 use abide::model::diagnostic::Code;
 use abide::source::config::{ConfigFile, Metrics, OwnLog, Status, Watch};
 use abide::source::toml::schema;
@@ -21,8 +22,8 @@ pub(crate) fn all() -> Vec<(&'static str, String)> {
         ("diagnostics.md", diagnostics()),
         ("commands.md", commands()),
         ("status.md", status()),
-        ("service.schema.json", schema::service_schema()),
-        ("status.schema.json", schema::status_schema()),
+        ("service.schema.json", service_schema()),
+        ("status.schema.json", status_schema()),
     ]
 }
 
@@ -139,7 +140,7 @@ fn help(words: &[&str]) -> String {
 }
 
 fn status() -> String {
-    let whole = serde_json::from_str(&schema::status_schema()).expect("JSON");
+    let whole = serde_json::from_str(&status_schema()).expect("JSON");
     let schema = Schema { whole, parts: "$defs" };
     let mut out = format!(
         "{MADE}\n# status.json\n\nThe snapshot for monitoring: replaced as a whole after each change, touched at each heartbeat, with \
