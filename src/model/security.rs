@@ -26,6 +26,23 @@ pub struct Security {
 }
 
 impl Security {
+    /// The same with each text expanded by `expand`.
+    pub fn expanded<E>(&self, expand: impl Fn(&String) -> Result<String, E>) -> Result<Self, E> {
+        let all = |texts: &[String]| texts.iter().map(&expand).collect::<Result<_, _>>();
+        Ok(Self {
+            chroot: self.chroot.as_ref().map(&expand).transpose()?,
+            read_only_paths: all(&self.read_only_paths)?,
+            inaccessible_paths: all(&self.inaccessible_paths)?,
+            hostname: self.hostname.as_ref().map(&expand).transpose()?,
+            ..self.clone()
+        })
+    }
+
+    /// Its texts.
+    pub fn texts(&self) -> impl Iterator<Item = &String> {
+        self.chroot.iter().chain(&self.read_only_paths).chain(&self.inaccessible_paths).chain(&self.hostname)
+    }
+
     /// Whether it needs mounts of its own.
     pub fn has_mounts(&self) -> bool {
         self.private_tmp || !self.read_only_paths.is_empty() || !self.inaccessible_paths.is_empty()
