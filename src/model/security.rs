@@ -1,6 +1,10 @@
 //! What a service's processes may do, and what they see of the machine.
 
 use serde::Serialize;
+use std::path::Path;
+
+/// Directories that `private_tmp` puts others in the place of; the second only if it is there.
+pub const PRIVATE: [&str; 2] = ["/tmp", "/var/tmp"];
 
 /// `[security]`. Texts are templates, as in `command`; with a `chroot` all paths are those within it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -43,8 +47,31 @@ impl Security {
         self.chroot.iter().chain(&self.read_only_paths).chain(&self.inaccessible_paths).chain(&self.hostname)
     }
 
+    /// The path that keeps it from seeing `path`, which lies below that. By name alone: links are not followed.
+    pub fn hides(&self, path: &Path) -> Option<&str> {
+        let own: &[&str] = if self.private_tmp { &PRIVATE } else { &[] };
+        let hidden = own.iter().copied().chain(self.inaccessible_paths.iter().map(String::as_str));
+        hidden.into_iter().find(|hidden| path != Path::new(hidden) && path.starts_with(hidden))
+    }
+
     /// Whether it needs mounts of its own.
     pub fn has_mounts(&self) -> bool {
         self.private_tmp || !self.read_only_paths.is_empty() || !self.inaccessible_paths.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_lies_below_is_hidden_and_the_place_itself_is_not() {
+        let security = Security { inaccessible_paths: vec!["/srv/x".into()], private_tmp: true, ..Security::default() };
+        let hides = |path: &str| security.hides(Path::new(path));
+        assert_eq!(
+            (hides("/tmp/a"), hides("/srv/x/b"), hides("/var/tmp/c/d")),
+            (Some("/tmp"), Some("/srv/x"), Some("/var/tmp"))
+        );
+        assert_eq!((hides("/tmp"), hides("/srv/xy"), hides("/tmpfs/x")), (None, None, None));
     }
 }

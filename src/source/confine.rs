@@ -60,7 +60,7 @@ fn paths(security: &Security) -> [(&'static str, &Vec<String>); 2] {
 pub(super) struct Check<'a> {
     pub(super) around: &'a Surroundings,
     pub(super) templates: &'a Templates<'a>,
-    /// Whether to look at the machine.
+    /// Whether to look at the machine; no more once there is no root to look in.
     pub(super) look: bool,
     pub(super) findings: &'a mut Vec<Diagnostic>,
 }
@@ -208,6 +208,27 @@ impl Check<'_> {
         if drops && !rights.has(capability::SETPCAP) {
             let place = "security.capabilities";
             self.findings.push(missing_right(self.around, self.templates.stack, place, capability::SETPCAP));
+        }
+    }
+}
+
+/// Whether the service sees its own directory, and the program `word` if that is a path.
+pub(super) fn visible(
+    stack: &Stack<'_>,
+    security: &Security,
+    (directory, word): (&str, Option<&str>),
+    findings: &mut Vec<Diagnostic>,
+) {
+    let program = word.filter(|word| word.contains('/')).map(|word| Path::new(directory).join(word));
+    let command = if stack.names("command.0") { "command.0" } else { "command" };
+    for (key, path) in [("directory", Some(PathBuf::from(directory))), (command, program)] {
+        let Some(path) = path else { continue };
+        if let Some(hidden) = security.hides(&path) {
+            let message =
+                format!("{:?} lies in {hidden}, which `security` keeps the service from", path.display().to_string());
+            findings.push(
+                stack.error(key, Code::BadValue, message).help("move it elsewhere, or remove the key that hides it"),
+            );
         }
     }
 }

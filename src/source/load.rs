@@ -195,7 +195,7 @@ impl<'a> Lowering<'a> {
         let (around, look) = (self.around, self.look);
         let mut check = confine::Check { around, templates: &templates, look, findings: self.findings };
         let root = check.all(security, stdin);
-        let root = root.as_deref();
+        let (root, look) = (root.as_deref(), check.look);
         let directory = match templates.check("directory", directory) {
             Ok(directory) if directory.starts_with('/') || (partial && directory.contains('$')) => Some(directory),
             Ok(directory) => {
@@ -212,8 +212,12 @@ impl<'a> Lowering<'a> {
             let words = templates.check_command(command);
             words.map_err(|found| self.findings.extend(found)).ok().and_then(|words| words.into_iter().next())
         });
-        let Some(directory) = directory.filter(|_| self.look) else { return };
+        let Some(directory) = directory.filter(|_| look) else { return };
         preflight::directory(self.stack, root, &directory, self.findings);
+        if let Some(security) = security {
+            let word = program.as_ref().and_then(Option::as_deref);
+            confine::visible(self.stack, security, (&directory, word), self.findings);
+        }
         if root.is_some() && matches!(run, Run::Script(_)) {
             preflight::shell(self.stack, root, self.findings);
         }

@@ -7,6 +7,8 @@ use abide::model::launch::Launch;
 use abide::model::limits::{Bound, Limit, LimitKind};
 use abide::model::name::ServiceName;
 use abide::model::policy::{RestartPolicy, RestartWhen, StopScope};
+use abide::model::schedule::{IoClass, Realtime, Schedule};
+use abide::model::security::Security;
 use abide::model::service::{Kind, Run, Service};
 use abide::model::signal::Signal;
 use abide::source::config::{self, Config};
@@ -68,8 +70,14 @@ fn every_key_has_its_meaning() {
         inherit_environment = false
         restart = { policy = "on-failure", delay = "1s", max_delay = "2m", factor = 3, jitter = 0, reset_after = "5s", limit = { count = 3, window = "1m" } }
         stop = { signal = "SIGINT", timeout = "3s", scope = "group" }
-        limits = { open_files = 1024, stack = "1MiB", cpu_time = "2m", realtime_cpu = "1ms", processes = { soft = 5, hard = "unlimited" }, nice = 30 }
+        limits = { open_files = 1024, stack = "1MiB", cpu_time = "2m", realtime_cpu = "1ms", processes = { soft = 5, hard = "unlimited" }, nice = 30, realtime_priority = 7 }
         log = { directory = "/var/log/${USER}", max_size = "1MB", max_files = 2 }
+        stdin = "file:/etc/${NAME:-passwd}"
+        schedule = { nice = 5, io_class = "best-effort", cpu_affinity = [1, 0, 1], oom_score_adjust = 100, realtime = "fifo:7" }
+        [security]
+        no_new_privileges = true
+        capabilities = ["CAP_CHOWN", "net_bind_service"]
+        ambient_capabilities = ["NET_BIND_SERVICE"]
         "#,
     );
     assert_eq!(service.run, Run::Script("exec sleep ${UNTOUCHED}".into()));
@@ -87,8 +95,45 @@ fn every_key_has_its_meaning() {
     assert_eq!(service.limits[&LimitKind::RealtimeCpu], both(1000));
     assert_eq!(service.limits[&LimitKind::Processes], Limit { soft: Bound(5), hard: Bound::UNLIMITED });
     assert_eq!((service.log.max_size, service.log.max_files), (1_000_000, 2));
+    let schedule = Schedule {
+        nice: Some(5),
+        io: Some(IoClass::BestEffort(4)),
+        cpu_affinity: Some(vec![0, 1]),
+        oom_score_adjust: Some(100),
+        realtime: Some(Realtime::Fifo(7)),
+    };
+    assert_eq!(service.schedule.as_deref(), Some(&schedule));
+    let security = Security {
+        no_new_privileges: true,
+        capabilities: Some(1 << 10 | 1),
+        ambient_capabilities: Some(1 << 10),
+        ..Security::default()
+    };
+    assert_eq!(service.security.as_deref(), Some(&security));
     let launch = Launch::prepare(&service, 3).expect("ready");
     assert_eq!(launch.environment["URL"], "http://x:3");
+    assert_eq!(launch.stdin.as_deref(), Some("/etc/passwd"));
+}
+
+#[test]
+fn what_asks_for_nothing_is_nothing() {
+    let service = plain("command = \"sleep 60\"\nstdin = \"null\"\n[security]\nprivate_tmp = false\n[schedule]\n");
+    assert_eq!((service.stdin, service.security, service.schedule), (None, None, None));
+}
+
+#[test]
+fn programs_and_directories_are_looked_up_within_the_root() {
+    use std::os::unix::fs::PermissionsExt;
+    let home = tempfile::tempdir().expect("a directory");
+    std::fs::create_dir(home.path().join("bin")).expect("made");
+    let program = home.path().join("bin/inside");
+    std::fs::write(&program, "#!/bin/sh\n").expect("written");
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).expect("executable");
+    let text = |command: &str| format!("command = \"{command}\"\nsecurity.chroot = \"{}\"\n", home.path().display());
+    assert_eq!(plain(&text("inside")).directory, "/");
+    assert_eq!(plain(&text("bin/inside")).security.and_then(|it| it.chroot), home.path().to_str().map(str::to_owned));
+    let entry = load_with(&machine(), &Config::default(), text("/bin/sh").as_bytes(), &[]);
+    assert_eq!(entry.diagnostics[0].code, Code::NoProgram, "{entry:?}");
 }
 
 #[test]
@@ -267,7 +312,8 @@ fn limits_in_the_shape_are_those_of_the_model() {
 #[test]
 fn the_schema_takes_what_is_read_and_names_every_key() {
     let schema = schema::schema();
-    assert!(!schema.to_string().contains("null"), "TOML has no null: {schema}");
+    let text = schema.to_string();
+    assert!(!text.contains("\"type\":\"null\"") && !text.contains(",\"null\"]"), "TOML has no null: {text}");
     let validator = jsonschema::validator_for(&schema).expect("a schema");
     let valid: toml::Value = toml::from_str(
         "command = \"a\"\nuser = 5\nenvironment = { A = 1, B = true }\ninherit_environment = [\"A\"]\n\

@@ -216,7 +216,12 @@ fn root(launch: &Launch) -> Option<&Path> {
 }
 
 fn is_there(launch: &Launch, program: &str) -> bool {
-    within::metadata(root(launch), &Path::new(&launch.directory).join(program)).is_ok()
+    let path = Path::new(&launch.directory).join(program);
+    !is_hidden(launch, &path) && within::metadata(root(launch), &path).is_ok()
+}
+
+fn is_hidden(launch: &Launch, path: &Path) -> bool {
+    launch.security.as_ref().is_some_and(|security| security.hides(path).is_some())
 }
 
 fn no_pipe(error: &io::Error) -> Failure {
@@ -241,7 +246,7 @@ fn find_program(launch: &Launch) -> Result<CString, Failure> {
     };
     for directory in path.split(':').filter(|_| !word.is_empty()) {
         let candidate = Path::new(&launch.directory).join(directory).join(word);
-        if executes(&candidate) {
+        if !is_hidden(launch, &candidate) && executes(&candidate) {
             return CString::new(candidate.into_os_string().into_encoded_bytes()).map_err(nul);
         }
     }

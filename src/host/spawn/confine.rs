@@ -5,7 +5,7 @@ use crate::model::capability;
 use crate::model::launch::Launch;
 use crate::model::outcome::{Failure, Step};
 use crate::model::schedule::{IoClass, Realtime, Schedule, ranges};
-use crate::model::security::Security;
+use crate::model::security::{PRIVATE, Security};
 use std::ffi::{CStr, CString};
 
 /// Prepared: everything that [`Isolation`] and [`Scheduling`] borrow.
@@ -105,9 +105,6 @@ impl Confinement {
         })
     }
 }
-
-/// Where a private `/tmp` is mounted; the second only if it is there.
-const PRIVATE: [&str; 2] = ["/tmp", "/var/tmp"];
 
 fn shown(text: &CStr) -> String {
     text.to_string_lossy().into_owned()
