@@ -77,7 +77,7 @@ pub fn diff(old: &Service, new: &Service, powers: &Powers) -> Vec<Change> {
     diff_stop(&mut found, stop, &new.stop);
     diff_limits(&mut found, limits, &new.limits, runs_within_reach(identity, *powers), powers.may_raise);
     diff_log(&mut found, log, &new.log);
-    found.field("stdin", stdin, &new.stdin, security::input, Price::Restart);
+    found.field("stdin", stdin.as_ref(), new.stdin.as_ref(), security::input, Price::Restart);
     security::schedule(&mut found, schedule.as_deref(), new.schedule.as_deref());
     security::security(&mut found, security.as_deref(), new.security.as_deref());
     found.0

@@ -53,7 +53,7 @@ impl Launch {
             |text: &String| expand_for(service, index, text).map_err(|bad| Failure::Prepare(bad.to_string()));
         let stdin = service.stdin.as_ref().map(expanded).transpose()?;
         let security = service.security.as_ref().map(|security| security.expanded(expanded)).transpose()?;
-        let confined = security.iter().flat_map(|security| security.texts());
+        let confined = security.iter().flat_map(Security::texts);
         let strings = argv.iter().chain(environment.values()).chain([&directory]).chain(&stdin).chain(confined);
         if let Some(bad) = strings.into_iter().find(|text| text.contains('\0')) {
             return Err(Failure::Prepare(format!("{bad:?} has a NUL byte")));

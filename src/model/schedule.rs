@@ -68,10 +68,8 @@ pub fn ranges(cpus: &[u32]) -> String {
             _ => runs.push((*cpu, *cpu)),
         }
     }
-    let words = runs.iter().map(|(first, last)| match first == last {
-        true => first.to_string(),
-        false => format!("{first}-{last}"),
-    });
+    let words =
+        runs.iter().map(|(first, last)| if first == last { first.to_string() } else { format!("{first}-{last}") });
     words.collect::<Vec<_>>().join(",")
 }
 

@@ -130,12 +130,9 @@ impl Check<'_> {
             Ok(_) => format!("{root:?} is no directory"),
             Err(error) => format!("cannot look at the root {root:?}: {}", reason(&error)),
         };
-        self.say(
-            "security.chroot",
-            Code::NoDirectory,
-            message,
-            "name a directory that holds all that the service needs",
-        );
+        self.look = false;
+        let help = "name a directory that holds all that the service needs";
+        self.say("security.chroot", Code::NoDirectory, message, help);
     }
 
     /// Looks whether `path` is there, and as it should be.
@@ -158,8 +155,9 @@ impl Check<'_> {
             Err(finding) => return self.findings.push(finding),
         };
         let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+        let unknown = self.templates.partial && name.contains('$');
         let good = !name.is_empty() && name.len() <= LONGEST_NAME && name.bytes().all(legal);
-        if !good && !(self.templates.partial && name.contains('$')) {
+        if !good && !unknown {
             let help = "write letters, digits, `-` and `.`, at most 64";
             self.say("security.hostname", Code::BadValue, format!("{name:?} is no host name"), help);
         }

@@ -2,8 +2,7 @@
 
 use super::probe::{self, WORD};
 use super::process::{has_capability, is_root, shell, skip_for_users};
-use super::world::{Start, World, service};
-use abide::model::status::State;
+use super::world::{Start, World};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use std::fmt::Write as _;
@@ -23,6 +22,7 @@ enum Who {
 struct Row(&'static str, Who, &'static str, &'static str, fn(&Seen));
 
 const RIGHT: &str = "missing-right";
+pub(crate) const SYS_ADMIN: u32 = 21;
 const SYS_NICE: u32 = 23;
 const SYS_RESOURCE: u32 = 24;
 
@@ -113,10 +113,12 @@ const ROWS: &[Row] = &[
     Row("no-gain", Who::All, "[security]\nno_new_privileges = true\n", "", |seen| {
         assert_eq!(seen.status("NoNewPrivs"), "1");
     }),
-    Row("named", Who::Root("cannot-become"), "user = \"nobody\"\n", "", |seen| {
-        assert_eq!(seen.status("Uid"), "65534 65534 65534 65534");
+    Row("named", Who::Root("cannot-become"), "user = \"daemon\"\n", "", |seen| {
+        let daemon = nix::unistd::User::from_name("daemon").expect("a database").expect("every machine has it");
+        assert_eq!(seen.status("Uid"), [daemon.uid.to_string().as_str(); 4].join(" "));
+        assert_eq!(seen.status("Gid"), [daemon.gid.to_string().as_str(); 4].join(" "));
         assert_eq!((seen.caps("CapPrm"), seen.caps("CapEff"), seen.caps("CapInh")), (0, 0, 0));
-        assert_eq!((seen.variable("USER"), seen.variable("LOGNAME")), (Some("nobody"), Some("nobody")));
+        assert_eq!((seen.variable("USER"), seen.variable("LOGNAME")), (Some("daemon"), Some("daemon")));
     }),
     Row("numbered", Who::Root("cannot-become"), "user = 4242\ngroup = 4243\ngroups = [7, 4244]\n", "", |seen| {
         assert_eq!(seen.status("Uid"), "4242 4242 4242 4242");
@@ -156,7 +158,7 @@ const ROWS: &[Row] = &[
     }),
     Row(
         "own-tmp",
-        Who::Root(RIGHT),
+        Who::Capable(SYS_ADMIN, RIGHT),
         "[security]\nprivate_tmp = true\nread_only_paths = [\"/\"]\n",
         "/tmp /usr",
         |seen| {
@@ -167,7 +169,7 @@ const ROWS: &[Row] = &[
     ),
     Row(
         "kept-out",
-        Who::Root(RIGHT),
+        Who::Capable(SYS_ADMIN, RIGHT),
         "[security]\nread_only_paths = [\"WORLD/link\"]\ninaccessible_paths = [\"WORLD/secret\", \"WORLD/input\"]\n",
         "WORLD/shelf WORLD/secret WORLD/input WORLD/state",
         |seen| {
@@ -179,16 +181,22 @@ const ROWS: &[Row] = &[
             assert_eq!(all[3]["write"], "done", "what is not named is as it was");
         },
     ),
-    Row("own-network", Who::Root(RIGHT), "[security]\nprivate_network = true\n", "", |seen| {
+    Row("own-network", Who::Capable(SYS_ADMIN, RIGHT), "[security]\nprivate_network = true\n", "", |seen| {
         assert_eq!(seen.0["interfaces"], serde_json::json!(["lo"]));
         assert_eq!(seen.0["loopback"], true);
     }),
-    Row("own-name", Who::Root(RIGHT), "[security]\nhostname = \"probe-${ABIDE_INSTANCE}\"\n", "", |seen| {
-        assert_eq!(seen.text("hostname"), "probe-0");
-    }),
+    Row(
+        "own-name",
+        Who::Capable(SYS_ADMIN, RIGHT),
+        "[security]\nhostname = \"probe-${ABIDE_INSTANCE}\"\n",
+        "",
+        |seen| {
+            assert_eq!(seen.text("hostname"), "probe-0");
+        },
+    ),
     Row(
         "own-root",
-        Who::Root(RIGHT),
+        Who::Capable(SYS_ADMIN, RIGHT),
         "user = 4242\ngroup = 4242\nstdin = \"file:/srv/input\"\n[security]\nchroot = \"WORLD/root\"\n\
          private_tmp = true\nread_only_paths = [\"/srv\"]\ninaccessible_paths = [\"/hidden\"]\n",
         "/ /tmp /srv /hidden",
@@ -275,7 +283,7 @@ fn seen(world: &World, name: &str) -> Seen {
 }
 
 /// A world with the probe and what it looks at.
-fn with_probe() -> World {
+pub(crate) fn with_probe() -> World {
     let world = World::empty();
     probe::install(world.root());
     shell(
@@ -286,7 +294,8 @@ fn with_probe() -> World {
     world
 }
 
-fn command(world: &World, paths: &str, keys: &str) -> String {
+/// The text of a service that runs the probe, which looks at `paths`.
+pub(crate) fn command(world: &World, paths: &str, keys: &str) -> String {
     let program = if keys.contains("chroot") {
         "/bin/probe".into()
     } else if keys.contains("private_tmp") {
@@ -295,7 +304,7 @@ fn command(world: &World, paths: &str, keys: &str) -> String {
     } else {
         world.root().join("probe")
     };
-    let mut text = format!("command = [{program:?}, {WORD:?}");
+    let mut text = format!("command = [\"{}\", {WORD:?}", program.display());
     for path in paths.split_whitespace() {
         let _ = write!(text, ", {path:?}");
     }
@@ -351,6 +360,28 @@ fn a_process_is_given_what_its_file_asks_for_and_nothing_else() {
 }
 
 #[test]
+fn check_knows_what_the_running_supervisor_may_do_and_not_what_it_could_itself() {
+    if !is_root() {
+        return skip_for_users("only root has rights to give up");
+    }
+    let mut world = World::empty();
+    world.drop_file("a.toml", "command = [\"/bin/sleep\", \"60\"]\nuser = \"root\"\nsecurity.chroot = \"/\"\n");
+    let capabilities = "security.capabilities = [\"SYS_CHROOT\", \"KILL\"]\n";
+    world.drop_file("b.toml", &format!("command = [\"/bin/sleep\", \"60\"]\nuser = \"root\"\n{capabilities}"));
+    let wrapper = ["setpriv", "--bounding-set=-sys_chroot", "--inh-caps=-sys_chroot"];
+    world.start_as(&Start { wrapper: &wrapper, ..Start::default() });
+    assert!(world.error("a", RIGHT).contains("`chroot` needs CAP_SYS_CHROOT"));
+    assert!(world.error("b", RIGHT).contains("does not have SYS_CHROOT and cannot hand it on"));
+    let check = world.abide(&["check", "services.d"]);
+    let text = super::world::said(&check);
+    assert!(super::world::code(&check) == 1 && text.matches("missing-right").count() == 2, "{text}");
+    world.signal(Signal::SIGTERM);
+    world.ended();
+    let check = world.abide(&["check", "services.d"]);
+    assert_eq!(super::world::code(&check), 0, "{}", super::world::said(&check));
+}
+
+#[test]
 fn check_says_beforehand_what_cannot_be_had() {
     if is_root() && has_capability(SYS_RESOURCE) {
         return skip_for_users("root of this machine can have everything");
@@ -363,39 +394,4 @@ fn check_says_beforehand_what_cannot_be_had() {
     for words in ["services.d/a.toml:3:20", "CAP_SYS_RESOURCE", "oom_score_adjust = -900", "help: "] {
         assert!(text.contains(words), "{words} is missing in\n{text}");
     }
-}
-
-#[test]
-fn a_user_that_vanishes_after_the_check_is_one_clear_error_until_it_is_back() {
-    if !is_root() || !has_capability(21) {
-        return skip_for_users("only who may have a mount namespace has a user database of its own");
-    }
-    let mut world = with_probe();
-    let passwd = world.root().join("passwd");
-    let own = std::fs::read_to_string("/etc/passwd").expect("there are users");
-    let with = |uid: u32| format!("{own}probe-user:x:{uid}:65534::/:/bin/sh\n");
-    // In place, for the file is mounted.
-    let write = |text: &str| std::fs::write(&passwd, text).expect("the world is writable");
-    write(&with(4242));
-    world.drop_file("a.toml", &command(&world, "", "user = \"probe-user\"\ndirectory = \"/\"\n"));
-    let script = format!("mount --bind {} /etc/passwd; exec \"$@\"", passwd.display());
-    world.start_as(&Start { wrapper: &["unshare", "-m", "/bin/sh", "-ec", &script, "sh"], ..Start::default() });
-    let pid = world.pid("a");
-    assert_eq!(super::process::uid(pid), Some(4242));
-
-    for (text, words) in [(own.clone(), "no user probe-user any more"), (with(4243), "is 4243 now and was 4242")] {
-        write(&text);
-        let last = world.pid_now("a").unwrap_or(0);
-        if last != 0 {
-            super::process::send(last, Signal::SIGKILL);
-        }
-        world.until(&format!("the status says: {words}"), |status| {
-            service(status, "a").is_some_and(|it| {
-                let reason = it.instances[0].reason.as_deref().unwrap_or_default();
-                it.state != State::Running && it.instances[0].pid.is_none() && reason.contains(words)
-            })
-        });
-    }
-    write(&with(4242));
-    assert_eq!(super::process::uid(world.pid_after("a", pid)), Some(4242));
 }

@@ -24,5 +24,6 @@ mod second_run;
 mod servers;
 mod status;
 mod stop;
+mod vanishing;
 mod world;
 mod writers;

@@ -317,12 +317,22 @@ fn the_schema_takes_what_is_read_and_names_every_key() {
     let validator = jsonschema::validator_for(&schema).expect("a schema");
     let valid: toml::Value = toml::from_str(
         "command = \"a\"\nuser = 5\nenvironment = { A = 1, B = true }\ninherit_environment = [\"A\"]\n\
-         [limits]\nopen_files = { soft = 1, hard = \"unlimited\" }\ncore = \"1MiB\"\n[restart]\npolicy = \"never\"\nlimit = { count = 1, window = \"1m\" }\n",
+         [limits]\nopen_files = { soft = 1, hard = \"unlimited\" }\ncore = \"1MiB\"\n[restart]\npolicy = \"never\"\nlimit = { count = 1, window = \"1m\" }\n\
+         [schedule]\nnice = -5\ncpu_affinity = \"0-3\"\nio_class = \"best-effort:7\"\nrealtime = \"fifo:10\"\n\
+         [security]\ncapabilities = [\"KILL\"]\nprivate_tmp = true\nread_only_paths = [\"/usr\"]\n",
     )
     .expect("TOML");
     let json = |value: &toml::Value| serde_json::to_value(value).expect("JSON");
     assert!(validator.is_valid(&json(&valid)), "{:?}", validator.iter_errors(&json(&valid)).next());
-    for bad in ["restrat = 1", "[limits]\nopen = 1", "instances = 1001", "[restart]\npolicy = \"x\"", "umask = \"9\""] {
+    for bad in [
+        "restrat = 1",
+        "[limits]\nopen = 1",
+        "instances = 1001",
+        "[restart]\npolicy = \"x\"",
+        "schedule.nice = 20",
+        "stdin = \"/f\"",
+        "umask = \"9\"",
+    ] {
         assert!(!validator.is_valid(&json(&toml::from_str(bad).expect("TOML"))), "{bad}");
     }
     for key in shape::ServiceFile::KEYS {

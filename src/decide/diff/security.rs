@@ -8,8 +8,8 @@ use crate::model::schedule::{Schedule, ranges};
 use crate::model::security::Security;
 use std::fmt::Display;
 
-pub(super) fn input(file: &Option<String>) -> String {
-    file.as_ref().map_or_else(|| "null".to_owned(), |file| format!("file:{file}"))
+pub(super) fn input(file: Option<&String>) -> String {
+    file.map_or_else(|| "null".to_owned(), |file| format!("file:{file}"))
 }
 
 pub(super) fn schedule(found: &mut Changes, old: Option<&Schedule>, new: Option<&Schedule>) {

@@ -171,6 +171,8 @@ impl Workplace {
                 return Failure::NoProgram { program: program.into_owned(), searched: String::new() };
             }
             Step::Exec if errno == libc::ENOENT => format!("{program}: the interpreter that it names"),
+            // Only now is it counted among its user's.
+            Step::Exec if errno == libc::EAGAIN => format!("{program} (limit `processes` of user {})", identity.user),
             Step::Exec => program.into_owned(),
             Step::Directory => launch.directory.clone(),
             Step::User => format!("{} ({})", identity.user, identity.uid),

@@ -183,7 +183,7 @@ fn memory(place: RawFd, mode: &CStr, attributes: u64, step: Step) -> Result<(), 
     let context = unsafe { libc::syscall(libc::SYS_fsopen, c"tmpfs".as_ptr(), libc::FSOPEN_CLOEXEC) };
     check(context, step)?;
     let context = context as RawFd;
-    let make = || {
+    let filled = || {
         let no = ptr::null::<u8>();
         let attributes = attributes | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
         unsafe {
@@ -194,9 +194,9 @@ fn memory(place: RawFd, mode: &CStr, attributes: u64, step: Step) -> Result<(), 
             check(mount, step).map(|()| mount as RawFd)
         }
     };
-    let made = make();
+    let mount = filled();
     close(context);
-    let mount = made?;
+    let mount = mount?;
     let done = attach(mount, place, step);
     close(mount);
     done

@@ -15,8 +15,8 @@ table! {
     Security {
         /// Whether no program that it executes gains rights, by its set-uid bit or file capabilities. Default: false.
         no_new_privileges: bool,
-        /// All capabilities that its processes can ever have (the bounding set), by name: ["NET_BIND_SERVICE"]; [] for
-        /// none. Default: those that abide has.
+        /// All capabilities that its processes can ever have (the bounding set), by name, such as
+        /// `["NET_BIND_SERVICE"]`; `[]` for none. Default: those that abide has.
         capabilities: CapabilitySet,
         /// Capabilities that it has although its user is not root; each of `capabilities`, if that is given. Default:
         /// those of abide itself, as a rule none.
