@@ -354,6 +354,12 @@ fn a_process_is_given_what_its_file_asks_for_and_nothing_else() {
         }
         check(&seen);
     }
+    if !is_root() {
+        use std::os::unix::fs::MetadataExt as _;
+        let supervisor = world.status().expect("it runs").abide.supervisor_pid;
+        let environment = std::fs::metadata(format!("/proc/{supervisor}/environ")).expect("it runs");
+        assert_eq!(environment.uid(), 0, "nobody may read the supervisor's memory, whatever its children did");
+    }
     let legacy = seen(&world, "legacy");
     assert_eq!((legacy.variable("FROM_ABIDE"), legacy.variable("ALSO")), (Some("1"), Some("2")), "all, as ever");
     assert_eq!(legacy.variable("NOTIFY_SOCKET"), None);

@@ -122,6 +122,46 @@ fn what_asks_for_nothing_is_nothing() {
 }
 
 #[test]
+fn what_can_be_had_depends_on_rights_and_on_the_services_own_limits() {
+    let said = |around: &Surroundings, keys: &str| {
+        let text = format!("command = \"sleep 60\"\n{keys}\n");
+        let entry = load_with(around, &Config::default(), text.as_bytes(), &[]);
+        entry.diagnostics.iter().map(|finding| finding.message.clone()).collect::<Vec<_>>()
+    };
+    let (poor, mut rich, mut old) = (machine(), machine(), machine());
+    rich.ceilings.rights.effective = u64::MAX;
+    let none: [&str; 0] = [];
+    for keys in [
+        "schedule.nice = -1",
+        "schedule.nice = -1\nlimits.nice = 20",
+        "schedule.realtime = \"fifo:5\"",
+        "schedule.io_class = \"realtime\"",
+        "schedule.oom_score_adjust = -1",
+        "security.private_network = true",
+        "security.hostname = \"x\"",
+    ] {
+        assert_eq!(said(&poor, keys).len(), 1, "{keys}");
+        assert_eq!(said(&rich, keys), none, "{keys}");
+    }
+    for keys in [
+        "schedule.nice = -1\nlimits.nice = 21",
+        "schedule.nice = 0",
+        "schedule.realtime = \"fifo:5\"\nlimits.realtime_priority = 5",
+        "schedule.io_class = \"idle\"",
+        "schedule.oom_score_adjust = 0",
+        "security.no_new_privileges = true",
+        "security.capabilities = []",
+    ] {
+        assert_eq!(said(&poor, keys), none, "{keys}");
+    }
+    let newest = "security.capabilities = [\"CHECKPOINT_RESTORE\"]";
+    assert_eq!(said(&poor, newest), none);
+    old.ceilings.rights.last_capability = 39;
+    old.ceilings.rights.bounding &= (1 << 40) - 1;
+    assert_eq!(said(&old, newest), ["this kernel does not know CHECKPOINT_RESTORE"]);
+}
+
+#[test]
 fn programs_and_directories_are_looked_up_within_the_root() {
     use std::os::unix::fs::PermissionsExt;
     let home = tempfile::tempdir().expect("a directory");

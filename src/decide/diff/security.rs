@@ -51,9 +51,9 @@ pub(super) fn security(found: &mut Changes, old: Option<&Security>, new: Option<
     texts("security.ambient_capabilities", set(ambient_capabilities), set(new.ambient_capabilities));
     texts("security.chroot", chroot, new.chroot);
     texts("security.hostname", hostname, new.hostname);
-    let list = |paths: &Vec<String>| paths.join(", ");
-    found.field("security.read_only_paths", &read_only_paths, &new.read_only_paths, list, Price::Restart);
-    found.field("security.inaccessible_paths", &inaccessible_paths, &new.inaccessible_paths, list, Price::Restart);
+    let list = |paths: Vec<String>| (!paths.is_empty()).then(|| paths.join(", "));
+    texts("security.read_only_paths", list(read_only_paths), list(new.read_only_paths));
+    texts("security.inaccessible_paths", list(inaccessible_paths), list(new.inaccessible_paths));
 }
 
 fn shown<T: Display>(value: Option<T>) -> Option<String> {
