@@ -3,11 +3,10 @@
 use crate::root;
 use crate::schema_page::{Schema, capital, kind, paragraph_and_default};
 use abide::cli::args::Cli;
-use abide::cli::exit;
-use abide::cli::schema::{service_schema, status_schema};
+use abide::cli::{exit, schema};
 use abide::model::diagnostic::Code;
 use abide::source::config::{ConfigFile, Metrics, OwnLog, Status, Watch};
-use abide::source::toml::schema;
+use abide::source::toml::schema as shapes;
 use abide::source::toml::shape::{Limits, Log, Restart, RestartLimit, Schedule, Security, ServiceFile, Stop};
 use clap::CommandFactory;
 use std::fmt::Write as _;
@@ -22,8 +21,8 @@ pub(crate) fn all() -> Vec<(&'static str, String)> {
         ("diagnostics.md", diagnostics()),
         ("commands.md", commands()),
         ("status.md", status()),
-        ("service.schema.json", service_schema()),
-        ("status.schema.json", status_schema()),
+        ("service.schema.json", schema::service_schema()),
+        ("status.schema.json", schema::status_schema()),
     ]
 }
 
@@ -56,7 +55,7 @@ fn code(default: &str) -> String {
 }
 
 fn service_file() -> String {
-    let schema = Schema { whole: schema::schema(), parts: "definitions" };
+    let schema = Schema { whole: shapes::schema(), parts: "definitions" };
     let tables: &[(&str, &str, &[&str])] = &[
         ("", "", ServiceFile::KEYS),
         ("restart", "Restart", Restart::KEYS),
@@ -78,7 +77,7 @@ fn service_file() -> String {
 }
 
 fn abide_toml() -> String {
-    let schema = Schema { whole: schema::schema_of::<ConfigFile>(), parts: "definitions" };
+    let schema = Schema { whole: shapes::schema_of::<ConfigFile>(), parts: "definitions" };
     let tables: &[(&str, &str, &[&str])] = &[
         ("defaults", "ServiceFile", &[]),
         ("watch", "Watch", Watch::KEYS),
@@ -142,7 +141,7 @@ fn help(words: &[&str]) -> String {
 }
 
 fn status() -> String {
-    let whole = serde_json::from_str(&status_schema()).expect("JSON");
+    let whole = serde_json::from_str(&schema::status_schema()).expect("JSON");
     let schema = Schema { whole, parts: "$defs" };
     let mut out = format!(
         "{MADE}\n# status.json\n\nThe snapshot for monitoring: replaced as a whole after each change, touched at each heartbeat, with \
