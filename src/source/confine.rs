@@ -83,6 +83,9 @@ impl Check<'_> {
             && let Some(path) = self.path("stdin", stdin, "file:")
         {
             self.seen("stdin", root.as_deref(), &path, |found| !found.is_dir(), "a directory");
+            if self.look {
+                self.findings.extend(hidden(self.templates.stack, security, "stdin", Path::new(&path)));
+            }
         }
         for (key, paths) in paths(security) {
             for (index, path) in paths.iter().take(MANY).enumerate() {
@@ -219,16 +222,15 @@ pub(super) fn visible(
 ) {
     let program = word.filter(|word| word.contains('/')).map(|word| Path::new(directory).join(word));
     let command = if stack.names("command.0") { "command.0" } else { "command" };
-    for (key, path) in [("directory", Some(PathBuf::from(directory))), (command, program)] {
-        let Some(path) = path else { continue };
-        if let Some(hidden) = security.hides(&path) {
-            let message =
-                format!("{:?} lies in {hidden}, which `security` keeps the service from", path.display().to_string());
-            findings.push(
-                stack.error(key, Code::BadValue, message).help("move it elsewhere, or remove the key that hides it"),
-            );
-        }
-    }
+    findings.extend(hidden(stack, security, "directory", Path::new(directory)));
+    findings.extend(program.and_then(|program| hidden(stack, security, command, &program)));
+}
+
+/// That `path`, the value of `key`, is one that the service is kept from.
+fn hidden(stack: &Stack<'_>, security: &Security, key: &str, path: &Path) -> Option<Diagnostic> {
+    let by = security.hides(path)?;
+    let message = format!("{:?} lies in {by}, which `security` keeps the service from", path.display().to_string());
+    Some(stack.error(key, Code::BadValue, message).help("move it elsewhere, or remove the key that hides it"))
 }
 
 /// That the key `path` needs a capability which abide does not have.

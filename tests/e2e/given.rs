@@ -137,6 +137,14 @@ const ROWS: &[Row] = &[
             assert_eq!((seen.caps("CapAmb"), seen.caps("CapInh")), (0, 0));
         },
     ),
+    Row("joined", Who::Root("cannot-become"), "groups = [7]\n", "", |seen| {
+        assert!(seen.status("Groups").split(' ').any(|group| group == "7"), "{}", seen.status("Groups"));
+        assert_eq!((seen.status("Uid"), seen.status("Gid")), ("0 0 0 0", "0 0 0 0"));
+    }),
+    Row("ambient-root", Who::Root(RIGHT), "[security]\nambient_capabilities = [\"KILL\"]\n", "", |seen| {
+        assert_eq!((seen.caps("CapAmb"), seen.caps("CapInh")), (1 << 5, 1 << 5));
+        assert_eq!(seen.caps("CapPrm"), seen.caps("CapBnd"), "it is root, all the same");
+    }),
     Row(
         "ambient",
         Who::Root("cannot-become"),
