@@ -4,8 +4,10 @@
 //! "did you mean". Every field is an `Option`: what a file does not say, another may.
 
 mod limits;
+mod resources;
 
 pub use limits::Limits;
+pub use resources::Resources;
 
 use super::table::table;
 use super::values::{
@@ -61,11 +63,13 @@ table! {
         /// Resource limits, one key per RLIMIT of Linux: a number (soft and hard), a size or duration where it is
         /// one, "unlimited", or { soft, hard }. One that cannot be had keeps the service from starting.
         limits: Limits,
+        /// What all its processes together may use.
+        resources: Resources,
         /// What becomes of its output.
         log: Log,
     }
     later &[
-        "after", "requires", "wants", "before", "reload", "resources", "schedule", "security", "socket", "ready", "health",
+        "after", "requires", "wants", "before", "reload", "schedule", "security", "socket", "ready", "health",
         "update", "type", "start", "stdin", "pid_file", "remain", "exit", "chroot",
     ]
 }
@@ -177,7 +181,13 @@ pub(super) fn misplaced(path: &str, key: &str) -> Option<String> {
         return (of_service && ServiceFile::KEYS.contains(&key))
             .then(|| "move it above the first `[table]`".to_owned());
     }
-    let tables = [("restart", Restart::KEYS), ("stop", Stop::KEYS), ("limits", Limits::KEYS), ("log", Log::KEYS)];
+    let tables = [
+        ("restart", Restart::KEYS),
+        ("stop", Stop::KEYS),
+        ("limits", Limits::KEYS),
+        ("resources", Resources::KEYS),
+        ("log", Log::KEYS),
+    ];
     let table = tables.into_iter().find(|(_, keys)| keys.contains(&key))?.0;
     let dot = if path.is_empty() { "" } else { "." };
     Some(format!("move it below `[{path}{dot}{table}]`"))
