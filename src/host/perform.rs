@@ -214,7 +214,6 @@ impl Host {
                 lost: Losses::default(),
                 run: Run::None,
                 killed: RunId(0),
-                ooms: 0,
             };
             if self.seats.take(&instance, empty).is_none() {
                 let failure = Failure::NoDescriptors;

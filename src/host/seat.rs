@@ -25,8 +25,6 @@ pub(super) struct Seat {
     pub(super) run: Run,
     /// The last run whose whole tree got KILL: what it still bears has to get it too.
     pub(super) killed: RunId,
-    /// How many of its processes the kernel had killed for want of memory, when last asked.
-    pub(super) ooms: u64,
 }
 
 /// What loggers could not write of one slot, one logger after the other: each counts from zero.

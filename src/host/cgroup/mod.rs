@@ -37,6 +37,8 @@ pub struct Groups {
     ground: Ground,
     /// Only of instances that have values, or had.
     set: Mutex<BTreeMap<InstanceId, Box<Resources>>>,
+    /// Where a start found a group that could not be made anew, and deaths for want of memory were counted in it.
+    earlier_ooms: Mutex<BTreeMap<InstanceId, u64>>,
 }
 
 /// What a child joins before anything else.
@@ -59,7 +61,7 @@ impl Groups {
             ground.cgroups.note = Some("no cgroup can be made here".to_owned());
         }
         ground.cgroups.directory = base.unified.as_ref().map(|path| path.display().to_string());
-        Ok(Self { base, ground, set: Mutex::default() })
+        Ok(Self { base, ground, set: Mutex::default(), earlier_ooms: Mutex::default() })
     }
 
     /// For people.
@@ -86,9 +88,8 @@ impl Groups {
         let mut joins = Joins::default();
         if let Some(path) = self.path(instance) {
             let refused = |error: io::Error| cannot_join(&path, &error);
-            if !group::make(&path).map_err(refused)? {
-                clean(&path, service.stop.scope)?;
-            }
+            let fresh = make_anew(&path, service.stop.scope).map_err(refused)?;
+            self.note_ooms(instance, fresh);
             joins.unified = Some(directory(&path).map_err(refused)?);
         }
         let before = self.set().get(instance).cloned();
@@ -96,6 +97,10 @@ impl Groups {
             return Ok(joins);
         }
         let wanted = service.resources.as_deref().cloned().unwrap_or_default();
+        for path in Controller::ALL.into_iter().filter_map(|controller| self.legacy_path(instance, controller)) {
+            // So that its counts begin anew. Who still lives there stays.
+            let _ = group::remove(&path);
+        }
         for controller in self.apply(instance, &before.unwrap_or_default(), &wanted)? {
             let Some(path) = self.legacy_path(instance, controller) else { continue };
             joins.legacy.push(directory(&path).map_err(|error| cannot_join(&path, &error))?);
@@ -202,8 +207,22 @@ impl Groups {
         Ok(())
     }
 
-    /// How many processes of `instance` the kernel has killed for want of memory, as far as that is counted.
+    fn note_ooms(&self, instance: &InstanceId, fresh: bool) {
+        let mut earlier = self.earlier_ooms.lock().unwrap_or_else(PoisonError::into_inner);
+        match if fresh { 0 } else { self.counted_ooms(instance) } {
+            0 => earlier.remove(instance),
+            count => earlier.insert(instance.clone(), count),
+        };
+    }
+
+    /// How many processes of the present run of `instance` the kernel has killed for want of memory,
+    /// as far as that is counted.
     pub fn ooms(&self, instance: &InstanceId) -> u64 {
+        let earlier = self.earlier_ooms.lock().unwrap_or_else(PoisonError::into_inner).get(instance).copied();
+        self.counted_ooms(instance).saturating_sub(earlier.unwrap_or(0))
+    }
+
+    fn counted_ooms(&self, instance: &InstanceId) -> u64 {
         let count = |file: PathBuf| {
             let text = fs::read_to_string(file).ok()?;
             text.lines().find_map(|line| line.strip_prefix("oom_kill ")?.trim().parse().ok())
@@ -231,21 +250,28 @@ fn name(instance: &InstanceId) -> String {
     if instance.index == 0 { format!("s.{}", instance.service) } else { format!("s.{instance}") }
 }
 
-/// A group that was there before: who is left in it is no part of the next run, unless the service
-/// says that what it leaves is its own affair.
-fn clean(path: &Path, scope: StopScope) -> Result<(), Failure> {
-    group::thaw(path);
-    if scope != StopScope::Tree || !group::is_populated(path) {
-        return Ok(());
+/// A group for the next run; whether it is a new one.
+///
+/// Never one that was there before, if that can be had: it may be frozen, it has counts, and Linux
+/// 6.14 and later kill who is cloned into a group that was ever killed as a whole. Who is left in it is
+/// no part of the next run either, unless the service says that what it leaves is its own affair.
+fn make_anew(path: &Path, scope: StopScope) -> io::Result<bool> {
+    if group::make(path)? {
+        return Ok(true);
     }
-    let emptied = group::kill(path).and_then(|()| group::await_empty(path, PATIENCE));
-    match emptied {
-        Ok(true) => {
-            group::thaw(path);
-            Ok(())
+    if scope == StopScope::Tree && group::is_populated(path) {
+        group::kill(path)?;
+        if !group::await_empty(path, PATIENCE)? {
+            return Err(io::Error::from_raw_os_error(libc::EBUSY));
         }
-        Ok(false) => Err(cannot_join(path, &io::Error::from_raw_os_error(libc::EBUSY))),
-        Err(error) => Err(cannot_join(path, &error)),
+    }
+    match group::remove(path) {
+        Ok(()) => group::make(path),
+        Err(error) if error.raw_os_error() == Some(libc::EBUSY) => {
+            group::thaw(path);
+            Ok(false)
+        }
+        Err(error) => Err(error),
     }
 }
 

@@ -158,16 +158,12 @@ impl Host {
         self.events.push_back(Event::TreeEmpty { instance, run });
     }
 
-    /// Whether the kernel has killed anything of it for want of memory since that was last asked.
-    fn ran_out_of_memory(&mut self, instance: &InstanceId, exit: Exit) -> bool {
-        let Some(seat) = self.seats.get_mut(instance) else { return false };
+    /// Whether the kernel has killed anything of the run for want of memory.
+    fn ran_out_of_memory(&self, instance: &InstanceId, exit: Exit) -> bool {
+        let Some(seat) = self.seats.get(instance) else { return false };
         let resources = seat.definition.service.resources.as_ref();
         let bounded = resources.is_some_and(|it| it.memory_max.is_some() || it.memory_high.is_some());
-        if !bounded && !matches!(exit, Exit::Signal { signal: Signal::KILL, .. }) {
-            return false;
-        }
-        let (before, now) = (seat.ooms, self.groups.ooms(instance));
-        seat.ooms = now;
-        now > before
+        // Files are read only where there may be something to find.
+        (bounded || matches!(exit, Exit::Signal { signal: Signal::KILL, .. })) && self.groups.ooms(instance) > 0
     }
 }

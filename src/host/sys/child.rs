@@ -9,7 +9,7 @@ use crate::model::outcome::Step;
 use std::ffi::{CStr, c_char, c_int, c_long, c_void};
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::ptr;
-use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering::Relaxed};
 
 /// Strings as `execve(2)` takes them, in one piece of memory.
 #[derive(Debug, Default)]
@@ -137,7 +137,7 @@ fn start_by(call: Call, plan: &Plan<'_>, nursery: &mut Nursery, pid: &AtomicI32)
     report.step.store(0, Relaxed);
     report.born.store(0, Relaxed);
     let mask = swap_mask(u64::MAX);
-    let cgroup = plan.cgroup.filter(|_| call == Call::Clone3);
+    let cgroup = plan.cgroup.filter(|_| call == Call::Clone3 && !DIES_AT_BIRTH.load(Relaxed));
     let mut manner = Manner { call, sibling: plan.sibling, shares_memory: !plan.copy_memory, cgroup };
     let made = loop {
         let born_in_cgroup = manner.cgroup.is_some();
@@ -170,6 +170,10 @@ fn start_by(call: Call, plan: &Plan<'_>, nursery: &mut Nursery, pid: &AtomicI32)
     let pid = made.map_err(|e| Refusal { step: Step::Clone, errno: errno(&e), detail: 0, had_process: false })?;
     let report = nursery.report();
     match Step::from_number(report.step.load(Relaxed)) {
+        None if manner.cgroup.is_some() && report.born.load(Relaxed) == 0 => {
+            DIES_AT_BIRTH.store(true, Relaxed);
+            Err(Refusal { step: Step::Cgroup, errno: libc::EINTR, detail: 0, had_process: true })
+        }
         None => Ok(Born { pid, at: report.born.load(Relaxed) }),
         Some(step) => {
             let (errno, detail) = (report.errno.load(Relaxed), report.detail.load(Relaxed));
@@ -177,6 +181,11 @@ fn start_by(call: Call, plan: &Plan<'_>, nursery: &mut Nursery, pid: &AtomicI32)
         }
     }
 }
+
+/// A child was killed before its first step. Linux 6.14 and later do that where its new group was killed
+/// as a whole more or less often than that of its parent (`kill_seq` in `cgroup_css_set_fork`).
+/// From then on children join their group instead.
+static DIES_AT_BIRTH: AtomicBool = AtomicBool::new(false);
 
 struct Scene<'a> {
     plan: &'a Plan<'a>,
