@@ -53,7 +53,8 @@ table! {
         environment_files: Vec<String>,
         /// What of abide's own environment it gets: true (all), false (nothing), or a list of names. Default:
         /// false, and true where abide is PID 1. Always set: PATH (the usual directories), HOME, USER, LOGNAME and SHELL
-        /// (of the service's user) and LANG (abide's own, else C.UTF-8). What is meant for abide alone (NOTIFY_SOCKET,
+        /// (of the service's user), LANG (abide's own, else C.UTF-8), ABIDE_INSTANCE and ABIDE_RUN, a mark by which abide
+        /// knows its processes again. What is meant for abide alone (NOTIFY_SOCKET,
         /// WATCHDOG_*, LISTEN_*, ABIDE_*) is never handed on.
         inherit_environment: Inherit,
         /// When and how fast it is restarted after it ended by itself.
@@ -122,7 +123,8 @@ table! {
         /// How long it may take before KILL. Default: "10s".
         #[schemars(with = "Option<DurationText>")]
         timeout: Duration,
-        /// What is reached: "tree" (all that it started), "group" (its process group) or "process". Default: "tree".
+        /// What is reached: "tree" (all that it started: its cgroup, or what can be told to be its), "group" (its
+        /// process group) or "process". Default: "tree".
         #[schemars(with = "Option<ChoiceOf<StopScope>>")]
         scope: StopScope,
     }
