@@ -45,7 +45,12 @@ impl Instance {
         self.last = Some(Ended { at: turn.now.wall, exit, asked: false, ran });
         self.starved = false;
         self.owed = Some(exit);
-        let (rest, why) = if self.is_current() && is_done(&self.wanted.service.restart, exit) {
+        let (rest, why) = if turn.last_word.is_of(&self.id) {
+            turn.last_word.exit.get_or_insert(exit);
+            // Whatever its policy says: there is no restart after the last word.
+            self.want = false;
+            (Rest::Down, format!("{exit}; abide ends with it").into())
+        } else if self.is_current() && is_done(&self.wanted.service.restart, exit) {
             (Rest::Done, format!("{exit}, not restarted by its policy").into())
         } else {
             self.next_attempt(&exit.to_string(), Over { ordered, ran: Some(ran) }, turn)

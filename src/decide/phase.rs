@@ -6,6 +6,7 @@ use super::effect::Effect;
 use super::event::RunId;
 use super::stopping::Ladder;
 use crate::model::limits::Limits;
+use crate::model::name::{InstanceId, ServiceName};
 use crate::model::outcome::Exit;
 use crate::model::time::{Mono, Now, Wall};
 use std::borrow::Cow;
@@ -24,6 +25,22 @@ pub(super) struct Turn {
     pub(super) unanswered: u32,
     pub(super) jitter: Jitter,
     pub(super) powers: Powers,
+    /// The service with which all ends, and how it did.
+    pub(super) last_word: LastWord,
+}
+
+/// Whose end is the end of all: nobody's, or that of the first process of one service that ends by itself.
+#[derive(Debug, Default)]
+pub(super) struct LastWord {
+    pub(super) of: Option<ServiceName>,
+    pub(super) exit: Option<Exit>,
+}
+
+impl LastWord {
+    /// Whether this one has it.
+    pub(super) fn is_of(&self, instance: &InstanceId) -> bool {
+        self.of.as_ref() == Some(&instance.service)
+    }
 }
 
 /// Where the process is.

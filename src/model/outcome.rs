@@ -27,6 +27,16 @@ impl Exit {
         self == Self::Code(0)
     }
 
+    /// The exit code of whoever ends as this process did: its own, 128 and the signal's number as
+    /// shells have it, 1 where nobody knows.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Code(code) => u8::try_from(code & 0xff).unwrap_or(1),
+            Self::Signal { signal, .. } => u8::try_from(128 + signal.number()).unwrap_or(1),
+            Self::Unknown => 1,
+        }
+    }
+
     /// From the status of `wait(2)`.
     pub fn from_wait_status(status: i32) -> Self {
         let number = status & 0x7f;

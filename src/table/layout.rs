@@ -42,7 +42,9 @@ pub(super) struct Head {
     pub(super) heartbeat: AtomicU64,
     /// One more than the highest slot ever armed: scans stop here.
     pub(super) high: AtomicU32,
-    pub(super) padding: AtomicU32,
+    /// One more than the exit code that abide hands on; 0: its own. It was padding before, and zero:
+    /// the layout is the same.
+    pub(super) exit_code: AtomicU32,
     /// Soft and hard bound of every limit as the keeper was started with.
     pub(super) originals: [[AtomicU64; 2]; LIMITS],
 }

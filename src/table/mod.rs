@@ -208,6 +208,17 @@ impl Table {
         self.cells().head.heartbeat.load(Relaxed)
     }
 
+    /// An orderly end of the supervisor is abide's end with this code.
+    pub fn set_exit_code(&self, code: u8) {
+        self.cells().head.exit_code.store(u32::from(code) + 1, Release);
+    }
+
+    /// The code that an orderly end hands on, if it is not abide's own.
+    pub fn exit_code(&self) -> Option<u8> {
+        let word = self.cells().head.exit_code.load(Acquire);
+        word.checked_sub(1).and_then(|code| u8::try_from(code).ok())
+    }
+
     /// How many slots have to be looked at to see all that were ever used.
     pub fn used(&self) -> usize {
         (self.cells().head.high.load(Acquire) as usize).min(SLOTS)

@@ -12,6 +12,7 @@ mod check;
 mod crash;
 mod examples;
 mod files;
+mod first_process;
 mod idle;
 mod limits;
 mod logs;
