@@ -16,6 +16,7 @@ use crate::keeper::role::{self, NoRole, SupervisorEnds};
 use crate::model::diagnostic::Diagnostic;
 use crate::model::logging::LogPolicy;
 use crate::model::name::ServiceName;
+use crate::model::outcome::Exit;
 use crate::model::status::{AbideState, AbideStatus, Summary};
 use crate::render;
 use crate::render::snapshot::Envelope;
@@ -163,7 +164,7 @@ fn turn_until_finished(
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed("start the loop"))?;
     runtime.block_on(turn::run(supervisor, inbox, bell, logger)).map_err(failed("wait for events"))?;
     supervisor.leave();
-    let exit_with = supervisor.fleet.last_word().map(|exit| exit.code());
+    let exit_with = supervisor.fleet.last_word().map(Exit::code);
     tracing::info!(exit_with, "all services have ended");
     Ok(OK)
 }

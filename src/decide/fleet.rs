@@ -118,9 +118,8 @@ impl Fleet {
         self.turn.now = now;
         match event {
             Event::Delta(delta) => self.take_delta(delta),
-            Event::Shutdown => {
-                self.shut_down(if self.ending < Ending::Asked { Ending::Asked } else { Ending::Hurried })
-            }
+            Event::Shutdown if self.ending < Ending::Asked => self.shut_down(Ending::Asked),
+            Event::Shutdown => self.shut_down(Ending::Hurried),
             fact => {
                 if let Some(id) = fact.instance().cloned() {
                     self.touch(&id, |instance, turn| instance.handle(fact, turn));
