@@ -101,6 +101,7 @@ fn supervise(places: &Places, directories: Vec<PathBuf>, exit_with: Option<Servi
         fleet.end_with(name.clone());
     }
     let publisher = Publisher::new(places.runtime.clone(), PublishPolicy::of(&config), envelope(instance_id));
+    let changes = letters.clone();
     let setup = worker::Setup {
         directories,
         config_path,
@@ -109,6 +110,7 @@ fn supervise(places: &Places, directories: Vec<PathBuf>, exit_with: Option<Servi
         state_directory: Some(places.state.clone()),
         uid: surroundings.uid,
         loader: loader(surroundings, letters.clone()),
+        changed: Box::new(move |service, files| drop(changes.send(Letter::FilesChanged(service, files)))),
     };
     let files = worker::start(setup, move |delta| drop(letters.send(Letter::Delta(delta))))
         .map_err(failed("start a thread"))?;

@@ -35,6 +35,8 @@ pub(super) enum Letter {
     Delta(Delta),
     /// The files thread: `abide.toml` was accepted.
     Config(Arc<Config>),
+    /// The files thread: configuration files of a service's own changed.
+    FilesChanged(ServiceName, Vec<String>),
     /// A spawn thread: a start succeeded or failed.
     Spawned(Outcome),
 }
@@ -148,6 +150,7 @@ impl Supervisor {
                     report::awaited(&name);
                 }
             }
+            Letter::FilesChanged(service, files) => self.handle(Event::FilesChanged { service, files }),
             Letter::Config(config) => {
                 self.publisher.set_policy(PublishPolicy::of(&config));
                 self.host.keep_own_log(own_log_of(&config));
