@@ -33,6 +33,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "source",
             "host::limits",
             "host::clock",
+            "host::usage",
+            "log::rotate",
             "keeper",
             "logger",
             "daemon",

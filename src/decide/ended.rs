@@ -42,7 +42,7 @@ impl Instance {
         turn: &mut Turn,
     ) {
         let ran = turn.now.mono.since(since);
-        self.last = Some(Ended { at: turn.now.wall, exit, asked: false, ran });
+        self.last = Some(Ended { at: turn.now.wall, exit, asked: false, ran, used: turn.used });
         self.starved = false;
         self.owed = Some(exit);
         let (rest, why) = if turn.last_word.is_of(&self.id) {
@@ -70,7 +70,7 @@ impl Instance {
 
     pub(super) fn ended_as_asked(&mut self, exit: Exit, leftovers: bool, since: Mono, then: Rest, turn: &mut Turn) {
         let ran = turn.now.mono.since(since);
-        self.last = Some(Ended { at: turn.now.wall, exit, asked: true, ran });
+        self.last = Some(Ended { at: turn.now.wall, exit, asked: true, ran, used: turn.used });
         let Phase::Stopping { ladder, .. } = &mut self.phase else { return };
         if ladder.main_exited(leftovers) {
             self.why = format!("{exit}; waits for what it started to end").into();

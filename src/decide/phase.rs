@@ -7,7 +7,7 @@ use super::event::RunId;
 use super::stopping::Ladder;
 use crate::model::limits::Limits;
 use crate::model::name::{InstanceId, ServiceName};
-use crate::model::outcome::Exit;
+use crate::model::outcome::{Exit, Used};
 use crate::model::time::{Mono, Now, Wall};
 use std::borrow::Cow;
 use std::time::Duration;
@@ -25,6 +25,8 @@ pub(super) struct Turn {
     pub(super) unanswered: u32,
     pub(super) jitter: Jitter,
     pub(super) powers: Powers,
+    /// What the process used whose end is being told.
+    pub(super) used: Used,
     /// The service with which all ends, and how it did.
     pub(super) last_word: LastWord,
 }
@@ -92,6 +94,7 @@ pub(super) struct Ended {
     pub(super) exit: Exit,
     pub(super) asked: bool,
     pub(super) ran: Duration,
+    pub(super) used: Used,
 }
 
 /// Whether the limits of the running process are those of the file.

@@ -14,7 +14,7 @@ use crate::log::rotate::LogFile;
 use crate::model::desired::Definition;
 use crate::model::logging::LogPolicy;
 use crate::model::name::InstanceId;
-use crate::model::outcome::{Exit, Failure};
+use crate::model::outcome::{Exit, Failure, Used};
 use crate::model::policy::StopScope;
 use crate::model::signal::Signal;
 use crate::table::{Notice, SLOTS, Table};
@@ -283,7 +283,9 @@ impl Host {
         if !leftovers {
             self.table.clear_group(slot);
         }
-        self.events.push_back(Event::Exited { instance: instance.clone(), run, exit, leftovers, oom: false });
+        let (cpu_us, max_rss_kib) = self.table.last_usage(slot);
+        let used = Used { cpu_ms: cpu_us / 1000, max_rss_bytes: max_rss_kib * 1024 };
+        self.events.push_back(Event::Exited { instance: instance.clone(), run, exit, leftovers, oom: false, used });
     }
 
     fn strays(&mut self, slot: u32) {

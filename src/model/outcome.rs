@@ -48,6 +48,15 @@ impl Exit {
     }
 }
 
+/// What a process used in its life, with those of its children that it waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Used {
+    /// Processor time, in user space and in the kernel, milliseconds.
+    pub cpu_ms: u64,
+    /// The largest resident set that any of them had.
+    pub max_rss_bytes: u64,
+}
+
 impl fmt::Display for Exit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -306,6 +306,13 @@ impl Table {
         self.cells().pids[slot].store(0, Release);
     }
 
+    /// Processor time in microseconds and largest resident set in KiB of the process of `slot` that ended
+    /// last; kept until the slot is armed anew and its next process ends.
+    pub fn last_usage(&self, slot: usize) -> (u64, u64) {
+        let cell = &self.cells().slots[slot];
+        (cell.user_us.load(Relaxed) + cell.system_us.load(Relaxed), cell.max_rss_kib.load(Relaxed))
+    }
+
     /// The process marked as ended is reaped: only now is its end told, when its number no longer
     /// stands in the way of asking whether its group is empty.
     pub fn mark_reaped(&self, slot: usize) {
