@@ -14,6 +14,7 @@ mod examples;
 mod files;
 mod first_process;
 mod idle;
+mod leaks;
 mod limits;
 mod logs;
 mod plan;
