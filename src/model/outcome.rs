@@ -147,6 +147,13 @@ pub enum Failure {
         /// Where it was looked for.
         searched: String,
     },
+    /// The program is there and the kernel does not execute it.
+    Unrunnable {
+        /// As it was to be executed.
+        program: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// A limit that cannot be had.
     Limit {
         /// Which one.
@@ -186,6 +193,7 @@ impl fmt::Display for Failure {
             }
             Self::NoProgram { program, searched } if searched.is_empty() => write!(f, "{program} does not exist"),
             Self::NoProgram { program, searched } => write!(f, "{program} is not in the service's PATH ({searched})"),
+            Self::Unrunnable { program, why } => write!(f, "could not execute {program}: {why}"),
             Self::Limit { kind, asked, highest } => {
                 write!(f, "limit {} = {asked} cannot be had, the highest here is {highest}", kind.key())
             }

@@ -1,6 +1,6 @@
 //! One attempt: from a definition to a process that executes, or the reason why not.
 
-use super::{Order, Refused, Started};
+use super::{Order, Refused, Started, unrunnable};
 use crate::host::limits;
 use crate::host::pipe::Pipes;
 use crate::host::sys::child::{self, Becomes, Born, Nursery, Plan, Program, Refusal, Strings};
@@ -150,8 +150,10 @@ impl Workplace {
             Step::Exec if errno == libc::ENOENT && !Path::new(&launch.directory).join(&*program).exists() => {
                 return Failure::NoProgram { program: program.into_owned(), searched: String::new() };
             }
-            Step::Exec if errno == libc::ENOENT => format!("{program}: the interpreter that it names"),
-            Step::Exec => program.into_owned(),
+            Step::Exec => match unrunnable::why(&Path::new(&launch.directory).join(&*program), errno) {
+                Some(why) => return Failure::Unrunnable { program: program.into_owned(), why },
+                None => program.into_owned(),
+            },
             Step::Directory => launch.directory.clone(),
             Step::User => format!("{} ({})", identity.user, identity.uid),
             Step::Group => identity.gid.to_string(),
