@@ -196,3 +196,14 @@ fn where_no_event_tells_they_are_looked_at_again_and_again() {
     write(&etc.join("a.conf"), "2");
     tells(&bench, &["a.conf"]);
 }
+
+#[test]
+fn a_file_of_somebody_elses_is_no_change_for_being_there() {
+    // Of which a normal user cannot ask who writes to it.
+    let (mut bench, _) = following("/etc/passwd");
+    bench.start();
+    tells_nothing(&mut bench, "begun");
+    let (handle, _) = bench.deltas.as_ref().unwrap();
+    handle.rescan();
+    tells_nothing(&mut bench, "looked-again");
+}
