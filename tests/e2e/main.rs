@@ -10,6 +10,7 @@
 mod bad_input;
 mod check;
 mod crash;
+mod daemons;
 mod examples;
 mod files;
 mod first_process;
