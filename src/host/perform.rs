@@ -1,25 +1,27 @@
 //! The host: carries out effects and turns what the kernel, the keeper and the logger say into
 //! events. No condition here is policy.
 
+mod exits;
+mod output;
+
 use super::limits;
 use super::line::Logger;
 use super::pipe::Pipes;
 use super::seat::{Losses, Run, Seat, Seats, log_directory};
-use super::spawn::{Order, Outcome, Spawner};
+use super::spawn::{Order, Spawner};
 use super::tree::{self, Census};
 use crate::decide::effect::Effect;
 use crate::decide::event::{Event, RunId};
-use crate::log::order::{self as logger, Destination};
-use crate::log::rotate::LogFile;
+use crate::log::order as logger;
 use crate::model::desired::Definition;
 use crate::model::logging::LogPolicy;
 use crate::model::name::InstanceId;
-use crate::model::outcome::{Exit, Failure};
+use crate::model::outcome::Failure;
 use crate::model::policy::StopScope;
 use crate::model::signal::Signal;
-use crate::table::{Notice, SLOTS, Table};
+use crate::table::{SLOTS, Table};
 use std::collections::{HashMap, VecDeque};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Linux, as the loop sees it.
@@ -151,25 +153,6 @@ impl Host {
         std::mem::take(&mut self.troubles)
     }
 
-    /// So much of abide's own log is kept from now on.
-    pub fn keep_own_log(&mut self, policy: LogPolicy) {
-        if policy != self.own_log {
-            self.own_log = policy;
-            self.logger.send(&own_log(&self.log, &self.own_log));
-        }
-    }
-
-    /// How abide's own log fares.
-    pub fn own_log(&self) -> &OwnLog {
-        &self.own_log_state
-    }
-
-    /// The file that takes the output of `instance`.
-    pub fn log_path(&self, instance: &InstanceId, definition: &Definition, numbered: bool) -> Option<String> {
-        let directory = log_directory(&self.log, definition, instance, numbered);
-        directory.join("current").into_os_string().into_string().ok()
-    }
-
     fn spawn(&mut self, instance: InstanceId, run: RunId, definition: &Arc<Definition>, numbered: bool) {
         if self.seats.get(&instance).is_none() {
             let empty = |slot| Seat {
@@ -210,206 +193,4 @@ impl Host {
             self.troubles.push(Trouble { instance: Some(instance.clone()), numbered: seat.numbered, message });
         }
     }
-
-    /// What a spawn thread has to say.
-    pub fn spawned(&mut self, outcome: Outcome) {
-        let Outcome { instance, run, result, .. } = outcome;
-        let Some(seat) = self.seats.get_mut(&instance) else { return };
-        if outcome.opened_pipe {
-            seat.attached = true;
-            self.logger.send(&attach(seat, None));
-        }
-        let Run::Ordered { run: ordered, exit } = &seat.run else { return };
-        if *ordered != run {
-            return;
-        }
-        let exit = *exit;
-        match (result, exit) {
-            (Ok(started), exit) => {
-                let (pid, start_ticks, limits) = (started.pid, started.start_ticks, started.limits);
-                seat.run = Run::Living { run };
-                let attached = seat.attached;
-                self.events.push_back(Event::Spawned { instance: instance.clone(), run, pid, start_ticks, limits });
-                if !attached {
-                    self.events.push_back(Event::Unheard { instance: instance.clone(), run });
-                }
-                if let Some(exit) = exit {
-                    self.ended(&instance, run, exit);
-                }
-            }
-            (Err(refused), None) if refused.had_process => {
-                seat.run = Run::Refused { run, failure: refused.failure };
-            }
-            (Err(refused), _) => {
-                seat.run = Run::None;
-                self.events.push_back(Event::SpawnFailed { instance, run, failure: refused.failure });
-            }
-        }
-    }
-
-    /// What the keeper noted in the table; to be called when its bell rang.
-    pub fn exits(&mut self) {
-        for notice in self.table.take_exits() {
-            match notice {
-                Notice::Exited { slot, run, ending, .. } => {
-                    self.exited(slot as u32, RunId(run), Exit::from_wait_status(ending.status));
-                }
-                Notice::Stray { slot } => self.strays(slot as u32),
-            }
-        }
-    }
-
-    fn exited(&mut self, slot: u32, run: RunId, how: Exit) {
-        let Some((instance, seat)) = self.seats.at(slot).filter(|(_, seat)| seat.run.id() == Some(run)) else {
-            return self.table.clear_group(slot as usize);
-        };
-        match &mut seat.run {
-            Run::Ordered { exit, .. } => *exit = Some(how),
-            Run::Refused { failure, .. } => {
-                let failure = failure.clone();
-                seat.run = Run::None;
-                self.table.clear_group(slot as usize);
-                self.events.push_back(Event::SpawnFailed { instance, run, failure });
-            }
-            Run::Living { .. } => self.ended(&instance, run, how),
-            Run::None | Run::Leftovers { .. } => {}
-        }
-    }
-
-    fn ended(&mut self, instance: &InstanceId, run: RunId, exit: Exit) {
-        let Some(seat) = self.seats.get_mut(instance) else { return };
-        let watched = seat.definition.service.stop.scope != StopScope::Process;
-        let slot = seat.slot as usize;
-        let leftovers = watched && tree::has_leftovers(&self.table, slot);
-        seat.run = if leftovers { Run::Leftovers { run } } else { Run::None };
-        if !leftovers {
-            self.table.clear_group(slot);
-        }
-        self.events.push_back(Event::Exited { instance: instance.clone(), run, exit, leftovers, oom: false });
-    }
-
-    fn strays(&mut self, slot: u32) {
-        let Some((instance, seat)) = self.seats.at(slot) else { return };
-        let Run::Leftovers { run } = seat.run else { return };
-        if !tree::has_leftovers(&self.table, slot as usize) {
-            seat.run = Run::None;
-            self.events.push_back(Event::TreeEmpty { instance, run });
-        }
-    }
-
-    fn set_log(&mut self, instance: &InstanceId, policy: LogPolicy, definition: Arc<Definition>, numbered: bool) {
-        let log = log_directory(&self.log, &definition, instance, numbered);
-        let Some(seat) = self.seats.get_mut(instance) else { return };
-        let moved = (seat.log != log).then(|| std::mem::replace(&mut seat.log, log));
-        seat.definition = definition;
-        seat.numbered = numbered;
-        seat.policy = policy;
-        if seat.attached {
-            let order = attach(seat, moved.as_deref());
-            self.logger.send(&order);
-        }
-    }
-
-    fn close(&mut self, instance: &InstanceId) {
-        let Some(seat) = self.seats.leave(instance) else { return };
-        if !seat.attached {
-            return self.seats.free(seat.slot);
-        }
-        let orders = [attach(&seat, None), logger::Order::Detach { slot: seat.slot }];
-        self.logger.send(&orders[1]);
-        self.closing.insert(seat.slot, orders);
-    }
-
-    /// What the logger has to say; to be called when its socket is readable.
-    pub fn reports(&mut self) {
-        while let Some(report) = self.logger.receive() {
-            match report {
-                logger::Report::Hello => self.brief_logger(),
-                logger::Report::Detached { slot } => self.detached(slot),
-                logger::Report::Dropped { slot: 0, bytes, lines } => self.own_log_state.lost.count(bytes, lines),
-                logger::Report::Trouble { slot: 0, message } => self.own_log_state.trouble = message,
-                logger::Report::Dropped { slot, bytes, lines } => {
-                    if let Some((instance, seat)) = self.seats.at(slot) {
-                        seat.lost.count(bytes, lines);
-                        let (bytes, lines) = seat.lost.total();
-                        self.events.push_back(Event::LogDropped { instance, bytes, lines });
-                    }
-                }
-                logger::Report::Refused { slot, message } => self.refused(slot, message),
-                logger::Report::Trouble { slot, message } => {
-                    // Of a slot that is closing the message alone must do.
-                    let whose = self.seats.at(slot).map(|(instance, seat)| (instance, seat.numbered));
-                    let (instance, numbered) = whose.map_or((None, false), |(one, numbered)| (Some(one), numbered));
-                    let message = message.unwrap_or_else(|| "output is written again".to_owned());
-                    self.troubles.push(Trouble { instance, numbered, message });
-                }
-            }
-        }
-    }
-
-    /// The logger cannot read this slot's pipe: who writes to it would stand still once it is full.
-    fn refused(&mut self, slot: u32, message: String) {
-        let Some((instance, seat)) = self.seats.at(slot).filter(|(_, seat)| seat.attached) else { return };
-        // So that the next start makes a new pipe and the logger hears of it.
-        seat.attached = false;
-        let numbered = seat.numbered;
-        if let Run::Living { run } = seat.run {
-            self.events.push_back(Event::Unheard { instance: instance.clone(), run });
-        }
-        self.troubles.push(Trouble { instance: Some(instance), numbered, message });
-        self.logger.send(&logger::Order::Detach { slot });
-        self.release(slot);
-    }
-
-    fn release(&mut self, slot: u32) {
-        if let Err(error) = self.pipes.release(slot as usize) {
-            let message = format!("could not give up the pipe of slot {slot}: {error}");
-            self.troubles.push(Trouble { instance: None, numbered: false, message });
-        }
-    }
-
-    /// A new logger knows nothing.
-    fn brief_logger(&mut self) {
-        self.logger.forget();
-        self.logger.send(&own_log(&self.log, &self.own_log));
-        for seat in self.seats.all().filter(|seat| seat.attached) {
-            self.logger.send(&attach(seat, None));
-        }
-        for order in self.closing.values().flatten() {
-            self.logger.send(order);
-        }
-    }
-
-    fn detached(&mut self, slot: u32) {
-        if self.closing.remove(&slot).is_none() {
-            return;
-        }
-        // A grandchild may still hold the old pipe: the next tenant of the slot gets a new one.
-        self.release(slot);
-        self.seats.free(slot);
-    }
-
-    /// Whether the logger has still to be told something that its socket had no room for.
-    pub fn has_pending(&self) -> bool {
-        self.logger.has_pending()
-    }
-
-    /// Tells it, as far as there is room.
-    pub fn flush(&mut self) {
-        self.logger.flush();
-    }
-}
-
-fn attach(seat: &Seat, moved_from: Option<&Path>) -> logger::Order {
-    let to = destination(&seat.log, LogFile::Current, &seat.policy);
-    logger::Order::Attach { slot: seat.slot, to, rename_from: moved_from.map(Path::to_owned) }
-}
-
-fn own_log(directory: &Path, policy: &LogPolicy) -> logger::Order {
-    logger::Order::Attach { slot: 0, to: destination(directory, LogFile::Own, policy), rename_from: None }
-}
-
-fn destination(directory: &Path, file: LogFile, policy: &LogPolicy) -> Destination {
-    let LogPolicy { max_size, max_files, .. } = *policy;
-    Destination { directory: directory.to_owned(), file, max_size, max_files }
 }
