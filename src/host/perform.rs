@@ -1,6 +1,7 @@
 //! The host: carries out effects and turns what the kernel, the keeper and the logger say into
 //! events. No condition here is policy.
 
+mod errands;
 mod exits;
 mod output;
 
@@ -20,6 +21,7 @@ use crate::model::outcome::Failure;
 use crate::model::policy::StopScope;
 use crate::model::signal::Signal;
 use crate::table::{SLOTS, Table};
+use errands::Errands;
 use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -36,6 +38,7 @@ pub struct Host {
     seats: Seats,
     /// Slots whose pipe is being emptied for the last time, and what another logger has to be told of them.
     closing: HashMap<u32, [logger::Order; 2]>,
+    errands: Errands,
     /// Who lives, for all that is signalled in one turn.
     census: Option<Census>,
     own_log_state: OwnLog,
@@ -99,6 +102,7 @@ impl Host {
             own_log,
             seats: Seats::new(SLOTS as u32),
             closing: HashMap::new(),
+            errands: Errands::default(),
             census: None,
             own_log_state: OwnLog::default(),
             events: VecDeque::new(),
@@ -125,10 +129,12 @@ impl Host {
                 self.set_log(&instance, policy, definition, numbered);
             }
             Effect::Close { instance } => self.close(&instance),
+            Effect::RunErrand { instance, run, errand, definition, variables } => {
+                self.run_errand(instance, run, errand, &definition, variables);
+            }
+            Effect::EndErrand { run, .. } => self.end_errand(run),
             Effect::SetResources { .. }
             | Effect::FindMain { .. }
-            | Effect::RunErrand { .. }
-            | Effect::EndErrand { .. }
             | Effect::Probe { .. }
             | Effect::DropProbe { .. }
             | Effect::Measure { .. }
@@ -154,31 +160,40 @@ impl Host {
     }
 
     fn spawn(&mut self, instance: InstanceId, run: RunId, definition: &Arc<Definition>, numbered: bool) {
-        if self.seats.get(&instance).is_none() {
-            let empty = |slot| Seat {
-                slot,
-                definition: Arc::clone(definition),
-                numbered,
-                log: log_directory(&self.log, definition, &instance, numbered),
-                policy: definition.service.log.clone(),
-                attached: false,
-                lost: Losses::default(),
-                run: Run::None,
-            };
-            if self.seats.take(&instance, empty).is_none() {
-                let failure = Failure::NoDescriptors;
-                return self.events.push_back(Event::SpawnFailed { instance, run, failure });
-            }
-        }
-        let Some(seat) = self.seats.get_mut(&instance) else { return };
+        let Some(seat) = self.seat_of(&instance, definition, numbered) else {
+            let failure = Failure::NoDescriptors;
+            return self.events.push_back(Event::SpawnFailed { instance, run, failure });
+        };
         seat.definition = Arc::clone(definition);
         seat.run = Run::Ordered { run, exit: None };
-        self.spawner.order(Order {
-            instance: instance.clone(),
-            slot: seat.slot as usize,
-            run,
-            definition: Arc::clone(definition),
-        });
+        let slot = seat.slot as usize;
+        self.spawner.order(Order::service(instance, slot, run, Arc::clone(definition)));
+    }
+
+    /// The seat of `instance`, taken now if it has none; `None` when all are taken.
+    fn seat_of(&mut self, instance: &InstanceId, definition: &Arc<Definition>, numbered: bool) -> Option<&mut Seat> {
+        match self.seats.get_mut(instance) {
+            None => {
+                let empty = |slot| Seat {
+                    slot,
+                    definition: Arc::clone(definition),
+                    numbered,
+                    log: log_directory(&self.log, definition, instance, numbered),
+                    policy: definition.service.log.clone(),
+                    attached: false,
+                    leaving: false,
+                    lost: Losses::default(),
+                    run: Run::None,
+                };
+                return self.seats.take(instance, empty);
+            }
+            Some(seat) if seat.leaving => {
+                seat.leaving = false;
+                self.set_log(instance, definition.service.log.clone(), Arc::clone(definition), numbered);
+            }
+            Some(_) => {}
+        }
+        self.seats.get_mut(instance)
     }
 
     fn signal(&mut self, instance: &InstanceId, run: RunId, signal: Signal, scope: StopScope) {

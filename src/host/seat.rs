@@ -21,6 +21,8 @@ pub(super) struct Seat {
     pub(super) policy: LogPolicy,
     /// Whether the slot has its pipe and the logger was told to read it.
     pub(super) attached: bool,
+    /// Its instance is gone for good, and only an errand that is still being made keeps the pipe.
+    pub(super) leaving: bool,
     pub(super) lost: Losses,
     pub(super) run: Run,
 }
@@ -109,16 +111,18 @@ impl Seats {
         Some((instance, seat))
     }
 
+    /// A slot that nobody sits in, for as long as an errand takes; `None` when all are taken.
+    pub(super) fn slot(&mut self) -> Option<u32> {
+        self.free.pop().or_else(|| {
+            let next = self.by_slot.len() as u32;
+            (next < self.slots).then(|| self.by_slot.push(None))?;
+            Some(next)
+        })
+    }
+
     /// Takes a seat for `instance`; `None` when all are taken.
     pub(super) fn take(&mut self, instance: &InstanceId, seat: impl FnOnce(u32) -> Seat) -> Option<&mut Seat> {
-        let slot = match self.free.pop() {
-            Some(slot) => slot,
-            None if (self.by_slot.len() as u32) < self.slots => {
-                self.by_slot.push(None);
-                self.by_slot.len() as u32 - 1
-            }
-            None => return None,
-        };
+        let slot = self.slot()?;
         self.by_slot[slot as usize] = Some(instance.clone());
         Some(self.by_instance.entry(instance.clone()).or_insert_with(|| Box::new(seat(slot))))
     }

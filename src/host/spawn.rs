@@ -35,6 +35,19 @@ pub struct Order {
     pub instance: InstanceId,
     /// What.
     pub definition: Arc<Definition>,
+    /// Another of its commands, to be executed in place of the service itself.
+    pub command: Option<Vec<String>>,
+    /// Variables beside those of the service.
+    pub variables: Vec<(String, String)>,
+    /// The slot whose pipe takes the output.
+    pub output: usize,
+}
+
+impl Order {
+    /// To start the service itself.
+    pub fn service(instance: InstanceId, slot: usize, run: RunId, definition: Arc<Definition>) -> Self {
+        Self { slot, run, instance, definition, command: None, variables: Vec::new(), output: slot }
+    }
 }
 
 /// What became of an [`Order`].

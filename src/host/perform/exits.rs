@@ -14,12 +14,15 @@ use crate::table::Notice;
 impl Host {
     /// What a spawn thread has to say.
     pub fn spawned(&mut self, outcome: Outcome) {
-        let Outcome { instance, run, result, .. } = outcome;
-        let Some(seat) = self.seats.get_mut(&instance) else { return };
-        if outcome.opened_pipe {
+        let Outcome { instance, slot, run, result, opened_pipe } = outcome;
+        if let Some(seat) = self.seats.get_mut(&instance).filter(|_| opened_pipe) {
             seat.attached = true;
             self.logger.send(&attach(seat, None));
         }
+        if self.errands.is_one(slot as u32, run) {
+            return self.errand_spawned(slot as u32, result.map(drop));
+        }
+        let Some(seat) = self.seats.get_mut(&instance) else { return };
         let Run::Ordered { run: ordered, exit } = &seat.run else { return };
         if *ordered != run {
             return;
@@ -61,6 +64,9 @@ impl Host {
     }
 
     fn exited(&mut self, slot: u32, run: RunId, how: Exit) {
+        if self.errands.is_one(slot, run) {
+            return self.errand_exited(slot, how);
+        }
         let Some((instance, seat)) = self.seats.at(slot).filter(|(_, seat)| seat.run.id() == Some(run)) else {
             return self.table.clear_group(slot as usize);
         };

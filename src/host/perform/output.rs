@@ -51,6 +51,14 @@ impl Host {
     }
 
     pub(super) fn close(&mut self, instance: &InstanceId) {
+        self.end_errands_of(instance);
+        // One that is still being made would make the pipe anew after it was given up.
+        if self.errands.is_any_ordered_for(instance) {
+            if let Some(seat) = self.seats.get_mut(instance) {
+                seat.leaving = true;
+            }
+            return;
+        }
         let Some(seat) = self.seats.leave(instance) else { return };
         if !seat.attached {
             return self.seats.free(seat.slot);

@@ -54,18 +54,25 @@ impl Workplace {
     ) -> (Result<Started, Refused>, bool) {
         let refuse = |failure| Refused { failure, had_process: false };
         let service = &order.definition.service;
-        let prepared = Launch::prepare(service, order.instance.index)
-            .and_then(|launch| find_program(&launch).map(|program| (launch, program)));
+        let index = order.instance.index;
+        let prepared = match &order.command {
+            None => Launch::prepare(service, index),
+            Some(words) => Launch::errand(service, index, words),
+        };
+        let prepared = prepared.and_then(|mut launch| {
+            launch.environment.extend(order.variables.iter().cloned());
+            find_program(&launch).map(|program| (launch, program))
+        });
         let (launch, program) = match prepared {
             Ok(prepared) => prepared,
             Err(failure) => return (Err(refuse(failure)), false),
         };
-        let opened_pipe = match self.pipes.make(order.slot) {
+        let opened_pipe = match self.pipes.make(order.output) {
             Ok(made) => made,
             Err(error) => return (Err(refuse(no_pipe(&error))), false),
         };
         let uid = if launch.identity.change { launch.identity.uid } else { self.uid };
-        let result = match self.pipes.open(order.slot, uid) {
+        let result = match self.pipes.open(order.output, uid) {
             Err(error) => Err(refuse(no_pipe(&error))),
             // Meanwhile the core gave it up: no child, and the caller says why.
             Ok(_) if given_up() => Err(refuse(Failure::SpawnTimeout(super::SPAWN_TIMEOUT))),
