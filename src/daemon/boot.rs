@@ -3,10 +3,11 @@
 use super::paths::{Places, boot_id};
 use super::publish::{PublishPolicy, Publisher};
 use super::trace;
-use super::turn::{self, Letter, OwnLogState, Supervisor};
+use super::turn::{self, Ends, Letter, OwnLogState, Supervisor};
 use crate::decide::diff::Powers;
 use crate::decide::fleet::Fleet;
 use crate::host::line::Logger;
+use crate::host::notify;
 use crate::host::perform::{Host, Parts};
 use crate::host::pipe::Pipes;
 use crate::host::spawn::Spawner;
@@ -90,7 +91,10 @@ fn supervise(places: &Places, directories: Vec<PathBuf>) -> Result<u8, BootError
         logger: Logger::new(logger_socket),
         log: places.log.clone(),
         own_log: own_log_of(&config),
-    });
+        notify: places.runtime.join(notify::NAME),
+    })
+    .map_err(failed("make an epoll set"))?;
+    let watch = host.watch().try_clone_to_owned().map_err(failed("copy a descriptor"))?;
     let powers = Powers { may_raise: surroundings.ceilings.may_raise, uid: surroundings.uid };
     let instance_id = fresh_id();
     let fleet = Fleet::new(powers, seed(&instance_id));
@@ -108,7 +112,8 @@ fn supervise(places: &Places, directories: Vec<PathBuf>) -> Result<u8, BootError
         .map_err(failed("start a thread"))?;
     let mut supervisor =
         Supervisor { fleet, host, publisher, files, churn: 0, trace, own_log: OwnLogState::default(), finished: false };
-    let code = turn_until_finished(&mut supervisor, inbox, bell, logger);
+    let ends = Ends { bell, logger, watch };
+    let code = turn_until_finished(&mut supervisor, inbox, ends);
     supervisor.trace.flush();
     code
 }
@@ -147,12 +152,11 @@ fn loader(around: Surroundings, letters: UnboundedSender<Letter>) -> Loader<Arc<
 fn turn_until_finished(
     supervisor: &mut Supervisor,
     inbox: UnboundedReceiver<Letter>,
-    bell: OwnedFd,
-    logger: OwnedFd,
+    ends: Ends,
 ) -> Result<u8, BootError> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed("start the loop"))?;
-    runtime.block_on(turn::run(supervisor, inbox, bell, logger)).map_err(failed("wait for events"))?;
+    runtime.block_on(turn::run(supervisor, inbox, ends)).map_err(failed("wait for events"))?;
     supervisor.leave();
     tracing::info!("all services have ended");
     Ok(OK)

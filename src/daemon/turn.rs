@@ -77,15 +77,25 @@ const MUCH: usize = 500;
 /// Letters handled in one turn, so that exits and signals are never starved.
 const LETTERS_PER_TURN: usize = 256;
 
+/// What the loop waits for, beside letters and signals.
+pub(super) struct Ends {
+    /// The keeper's: exits wait in the table.
+    pub(super) bell: OwnedFd,
+    /// The socket to the logger.
+    pub(super) logger: OwnedFd,
+    /// [`Host::watch`].
+    pub(super) watch: OwnedFd,
+}
+
 /// Turns until there is nothing left to supervise.
 pub(super) async fn run(
     supervisor: &mut Supervisor,
     mut inbox: UnboundedReceiver<Letter>,
-    bell: OwnedFd,
-    logger: OwnedFd,
+    ends: Ends,
 ) -> io::Result<()> {
-    let bell = watch(bell, Interest::READABLE)?;
-    let logger = watch(logger, Interest::READABLE)?;
+    let bell = watch(ends.bell, Interest::READABLE)?;
+    let logger = watch(ends.logger, Interest::READABLE)?;
+    let watched = watch(ends.watch, Interest::READABLE)?;
     // Only while something waits for room: else every message that the logger takes would wake us.
     let mut room = None;
     let mut terminate = signal(SignalKind::terminate())?;
@@ -123,6 +133,13 @@ pub(super) async fn run(
                 supervisor.host.flush();
             }
             _ = hang_up.recv() => supervisor.files.rescan(),
+            // Last, since services can fill it at will.
+            ready = watched.readable() => {
+                let mut ready = ready?;
+                if !supervisor.host.watched() {
+                    ready.clear_ready();
+                }
+            }
             () = until(deadline) => {}
         }
         // Also where something else is always to be done.

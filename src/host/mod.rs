@@ -3,6 +3,8 @@
 pub mod clock;
 pub mod limits;
 pub mod line;
+pub mod notify;
+mod owner;
 pub mod perform;
 pub mod pipe;
 pub mod proc;
@@ -11,3 +13,4 @@ pub mod spawn;
 pub mod stderr;
 pub mod sys;
 pub mod tree;
+mod watch;

@@ -4,13 +4,16 @@
 mod errands;
 mod exits;
 mod output;
+mod signs;
 
 use super::limits;
 use super::line::Logger;
+use super::notify::NotifySocket;
 use super::pipe::Pipes;
 use super::seat::{Losses, Run, Seat, Seats, log_directory};
 use super::spawn::{Order, Spawner};
 use super::tree::{self, Census};
+use super::watch::{Happened, Watch};
 use crate::decide::effect::Effect;
 use crate::decide::event::{Event, RunId};
 use crate::log::order as logger;
@@ -22,7 +25,9 @@ use crate::model::policy::StopScope;
 use crate::model::signal::Signal;
 use crate::table::{SLOTS, Table};
 use errands::Errands;
+use signs::Refusals;
 use std::collections::{HashMap, VecDeque};
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -39,6 +44,11 @@ pub struct Host {
     /// Slots whose pipe is being emptied for the last time, and what another logger has to be told of them.
     closing: HashMap<u32, [logger::Order; 2]>,
     errands: Errands,
+    watch: Watch,
+    /// Made for the first service that asks for it.
+    notify: Option<NotifySocket>,
+    notify_path: PathBuf,
+    refusals: HashMap<Option<InstanceId>, Refusals>,
     /// Who lives, for all that is signalled in one turn.
     census: Option<Census>,
     own_log_state: OwnLog,
@@ -87,13 +97,15 @@ pub struct Parts {
     pub log: PathBuf,
     /// How much of abide's own log is kept.
     pub own_log: LogPolicy,
+    /// Where the notify socket is to be: services of all users must reach it.
+    pub notify: PathBuf,
 }
 
 impl Host {
     /// A host without any instance. The pipe of slot 0, abide's own log, must exist.
-    pub fn new(parts: Parts) -> Self {
-        let Parts { table, spawner, pipes, logger, log, own_log } = parts;
-        Self {
+    pub fn new(parts: Parts) -> io::Result<Self> {
+        let Parts { table, spawner, pipes, logger, log, own_log, notify } = parts;
+        Ok(Self {
             table,
             spawner,
             pipes,
@@ -103,11 +115,15 @@ impl Host {
             seats: Seats::new(SLOTS as u32),
             closing: HashMap::new(),
             errands: Errands::default(),
+            watch: Watch::new()?,
+            notify: None,
+            notify_path: notify,
+            refusals: HashMap::new(),
             census: None,
             own_log_state: OwnLog::default(),
             events: VecDeque::new(),
             troubles: Vec::new(),
-        }
+        })
     }
 
     /// Carries out one effect. `Report`, `Announce` and `Finished` are the loop's own business.
@@ -165,9 +181,21 @@ impl Host {
             return self.events.push_back(Event::SpawnFailed { instance, run, failure });
         };
         seat.definition = Arc::clone(definition);
-        seat.run = Run::Ordered { run, exit: None };
-        let slot = seat.slot as usize;
-        self.spawner.order(Order::service(instance, slot, run, Arc::clone(definition)));
+        let slot = seat.slot;
+        let variables = match self.notify_variables(&definition.service) {
+            Ok(variables) => variables,
+            Err(error) => {
+                let reason = format!("the socket {} cannot be made: {error}", self.notify_path.display());
+                let failure = Failure::Prepare(reason);
+                return self.events.push_back(Event::SpawnFailed { instance, run, failure });
+            }
+        };
+        self.watch.remove(Happened::Ready(slot));
+        if let Some(seat) = self.seats.get_mut(&instance) {
+            seat.run = Run::Ordered { run, exit: None, signs: Vec::new() };
+        }
+        let order = Order::service(instance, slot as usize, run, Arc::clone(definition));
+        self.spawner.order(Order { variables, ..order });
     }
 
     /// The seat of `instance`, taken now if it has none; `None` when all are taken.
@@ -182,6 +210,7 @@ impl Host {
                     policy: definition.service.log.clone(),
                     attached: false,
                     leaving: false,
+                    told_of_store: false,
                     lost: Losses::default(),
                     run: Run::None,
                 };

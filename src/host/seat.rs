@@ -1,6 +1,7 @@
 //! Which instance sits in which slot of the table, and how far its present run has come.
 
 use crate::decide::event::RunId;
+use crate::model::check::Sign;
 use crate::model::desired::Definition;
 use crate::model::launch::expand_for;
 use crate::model::logging::LogPolicy;
@@ -23,6 +24,8 @@ pub(super) struct Seat {
     pub(super) attached: bool,
     /// Its instance is gone for good, and only an errand that is still being made keeps the pipe.
     pub(super) leaving: bool,
+    /// Whether people heard that its wish to store descriptors is not granted.
+    pub(super) told_of_store: bool,
     pub(super) lost: Losses,
     pub(super) run: Run,
 }
@@ -56,8 +59,8 @@ impl Losses {
 pub(super) enum Run {
     /// None was ordered, or all of the last one is gone.
     None,
-    /// The spawn thread works on it; the process may already have ended.
-    Ordered { run: RunId, exit: Option<Exit> },
+    /// The spawn thread works on it; the process may already have said something, or ended.
+    Ordered { run: RunId, exit: Option<Exit>, signs: Vec<Sign> },
     /// It did not reach its program; the process that failed has still to be reaped.
     Refused { run: RunId, failure: Failure },
     /// It executes.

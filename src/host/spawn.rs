@@ -14,7 +14,7 @@ use crate::table::Table;
 use attempt::Workplace;
 use std::collections::VecDeque;
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -51,7 +51,7 @@ impl Order {
 }
 
 /// What became of an [`Order`].
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug)]
 pub struct Outcome {
     /// Whose.
     pub instance: InstanceId,
@@ -66,7 +66,7 @@ pub struct Outcome {
 }
 
 /// It executes its program.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Started {
     /// Its pid.
     pub pid: i32,
@@ -74,6 +74,8 @@ pub struct Started {
     pub start_ticks: u64,
     /// The limits that the kernel reports, of those that the service names.
     pub limits: Limits,
+    /// Where it says that it is ready, if it does so by a descriptor: the reading end, non-blocking.
+    pub ready: Option<OwnedFd>,
 }
 
 /// It does not.

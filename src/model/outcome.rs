@@ -60,6 +60,7 @@ pub enum Step {
     Limits,
     Output,
     Input,
+    Readiness,
     Groups,
     Group,
     User,
@@ -70,13 +71,14 @@ pub enum Step {
 
 impl Step {
     /// All of them, in the order in which they happen.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Clone,
         Self::Session,
         Self::Signals,
         Self::Limits,
         Self::Output,
         Self::Input,
+        Self::Readiness,
         Self::Groups,
         Self::Group,
         Self::User,
@@ -99,6 +101,7 @@ impl Step {
             Self::Limits => "set the limits",
             Self::Output => "attach the log pipe",
             Self::Input => "open /dev/null as input",
+            Self::Readiness => "attach the descriptor that it says over that it is ready",
             Self::Groups => "set the supplementary groups",
             Self::Group => "set the group",
             Self::User => "become the user",

@@ -11,6 +11,7 @@ mod errands;
 mod hosts;
 mod lives;
 mod rig;
+mod signs;
 mod spawns;
 mod stage;
 
@@ -51,6 +52,8 @@ fn as_role() {
             let code = lives::scenario(&scenario, &place, &ends).unwrap_or_else(|| {
                 match scenario.as_str() {
                     "another-logger" => hosts::another_logger(rig::Rig::new(&place, ends)),
+                    "notify" => signs::notify(rig::Rig::new(&place, ends)),
+                    "descriptor" => signs::descriptor(rig::Rig::new(&place, ends)),
                     "errands" => errands::errands(rig::Rig::new(&place, ends)),
                     _ => spawns::scenario(&scenario, &stage::Stage::new(&place, ends)),
                 }

@@ -73,10 +73,11 @@ impl Rig {
         let (ours, theirs) =
             socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_NONBLOCK).unwrap();
         let (table, own_log, log) = (Arc::clone(&ends.table), LogPolicy::default(), place.join("log"));
-        let parts = Parts { table: ends.table, spawner, pipes, logger: Logger::new(ours), log, own_log };
+        let notify = place.join("notify");
+        let parts = Parts { table: ends.table, spawner, pipes, logger: Logger::new(ours), log, own_log, notify };
         Self {
             place: place.into(),
-            host: Host::new(parts),
+            host: Host::new(parts).unwrap(),
             logger: Played(theirs),
             table,
             outcomes,
@@ -101,6 +102,7 @@ impl Rig {
             self.host.spawned(outcome);
         }
         self.host.reports();
+        while self.host.watched() {}
         self.seen.extend(std::iter::from_fn(|| self.host.next_event()));
         self.host.end_turn();
     }

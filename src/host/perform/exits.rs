@@ -6,6 +6,7 @@ use crate::decide::event::{Event, RunId};
 use crate::host::seat::Run;
 use crate::host::spawn::Outcome;
 use crate::host::tree;
+use crate::host::watch::Happened;
 use crate::model::name::InstanceId;
 use crate::model::outcome::Exit;
 use crate::model::policy::StopScope;
@@ -23,19 +24,24 @@ impl Host {
             return self.errand_spawned(slot as u32, result.map(drop));
         }
         let Some(seat) = self.seats.get_mut(&instance) else { return };
-        let Run::Ordered { run: ordered, exit } = &seat.run else { return };
+        let Run::Ordered { run: ordered, exit, signs } = &mut seat.run else { return };
         if *ordered != run {
             return;
         }
-        let exit = *exit;
+        let (exit, signs) = (*exit, std::mem::take(signs));
         match (result, exit) {
             (Ok(started), exit) => {
                 let (pid, start_ticks, limits) = (started.pid, started.start_ticks, started.limits);
                 seat.run = Run::Living { run };
                 let attached = seat.attached;
                 self.events.push_back(Event::Spawned { instance: instance.clone(), run, pid, start_ticks, limits });
+                let said = signs.into_iter().map(|sign| Event::Signed { instance: instance.clone(), run, sign });
+                self.events.extend(said);
                 if !attached {
                     self.events.push_back(Event::Unheard { instance: instance.clone(), run });
+                }
+                if let Some(reader) = started.ready {
+                    self.await_readiness(slot as u32, reader);
                 }
                 if let Some(exit) = exit {
                     self.ended(&instance, run, exit);
@@ -91,6 +97,7 @@ impl Host {
         seat.run = if leftovers { Run::Leftovers { run } } else { Run::None };
         if !leftovers {
             self.table.clear_group(slot);
+            self.watch.remove(Happened::Ready(slot as u32));
         }
         self.events.push_back(Event::Exited { instance: instance.clone(), run, exit, leftovers, oom: false });
     }
@@ -100,6 +107,7 @@ impl Host {
         let Run::Leftovers { run } = seat.run else { return };
         if !tree::has_leftovers(&self.table, slot as usize) {
             seat.run = Run::None;
+            self.watch.remove(Happened::Ready(slot));
             self.events.push_back(Event::TreeEmpty { instance, run });
         }
     }

@@ -60,6 +60,7 @@ impl Host {
             return;
         }
         let Some(seat) = self.seats.leave(instance) else { return };
+        self.refusals.remove(&Some(instance.clone()));
         if !seat.attached {
             return self.seats.free(seat.slot);
         }

@@ -4,16 +4,18 @@ use super::{Order, Refused, Started};
 use crate::host::limits;
 use crate::host::pipe::Pipes;
 use crate::host::sys::child::{self, Becomes, Born, Nursery, Plan, Program, Refusal, Strings};
-use crate::host::sys::process::prlimit;
+use crate::host::sys::process::{duplicate_above, prlimit};
 use crate::host::{clock, proc};
+use crate::model::check::Check;
 use crate::model::launch::Launch;
 use crate::model::limits::{Bound, LimitKind};
 use crate::model::outcome::{Failure, Step};
 use crate::table::Table;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use std::ffi::CString;
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -90,14 +92,18 @@ impl Workplace {
         nursery: &mut Nursery,
     ) -> Result<Started, Refused> {
         let directory = CString::new(launch.directory.as_str()).unwrap_or_default();
+        let readiness = readiness(order).map_err(|failure| Refused { failure, had_process: false })?;
         let (null, pipe) = (self.null.as_raw_fd(), pipe.as_raw_fd());
+        let mut descriptors = vec![(null, 0), (pipe, 1), (pipe, 2)];
+        // Last: its number may be that of one of the others.
+        descriptors.extend(readiness.as_ref().map(|ready| (ready.write.as_raw_fd(), ready.number)));
         let identity = &launch.identity;
         let becomes = Becomes { uid: identity.uid, gid: identity.gid, groups: &identity.groups };
         let plan = Plan {
             program: Program::Path(program),
             argv: &argv(launch),
             environment: &environment(launch),
-            descriptors: &[(null, 0), (pipe, 1), (pipe, 2)],
+            descriptors: &descriptors,
             close_from: 3,
             limits: &self.limits(launch),
             umask: Some(launch.umask),
@@ -111,7 +117,10 @@ impl Workplace {
         let armed = clock::boot_ticks();
         self.table.arm(order.slot, order.run.0, armed);
         match child::start(&plan, nursery, self.table.pid_cell(order.slot)) {
-            Ok(born) => Ok(self.started(order, launch, born, armed)),
+            Ok(born) => {
+                let started = self.started(order, launch, born, armed);
+                Ok(Started { ready: readiness.map(|ready| ready.read), ..started })
+            }
             Err(refusal) => {
                 if !refusal.had_process {
                     self.table.disarm(order.slot);
@@ -142,10 +151,10 @@ impl Workplace {
         // It may have ended meanwhile, and its number be another's.
         if self.table.running(order.slot, order.run.0) == Some(born.pid) {
             self.table.set_start(order.slot, start_ticks);
-            Started { pid: born.pid, start_ticks, limits }
+            Started { pid: born.pid, start_ticks, limits, ready: None }
         } else {
             let start_ticks = if clock::ticks(born.at) == armed { armed } else { 0 };
-            Started { pid: born.pid, start_ticks, limits: launch.limits.clone() }
+            Started { pid: born.pid, start_ticks, limits: launch.limits.clone(), ready: None }
         }
     }
 
@@ -175,6 +184,33 @@ impl Workplace {
         };
         Failure::Step { step, errno, subject }
     }
+}
+
+/// The pipe that a process says over that it is ready.
+struct Readiness {
+    read: OwnedFd,
+    write: OwnedFd,
+    /// Which descriptor the writing end becomes.
+    number: RawFd,
+}
+
+/// Makes it, where the service is ready that way.
+fn readiness(order: &Order) -> Result<Option<Readiness>, Failure> {
+    let ready = order.definition.service.ready.as_deref().filter(|_| order.command.is_none());
+    let Some(&Check::Descriptor(number @ 3..)) = ready.map(|ready| &ready.check) else { return Ok(None) };
+    let pipe = || -> io::Result<Readiness> {
+        let (read, mut write) = nix::unistd::pipe2(OFlag::O_CLOEXEC)?;
+        fcntl(&read, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+        // It would stay closed on exec if it had that number already.
+        if write.as_raw_fd() == number {
+            write = duplicate_above(write.as_fd(), number)?;
+        }
+        Ok(Readiness { read, write, number })
+    };
+    pipe().map(Some).map_err(|error| match error.raw_os_error() {
+        Some(libc::EMFILE | libc::ENFILE) => Failure::NoDescriptors,
+        errno => Failure::Step { step: Step::Readiness, errno: errno.unwrap_or(libc::EIO), subject: String::new() },
+    })
 }
 
 fn no_pipe(error: &io::Error) -> Failure {

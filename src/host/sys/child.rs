@@ -81,7 +81,7 @@ pub struct Plan<'a> {
     pub environment: &'a Strings,
     /// From where to where; a source is never one of the targets.
     pub descriptors: &'a [(RawFd, RawFd)],
-    /// Descriptors from here on are closed.
+    /// Descriptors from here on are closed, but for the last of those above, if it is one of them.
     pub close_from: RawFd,
     /// Number of `RLIMIT_…`, soft, hard.
     pub limits: &'a [(u32, u64, u64)],
@@ -207,7 +207,11 @@ fn steps(plan: &Plan<'_>, call: Call) -> Result<Never, Failed> {
         unsafe { libc::umask(mask) };
     }
     for (from, to) in plan.descriptors {
-        let step = if *to == 0 { Step::Input } else { Step::Output };
+        let step = match *to {
+            0 => Step::Input,
+            1 | 2 => Step::Output,
+            _ => Step::Readiness,
+        };
         check(c_long::from(unsafe { libc::dup2(*from, *to) }), step)?;
     }
     if let Some(becomes) = plan.becomes {
@@ -276,9 +280,10 @@ fn become_user(becomes: Becomes<'_>) -> Result<(), Failed> {
 
 fn close_from(plan: &Plan<'_>, first: RawFd) -> Result<(), Failed> {
     // A held program is needed for one call more: it closes itself on exec.
-    let held = match plan.program {
-        Program::Held(file) => file.as_raw_fd(),
-        Program::Path(_) => -1,
+    let held = match (plan.program, plan.descriptors.last()) {
+        (Program::Held(file), _) => file.as_raw_fd(),
+        (Program::Path(_), Some((_, last))) => *last,
+        (Program::Path(_), None) => -1,
     };
     let close = |from: RawFd, to: u32| -> c_long {
         // SAFETY: our own descriptors; the table of them is not shared.
