@@ -3,6 +3,7 @@
 
 mod errands;
 mod exits;
+mod lines;
 mod output;
 mod signs;
 
@@ -13,7 +14,7 @@ use super::pipe::Pipes;
 use super::seat::{Losses, Run, Seat, Seats, log_directory};
 use super::spawn::{Order, Spawner};
 use super::tree::{self, Census};
-use super::watch::{Happened, Watch};
+use super::watch::Watch;
 use crate::decide::effect::Effect;
 use crate::decide::event::{Event, RunId};
 use crate::log::order as logger;
@@ -25,6 +26,7 @@ use crate::model::policy::StopScope;
 use crate::model::signal::Signal;
 use crate::table::{SLOTS, Table};
 use errands::Errands;
+use lines::Awaited;
 use signs::Refusals;
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -45,6 +47,8 @@ pub struct Host {
     closing: HashMap<u32, [logger::Order; 2]>,
     errands: Errands,
     watch: Watch,
+    /// Lines that are waited for, by slot.
+    lines: HashMap<u32, Awaited>,
     /// Made for the first service that asks for it.
     notify: Option<NotifySocket>,
     notify_path: PathBuf,
@@ -116,6 +120,7 @@ impl Host {
             closing: HashMap::new(),
             errands: Errands::default(),
             watch: Watch::new()?,
+            lines: HashMap::new(),
             notify: None,
             notify_path: notify,
             refusals: HashMap::new(),
@@ -131,8 +136,10 @@ impl Host {
         match effect {
             Effect::Spawn { instance, run, definition, numbered } => self.spawn(instance, run, &definition, numbered),
             Effect::AbandonSpawn { instance, run } => {
-                if let Some(seat) = self.seats.get(&instance) {
-                    self.spawner.abandon(seat.slot as usize, run);
+                if let Some(slot) = self.seats.get(&instance).map(|seat| seat.slot)
+                    && !self.abandon_held(&instance, slot, run)
+                {
+                    self.spawner.abandon(slot as usize, run);
                 }
             }
             Effect::Signal { instance, run, signal, scope } => self.signal(&instance, run, signal, scope),
@@ -190,12 +197,12 @@ impl Host {
                 return self.events.push_back(Event::SpawnFailed { instance, run, failure });
             }
         };
-        self.watch.remove(Happened::Ready(slot));
+        self.forget_readiness(slot);
         if let Some(seat) = self.seats.get_mut(&instance) {
             seat.run = Run::Ordered { run, exit: None, signs: Vec::new() };
         }
         let order = Order::service(instance, slot as usize, run, Arc::clone(definition));
-        self.spawner.order(Order { variables, ..order });
+        self.order_start(Order { variables, ..order });
     }
 
     /// The seat of `instance`, taken now if it has none; `None` when all are taken.

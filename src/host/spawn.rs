@@ -9,7 +9,7 @@ use crate::host::sys::process::{Whom, pidfd_open, pidfd_signal};
 use crate::model::desired::Definition;
 use crate::model::limits::Limits;
 use crate::model::name::InstanceId;
-use crate::model::outcome::Failure;
+use crate::model::outcome::{Failure, Step};
 use crate::table::Table;
 use attempt::Workplace;
 use std::collections::VecDeque;
@@ -179,6 +179,14 @@ impl Drop for Spawner {
         // Not joined: one may be stuck in a child.
         self.shared.queue().closed = true;
         self.shared.arrived.notify_all();
+    }
+}
+
+/// Why a slot's pipe cannot be had.
+pub(super) fn no_pipe(error: &io::Error) -> Failure {
+    match error.raw_os_error() {
+        Some(libc::EMFILE | libc::ENFILE | libc::ETOOMANYREFS) => Failure::NoDescriptors,
+        errno => Failure::Step { step: Step::Output, errno: errno.unwrap_or(libc::EIO), subject: String::new() },
     }
 }
 

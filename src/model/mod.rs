@@ -12,6 +12,7 @@ pub mod logging;
 pub mod name;
 pub mod notify;
 pub mod outcome;
+pub mod pattern;
 pub mod plan;
 pub mod policy;
 pub mod resources;

@@ -53,6 +53,7 @@ fn as_role() {
                 match scenario.as_str() {
                     "another-logger" => hosts::another_logger(rig::Rig::new(&place, ends)),
                     "notify" => signs::notify(rig::Rig::new(&place, ends)),
+                    "line" => signs::line(rig::Rig::new(&place, ends)),
                     "descriptor" => signs::descriptor(rig::Rig::new(&place, ends)),
                     "errands" => errands::errands(rig::Rig::new(&place, ends)),
                     _ => spawns::scenario(&scenario, &stage::Stage::new(&place, ends)),

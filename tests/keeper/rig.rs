@@ -44,9 +44,10 @@ impl Played {
 
     /// The slots of attachments, and those given up as negative numbers.
     pub(crate) fn orders(&self) -> Vec<i64> {
-        let slots = self.all().into_iter().map(|order| match order {
-            Order::Attach { slot, .. } => i64::from(slot),
-            Order::Detach { slot } => -i64::from(slot),
+        let slots = self.all().into_iter().filter_map(|order| match order {
+            Order::Attach { slot, .. } => Some(i64::from(slot)),
+            Order::Detach { slot } => Some(-i64::from(slot)),
+            Order::Watch { .. } => None,
         });
         slots.collect()
     }

@@ -3,8 +3,10 @@
 use crate::rig::{Rig, define, instance};
 use crate::stage::{command, script};
 use crate::{holds, wait_for};
+use abide::decide::effect::Effect;
 use abide::decide::event::{Event, RunId};
 use abide::host::perform::Trouble;
+use abide::log::order::{Order, Report};
 use abide::model::check::{Check, Health, OnFailure, Ready, Sign};
 use abide::model::desired::Definition;
 use abide::model::name::ServiceName;
@@ -179,4 +181,59 @@ pub(crate) fn descriptor(mut rig: Rig) {
 #[test]
 fn a_newline_on_its_descriptor_says_that_a_service_is_ready() {
     holds("descriptor");
+}
+
+pub(crate) fn line(mut rig: Rig) {
+    let mut service = script("echo ready; exec sleep 1000");
+    service.ready = ready(Check::Log("^ready$".into()));
+    let definition = define(service);
+    let looks = |rig: &Rig| {
+        let orders = rig.logger.all().into_iter();
+        let of = |order| match order {
+            Order::Watch { slot: 1, run, pattern, fresh } => Some((run, pattern.is_some(), fresh)),
+            _ => None,
+        };
+        orders.filter_map(of).collect::<Vec<_>>()
+    };
+    rig.order_spawn(1, &definition);
+    rig.logger.report(&Report::Hello);
+    rig.turn();
+    assert_eq!(looks(&rig), [(1, true, true), (1, true, true)], "a new logger is told too");
+    assert_eq!(rig.table.running(1, 1), None, "not before the logger looks");
+    // Twice, as both were asked; and of a run that is long over.
+    for run in [0, 1, 1] {
+        rig.logger.report(&Report::Watching { slot: 1, run });
+        rig.turn();
+    }
+    let pid = rig.event("its start", |event| match event {
+        Event::Spawned { pid, .. } => Some(*pid),
+        _ => None,
+    });
+    rig.logger.report(&Report::Hello);
+    rig.turn();
+    assert_eq!(looks(&rig), [(1, true, false)], "what it said by now counts");
+    rig.logger.report(&Report::Matched { slot: 1, run: 0 });
+    rig.logger.report(&Report::Matched { slot: 1, run: 1 });
+    assert_eq!(signed(&mut rig, 1), Sign::Ready);
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL).unwrap();
+    rig.exited(1);
+    assert_eq!(looks(&rig), []);
+
+    // One whose logger never answers is given up.
+    rig.order_spawn(2, &definition);
+    rig.host.perform(Effect::AbandonSpawn { instance: instance(&definition), run: RunId(2) });
+    let failure = rig.event("its failure", |event| match event {
+        Event::SpawnFailed { run: RunId(2), failure, .. } => Some(failure.to_string()),
+        _ => None,
+    });
+    assert!(failure.contains("logger"), "{failure}");
+    assert_eq!(looks(&rig), [(2, true, true), (2, false, false)]);
+    rig.logger.report(&Report::Watching { slot: 1, run: 2 });
+    rig.turn();
+    assert_eq!(rig.table.running(1, 2), None);
+}
+
+#[test]
+fn a_line_is_looked_for_before_the_service_that_writes_it_is_made() {
+    holds("line");
 }

@@ -6,7 +6,6 @@ use crate::decide::event::{Event, RunId};
 use crate::host::seat::Run;
 use crate::host::spawn::Outcome;
 use crate::host::tree;
-use crate::host::watch::Happened;
 use crate::model::name::InstanceId;
 use crate::model::outcome::Exit;
 use crate::model::policy::StopScope;
@@ -19,6 +18,8 @@ impl Host {
         if let Some(seat) = self.seats.get_mut(&instance).filter(|_| opened_pipe) {
             seat.attached = true;
             self.logger.send(&attach(seat, None));
+            let slot = seat.slot;
+            self.remind_of_line(slot);
         }
         if self.errands.is_one(slot as u32, run) {
             return self.errand_spawned(slot as u32, result.map(drop));
@@ -52,6 +53,7 @@ impl Host {
             }
             (Err(refused), _) => {
                 seat.run = Run::None;
+                self.forget_readiness(slot as u32);
                 self.events.push_back(Event::SpawnFailed { instance, run, failure: refused.failure });
             }
         }
@@ -82,6 +84,7 @@ impl Host {
                 let failure = failure.clone();
                 seat.run = Run::None;
                 self.table.clear_group(slot as usize);
+                self.forget_readiness(slot);
                 self.events.push_back(Event::SpawnFailed { instance, run, failure });
             }
             Run::Living { .. } => self.ended(&instance, run, how),
@@ -97,7 +100,7 @@ impl Host {
         seat.run = if leftovers { Run::Leftovers { run } } else { Run::None };
         if !leftovers {
             self.table.clear_group(slot);
-            self.watch.remove(Happened::Ready(slot as u32));
+            self.forget_readiness(slot as u32);
         }
         self.events.push_back(Event::Exited { instance: instance.clone(), run, exit, leftovers, oom: false });
     }
@@ -107,7 +110,7 @@ impl Host {
         let Run::Leftovers { run } = seat.run else { return };
         if !tree::has_leftovers(&self.table, slot as usize) {
             seat.run = Run::None;
-            self.watch.remove(Happened::Ready(slot));
+            self.forget_readiness(slot);
             self.events.push_back(Event::TreeEmpty { instance, run });
         }
     }

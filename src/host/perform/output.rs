@@ -1,7 +1,7 @@
 //! The output of instances: what the logger is told, and what it says.
 
 use super::{Host, OwnLog, Trouble};
-use crate::decide::event::Event;
+use crate::decide::event::{Event, RunId};
 use crate::host::seat::{Run, Seat, log_directory};
 use crate::log::order::{self as logger, Destination};
 use crate::log::rotate::LogFile;
@@ -45,8 +45,9 @@ impl Host {
         seat.numbered = numbered;
         seat.policy = policy;
         if seat.attached {
-            let order = attach(seat, moved.as_deref());
+            let (slot, order) = (seat.slot, attach(seat, moved.as_deref()));
             self.logger.send(&order);
+            self.remind_of_line(slot);
         }
     }
 
@@ -75,6 +76,8 @@ impl Host {
             match report {
                 logger::Report::Hello => self.brief_logger(),
                 logger::Report::Detached { slot } => self.detached(slot),
+                logger::Report::Watching { slot, run } => self.watching(slot, RunId(run)),
+                logger::Report::Matched { slot, run } => self.matched(slot, RunId(run)),
                 logger::Report::Dropped { slot: 0, bytes, lines } => self.own_log_state.lost.count(bytes, lines),
                 logger::Report::Trouble { slot: 0, message } => self.own_log_state.trouble = message,
                 logger::Report::Dropped { slot, bytes, lines } => {
@@ -123,6 +126,9 @@ impl Host {
         self.logger.send(&own_log(&self.log, &self.own_log));
         for seat in self.seats.all().filter(|seat| seat.attached) {
             self.logger.send(&attach(seat, None));
+        }
+        for (slot, awaited) in &self.lines {
+            self.logger.send(&awaited.order(*slot));
         }
         for order in self.closing.values().flatten() {
             self.logger.send(order);

@@ -153,6 +153,12 @@ impl Host {
         }
     }
 
+    /// Nobody waits any more for the run in `slot` to be ready.
+    pub(super) fn forget_readiness(&mut self, slot: u32) {
+        self.watch.remove(Happened::Ready(slot));
+        self.forget_line(slot);
+    }
+
     /// Waits for the newline that says that the run in `slot` is ready.
     pub(super) fn await_readiness(&mut self, slot: u32, reader: OwnedFd) {
         // Without a place for it the run is as one that never says so.

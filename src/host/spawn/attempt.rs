@@ -1,6 +1,6 @@
 //! One attempt: from a definition to a process that executes, or the reason why not.
 
-use super::{Order, Refused, Started};
+use super::{Order, Refused, Started, no_pipe};
 use crate::host::limits;
 use crate::host::pipe::Pipes;
 use crate::host::sys::child::{self, Becomes, Born, Nursery, Plan, Program, Refusal, Strings};
@@ -211,13 +211,6 @@ fn readiness(order: &Order) -> Result<Option<Readiness>, Failure> {
         Some(libc::EMFILE | libc::ENFILE) => Failure::NoDescriptors,
         errno => Failure::Step { step: Step::Readiness, errno: errno.unwrap_or(libc::EIO), subject: String::new() },
     })
-}
-
-fn no_pipe(error: &io::Error) -> Failure {
-    match error.raw_os_error() {
-        Some(libc::EMFILE | libc::ENFILE | libc::ETOOMANYREFS) => Failure::NoDescriptors,
-        errno => Failure::Step { step: Step::Output, errno: errno.unwrap_or(libc::EIO), subject: String::new() },
-    }
 }
 
 /// A word with `/` is a path, relative to the service's directory since that is where it is
