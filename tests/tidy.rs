@@ -44,6 +44,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 const CRATE_ROOMS: &[(&str, &[&str])] = &[
     ("notify", &["source/watch"]),
     ("tokio", &["daemon"]),
+    ("hyper", &["daemon/probe"]),
+    ("hyper_util", &["daemon/probe"]),
+    ("http_body_util", &["daemon/probe"]),
+    ("regex", &["model/pattern", "log/lookout"]),
     ("clap", &["cli", "daemon", "main"]),
     ("annotate_snippets", &["render/diagnostic"]),
     ("jiff", &["model/time", "render", "cli", "log", "daemon/trace"]),

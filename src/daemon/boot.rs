@@ -1,13 +1,14 @@
 //! The one way up: descriptors from the keeper, `abide.toml`, own log, threads; then the loop.
 
 use super::paths::{Places, boot_id};
+use super::probe::Probes;
 use super::publish::{PublishPolicy, Publisher};
 use super::trace;
 use super::turn::{self, Ends, Letter, OwnLogState, Supervisor};
 use crate::decide::diff::Powers;
 use crate::decide::fleet::Fleet;
 use crate::host::line::Logger;
-use crate::host::notify;
+use crate::host::notify_socket;
 use crate::host::perform::{Host, Parts};
 use crate::host::pipe::Pipes;
 use crate::host::spawn::Spawner;
@@ -91,10 +92,11 @@ fn supervise(places: &Places, directories: Vec<PathBuf>) -> Result<u8, BootError
         logger: Logger::new(logger_socket),
         log: places.log.clone(),
         own_log: own_log_of(&config),
-        notify: places.runtime.join(notify::NAME),
+        notify: places.runtime.join(notify_socket::NAME),
     })
     .map_err(failed("make an epoll set"))?;
     let watch = host.watch().try_clone_to_owned().map_err(failed("copy a descriptor"))?;
+    let probes = Probes::new(letters.clone());
     let powers = Powers { may_raise: surroundings.ceilings.may_raise, uid: surroundings.uid };
     let instance_id = fresh_id();
     let fleet = Fleet::new(powers, seed(&instance_id));
@@ -110,8 +112,17 @@ fn supervise(places: &Places, directories: Vec<PathBuf>) -> Result<u8, BootError
     };
     let files = worker::start(setup, move |delta| drop(letters.send(Letter::Delta(delta))))
         .map_err(failed("start a thread"))?;
-    let mut supervisor =
-        Supervisor { fleet, host, publisher, files, churn: 0, trace, own_log: OwnLogState::default(), finished: false };
+    let mut supervisor = Supervisor {
+        fleet,
+        host,
+        publisher,
+        files,
+        probes,
+        churn: 0,
+        trace,
+        own_log: OwnLogState::default(),
+        finished: false,
+    };
     let ends = Ends { bell, logger, watch };
     let code = turn_until_finished(&mut supervisor, inbox, ends);
     supervisor.trace.flush();
@@ -154,9 +165,18 @@ fn turn_until_finished(
     inbox: UnboundedReceiver<Letter>,
     ends: Ends,
 ) -> Result<u8, BootError> {
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed("start the loop"))?;
-    runtime.block_on(turn::run(supervisor, inbox, ends)).map_err(failed("wait for events"))?;
+    // Threads only look up names for probes; more names than these at once wait.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(4)
+        .thread_stack_size(256 << 10)
+        .thread_name("lookup")
+        .build()
+        .map_err(failed("start the loop"))?;
+    let turned = runtime.block_on(turn::run(supervisor, inbox, ends));
+    // A name server that does not answer holds up nobody's end.
+    runtime.shutdown_background();
+    turned.map_err(failed("wait for events"))?;
     supervisor.leave();
     tracing::info!("all services have ended");
     Ok(OK)

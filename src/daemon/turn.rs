@@ -1,11 +1,12 @@
 //! One turn after another: gather, decide, perform, publish.
 
 use super::boot::own_log_of;
+use super::probe::Probes;
 use super::publish::{PublishPolicy, Published, Publisher};
 use super::report;
 use super::trace::{self, Trace};
 use crate::decide::effect::Effect;
-use crate::decide::event::Event;
+use crate::decide::event::{Event, RunId};
 use crate::decide::fleet::Fleet;
 use crate::decide::view::Facts;
 use crate::host::clock;
@@ -14,6 +15,7 @@ use crate::host::spawn::Outcome;
 use crate::host::sys::memory;
 use crate::keeper::role;
 use crate::model::desired::Delta;
+use crate::model::name::InstanceId;
 use crate::model::status::AbideState;
 use crate::model::time::{Mono, Now};
 use crate::source::config::Config;
@@ -36,6 +38,15 @@ pub(super) enum Letter {
     Config(Arc<Config>),
     /// A spawn thread: a start succeeded or failed.
     Spawned(Outcome),
+    /// A probe: what came of it.
+    Probed {
+        /// Whose.
+        instance: InstanceId,
+        /// Which.
+        run: RunId,
+        /// Well, or why not.
+        outcome: Result<(), String>,
+    },
 }
 
 /// The one owner of all state.
@@ -44,6 +55,7 @@ pub(super) struct Supervisor {
     pub(super) host: Host,
     pub(super) publisher: Publisher,
     pub(super) files: worker::Handle,
+    pub(super) probes: Probes,
     /// How many statuses changed since memory was last given back.
     pub(super) churn: usize,
     pub(super) trace: Trace,
@@ -162,6 +174,11 @@ impl Supervisor {
                 self.host.keep_own_log(own_log_of(&config));
             }
             Letter::Spawned(outcome) => self.host.spawned(outcome),
+            Letter::Probed { instance, run, outcome } => {
+                if self.probes.answered(run) {
+                    self.handle(Event::Probed { instance, run, outcome });
+                }
+            }
         }
     }
 
@@ -216,6 +233,10 @@ impl Supervisor {
             Effect::Report(transition) => trace::transition(&transition),
             Effect::Announce(step) => report::step(&step),
             Effect::Finished => self.finished = true,
+            Effect::Probe { instance, run, which, definition } => {
+                self.probes.start(instance, run, which, &definition);
+            }
+            Effect::DropProbe { run, .. } => self.probes.stop(run),
             effect => self.host.perform(effect),
         }
     }

@@ -3,7 +3,7 @@
 pub mod clock;
 pub mod limits;
 pub mod line;
-pub mod notify;
+pub mod notify_socket;
 mod owner;
 pub mod perform;
 pub mod pipe;

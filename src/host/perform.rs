@@ -9,7 +9,7 @@ mod signs;
 
 use super::limits;
 use super::line::Logger;
-use super::notify::NotifySocket;
+use super::notify_socket::NotifySocket;
 use super::pipe::Pipes;
 use super::seat::{Losses, Run, Seat, Seats, log_directory};
 use super::spawn::{Order, Spawner};
@@ -217,7 +217,6 @@ impl Host {
                     policy: definition.service.log.clone(),
                     attached: false,
                     leaving: false,
-                    told_of_store: false,
                     lost: Losses::default(),
                     run: Run::None,
                 };

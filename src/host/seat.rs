@@ -24,8 +24,6 @@ pub(super) struct Seat {
     pub(super) attached: bool,
     /// Its instance is gone for good, and only an errand that is still being made keeps the pipe.
     pub(super) leaving: bool,
-    /// Whether people heard that its wish to store descriptors is not granted.
-    pub(super) told_of_store: bool,
     pub(super) lost: Losses,
     pub(super) run: Run,
 }

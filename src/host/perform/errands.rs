@@ -89,7 +89,9 @@ impl Host {
     pub(super) fn end_errands_of(&mut self, instance: &InstanceId) {
         let runs: Vec<RunId> =
             self.errands.0.values().filter(|errand| errand.instance == *instance).map(|errand| errand.run).collect();
-        runs.into_iter().for_each(|run| self.end_errand(run));
+        for run in runs {
+            self.end_errand(run);
+        }
     }
 
     fn kill_errand(&mut self, slot: usize, run: RunId) {

@@ -2,13 +2,13 @@
 
 use super::{Host, Trouble};
 use crate::decide::event::{Event, RunId};
-use crate::host::notify::{Datagram, NotifySocket};
+use crate::host::notify_socket::{Datagram, NotifySocket};
 use crate::host::seat::Run;
 use crate::host::watch::Happened;
 use crate::host::{clock, owner};
 use crate::model::check::{Check, Sign};
 use crate::model::name::InstanceId;
-use crate::model::notify::{self, MAX_MESSAGE};
+use crate::model::sd_notify::{self, MAX_MESSAGE};
 use crate::model::service::Service;
 use crate::model::time::Mono;
 use std::io;
@@ -29,6 +29,8 @@ const HELD_BACK: usize = 16;
 pub(super) struct Refusals {
     last: Option<Mono>,
     unsaid: u32,
+    /// Whether people heard that a wish to store descriptors is not granted.
+    told_of_store: bool,
 }
 
 impl Host {
@@ -101,8 +103,9 @@ impl Host {
                 format!("its process {pid} sent a message of more than {MAX_MESSAGE} bytes to NOTIFY_SOCKET: refused");
             return self.refuse(Some((instance, numbered)), &message);
         };
-        let parsed = notify::parse(text);
-        if parsed.store && !std::mem::replace(&mut seat.told_of_store, true) {
+        let parsed = sd_notify::parse(text);
+        let refusals = self.refusals.entry(Some(instance.clone())).or_default();
+        if parsed.store && !std::mem::replace(&mut refusals.told_of_store, true) {
             let message = "asks abide to keep descriptors for it (FDSTORE=1), which abide does not do: they are closed";
             let instance = Some(instance.clone());
             self.troubles.push(Trouble { instance, numbered, message: message.to_owned() });

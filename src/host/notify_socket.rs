@@ -1,7 +1,7 @@
 //! The socket that services speak of themselves over: made for the first that asks for it, one for all.
 
 use crate::host::sys::socket::{self, Received};
-use crate::model::notify::MAX_MESSAGE;
+use crate::model::sd_notify::MAX_MESSAGE;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, bind, setsockopt, socket, sockopt};
 use std::fs::Permissions;
 use std::io;
