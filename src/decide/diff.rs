@@ -2,6 +2,8 @@
 //!
 //! Every struct is taken apart without `..`: a new field does not compile before it has a price.
 
+mod resources;
+
 use crate::model::limits::{Limit, LimitKind, Limits};
 use crate::model::logging::LogPolicy;
 use crate::model::plan::{Change, Price};
@@ -49,7 +51,7 @@ pub fn diff(old: &Service, new: &Service, powers: &Powers) -> Vec<Change> {
         health: _,
         hooks: _,
         reload: _,
-        resources: _,
+        resources,
         schedule: _,
         security: _,
     } = old;
@@ -74,6 +76,7 @@ pub fn diff(old: &Service, new: &Service, powers: &Powers) -> Vec<Change> {
     diff_restart(&mut found, restart, &new.restart);
     diff_stop(&mut found, stop, &new.stop);
     diff_limits(&mut found, limits, &new.limits, runs_within_reach(identity, *powers), powers.may_raise);
+    resources::diff(&mut found, resources.as_deref(), new.resources.as_deref());
     diff_log(&mut found, log, &new.log);
     found.0
 }

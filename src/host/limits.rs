@@ -4,6 +4,7 @@ use crate::host::proc;
 use crate::host::sys::process::prlimit;
 use crate::model::limits::{Bound, Ceilings, Limit, LimitKind, Limits};
 use crate::model::outcome::{Failure, Step};
+use crate::model::resources::Cgroups;
 use crate::table::Table;
 use std::io;
 
@@ -20,6 +21,7 @@ pub fn ceilings_of(pid: Option<i32>) -> io::Result<Ceilings> {
         // The kernel's own default, where /proc/sys is hidden.
         nr_open: nr_open.unwrap_or(1 << 20),
         uid: rights.uid,
+        cgroups: Cgroups::default(),
     })
 }
 

@@ -1,19 +1,23 @@
 //! The host: carries out effects and turns what the kernel, the keeper and the logger say into
 //! events. No condition here is policy.
 
+mod ends;
 mod errands;
-mod exits;
 mod lines;
 mod output;
 mod signs;
+mod starts;
 
+use super::cgroup::Groups;
+use super::cgroup::watch::Watches;
+use super::chores::Chores;
 use super::limits;
 use super::line::Logger;
 use super::notify_socket::NotifySocket;
 use super::pipe::Pipes;
 use super::seat::{Losses, Run, Seat, Seats, log_directory};
 use super::spawn::{Order, Spawner};
-use super::tree::{self, Census};
+use super::tree::{Census, Strays};
 use super::watch::Watch;
 use crate::decide::effect::Effect;
 use crate::decide::event::{Event, RunId};
@@ -22,8 +26,6 @@ use crate::model::desired::Definition;
 use crate::model::logging::LogPolicy;
 use crate::model::name::InstanceId;
 use crate::model::outcome::Failure;
-use crate::model::policy::StopScope;
-use crate::model::signal::Signal;
 use crate::table::{SLOTS, Table};
 use errands::Errands;
 use lines::Awaited;
@@ -53,8 +55,18 @@ pub struct Host {
     notify: Option<NotifySocket>,
     notify_path: PathBuf,
     refusals: HashMap<Option<InstanceId>, Refusals>,
+    groups: Arc<Groups>,
+    /// What may take long and is nobody's start.
+    chores: Chores,
     /// Who lives, for all that is signalled in one turn.
     census: Option<Census>,
+    strays: Strays,
+    /// Whether those are as of this turn.
+    strays_seen: bool,
+    /// Groups that are waited for to become empty.
+    watches: Watches,
+    /// Slots whose orphans are waited for to end, as the keeper tells.
+    awaited: Vec<u32>,
     own_log_state: OwnLog,
     events: VecDeque<Event>,
     troubles: Vec<Trouble>,
@@ -103,12 +115,18 @@ pub struct Parts {
     pub own_log: LogPolicy,
     /// Where the notify socket is to be: services of all users must reach it.
     pub notify: PathBuf,
+    /// The cgroups.
+    pub groups: Arc<Groups>,
+    /// What its marks begin with.
+    pub mark: String,
+    /// Where threads tell what they found out.
+    pub tell: Box<dyn Fn(Event) + Send + Sync>,
 }
 
 impl Host {
     /// A host without any instance. The pipe of slot 0, abide's own log, must exist.
     pub fn new(parts: Parts) -> io::Result<Self> {
-        let Parts { table, spawner, pipes, logger, log, own_log, notify } = parts;
+        let Parts { table, spawner, pipes, logger, log, own_log, notify, groups, mark, tell } = parts;
         Ok(Self {
             table,
             spawner,
@@ -124,7 +142,13 @@ impl Host {
             notify: None,
             notify_path: notify,
             refusals: HashMap::new(),
+            watches: Watches::new(groups.cgroups().directory.is_some()),
+            groups,
+            chores: Chores::new(tell),
             census: None,
+            strays: Strays::new(mark),
+            strays_seen: false,
+            awaited: Vec::new(),
             own_log_state: OwnLog::default(),
             events: VecDeque::new(),
             troubles: Vec::new(),
@@ -152,12 +176,18 @@ impl Host {
                 self.set_log(&instance, policy, definition, numbered);
             }
             Effect::Close { instance } => self.close(&instance),
+            Effect::SetResources { instance, run, definition } => {
+                let groups = Arc::clone(&self.groups);
+                self.chores.order(move || {
+                    let outcome = groups.change(&instance, &definition.service).map_err(|failure| failure.to_string());
+                    Event::ResourcesSet { instance, run, outcome }
+                });
+            }
             Effect::RunErrand { instance, run, errand, definition, variables } => {
                 self.run_errand(instance, run, errand, &definition, variables);
             }
             Effect::EndErrand { run, .. } => self.end_errand(run),
-            Effect::SetResources { .. }
-            | Effect::FindMain { .. }
+            Effect::FindMain { .. }
             | Effect::Probe { .. }
             | Effect::DropProbe { .. }
             | Effect::Measure { .. }
@@ -175,6 +205,7 @@ impl Host {
     /// All of this turn is performed: what is known of the processes is old from now on.
     pub fn end_turn(&mut self) {
         self.census = None;
+        self.strays_seen = false;
     }
 
     /// What people should hear of, since last asked.
@@ -219,6 +250,7 @@ impl Host {
                     leaving: false,
                     lost: Losses::default(),
                     run: Run::None,
+                    killed: RunId(0),
                 };
                 return self.seats.take(instance, empty);
             }
@@ -229,18 +261,5 @@ impl Host {
             Some(_) => {}
         }
         self.seats.get_mut(instance)
-    }
-
-    fn signal(&mut self, instance: &InstanceId, run: RunId, signal: Signal, scope: StopScope) {
-        let Some(seat) = self.seats.get(instance).filter(|seat| seat.run.id() == Some(run)) else { return };
-        let slot = seat.slot as usize;
-        // Without it the group is left, which needs none.
-        let take = || Census::take(&self.table).unwrap_or_default();
-        let none = Census::default();
-        let census = if scope == StopScope::Tree { &*self.census.get_or_insert_with(take) } else { &none };
-        if let Err(error) = tree::signal(&self.table, census, slot, run.0, signal, scope) {
-            let message = format!("could not send {signal}: {error}");
-            self.troubles.push(Trouble { instance: Some(instance.clone()), numbered: seat.numbered, message });
-        }
     }
 }

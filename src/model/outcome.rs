@@ -1,6 +1,7 @@
 //! How a process ended, and the full list of ways in which a start can fail.
 
 use super::limits::{Bound, LimitKind};
+use super::resources::ResourceKind;
 use super::signal::Signal;
 use std::fmt;
 use std::time::Duration;
@@ -55,6 +56,7 @@ impl fmt::Display for Exit {
 #[expect(missing_docs, reason = "each is named after the call it makes")]
 pub enum Step {
     Clone = 1,
+    Cgroup,
     Session,
     Signals,
     Limits,
@@ -71,8 +73,9 @@ pub enum Step {
 
 impl Step {
     /// All of them, in the order in which they happen.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Clone,
+        Self::Cgroup,
         Self::Session,
         Self::Signals,
         Self::Limits,
@@ -96,6 +99,7 @@ impl Step {
     pub fn attempt(self) -> &'static str {
         match self {
             Self::Clone => "make a process",
+            Self::Cgroup => "join the cgroup",
             Self::Session => "start a session",
             Self::Signals => "reset the signals",
             Self::Limits => "set the limits",
@@ -140,6 +144,15 @@ pub enum Failure {
         /// What can be had.
         highest: Bound,
     },
+    /// A value of `[resources]` that cannot be had.
+    Resource {
+        /// Which one.
+        kind: ResourceKind,
+        /// What the file asks, as written there.
+        asked: String,
+        /// Why not.
+        why: String,
+    },
     /// The launch could not be prepared (an unknown variable, a NUL byte in an argument).
     Prepare(String),
     /// It was still not executing after this time; abide killed it.
@@ -173,6 +186,7 @@ impl fmt::Display for Failure {
             Self::Limit { kind, asked, highest } => {
                 write!(f, "limit {} = {asked} cannot be had, the highest here is {highest}", kind.key())
             }
+            Self::Resource { kind, asked, why } => write!(f, "resource {} = {asked} cannot be had: {why}", kind.key()),
             Self::Prepare(reason) => write!(f, "could not prepare the start: {reason}"),
             Self::SpawnTimeout(time) => write!(f, "was not executing after {} s and was killed", time.as_secs()),
             Self::TooManyRestarts { count, window, last } => {

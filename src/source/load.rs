@@ -98,10 +98,12 @@ impl<'a> Lowering<'a> {
         let run = self.run();
         let directory = self.file.directory.clone().unwrap_or_else(|| default_directory(&person));
         let limits = self.file.limits.as_ref().map(shape::Limits::to_model).unwrap_or_default();
+        let resources = self.file.resources.as_ref().and_then(shape::Resources::to_model);
         let variables = self.file.environment.clone().unwrap_or_default().0;
         self.preflight(&base, &run, &directory);
         if self.look {
             preflight::limits(self.around, self.stack, &limits, self.findings);
+            preflight::resources(self.around, self.stack, resources.as_deref(), self.findings);
         }
         Service {
             name: name.clone(),
@@ -119,7 +121,7 @@ impl<'a> Lowering<'a> {
             health: None,
             hooks: None,
             reload: None,
-            resources: None,
+            resources,
             schedule: None,
             security: None,
             umask: self.file.umask.map_or(0o022, |mask| mask.0),

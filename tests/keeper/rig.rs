@@ -24,6 +24,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 
+/// What the marks of services here begin with.
+const MARK: &str = "rig";
+
 /// The logger's end.
 pub(crate) struct Played(OwnedFd);
 
@@ -70,12 +73,24 @@ impl Rig {
         pipes.make(0).unwrap();
         let (send, outcomes) = channel();
         let done = move |outcome| drop(send.send(outcome));
-        let spawner = Spawner::start(Arc::clone(&ends.table), Arc::clone(&pipes), done).unwrap();
+        let spawner =
+            Spawner::start(Arc::clone(&ends.table), Arc::clone(&pipes), Arc::default(), MARK.into(), done).unwrap();
         let (ours, theirs) =
             socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_NONBLOCK).unwrap();
         let (table, own_log, log) = (Arc::clone(&ends.table), LogPolicy::default(), place.join("log"));
         let notify = place.join("notify");
-        let parts = Parts { table: ends.table, spawner, pipes, logger: Logger::new(ours), log, own_log, notify };
+        let parts = Parts {
+            table: ends.table,
+            spawner,
+            pipes,
+            logger: Logger::new(ours),
+            log,
+            own_log,
+            notify,
+            groups: Arc::default(),
+            mark: MARK.into(),
+            tell: Box::new(|_| ()),
+        };
         Self {
             place: place.into(),
             host: Host::new(parts).unwrap(),

@@ -307,8 +307,14 @@ impl World {
                 let (from, to) = (transition.from.as_str(), transition.to.as_str());
                 self.note(&format!("{shown}: {from} -> {to}: {}", transition.reason));
             }
-            Effect::SetResources { .. }
-            | Effect::FindMain { .. }
+            Effect::SetResources { instance, run, definition } => {
+                if let Some(process) = self.processes.get_mut(&run) {
+                    process.definition = definition;
+                }
+                let outcome = if self.limits_fail { Err("not permitted".to_owned()) } else { Ok(()) };
+                self.send(1, Event::ResourcesSet { instance, run, outcome });
+            }
+            Effect::FindMain { .. }
             | Effect::RunErrand { .. }
             | Effect::EndErrand { .. }
             | Effect::Probe { .. }

@@ -5,12 +5,12 @@ use crate::decide::effect::{Errand, Which};
 use crate::decide::event::{Event, RunId};
 use crate::host::seat::Run;
 use crate::host::spawn::{Order, Refused};
-use crate::host::tree::{self, Census};
+use crate::host::tree::{self, Reach};
 use crate::model::check::Check;
 use crate::model::desired::Definition;
 use crate::model::name::InstanceId;
 use crate::model::outcome::{Exit, Failure};
-use crate::model::policy::{ReloadBy, StopScope};
+use crate::model::policy::ReloadBy;
 use crate::model::service::Service;
 use crate::model::signal::Signal;
 use std::collections::HashMap;
@@ -96,7 +96,7 @@ impl Host {
 
     fn kill_errand(&mut self, slot: usize, run: RunId) {
         // What cannot be signalled is gone, and its exit says so.
-        let _ = tree::signal(&self.table, &Census::default(), slot, run.0, Signal::KILL, StopScope::Group);
+        let _ = tree::signal(&self.table, Reach::Group, slot, run.0, Signal::KILL);
     }
 
     /// The spawn thread's answer.

@@ -61,6 +61,8 @@ impl Host {
             return;
         }
         let Some(seat) = self.seats.leave(instance) else { return };
+        self.no_longer_awaited(seat.slot);
+        self.groups.remove(instance);
         self.refusals.remove(&Some(instance.clone()));
         if !seat.attached {
             return self.seats.free(seat.slot);
