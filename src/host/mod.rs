@@ -8,6 +8,7 @@ pub mod line;
 pub mod notify_socket;
 mod owner;
 pub mod perform;
+mod pid_file;
 pub mod pipe;
 pub mod proc;
 mod seat;

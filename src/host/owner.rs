@@ -3,6 +3,8 @@
 use crate::host::proc;
 use crate::table::{Role, Table};
 use nix::unistd::{Pid, getpgid, getsid};
+use std::ffi::OsString;
+use std::path::Path;
 
 /// So many generations are looked back at most.
 const GENERATIONS: usize = 64;
@@ -22,6 +24,19 @@ pub(super) fn slot_of(table: &Table, pid: i32) -> Option<usize> {
         pid = proc::stat(pid)?.parent;
     }
     None
+}
+
+/// The real uid of a process.
+pub(super) fn uid_of(pid: i32) -> Option<u32> {
+    let status = proc::read(format!("/proc/{pid}/status")).ok()?;
+    status.lines().find_map(|line| line.strip_prefix("Uid:"))?.split_ascii_whitespace().next()?.parse().ok()
+}
+
+/// The name of the cgroup of v2 that a process is in: the last part of its path.
+pub(super) fn group_of(pid: i32) -> Option<OsString> {
+    let groups = proc::read(format!("/proc/{pid}/cgroup")).ok()?;
+    let path = groups.lines().find_map(|line| line.strip_prefix("0::"))?;
+    Path::new(path).file_name().map(ToOwned::to_owned)
 }
 
 fn related(table: &Table, pid: i32) -> Option<usize> {

@@ -4,6 +4,8 @@
 mod ends;
 mod errands;
 mod lines;
+mod mains;
+mod measures;
 mod output;
 mod signs;
 mod starts;
@@ -155,7 +157,7 @@ impl Host {
         })
     }
 
-    /// Carries out one effect. `Report`, `Announce` and `Finished` are the loop's own business.
+    /// Carries out one effect. Probes, `Report`, `Announce` and `Finished` are the loop's own business.
     pub fn perform(&mut self, effect: Effect) {
         match effect {
             Effect::Spawn { instance, run, definition, numbered } => self.spawn(instance, run, &definition, numbered),
@@ -187,10 +189,12 @@ impl Host {
                 self.run_errand(instance, run, errand, &definition, variables);
             }
             Effect::EndErrand { run, .. } => self.end_errand(run),
-            Effect::FindMain { .. }
-            | Effect::Probe { .. }
+            Effect::FindMain { instance, run, definition, named } => {
+                self.find_main(instance, run, &definition, named);
+            }
+            Effect::Measure { instance, run } => self.measure(instance, run),
+            Effect::Probe { .. }
             | Effect::DropProbe { .. }
-            | Effect::Measure { .. }
             | Effect::Report(_)
             | Effect::Announce(_)
             | Effect::Finished => {}

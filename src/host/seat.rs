@@ -142,6 +142,11 @@ impl Seats {
         self.free.push(slot);
     }
 
+    /// Everybody, by name.
+    pub(super) fn each(&self) -> impl Iterator<Item = (&InstanceId, &Seat)> {
+        self.by_instance.iter().map(|(instance, seat)| (instance, &**seat))
+    }
+
     /// Everybody, for telling a new logger.
     pub(super) fn all(&self) -> impl Iterator<Item = &Seat> {
         self.by_instance.values().map(Box::as_ref)

@@ -1,5 +1,4 @@
-//! What the loop waits for beside exits and the logger, as one descriptor: messages of services, their readiness, and
-//! main processes that are no children of the keeper.
+//! What the loop waits for beside exits and the logger, as one descriptor: messages of services, and their readiness.
 
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
@@ -14,26 +13,18 @@ pub(super) enum Happened {
     Message,
     /// The readiness pipe of this slot is readable.
     Ready(u32),
-    /// The main process of this slot, known by a pidfd, ended.
-    Ended(u32),
 }
 
 impl Happened {
     fn token(self) -> u64 {
         match self {
             Self::Message => 0,
-            Self::Ready(slot) => u64::from(slot) << 2 | 1,
-            Self::Ended(slot) => u64::from(slot) << 2 | 2,
+            Self::Ready(slot) => u64::from(slot) + 1,
         }
     }
 
     fn of(token: u64) -> Self {
-        let slot = (token >> 2) as u32;
-        match token & 3 {
-            1 => Self::Ready(slot),
-            2 => Self::Ended(slot),
-            _ => Self::Message,
-        }
+        token.checked_sub(1).map_or(Self::Message, |slot| Self::Ready(slot as u32))
     }
 }
 
@@ -101,7 +92,7 @@ mod tests {
 
     #[test]
     fn what_happened_survives_the_way_through_the_kernel() {
-        for happened in [Happened::Message, Happened::Ready(1), Happened::Ended(1), Happened::Ready(16_383)] {
+        for happened in [Happened::Message, Happened::Ready(0), Happened::Ready(1), Happened::Ready(16_383)] {
             assert_eq!(Happened::of(happened.token()), happened);
         }
     }

@@ -79,6 +79,11 @@ impl Table {
         disowned
     }
 
+    /// When `slot` was armed last, in clock ticks since boot.
+    pub fn armed_at(&self, slot: usize) -> u64 {
+        self.cells().slots[slot].armed_ticks.load(Relaxed)
+    }
+
     /// Whether the process of `run` has ended, and this is told or will be.
     pub fn is_over(&self, slot: usize, run: u64) -> bool {
         let cell = &self.cells().slots[slot];

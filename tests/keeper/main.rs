@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test may panic, and its name is its documentation")]
 
 mod errands;
+mod forking;
 mod hosts;
 mod lives;
 mod rig;
@@ -55,6 +56,8 @@ fn as_role() {
                     "notify" => signs::notify(rig::Rig::new(&place, ends)),
                     "line" => signs::line(rig::Rig::new(&place, ends)),
                     "descriptor" => signs::descriptor(rig::Rig::new(&place, ends)),
+                    "forking" => forking::forking(rig::Rig::new(&place, ends)),
+                    "successors" => forking::successors(rig::Rig::new(&place, ends)),
                     "errands" => errands::errands(rig::Rig::new(&place, ends)),
                     _ => spawns::scenario(&scenario, &stage::Stage::new(&place, ends)),
                 }

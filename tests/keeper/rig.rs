@@ -13,7 +13,9 @@ use abide::model::desired::Definition;
 use abide::model::logging::LogPolicy;
 use abide::model::name::InstanceId;
 use abide::model::outcome::{Exit, Failure};
+use abide::model::policy::StopScope;
 use abide::model::service::Service;
+use abide::model::signal::Signal;
 use abide::table::Table;
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, send, socketpair};
 use std::fs::File;
@@ -156,6 +158,24 @@ impl Rig {
             Event::Exited { run: RunId(of), exit, leftovers, .. } if *of == run => Some((*exit, *leftovers)),
             _ => None,
         })
+    }
+
+    pub(crate) fn find_main(
+        &mut self,
+        run: u64,
+        definition: &Arc<Definition>,
+        named: Option<i32>,
+    ) -> Result<i32, String> {
+        let (run, definition, instance) = (RunId(run), Arc::clone(definition), instance(definition));
+        self.host.perform(Effect::FindMain { instance, run, definition, named });
+        self.event("what was found", |event| match event {
+            Event::MainFound { run: of, outcome, .. } if *of == run => Some(outcome.clone().map(|(pid, _)| pid)),
+            _ => None,
+        })
+    }
+
+    pub(crate) fn signal(&mut self, run: u64, definition: &Arc<Definition>, signal: Signal, scope: StopScope) {
+        self.host.perform(Effect::Signal { instance: instance(definition), run: RunId(run), signal, scope });
     }
 
     /// What stands in the pipe of `slot` now.

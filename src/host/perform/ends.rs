@@ -7,7 +7,7 @@ use super::{Host, Trouble};
 use crate::decide::event::{Event, RunId};
 use crate::model::name::InstanceId;
 use crate::model::outcome::Exit;
-use crate::model::policy::StopScope;
+use crate::model::policy::{ServiceType, StopScope};
 use crate::model::signal::Signal;
 use crate::table::Notice;
 use std::io;
@@ -91,11 +91,14 @@ impl Host {
     pub(super) fn ended(&mut self, instance: &InstanceId, run: RunId, exit: Exit) {
         let Some(seat) = self.seats.get(instance) else { return };
         let (slot, scope) = (seat.slot, seat.definition.service.stop.scope);
+        // What a launcher left may have gone from where it can be told. It is still to be looked for.
+        let forking = matches!(seat.definition.service.service_type, ServiceType::Forking { .. });
+        let sought = forking && matches!(exit, Exit::Code(_));
         let leftovers = self.is_left(instance, slot, scope);
         let oom = self.ran_out_of_memory(instance, exit);
         let Some(seat) = self.seats.get_mut(instance) else { return };
-        seat.run = if leftovers { Run::Leftovers { run } } else { Run::None };
-        if !leftovers {
+        seat.run = if leftovers || sought { Run::Leftovers { run } } else { Run::None };
+        if !leftovers && !sought {
             self.table.clear_group(slot as usize);
             self.forget_readiness(slot);
         }

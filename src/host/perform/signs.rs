@@ -2,10 +2,10 @@
 
 use super::{Host, Trouble};
 use crate::decide::event::{Event, RunId};
+use crate::host::clock;
 use crate::host::notify_socket::{Datagram, NotifySocket};
 use crate::host::seat::Run;
 use crate::host::watch::Happened;
-use crate::host::{clock, owner};
 use crate::model::check::{Check, Sign};
 use crate::model::name::InstanceId;
 use crate::model::sd_notify::{self, MAX_MESSAGE};
@@ -48,7 +48,6 @@ impl Host {
             match *happened {
                 Happened::Message => more = self.messages(),
                 Happened::Ready(slot) => self.readiness(slot),
-                Happened::Ended(_) => {}
             }
         }
         more || !happened.is_empty()
@@ -90,8 +89,8 @@ impl Host {
         let Some((pid, uid)) = datagram.sender else {
             return self.refuse(None, "a process that abide cannot see sent a message to NOTIFY_SOCKET: refused");
         };
-        let slot = owner::slot_of(&self.table, pid);
-        let seat = slot.and_then(|slot| self.seats.at(slot as u32));
+        let slot = self.slot_of(pid);
+        let seat = slot.and_then(|slot| self.seats.at(slot));
         let Some((instance, seat)) = seat else {
             let who = format!("process {pid} of uid {uid}");
             return self
@@ -112,7 +111,7 @@ impl Host {
         }
         for sign in parsed.signs {
             if let Sign::Main(main) = sign
-                && owner::slot_of(&self.table, main) != Some(slot as usize)
+                && self.slot_of(main) != Some(slot)
             {
                 let message =
                     format!("its process {pid} named {main} as its main process, which is none of it: refused");
