@@ -4,7 +4,7 @@ use super::paths::{Places, boot_id};
 use super::probe::Probes;
 use super::publish::{PublishPolicy, Publisher};
 use super::trace;
-use super::turn::{self, Ends, Letter, OwnLogState, Supervisor};
+use super::turn::{self, Letter, OwnLogState, Supervisor};
 use crate::decide::diff::Powers;
 use crate::decide::fleet::Fleet;
 use crate::host::cgroup::Groups;
@@ -104,10 +104,9 @@ fn supervise(places: &Places, directories: Vec<PathBuf>) -> Result<u8, BootError
         notify: places.runtime.join(notify_socket::NAME),
         groups: Arc::clone(&groups),
         mark: instance_id.clone(),
-        tell: Box::new(move |event| drop(told.send(Letter::Told(event)))),
+        tell: Arc::new(move |what| drop(told.send(Letter::Told(what)))),
     })
     .map_err(failed("make an epoll set"))?;
-    let watch = host.watch().try_clone_to_owned().map_err(failed("copy a descriptor"))?;
     let probes = Probes::new(letters.clone());
     let powers = Powers { may_raise: surroundings.ceilings.may_raise, uid: surroundings.uid };
     let fleet = Fleet::new(powers, seed(&instance_id));
@@ -138,8 +137,7 @@ fn supervise(places: &Places, directories: Vec<PathBuf>) -> Result<u8, BootError
         own_log: OwnLogState::default(),
         finished: false,
     };
-    let ends = Ends { bell, logger, watch };
-    let code = turn_until_finished(&mut supervisor, inbox, ends);
+    let code = turn_until_finished(&mut supervisor, inbox, bell, logger);
     supervisor.trace.flush();
     code
 }
@@ -178,7 +176,8 @@ fn loader(around: Surroundings, letters: UnboundedSender<Letter>) -> Loader<Arc<
 fn turn_until_finished(
     supervisor: &mut Supervisor,
     inbox: UnboundedReceiver<Letter>,
-    ends: Ends,
+    bell: OwnedFd,
+    logger: OwnedFd,
 ) -> Result<u8, BootError> {
     // Threads only look up names for probes; more names than these at once wait.
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -188,7 +187,7 @@ fn turn_until_finished(
         .thread_name("lookup")
         .build()
         .map_err(failed("start the loop"))?;
-    let turned = runtime.block_on(turn::run(supervisor, inbox, ends));
+    let turned = runtime.block_on(turn::run(supervisor, inbox, bell, logger));
     // A name server that does not answer holds up nobody's end.
     runtime.shutdown_background();
     turned.map_err(failed("wait for events"))?;

@@ -9,6 +9,7 @@ use crate::decide::effect::Effect;
 use crate::decide::event::{Event, RunId};
 use crate::decide::fleet::Fleet;
 use crate::decide::view::Facts;
+use crate::host::chores::Told;
 use crate::host::clock;
 use crate::host::perform::{Host, OwnLog};
 use crate::host::spawn::Outcome;
@@ -48,7 +49,7 @@ pub(super) enum Letter {
         outcome: Result<(), String>,
     },
     /// Another thread of the host: what it was asked to do or to find out.
-    Told(Event),
+    Told(Told),
 }
 
 /// The one owner of all state.
@@ -91,25 +92,16 @@ const MUCH: usize = 500;
 /// Letters handled in one turn, so that exits and signals are never starved.
 const LETTERS_PER_TURN: usize = 256;
 
-/// What the loop waits for, beside letters and signals.
-pub(super) struct Ends {
-    /// The keeper's: exits wait in the table.
-    pub(super) bell: OwnedFd,
-    /// The socket to the logger.
-    pub(super) logger: OwnedFd,
-    /// [`Host::watch`].
-    pub(super) watch: OwnedFd,
-}
-
 /// Turns until there is nothing left to supervise.
 pub(super) async fn run(
     supervisor: &mut Supervisor,
     mut inbox: UnboundedReceiver<Letter>,
-    ends: Ends,
+    bell: OwnedFd,
+    logger: OwnedFd,
 ) -> io::Result<()> {
-    let bell = watch(ends.bell, Interest::READABLE)?;
-    let logger = watch(ends.logger, Interest::READABLE)?;
-    let watched = watch(ends.watch, Interest::READABLE)?;
+    let bell = watch(bell, Interest::READABLE)?;
+    let logger = watch(logger, Interest::READABLE)?;
+    let watched = watch(supervisor.host.watch().try_clone_to_owned()?, Interest::READABLE)?;
     let trees = supervisor.host.tree_events().transpose()?;
     let trees = trees.map(|trees| watch(trees, Interest::READABLE)).transpose()?;
     // Only while something waits for room: else every message that the logger takes would wake us.
@@ -187,7 +179,7 @@ impl Supervisor {
                     self.handle(Event::Probed { instance, run, outcome });
                 }
             }
-            Letter::Told(event) => self.handle(event),
+            Letter::Told(told) => self.host.told(told),
         }
     }
 

@@ -12,7 +12,7 @@ mod starts;
 
 use super::cgroup::Groups;
 use super::cgroup::watch::Watches;
-use super::chores::Chores;
+use super::chores::{Chores, Tell, Told};
 use super::limits;
 use super::line::Logger;
 use super::notify_socket::NotifySocket;
@@ -60,6 +60,8 @@ pub struct Host {
     groups: Arc<Groups>,
     /// What may take long and is nobody's start.
     chores: Chores,
+    /// Apart, since a pid file may lie on a disk that hangs.
+    readings: Chores,
     /// Who lives, for all that is signalled in one turn.
     census: Option<Census>,
     strays: Strays,
@@ -122,7 +124,7 @@ pub struct Parts {
     /// What its marks begin with.
     pub mark: String,
     /// Where threads tell what they found out.
-    pub tell: Box<dyn Fn(Event) + Send + Sync>,
+    pub tell: Tell,
 }
 
 impl Host {
@@ -146,7 +148,8 @@ impl Host {
             refusals: HashMap::new(),
             watches: Watches::new(groups.cgroups().directory.is_some()),
             groups,
-            chores: Chores::new(tell),
+            chores: Chores::new(Arc::clone(&tell)),
+            readings: Chores::new(tell),
             census: None,
             strays: Strays::new(mark),
             strays_seen: false,
@@ -182,7 +185,7 @@ impl Host {
                 let groups = Arc::clone(&self.groups);
                 self.chores.order(move || {
                     let outcome = groups.change(&instance, &definition.service).map_err(|failure| failure.to_string());
-                    Event::ResourcesSet { instance, run, outcome }
+                    Told::Event(Event::ResourcesSet { instance, run, outcome })
                 });
             }
             Effect::RunErrand { instance, run, errand, definition, variables } => {
@@ -198,6 +201,14 @@ impl Host {
             | Effect::Report(_)
             | Effect::Announce(_)
             | Effect::Finished => {}
+        }
+    }
+
+    /// What a thread was asked to do or to find out.
+    pub fn told(&mut self, told: Told) {
+        match told {
+            Told::Event(event) => self.events.push_back(event),
+            Told::PidFile { instance, run, uid, pid } => self.found(instance, run, uid, pid.map(Some)),
         }
     }
 

@@ -3,6 +3,7 @@
 use crate::wait_for;
 use abide::decide::effect::{Effect, Errand};
 use abide::decide::event::{Event, RunId};
+use abide::host::chores::{Tell, Told};
 use abide::host::line::Logger;
 use abide::host::perform::{Host, Parts};
 use abide::host::pipe::{self, Pipes};
@@ -64,6 +65,7 @@ pub(crate) struct Rig {
     pub logger: Played,
     pub table: Arc<Table>,
     pub outcomes: Receiver<Outcome>,
+    told: Receiver<Told>,
     _bell: OwnedFd,
     /// What no test has asked for yet.
     seen: Vec<Event>,
@@ -74,6 +76,8 @@ impl Rig {
         let pipes = Arc::new(Pipes::new(&place.join("run").join(pipe::DIRECTORY), ends.keeper).unwrap());
         pipes.make(0).unwrap();
         let (send, outcomes) = channel();
+        let (chore, told) = channel();
+        let tell: Tell = Arc::new(move |what| drop(chore.send(what)));
         let done = move |outcome| drop(send.send(outcome));
         let spawner =
             Spawner::start(Arc::clone(&ends.table), Arc::clone(&pipes), Arc::default(), MARK.into(), done).unwrap();
@@ -91,7 +95,7 @@ impl Rig {
             notify,
             groups: Arc::default(),
             mark: MARK.into(),
-            tell: Box::new(|_| ()),
+            tell,
         };
         Self {
             place: place.into(),
@@ -99,6 +103,7 @@ impl Rig {
             logger: Played(theirs),
             table,
             outcomes,
+            told,
             _bell: ends.bell,
             seen: Vec::new(),
         }
@@ -118,6 +123,9 @@ impl Rig {
         self.host.exits();
         while let Ok(outcome) = self.outcomes.try_recv() {
             self.host.spawned(outcome);
+        }
+        while let Ok(told) = self.told.try_recv() {
+            self.host.told(told);
         }
         self.host.reports();
         while self.host.watched() {}

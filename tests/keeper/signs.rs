@@ -49,9 +49,10 @@ fn as_speaker() {
     }
 }
 
-fn ready(check: Check) -> Box<Ready> {
+#[expect(clippy::unnecessary_wraps, reason = "as it stands in a service")]
+fn ready(check: Check) -> Option<Box<Ready>> {
     let (timeout, interval) = (Duration::from_secs(1), Duration::from_secs(1));
-    Box::new(Ready { check, timeout, interval })
+    Some(Box::new(Ready { check, timeout, interval }))
 }
 
 fn speaker(name: &str, say: &str, wrapped: bool) -> Arc<Definition> {
@@ -64,7 +65,7 @@ fn speaker(name: &str, say: &str, wrapped: bool) -> Arc<Definition> {
     };
     service.name = ServiceName::new(name).unwrap();
     service.environment.insert(SAY.into(), say.into());
-    service.ready = Some(ready(Check::Notify));
+    service.ready = ready(Check::Notify);
     let (interval, timeout) = (Duration::from_millis(1500), Duration::from_secs(1));
     let on_failure = OnFailure::Report;
     service.health = Some(Box::new(Health { check: Check::Notify, interval, timeout, failures: 1, on_failure }));
@@ -145,7 +146,7 @@ pub(crate) fn descriptor(mut rig: Rig) {
     let mut service = script(
         "ls /proc/$$/fd; printf 'almost'; printf 'almost' >&7; sleep 0.1; printf '\\nmore' >&7; exec sleep 1000",
     );
-    service.ready = Some(ready(Check::Descriptor(7)));
+    service.ready = ready(Check::Descriptor(7));
     let before = descriptors();
     rig.spawn(1, &define(service.clone()));
     assert_eq!(signed(&mut rig, 1), Sign::Ready);
@@ -156,7 +157,7 @@ pub(crate) fn descriptor(mut rig: Rig) {
 
     service.name = ServiceName::new("silent").unwrap();
     service.run = abide::model::service::Run::Script("exec 3>&-; exec sleep 1000".into());
-    service.ready = Some(ready(Check::Descriptor(3)));
+    service.ready = ready(Check::Descriptor(3));
     rig.spawn(2, &define(service.clone()));
     wait_for("the end of its descriptor", || {
         rig.turn();
@@ -170,7 +171,7 @@ pub(crate) fn descriptor(mut rig: Rig) {
         if number > 9 {
             service.run = abide::model::service::Run::Script(format!("echo > /proc/self/fd/{number}; exec sleep 1000"));
         }
-        service.ready = Some(ready(Check::Descriptor(number)));
+        service.ready = ready(Check::Descriptor(number));
         let run = u64::try_from(number).unwrap();
         rig.spawn(run, &define(service.clone()));
         assert_eq!(signed(&mut rig, run), Sign::Ready, "{number}");
@@ -185,7 +186,7 @@ fn a_newline_on_its_descriptor_says_that_a_service_is_ready() {
 
 pub(crate) fn line(mut rig: Rig) {
     let mut service = script("echo ready; exec sleep 1000");
-    service.ready = Some(ready(Check::Log("^ready$".into())));
+    service.ready = ready(Check::Log("^ready$".into()));
     let definition = define(service);
     let looks = |rig: &Rig| {
         let orders = rig.logger.all().into_iter();

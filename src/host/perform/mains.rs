@@ -9,6 +9,7 @@
 use super::Host;
 use crate::decide::event::{Event, RunId};
 use crate::host::cgroup::group;
+use crate::host::chores::Told;
 use crate::host::proc::{self, Stat};
 use crate::host::seat::Run;
 use crate::host::sys::process::{Whom, pidfd_open, pidfd_signal};
@@ -30,17 +31,29 @@ const KEEPERS_TIME: Duration = Duration::from_millis(100);
 impl Host {
     /// Finds the process that is the service from now on, and takes it.
     pub(super) fn find_main(&mut self, instance: InstanceId, run: RunId, definition: &Definition, named: Option<i32>) {
-        let outcome = self.main_of(&instance, run, definition, named);
+        let service = &definition.service;
+        let uid = service.identity.uid;
+        let file = match &service.service_type {
+            ServiceType::Forking { pid_file: Some(file) } if named.is_none() => file,
+            _ => return self.found(instance, run, uid, Ok(named)),
+        };
+        let expand = |text: &str| expand_for(service, instance.index, text).map_err(|bad| bad.to_string());
+        match expand(&service.directory).and_then(|directory| Ok(Path::new(&directory).join(expand(file)?))) {
+            Err(bad) => self.found(instance, run, uid, Err(bad)),
+            Ok(path) => self.readings.order(move || {
+                let pid = pid_file::read(&path);
+                Told::PidFile { instance, run, uid, pid }
+            }),
+        }
+    }
+
+    /// Takes the process that was named, or the oldest of the tree.
+    pub(super) fn found(&mut self, instance: InstanceId, run: RunId, uid: u32, pid: Result<Option<i32>, String>) {
+        let outcome = pid.and_then(|pid| self.main_of(&instance, run, uid, pid));
         self.events.push_back(Event::MainFound { instance, run, outcome });
     }
 
-    fn main_of(
-        &mut self,
-        instance: &InstanceId,
-        run: RunId,
-        definition: &Definition,
-        named: Option<i32>,
-    ) -> Result<(i32, u64), String> {
+    fn main_of(&mut self, instance: &InstanceId, run: RunId, uid: u32, pid: Option<i32>) -> Result<(i32, u64), String> {
         let seat = self.seats.get(instance).filter(|seat| seat.run.id() == Some(run));
         let slot = match seat {
             Some(seat) if matches!(seat.run, Run::Living { .. } | Run::Leftovers { .. }) => seat.slot,
@@ -48,21 +61,13 @@ impl Host {
         };
         // What was seen of orphans may be older than this one.
         self.strays.look(&self.table);
-        let pid = match (named, &definition.service.service_type) {
-            (Some(pid), _) => pid,
-            (None, ServiceType::Forking { pid_file: Some(file) }) => {
-                let expand =
-                    |text: &str| expand_for(&definition.service, instance.index, text).map_err(|bad| bad.to_string());
-                pid_file::read(&Path::new(&expand(&definition.service.directory)?).join(expand(file)?))?
-            }
-            (None, _) => self.oldest(instance, slot)?,
-        };
-        let stat = proc::stat(pid).filter(|stat| !stat.has_ended());
-        let stat = stat.ok_or_else(|| format!("there is no process {pid}"))?;
-        if !self.may_be_main(instance, slot, &stat, definition.service.identity.uid) {
+        let pid = pid.map_or_else(|| self.oldest(instance, slot), Ok)?;
+        let found = proc::stat(pid).filter(|found| !found.has_ended());
+        let found = found.ok_or_else(|| format!("there is no process {pid}"))?;
+        if !self.may_be_main(instance, slot, &found, uid) {
             return Err(format!("process {pid} is none of this service: it is let be"));
         }
-        self.take(instance, slot, run, &stat)
+        self.take(instance, slot, run, &found)
     }
 
     /// The process of the tree that has been there for longest.
@@ -83,12 +88,11 @@ impl Host {
         let leader = main.or_else(|| self.table.group(slot as usize)).unwrap_or(0);
         let path = self.groups.path(instance);
         let census;
-        let reach = match &path {
-            Some(path) => Reach::Cgroup(path),
-            None => {
-                census = Census::take(&self.table, &mut self.strays).unwrap_or_default();
-                Reach::Census(&census)
-            }
+        let reach = if let Some(path) = &path {
+            Reach::Cgroup(path)
+        } else {
+            census = Census::take(&self.table, &mut self.strays).unwrap_or_default();
+            Reach::Census(&census)
         };
         let others = tree::members(reach, leader, slot as usize);
         let own = |pid: &i32| owner::slot_of(&self.table, *pid).is_none_or(|of| of == slot as usize);
@@ -143,29 +147,29 @@ impl Host {
     }
 
     /// Takes a process for the main one of `run`.
-    fn take(&mut self, instance: &InstanceId, slot: u32, run: RunId, stat: &Stat) -> Result<(i32, u64), String> {
-        let (pid, start) = (stat.pid, stat.start_ticks);
+    fn take(&mut self, instance: &InstanceId, slot: u32, run: RunId, found: &Stat) -> Result<(i32, u64), String> {
+        let (pid, since) = (found.pid, found.start_ticks);
         let former = self.table.running(slot as usize, run.0);
         if former == Some(pid) {
-            return Ok((pid, start));
+            return Ok((pid, since));
         }
         let process = pidfd_open(pid).map_err(|_| format!("process {pid} has ended"))?;
         // Of this very process, and not of the one that had its number when it was judged.
-        let now = proc::stat(pid).filter(|now| now.start_ticks == start && !now.has_ended());
+        let now = proc::stat(pid).filter(|now| now.start_ticks == since && !now.has_ended());
         let parent = now.ok_or_else(|| format!("process {pid} has ended"))?.parent;
         if parent != self.keeper() {
             return Err(format!("process {pid} is a child of process {parent}: abide would not be told of its end"));
         }
         let fate = match former {
-            None => adopt(&self.table, slot, run, stat, &process),
-            Some(former) => self.replace(instance, slot, run, former, stat, &process),
+            None => adopt(&self.table, slot, run, found, &process),
+            Some(former) => self.replace(instance, slot, run, former, found, &process),
         };
         fate?;
         if let Some(seat) = self.seats.get_mut(instance) {
             seat.run = Run::Living { run };
         }
         self.no_longer_awaited(slot);
-        Ok((pid, start))
+        Ok((pid, since))
     }
 
     /// The former main process lives, and another takes its place.
@@ -175,25 +179,24 @@ impl Host {
         slot: u32,
         run: RunId,
         former: i32,
-        stat: &Stat,
+        found: &Stat,
         process: &OwnedFd,
     ) -> Result<(), String> {
-        let gone = || format!("process {} has ended", stat.pid);
+        let gone = || format!("process {} has ended", found.pid);
         let over = || format!("the process before it, {former}, has just ended");
         let held = pidfd_open(former).map_err(|_| over())?;
-        if !self.table.replace(slot as usize, run.0, former, stat.pid, stat.start_ticks) {
+        if !self.table.replace(slot as usize, run.0, former, found.pid, found.start_ticks) {
             return Err(over());
         }
         self.await_keeper(former);
-        match fate(&self.table, slot, run, stat.pid, process) {
-            Fate::Named => Ok(()),
-            // One of the two: told as the end of the run.
+        match fate(&self.table, slot, run, found.pid, process) {
+            // Then it was the former whose end is told as the end of the run.
             Fate::Told if lives(process) => Err(over()),
-            Fate::Told => Ok(()),
+            Fate::Named | Fate::Told => Ok(()),
             Fate::Lost => {
                 // Back to the former, if that is still there.
-                let start = proc::stat(former).map_or(0, |stat| stat.start_ticks);
-                let back = self.table.adopt(slot as usize, run.0, former, start);
+                let since = proc::stat(former).map_or(0, |former| former.start_ticks);
+                let back = self.table.adopt(slot as usize, run.0, former, since);
                 if !back || matches!(fate(&self.table, slot, run, former, &held), Fate::Lost) {
                     self.ended(instance, run, Exit::Unknown);
                 }
@@ -217,12 +220,12 @@ enum Fate {
     Lost,
 }
 
-fn adopt(table: &Table, slot: u32, run: RunId, stat: &Stat, process: &OwnedFd) -> Result<(), String> {
-    let gone = || format!("process {} has ended", stat.pid);
-    if !table.adopt(slot as usize, run.0, stat.pid, stat.start_ticks) {
+fn adopt(table: &Table, slot: u32, run: RunId, found: &Stat, process: &OwnedFd) -> Result<(), String> {
+    let gone = || format!("process {} has ended", found.pid);
+    if !table.adopt(slot as usize, run.0, found.pid, found.start_ticks) {
         return Err("its run is over".to_owned());
     }
-    match fate(table, slot, run, stat.pid, process) {
+    match fate(table, slot, run, found.pid, process) {
         Fate::Named | Fate::Told => Ok(()),
         Fate::Lost => Err(gone()),
     }

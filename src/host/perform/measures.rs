@@ -20,19 +20,16 @@ impl Host {
         let Some(seat) = self.seats.get(&instance).filter(|seat| seat.run.id() == Some(run)) else { return };
         let slot = seat.slot;
         let counted = self.groups.path(&instance).and_then(|path| proc::read(path.join("memory.current")).ok());
-        let memory = match counted.and_then(|text| text.trim().parse().ok()) {
-            Some(memory) => memory,
-            None => {
-                let usages = self.members(&instance, slot).into_iter().filter_map(proc::resident);
-                let (own, shared) = usages.fold((0, 0), |(own, shared): (u64, u64), (resident, of_it_shared)| {
-                    (own + resident.saturating_sub(of_it_shared), shared.max(of_it_shared))
-                });
-                if own + shared == 0 {
-                    return;
-                }
-                (own + shared) * page()
-            }
-        };
+        let counted = counted.and_then(|text| text.trim().parse().ok());
+        let Some(memory) = counted.or_else(|| self.resident(&instance, slot)) else { return };
         self.events.push_back(Event::Measured { instance, run, memory });
+    }
+    fn resident(&mut self, instance: &InstanceId, slot: u32) -> Option<u64> {
+        let usages = self.members(instance, slot).into_iter().filter_map(proc::resident);
+        let (own, shared) = usages.fold((0, 0), |(own, shared): (u64, u64), (resident, of_it_shared)| {
+            (own + resident.saturating_sub(of_it_shared), shared.max(of_it_shared))
+        });
+        let pages = own + shared;
+        (pages > 0).then(|| pages * page())
     }
 }
