@@ -83,8 +83,7 @@ impl Question {
             Some(Check::Tcp(address)) => Endpoint::tcp(&expand(address)?).map(Self::Tcp),
             Some(Check::Http(HttpCheck { url, status, body })) => {
                 let at = Endpoint::http(&expand(url)?)?;
-                let body = body.as_deref().map(expand).transpose()?;
-                Ok(Self::Http { at, status: *status, body })
+                Ok(Self::Http { at, status: *status, body: body.clone() })
             }
             _ => Err("the service has no such check".to_owned()),
         }
