@@ -261,6 +261,14 @@ impl World {
         }
     }
 
+    /// The kernel kills a process for want of memory.
+    pub(crate) fn starve(&mut self, text: &str) {
+        self.crash(text, Exit::Signal { signal: Signal::KILL, core: false });
+        if let Some(Event::Exited { oom, .. }) = self.flight.get_mut(&(self.now, self.sent)) {
+            *oom = true;
+        }
+    }
+
     /// The logger finds no descriptor for the output of a process.
     pub(crate) fn deafen(&mut self, text: &str) {
         let of = name(text);

@@ -155,15 +155,12 @@ fn unescape(field: &str) -> PathBuf {
     let mut rest = field.as_bytes();
     while let Some((first, tail)) = rest.split_first() {
         let code = tail.get(..3).and_then(|digits| u8::from_str_radix(str::from_utf8(digits).ok()?, 8).ok());
-        match code.filter(|_| *first == b'\\') {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &tail[3..];
-            }
-            None => {
-                bytes.push(*first);
-                rest = tail;
-            }
+        if let Some(byte) = code.filter(|_| *first == b'\\') {
+            bytes.push(byte);
+            rest = &tail[3..];
+        } else {
+            bytes.push(*first);
+            rest = tail;
         }
     }
     PathBuf::from(OsString::from_vec(bytes))

@@ -17,8 +17,9 @@ use crate::model::resources::{Cgroups, Controller, Hierarchy, ResourceKind, Reso
 use crate::model::service::Service;
 use base::Base;
 use ground::Ground;
-use nix::fcntl::{OFlag, open};
-use nix::sys::stat::Mode;
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, open, openat};
+use nix::sys::stat::{Mode, mkdirat};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
@@ -34,6 +35,8 @@ const PATIENCE: Duration = Duration::from_secs(4);
 #[derive(Debug, Default)]
 pub struct Groups {
     base: Base,
+    /// The directory of `base.unified`: every start goes through it, and its path is long.
+    held: Option<OwnedFd>,
     ground: Ground,
     /// Only of instances that have values, or had.
     set: Mutex<BTreeMap<InstanceId, Box<Resources>>>,
@@ -60,8 +63,9 @@ impl Groups {
             ground.cgroups.v2.clear();
             ground.cgroups.note = Some("no cgroup can be made here".to_owned());
         }
+        let held = base.unified.as_deref().map(directory).transpose()?;
         ground.cgroups.directory = base.unified.as_ref().map(|path| path.display().to_string());
-        Ok(Self { base, ground, set: Mutex::default(), earlier_ooms: Mutex::default() })
+        Ok(Self { base, held, ground, set: Mutex::default(), earlier_ooms: Mutex::default() })
     }
 
     /// For people.
@@ -86,11 +90,17 @@ impl Groups {
     /// while the kernel reclaims.
     pub fn prepare(&self, instance: &InstanceId, service: &Service) -> Result<Joins, Failure> {
         let mut joins = Joins::default();
-        if let Some(path) = self.path(instance) {
+        if let (Some(held), Some(path)) = (&self.held, self.path(instance)) {
             let refused = |error: io::Error| cannot_join(&path, &error);
-            let fresh = make_anew(&path, service.stop.scope).map_err(refused)?;
+            let name = name(instance);
+            let fresh = match mkdirat(held, name.as_str(), Mode::from_bits_truncate(0o755)) {
+                Ok(()) => true,
+                Err(Errno::EEXIST) => make_anew(&path, service.stop.scope).map_err(refused)?,
+                Err(errno) => return Err(refused(errno.into())),
+            };
             self.note_ooms(instance, fresh);
-            joins.unified = Some(directory(&path).map_err(refused)?);
+            let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+            joins.unified = Some(openat(held, name.as_str(), flags, Mode::empty()).map_err(|e| refused(e.into()))?);
         }
         let before = self.set().get(instance).cloned();
         if before.is_none() && service.resources.is_none() {
@@ -266,15 +276,12 @@ fn name(instance: &InstanceId) -> String {
     if instance.index == 0 { format!("s.{}", instance.service) } else { format!("s.{instance}") }
 }
 
-/// A group for the next run; whether it is a new one.
+/// A group for the next run in place of one of an earlier; whether it is a new one.
 ///
-/// Never one that was there before, if that can be had: it may be frozen, it has counts, and Linux
+/// The old one may be frozen, it has counts, and Linux
 /// 6.14 and later kill who is cloned into a group that was ever killed as a whole. Who is left in it is
 /// no part of the next run either, unless the service says that what it leaves is its own affair.
 fn make_anew(path: &Path, scope: StopScope) -> io::Result<bool> {
-    if group::make(path)? {
-        return Ok(true);
-    }
     if scope == StopScope::Tree && group::is_populated(path) {
         group::kill(path)?;
         if !group::await_empty(path, PATIENCE)? {
@@ -309,7 +316,7 @@ fn cannot_join(path: &Path, error: &io::Error) -> Failure {
 fn reason(error: &io::Error) -> String {
     match error.raw_os_error() {
         Some(libc::EBUSY) => "the kernel says that more is in use already (EBUSY)".to_owned(),
-        Some(errno) => nix::errno::Errno::from_raw(errno).desc().to_owned(),
+        Some(errno) => Errno::from_raw(errno).desc().to_owned(),
         None => error.to_string(),
     }
 }

@@ -55,7 +55,7 @@ impl Strays {
         for pid in orphans(table) {
             let Some(stat) = proc::stat(pid).filter(|stat| !stat.has_ended()) else { continue };
             let whose = match self.known.get(&pid) {
-                Some((start, whose)) if *start == stat.start_ticks => *whose,
+                Some((since, whose)) if *since == stat.start_ticks => *whose,
                 _ => self.whose(table, &stat),
             };
             known.insert(pid, (stat.start_ticks, whose));
@@ -144,15 +144,13 @@ fn orphans(table: &Table) -> HashSet<i32> {
 fn children(parent: i32) -> HashSet<i32> {
     let list = || proc::read(format!("/proc/{parent}/task/{parent}/children")).ok();
     let read = |text: String| text.split_ascii_whitespace().filter_map(|word| word.parse().ok()).collect::<Vec<i32>>();
-    match list() {
+    if let Some(first) = list() {
         // Twice: where one ends while the list is read, the kernel may leave out another.
-        Some(first) => read(first).into_iter().chain(list().map(read).unwrap_or_default()).collect(),
-        // A kernel without the list.
-        None => {
-            let all = proc::processes().unwrap_or_default();
-            all.into_iter().filter(|stat| stat.parent == parent).map(|stat| stat.pid).collect()
-        }
+        return read(first).into_iter().chain(list().map(read).unwrap_or_default()).collect();
     }
+    // A kernel without the list.
+    let all = proc::processes().unwrap_or_default();
+    all.into_iter().filter(|stat| stat.parent == parent).map(|stat| stat.pid).collect()
 }
 
 #[cfg(test)]

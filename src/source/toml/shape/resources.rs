@@ -99,11 +99,15 @@ pub struct Pids(Option<u64>);
 
 impl Value for Pids {
     fn read(reader: &mut Reader<'_>, path: &str, node: &Node<'_>) -> Option<Self> {
-        if is_unlimited(node) {
-            return Some(Self(None));
+        match node.get_ref() {
+            _ if is_unlimited(node) => Some(Self(None)),
+            // More than the kernel has numbers for.
+            DeValue::Integer(_) => integer(reader, path, node, 1..=1 << 22).map(|count| Self(Some(count))),
+            _ => {
+                reader.wrong_type(path, node, "a number or \"unlimited\"", "200");
+                None
+            }
         }
-        // More than the kernel has numbers for.
-        integer(reader, path, node, 1..=1 << 22).map(|count| Self(Some(count)))
     }
 }
 
