@@ -616,7 +616,8 @@ fn a_line_is_looked_for_from_the_order_on_however_it_comes() {
     assert_eq!(logger.report(), Report::Watching { slot: 1, run: 4 });
     pipe.write_all(b"never mind\nready on port 1\n").unwrap();
     until("it is written", || text(&place.directory("web")).ends_with("port 1\n"));
-    watch(5, Some("^so"), false);
+    watch(5, Some("^so"), true);
+    assert_eq!(logger.report(), Report::Watching { slot: 1, run: 5 });
     pipe.write_all(b"so\n").unwrap();
     assert_eq!(logger.report(), Report::Matched { slot: 1, run: 5 });
     logger.finish();
