@@ -17,3 +17,4 @@ pub mod stderr;
 pub mod sys;
 pub mod tree;
 mod watch;
+pub mod within;

@@ -1,8 +1,9 @@
 //! Pid files: the number that a service writes for whoever wants to find it. A file of a user's, which abide may read
 //! as root, so that nothing in it is believed and nothing but a small regular file is opened.
 
-use nix::fcntl::{OFlag, open};
-use nix::sys::stat::{Mode, fstat};
+use crate::host::within;
+use nix::fcntl::OFlag;
+use nix::sys::stat::fstat;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::AsRawFd;
@@ -12,10 +13,11 @@ use std::path::Path;
 /// No pid file is longer: a pid, a newline, and what some write behind it (PostgreSQL's: less than 300 bytes).
 const LARGEST: u64 = 4096;
 
-/// The pid that stands in the first line of the file; or why there is none, for people.
-pub(super) fn read(path: &Path) -> Result<i32, String> {
+/// The pid that stands in the first line of the file, as the service finds it whose root is `root`; or why there is
+/// none, for people.
+pub(super) fn read(root: Option<&Path>, path: &Path) -> Result<i32, String> {
     let shown = path.display();
-    let text = content(path).map_err(|error| match error.kind() {
+    let text = content(root, path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => format!("its pid file {shown} does not exist"),
         _ => format!("its pid file {shown} cannot be read: {error}"),
     })?;
@@ -24,9 +26,9 @@ pub(super) fn read(path: &Path) -> Result<i32, String> {
     number.ok_or_else(|| format!("its pid file {shown} does not begin with a pid"))
 }
 
-fn content(path: &Path) -> io::Result<Vec<u8>> {
+fn content(root: Option<&Path>, path: &Path) -> io::Result<Vec<u8>> {
     // Looked at before it is opened, since to open a device or a FIFO can do something.
-    let found = open(path, OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC, Mode::empty())?;
+    let found = within::find(root, path, OFlag::O_NOFOLLOW)?;
     let facts = fstat(&found)?;
     if facts.st_mode & libc::S_IFMT != libc::S_IFREG {
         return Err(io::Error::other("it is no regular file"));
@@ -43,6 +45,7 @@ fn content(path: &Path) -> io::Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use nix::sys::stat::Mode;
     use std::os::unix::fs::symlink;
 
     #[test]
@@ -51,7 +54,8 @@ mod tests {
         let path = directory.path().join("pid");
         for (text, pid) in [("77", 77), ("77\n", 77), ("  77 \n/var/lib/data\n1690000000\n", 77)] {
             std::fs::write(&path, text).unwrap();
-            assert_eq!(read(&path), Ok(pid), "{text:?}");
+            assert_eq!(read(None, &path), Ok(pid), "{text:?}");
+            assert_eq!(read(Some(directory.path()), Path::new("/pid")), Ok(pid), "{text:?}");
         }
     }
 
@@ -59,22 +63,22 @@ mod tests {
     fn whatever_else_stands_there_is_refused_with_a_reason() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("pid");
-        assert!(read(&path).unwrap_err().contains("does not exist"));
+        assert!(read(None, &path).unwrap_err().contains("does not exist"));
         for text in [&b""[..], b"\n77", b"x", b"0", b"-1", b"77x", b"99999999999", b"7 7", b"\xff7"] {
             std::fs::write(&path, text).unwrap();
-            assert!(read(&path).unwrap_err().contains("does not begin with a pid"), "{text:?}");
+            assert!(read(None, &path).unwrap_err().contains("does not begin with a pid"), "{text:?}");
         }
         std::fs::write(&path, vec![b'7'; 5000]).unwrap();
-        assert!(read(&path).unwrap_err().contains("too large"));
+        assert!(read(None, &path).unwrap_err().contains("too large"));
         for target in ["pid", "/dev/zero"] {
             let link = directory.path().join("link");
             symlink(target, &link).unwrap();
-            assert!(read(&link).unwrap_err().contains("no regular file"), "{target}");
+            assert!(read(None, &link).unwrap_err().contains("no regular file"), "{target}");
             std::fs::remove_file(&link).unwrap();
         }
         let fifo = directory.path().join("fifo");
         nix::unistd::mkfifo(&fifo, Mode::S_IRWXU).unwrap();
-        assert!(read(&fifo).unwrap_err().contains("no regular file"));
-        assert!(read(directory.path()).unwrap_err().contains("no regular file"));
+        assert!(read(None, &fifo).unwrap_err().contains("no regular file"));
+        assert!(read(None, directory.path()).unwrap_err().contains("no regular file"));
     }
 }

@@ -38,10 +38,12 @@ impl Host {
             _ => return self.found(instance, run, uid, Ok(named)),
         };
         let expand = |text: &str| expand_for(service, instance.index, text).map_err(|bad| bad.to_string());
-        match expand(&service.directory).and_then(|directory| Ok(Path::new(&directory).join(expand(file)?))) {
+        let root = service.security.as_deref().and_then(|security| security.chroot.as_deref());
+        let place = || Ok((root.map(expand).transpose()?, Path::new(&expand(&service.directory)?).join(expand(file)?)));
+        match place() {
             Err(bad) => self.found(instance, run, uid, Err(bad)),
-            Ok(path) => self.readings.order(move || {
-                let pid = pid_file::read(&path);
+            Ok((root, path)) => self.readings.order(move || {
+                let pid = pid_file::read(root.as_deref().map(Path::new), &path);
                 Told::PidFile { instance, run, uid, pid }
             }),
         }

@@ -1,22 +1,24 @@
 //! One attempt: from a definition to a process that executes, or the reason why not.
 
+use super::confine::Confinement;
+use super::readiness::readiness;
 use super::{Order, Refused, Started, no_pipe};
 use crate::host::cgroup::Groups;
 use crate::host::limits;
 use crate::host::pipe::Pipes;
 use crate::host::sys::child::{self, Becomes, Born, Nursery, Plan, Program, Refusal, Strings};
-use crate::host::sys::process::{duplicate_above, prlimit};
-use crate::host::{clock, proc, tree};
-use crate::model::check::Check;
+use crate::host::sys::process::prlimit;
+use crate::host::{clock, proc, tree, within};
 use crate::model::launch::Launch;
 use crate::model::limits::{Bound, LimitKind};
 use crate::model::outcome::{Failure, Step};
+use crate::model::service::Identity;
 use crate::table::Table;
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::unistd::User;
 use std::ffi::CString;
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -60,15 +62,15 @@ impl Workplace {
         let refuse = |failure| Refused { failure, had_process: false };
         let service = &order.definition.service;
         let index = order.instance.index;
-        let prepared = match &order.command {
+        let launch = match &order.command {
             None => Launch::prepare(service, index),
             Some(words) => Launch::errand(service, index, words),
         };
-        let prepared = prepared.and_then(|mut launch| {
+        let prepared = launch.and_then(|mut launch| {
             launch.environment.extend(order.variables.iter().cloned());
-            find_program(&launch).map(|program| (launch, program))
+            self.prepare(launch)
         });
-        let (launch, program) = match prepared {
+        let prepared = match prepared {
             Ok(prepared) => prepared,
             Err(failure) => return (Err(refuse(failure)), false),
         };
@@ -76,24 +78,33 @@ impl Workplace {
             Ok(made) => made,
             Err(error) => return (Err(refuse(no_pipe(&error))), false),
         };
-        let uid = if launch.identity.change { launch.identity.uid } else { self.uid };
+        let identity = &prepared.launch.identity;
+        let uid = if identity.change { identity.uid } else { self.uid };
         let result = match self.pipes.open(order.output, uid) {
             Err(error) => Err(refuse(no_pipe(&error))),
             // Meanwhile the core gave it up: no child, and the caller says why.
             Ok(_) if given_up() => Err(refuse(Failure::SpawnTimeout(super::SPAWN_TIMEOUT))),
-            Ok(pipe) => self.execute(order, &launch, &program, &pipe, nursery),
+            Ok(pipe) => self.execute(order, &prepared, &pipe, nursery),
         };
         (result, opened_pipe)
+    }
+
+    /// What can be found out of `launch` before there is a child.
+    fn prepare(&self, launch: Launch) -> Result<Prepared, Failure> {
+        still_there(&launch.identity)?;
+        let program = find_program(&launch)?;
+        let confinement = Confinement::of(&launch, self.uid)?;
+        Ok(Prepared { launch, program, confinement })
     }
 
     fn execute(
         &self,
         order: &Order,
-        launch: &Launch,
-        program: &CString,
+        prepared: &Prepared,
         pipe: &OwnedFd,
         nursery: &mut Nursery,
     ) -> Result<Started, Refused> {
+        let Prepared { launch, program, confinement } = prepared;
         let service = &order.definition.service;
         let joins = match &order.command {
             None => self.groups.prepare(&order.instance, service),
@@ -114,16 +125,21 @@ impl Workplace {
             program: Program::Path(program),
             argv: &argv(launch),
             environment: &environment(launch, &mark),
+            // Also where another input follows: that one is opened as the user.
             descriptors: &descriptors,
             close_from: 3,
             limits: &self.limits(launch),
             umask: Some(launch.umask),
             becomes: identity.change.then_some(becomes),
+            privileges: confinement.privileges,
+            isolation: confinement.isolation(),
+            scheduling: confinement.scheduling(),
             directory: Some(&directory),
+            input: confinement.input.as_deref(),
             blocked: &[],
             dies_with: None,
             sibling: true,
-            copy_memory: self.copy_for_users && identity.change,
+            copy_memory: self.copy_for_users && identity.change || confinement.copies_memory(),
             cgroup: joins.unified.as_ref().map(AsRawFd::as_raw_fd),
             joins: &legacy,
         };
@@ -138,7 +154,7 @@ impl Workplace {
                 if !refusal.had_process {
                     self.table.disarm(order.slot);
                 }
-                let failure = self.failure(refusal, launch, program);
+                let failure = self.failure(refusal, prepared);
                 Err(Refused { failure, had_process: refusal.had_process })
             }
         }
@@ -171,15 +187,21 @@ impl Workplace {
         }
     }
 
-    fn failure(&self, refusal: Refusal, launch: &Launch, program: &CString) -> Failure {
+    fn failure(&self, refusal: Refusal, prepared: &Prepared) -> Failure {
         let Refusal { step, errno, detail, .. } = refusal;
+        let Prepared { launch, program, confinement } = prepared;
+        if let Some(subject) = confinement.subject(refusal) {
+            return Failure::Step { step, errno, subject };
+        }
         let program = program.to_string_lossy();
         let identity = &launch.identity;
         let subject = match step {
-            Step::Exec if errno == libc::ENOENT && !Path::new(&launch.directory).join(&*program).exists() => {
+            Step::Exec if errno == libc::ENOENT && !is_there(launch, &program) => {
                 return Failure::NoProgram { program: program.into_owned(), searched: String::new() };
             }
             Step::Exec if errno == libc::ENOENT => format!("{program}: the interpreter that it names"),
+            // Only now is it counted among its user's.
+            Step::Exec if errno == libc::EAGAIN => format!("{program} (limit `processes` of user {})", identity.user),
             Step::Exec => program.into_owned(),
             Step::Directory => launch.directory.clone(),
             Step::User => format!("{} ({})", identity.user, identity.uid),
@@ -199,31 +221,38 @@ impl Workplace {
     }
 }
 
-/// The pipe that a process says over that it is ready.
-struct Readiness {
-    read: OwnedFd,
-    write: OwnedFd,
-    /// Which descriptor the writing end becomes.
-    number: RawFd,
+/// One launch, with all that the child needs of it.
+struct Prepared {
+    launch: Launch,
+    program: CString,
+    confinement: Confinement,
 }
 
-/// Makes it, where the service is ready that way.
-fn readiness(order: &Order) -> Result<Option<Readiness>, Failure> {
-    let ready = order.definition.service.ready.as_deref().filter(|_| order.command.is_none());
-    let Some(&Check::Descriptor(number @ 3..)) = ready.map(|ready| &ready.check) else { return Ok(None) };
-    let pipe = || -> io::Result<Readiness> {
-        let (read, mut write) = nix::unistd::pipe2(OFlag::O_CLOEXEC)?;
-        fcntl(&read, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-        // It would stay closed on exec if it had that number already.
-        if write.as_raw_fd() == number {
-            write = duplicate_above(write.as_fd(), number)?;
-        }
-        Ok(Readiness { read, write, number })
-    };
-    pipe().map(Some).map_err(|error| match error.raw_os_error() {
-        Some(libc::EMFILE | libc::ENFILE) => Failure::NoDescriptors,
-        errno => Failure::Step { step: Step::Readiness, errno: errno.unwrap_or(libc::EIO), subject: String::new() },
-    })
+/// Whether the user is still who it was when the file was read: another may have its number by now.
+fn still_there(identity: &Identity) -> Result<(), Failure> {
+    if !identity.change || identity.uid == 0 || identity.user.parse::<u32>().is_ok() {
+        return Ok(());
+    }
+    // A database that does not answer says nothing about the user.
+    let Ok(found) = User::from_name(&identity.user) else { return Ok(()) };
+    let now = found.map(|user| user.uid.as_raw());
+    if now == Some(identity.uid) {
+        return Ok(());
+    }
+    Err(Failure::User { user: identity.user.clone(), then: identity.uid, now })
+}
+
+fn root(launch: &Launch) -> Option<&Path> {
+    launch.security.as_ref()?.chroot.as_deref().map(Path::new)
+}
+
+fn is_there(launch: &Launch, program: &str) -> bool {
+    let path = Path::new(&launch.directory).join(program);
+    !is_hidden(launch, &path) && within::metadata(root(launch), &path).is_ok()
+}
+
+fn is_hidden(launch: &Launch, path: &Path) -> bool {
+    launch.security.as_ref().is_some_and(|security| security.hides(path).is_some())
 }
 
 /// A word with `/` is a path, relative to the service's directory since that is where it is
@@ -236,11 +265,12 @@ fn find_program(launch: &Launch) -> Result<CString, Failure> {
     }
     let path = launch.environment.get("PATH").map_or("/usr/bin:/bin", String::as_str);
     let executes = |candidate: &Path| {
-        std::fs::metadata(candidate).is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+        within::metadata(root(launch), candidate)
+            .is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
     };
     for directory in path.split(':').filter(|_| !word.is_empty()) {
         let candidate = Path::new(&launch.directory).join(directory).join(word);
-        if executes(&candidate) {
+        if !is_hidden(launch, &candidate) && executes(&candidate) {
             return CString::new(candidate.into_os_string().into_encoded_bytes()).map_err(nul);
         }
     }
