@@ -1,9 +1,55 @@
-//! How often an instance was started again because it had ended, and by what.
+//! How often an instance was started again although its file had not changed, and why.
 
 use crate::model::outcome::Exit;
 use crate::model::time::Mono;
 
 const MINUTE: u64 = 60_000_000_000;
+
+/// Why a run ended that the next one makes good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// It ended by itself.
+    Exit,
+    /// A signal that abide did not send ended it.
+    Signal,
+    /// It did not become ready in time, or its daemon was not found.
+    StartTimeout,
+    /// One of `[start] after` failed.
+    StartAfter,
+    /// It was not well.
+    Health,
+    /// It used more memory than `max_memory`.
+    Memory,
+    /// It had run for `max_age`.
+    Age,
+}
+
+impl Cause {
+    const ALL: [Self; 7] =
+        [Self::Exit, Self::Signal, Self::StartTimeout, Self::StartAfter, Self::Health, Self::Memory, Self::Age];
+
+    /// The word, as in the snapshot.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Exit => "exit",
+            Self::Signal => "signal",
+            Self::StartTimeout => "start_timeout",
+            Self::StartAfter => "start_after",
+            Self::Health => "health",
+            Self::Memory => "memory",
+            Self::Age => "age",
+        }
+    }
+}
+
+impl From<Exit> for Cause {
+    fn from(exit: Exit) -> Self {
+        match exit {
+            Exit::Signal { .. } => Self::Signal,
+            Exit::Code(_) | Exit::Unknown => Self::Exit,
+        }
+    }
+}
 
 /// Counts of restarts. Costs one pointer until there is a first.
 #[derive(Debug, Clone, Default)]
@@ -11,8 +57,7 @@ pub(super) struct Restarts(Option<Box<Counts>>);
 
 #[derive(Debug, Clone)]
 struct Counts {
-    by_exit: u64,
-    by_signal: u64,
+    by: [u64; Cause::ALL.len()],
     /// The minute that `minutes` ends with, counted from boot.
     last: u64,
     /// The last hour, a minute each, as a ring: bounded however often something restarts.
@@ -20,22 +65,20 @@ struct Counts {
 }
 
 impl Restarts {
-    /// One more, after `exit`.
-    pub(super) fn count(&mut self, exit: Exit, now: Mono) {
+    /// One more, for `cause`.
+    pub(super) fn count(&mut self, cause: Cause, now: Mono) {
         let counts = self.0.get_or_insert_with(|| {
-            Box::new(Counts { by_exit: 0, by_signal: 0, last: now.0 / MINUTE, minutes: [0; 60] })
+            Box::new(Counts { by: [0; Cause::ALL.len()], last: now.0 / MINUTE, minutes: [0; 60] })
         });
-        match exit {
-            Exit::Signal { .. } => counts.by_signal += 1,
-            Exit::Code(_) | Exit::Unknown => counts.by_exit += 1,
-        }
+        counts.by[cause as usize] += 1;
         counts.turn_to(now.0 / MINUTE);
         counts.minutes[(counts.last % 60) as usize] += 1;
     }
 
-    /// By exit, by signal.
-    pub(super) fn by_cause(&self) -> (u64, u64) {
-        self.0.as_ref().map_or((0, 0), |counts| (counts.by_exit, counts.by_signal))
+    /// Those causes that there were, and how often.
+    pub(super) fn by_cause(&self) -> impl Iterator<Item = (Cause, u64)> {
+        let by = self.0.as_ref().map_or([0; Cause::ALL.len()], |counts| counts.by);
+        Cause::ALL.into_iter().zip(by).filter(|(_, count)| *count > 0)
     }
 
     /// In the hour before `now`, to the minute.
@@ -65,11 +108,11 @@ mod tests {
     fn the_hour_forgets_minute_by_minute_and_the_total_never() {
         let mut restarts = Restarts::default();
         for minute in [0, 0, 1, 59, 75] {
-            restarts.count(Exit::Code(1), Mono(minute * MINUTE));
+            restarts.count(Cause::Exit, Mono(minute * MINUTE));
         }
-        restarts.count(Exit::from_wait_status(9), Mono(75 * MINUTE));
+        restarts.count(Exit::from_wait_status(9).into(), Mono(75 * MINUTE));
         assert_eq!(restarts.within_hour(Mono(75 * MINUTE)), 3);
         assert_eq!(restarts.within_hour(Mono(200 * MINUTE)), 0);
-        assert_eq!(restarts.by_cause(), (5, 1));
+        assert_eq!(restarts.by_cause().collect::<Vec<_>>(), [(Cause::Exit, 5), (Cause::Signal, 1)]);
     }
 }

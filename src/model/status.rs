@@ -99,6 +99,9 @@ pub struct Summary {
     pub as_desired: u64,
     /// Services all of whose instances run.
     pub running: u64,
+    /// Services all of whose instances are ready; where nothing says when they are, that run.
+    #[serde(default)]
+    pub ready: u64,
     /// Services with an instance that abide has given up on.
     pub failed: u64,
     /// Services with an instance waiting for its next attempt.
@@ -250,11 +253,11 @@ pub enum Desired {
 pub enum State {
     /// No process, and none is wanted.
     Stopped,
-    /// A process runs.
+    /// A process runs. Where the file has `[ready]`, it is not ready yet.
     Running,
-    /// A process is being made.
+    /// A process is being made: commands before it, its launcher, or a job that is at work, included.
     Starting,
-    /// A process is being ended.
+    /// A process is being ended; commands after its end included.
     Stopping,
     /// A process is wanted and something else must come first.
     Waiting,
@@ -262,9 +265,21 @@ pub enum State {
     Backoff,
     /// abide has given up until the file changes.
     Failed,
+    /// A process runs and is ready, as `[ready]` has it; or a job has succeeded and remains.
+    Ready,
+    /// A process runs and takes up its changed configuration.
+    Reloading,
 }
 
 impl State {
+    /// How many there are.
+    pub const COUNT: usize = 9;
+
+    /// Whether a process runs that is not on its way down.
+    pub fn is_running(self) -> bool {
+        matches!(self, Self::Running | Self::Ready | Self::Reloading)
+    }
+
     /// The word, as in the snapshot.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -275,6 +290,8 @@ impl State {
             Self::Waiting => "waiting",
             Self::Backoff => "backoff",
             Self::Failed => "failed",
+            Self::Ready => "ready",
+            Self::Reloading => "reloading",
         }
     }
 }
@@ -306,6 +323,8 @@ pub enum ConditionKind {
     LimitsMet,
     LogsFlowing,
     SourceTrusted,
+    Healthy,
+    Reloaded,
 }
 
 /// Three-valued.
@@ -362,6 +381,18 @@ pub struct InstanceStatus {
     /// When it started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Wall>,
+    /// When it became ready, where `[ready]` says when that is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ready_at: Option<Wall>,
+    /// How long after its start that was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ready_ms: Option<u64>,
+    /// How it is, where `[health]` asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<HealthStatus>,
+    /// What it says that it is doing (STATUS= of `sd_notify`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status_text: Option<String>,
     /// Digest of the meaning that it runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub running_hash: Option<String>,
@@ -376,7 +407,8 @@ pub struct InstanceStatus {
     /// How many of them in the hour before `written_at` of its last change.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub restarts_1h: u64,
-    /// Restarts by cause: `exit`, `signal`.
+    /// Restarts by cause: `exit`, `signal`, `start_timeout` (not ready in time), `start_after` (one of
+    /// `[start] after` failed), `health`, `memory` (`max_memory`), `age` (`max_age`).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub restarts_by: BTreeMap<String, u64>,
     /// When the next attempt is made.
@@ -394,6 +426,33 @@ pub struct InstanceStatus {
     /// Its output.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log: Option<LogStatus>,
+}
+
+/// How an instance is, as `[health]` has found it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct HealthStatus {
+    /// In one word.
+    pub status: HealthState,
+    /// Since when.
+    pub at: Wall,
+    /// How many checks in a row have failed.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub failures: u64,
+    /// What the last one said that failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+/// How an instance is, in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum HealthState {
+    /// No check is over yet.
+    Unknown,
+    /// The last check passed, or fewer have failed in a row than are too many.
+    Healthy,
+    /// Too many in a row have failed.
+    Unhealthy,
 }
 
 /// How a process ended.

@@ -8,7 +8,8 @@ use abide::decide::view::Facts;
 use abide::model::desired::Definition;
 use abide::model::name::{InstanceId, ServiceName};
 use abide::model::plan::{Price, Step};
-use abide::model::status::{Desired, ServiceStatus, State, Summary, Worst};
+use abide::model::service::Service;
+use abide::model::status::{Desired, InstanceStatus, ServiceStatus, State, Summary, Worst};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,6 +53,11 @@ fn status(world: &World, name: &ServiceName) -> Option<ServiceStatus> {
     Some(status)
 }
 
+/// Whether running alone does not make it ready.
+fn waits_for_readiness(service: &Service) -> bool {
+    service.ready.is_some() || service.hooks.as_ref().is_some_and(|hooks| !hooks.start_after.is_empty())
+}
+
 /// The summary, by counting.
 fn counted(services: &BTreeMap<ServiceName, ServiceStatus>, accepted: &Accepted) -> Summary {
     let count = |holds: &dyn Fn(&ServiceStatus) -> bool| services.values().filter(|s| holds(s)).count() as u64;
@@ -71,7 +77,15 @@ fn counted(services: &BTreeMap<ServiceName, ServiceStatus>, accepted: &Accepted)
         desired: count(&|s| s.desired == Desired::Running),
         as_desired: count(&|s| s.as_desired),
         running: count(&|s| {
-            s.desired == Desired::Running && s.instances.iter().take(wanted(s)).all(|i| i.state == State::Running)
+            s.desired == Desired::Running
+                && s.instances.iter().take(wanted(s)).all(|i| i.state.is_running() || i.state == State::Ready)
+        }),
+        ready: count(&|s| {
+            let waits = accepted.get(&s.name).is_some_and(|d| waits_for_readiness(&d.service));
+            let ready = |i: &InstanceStatus| {
+                matches!(i.state, State::Ready | State::Reloading) || i.state == State::Running && !waits
+            };
+            s.desired == Desired::Running && s.instances.iter().take(wanted(s)).all(ready)
         }),
         failed: count(&has(State::Failed)),
         backoff: count(&has(State::Backoff)),
