@@ -37,11 +37,11 @@ impl Instance {
         let early = self.care.as_mut().map(|care| std::mem::take(&mut care.early)).unwrap_or_default();
         self.begin(since);
         self.enter(Phase::Running { run, ordered, since }, "started".into(), None, turn);
+        if self.current.service.service_type.is_simple() {
+            self.is_there(turn);
+        }
         for sign in early {
             self.signed(sign, turn);
-        }
-        if matches!(self.current.service.service_type, ServiceType::Simple) {
-            self.is_there(turn);
         }
         self.step(turn);
     }

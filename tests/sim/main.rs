@@ -5,4 +5,6 @@ mod invariants;
 mod random;
 mod scenarios;
 mod services;
+mod tasks;
+mod traits;
 mod world;

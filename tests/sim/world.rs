@@ -2,6 +2,7 @@
 
 use crate::invariants;
 use crate::services::{UID, name};
+use crate::tasks::{GOOD_TASKS, Task, Tasks};
 use abide::decide::diff::Powers;
 use abide::decide::effect::Effect;
 use abide::decide::event::{Event, RunId};
@@ -11,7 +12,7 @@ use abide::model::diagnostic::{Code, Diagnostic};
 use abide::model::name::{InstanceId, ServiceName};
 use abide::model::outcome::{Exit, Failure};
 use abide::model::plan::Step;
-use abide::model::policy::StopScope;
+use abide::model::policy::{ServiceType, StopScope};
 use abide::model::service::{Kind, Service};
 use abide::model::signal::Signal;
 use abide::model::status::ServiceStatus;
@@ -36,6 +37,20 @@ pub(crate) struct Behaviour {
     pub(crate) leaves: bool,
     /// Whether even KILL does not help: it hangs in the kernel.
     pub(crate) immortal: bool,
+    /// What is more to it than its process.
+    pub(crate) tasks: Tasks,
+}
+
+impl Behaviour {
+    /// A job ends and a launcher leaves its daemon, if nothing else is said.
+    fn of(self, service: &Service) -> Self {
+        let job = Self { life: self.life.or(Some(5)), exit: Exit::Code(0), ..self };
+        match (&service.service_type, self.life) {
+            (ServiceType::Simple, _) | (_, Some(_)) => self,
+            (ServiceType::Oneshot { .. }, None) => job,
+            (ServiceType::Forking { .. }, None) => Self { leaves: true, ..job },
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,25 +60,37 @@ pub(crate) enum Start {
     Hangs,
 }
 
-pub(crate) const GOOD: Behaviour =
-    Behaviour { start: Start::Well, life: None, exit: Exit::Code(1), obeys: true, leaves: false, immortal: false };
+pub(crate) const GOOD: Behaviour = Behaviour {
+    start: Start::Well,
+    life: None,
+    exit: Exit::Code(1),
+    obeys: true,
+    leaves: false,
+    immortal: false,
+    tasks: GOOD_TASKS,
+};
 
-#[expect(clippy::struct_excessive_bools, reason = "five independent facts")]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts")]
 #[derive(Debug)]
 pub(crate) struct Process {
     pub(crate) instance: InstanceId,
     pub(crate) definition: Arc<Definition>,
-    behaviour: Behaviour,
+    pub(crate) behaviour: Behaviour,
     pub(crate) main: bool,
     pub(crate) rest: bool,
-    asked: bool,
+    pub(crate) asked: bool,
     hangs: bool,
-    doomed: bool,
+    pub(crate) doomed: bool,
+    pub(crate) started: u64,
+    /// When its launcher ended.
+    pub(crate) launched: Option<u64>,
+    /// Something about it gave a reason to end it although its file did not change.
+    pub(crate) excused: bool,
 }
 
 pub(crate) struct World {
     pub(crate) fleet: Fleet,
-    now: u64,
+    pub(crate) now: u64,
     /// What the files say that the fleet must have taken: the last good ones, less those gone.
     pub(crate) accepted: BTreeMap<ServiceName, Arc<Definition>>,
     pub(crate) bad: BTreeSet<ServiceName>,
@@ -74,7 +101,7 @@ pub(crate) struct World {
     pub(crate) slots: usize,
     /// Runs whose output the logger cannot read.
     unheard: BTreeSet<RunId>,
-    open: BTreeSet<InstanceId>,
+    pub(crate) open: BTreeSet<InstanceId>,
     freeing: BTreeMap<(u64, u64), InstanceId>,
     flight: BTreeMap<(u64, u64), Event>,
     sent: u64,
@@ -86,6 +113,10 @@ pub(crate) struct World {
     pub(crate) shutdowns: u32,
     pub(crate) finished: bool,
     pub(crate) limits_fail: bool,
+    /// Commands that live.
+    pub(crate) tasks: BTreeMap<RunId, Task>,
+    /// Probes whose answer is still wanted.
+    pub(crate) probes: BTreeSet<RunId>,
 }
 
 impl World {
@@ -112,6 +143,8 @@ impl World {
             shutdowns: 0,
             finished: false,
             limits_fail: false,
+            tasks: BTreeMap::new(),
+            probes: BTreeSet::new(),
         }
     }
 
@@ -170,7 +203,7 @@ impl World {
 
     // Time.
 
-    fn send(&mut self, after_ms: u64, event: Event) {
+    pub(crate) fn send(&mut self, after_ms: u64, event: Event) {
         self.sent += 1;
         self.flight.insert((self.now + after_ms * MILLI, self.sent), event);
     }
@@ -179,7 +212,8 @@ impl World {
         if event == Event::Shutdown {
             self.shutdowns += 1;
         }
-        if event.instance().is_some() {
+        // A launcher's end and its daemon's look the same: the host tells each once.
+        if event.instance().is_some() && !self.is_end_of_two(&event) {
             self.heard.push(event.clone());
         }
         self.fleet.handle(self.now(), event);
@@ -230,11 +264,11 @@ impl World {
         self.now = until;
     }
 
-    /// Runs until nothing is left to happen.
+    /// Runs until nothing is left to happen but what happens again and again.
     pub(crate) fn settle(&mut self) {
-        let until = self.now + 3_600_000 * MILLI;
-        for _ in 0..20_000 {
-            if !self.step(until) {
+        let until = self.now + 300_000 * MILLI;
+        for _ in 0..30_000 {
+            if !self.step(if self.is_steady() { until } else { until + 900_000 * MILLI }) {
                 return;
             }
         }
@@ -246,9 +280,10 @@ impl World {
     /// An end that was scheduled for a process comes only if it has not ended otherwise.
     /// What is left then is seen then.
     fn still_true(&mut self, event: &mut Event) -> bool {
-        let Event::Exited { run, leftovers, .. } = event else { return true };
+        let Event::Exited { run, leftovers, .. } = event else { return self.is_task_true(event) };
         let Some(process) = self.processes.get_mut(run) else { return false };
         *leftovers = process.rest;
+        process.launched = Some(self.now);
         std::mem::replace(&mut process.main, false)
     }
 
@@ -271,7 +306,7 @@ impl World {
         }
     }
 
-    fn end_main(&mut self, run: RunId, exit: Exit, after_ms: u64) {
+    pub(crate) fn end_main(&mut self, run: RunId, exit: Exit, after_ms: u64) {
         let Some(process) = self.processes.get_mut(&run).filter(|process| process.main && !process.doomed) else {
             return;
         };
@@ -307,18 +342,21 @@ impl World {
                 let (from, to) = (transition.from.as_str(), transition.to.as_str());
                 self.note(&format!("{shown}: {from} -> {to}: {}", transition.reason));
             }
-            Effect::SetResources { .. }
-            | Effect::FindMain { .. }
-            | Effect::RunErrand { .. }
-            | Effect::EndErrand { .. }
-            | Effect::Probe { .. }
-            | Effect::DropProbe { .. }
-            | Effect::Measure { .. } => {}
+            Effect::SetResources { .. } => {}
+            Effect::FindMain { instance, run, .. } => self.find_main(instance, run),
+            Effect::RunErrand { instance, run, errand, definition, variables } => {
+                self.run_errand(instance, run, errand, &definition, &variables);
+            }
+            Effect::EndErrand { run, .. } => self.end_errand(run),
+            Effect::Probe { instance, run, which, .. } => self.probe(instance, run, which),
+            Effect::DropProbe { run, .. } => self.drop_probe(run),
+            Effect::Measure { instance, run } => self.measure(instance, run),
             Effect::Announce(step) => self.announced.push(step),
             Effect::Finished => {
                 let instances: Vec<InstanceId> = self.processes.values().map(|p| p.instance.clone()).collect();
                 let left = instances.iter().find(|id| self.living(id).next().is_some());
                 assert!(left.is_none(), "finished while {left:?} lives");
+                assert!(self.tasks.is_empty(), "finished while commands live: {:?}", self.tasks);
                 self.finished = true;
                 self.note("finished");
             }
@@ -334,12 +372,13 @@ impl World {
 
     fn spawn(&mut self, instance: InstanceId, run: RunId, definition: &Arc<Definition>) {
         invariants::one_process_an_instance(self, &instance);
+        self.no_task_lives(&instance);
         self.freeing.retain(|_, id| *id != instance);
         if !self.open.contains(&instance) && self.open.len() >= self.slots {
             return self.send(1, Event::SpawnFailed { instance, run, failure: Failure::NoDescriptors });
         }
         self.open.insert(instance.clone());
-        let behaviour = self.behaviours.get(&instance.service).copied().unwrap_or(GOOD);
+        let behaviour = self.behaviours.get(&instance.service).copied().unwrap_or(GOOD).of(&definition.service);
         if behaviour.start == Start::Fails {
             let failure = Failure::NoProgram { program: "/bin/serve".to_owned(), searched: String::new() };
             return self.send(1, Event::SpawnFailed { instance, run, failure });
@@ -353,6 +392,9 @@ impl World {
             asked: false,
             hangs: behaviour.start == Start::Hangs,
             doomed: false,
+            started: self.now,
+            launched: None,
+            excused: false,
         };
         self.processes.insert(run, process);
         if behaviour.start == Start::Hangs {
@@ -363,6 +405,7 @@ impl World {
             let (instance, exit) = (instance.clone(), behaviour.exit);
             self.send(life, Event::Exited { instance, run, exit, leftovers: behaviour.leaves, oom: false });
         }
+        self.speak(&instance, run, definition);
         let limits = definition.service.limits.clone();
         self.send(1, Event::Spawned { instance, run, pid: 100 + run.0 as i32, start_ticks: run.0, limits });
     }
@@ -379,6 +422,10 @@ impl World {
     }
 
     fn signal(&mut self, run: RunId, signal: Signal, scope: StopScope) {
+        self.note_signal(run, signal);
+        if self.is_reload(run, signal) {
+            return;
+        }
         invariants::no_signal_without_reason(self, run);
         let Some(process) = self.processes.get_mut(&run) else { return };
         process.asked = true;
@@ -392,6 +439,12 @@ impl World {
                 self.send(1, Event::TreeEmpty { instance, run });
             }
         } else if signal == Signal::TERM && process.behaviour.obeys && !immortal {
+            // What a launcher left obeys too.
+            if process.launched.is_some() && !process.main && scope != StopScope::Process && process.rest {
+                process.rest = false;
+                let instance = process.instance.clone();
+                return self.send(2, Event::TreeEmpty { instance, run });
+            }
             self.end_main(run, Exit::from_wait_status(15), 2);
         }
     }
@@ -403,6 +456,9 @@ impl World {
     /// From now on all is well.
     pub(crate) fn mend(&mut self) {
         self.behaviours.clear();
+        for process in self.processes.values_mut() {
+            process.behaviour.tasks = GOOD_TASKS;
+        }
         self.slots = usize::MAX;
         self.limits_fail = false;
         self.free_the_unkillable();
@@ -428,7 +484,7 @@ impl World {
         }
     }
 
-    fn note(&mut self, line: &str) {
+    pub(crate) fn note(&mut self, line: &str) {
         let (seconds, rest) = (self.now / 1_000_000_000, self.now / MILLI % 1000);
         self.transcript.push(format!("{seconds:3}.{rest:03} {line}"));
     }
