@@ -89,12 +89,10 @@ impl Instance {
             self.enter(Phase::Running { run, ordered, since }, "started".into(), None, turn);
         }
         let Stage::Launching { named } = self.stage() else { return };
-        // One process alone is watched: what else there is nobody counts.
-        let left = leftovers || self.current.service.stop.scope == StopScope::Process;
         let launcher = self.process.take();
         let care = self.care();
         care.launcher = launcher;
-        care.stage = Stage::Seeking { named, next: None, pause: FIRST_LOOK, left };
+        care.stage = Stage::Seeking { named, next: None, pause: FIRST_LOOK, left: leftovers };
         self.find_main(run, named, turn);
         self.step(turn);
     }
@@ -149,8 +147,10 @@ impl Instance {
                 let care = self.care();
                 care.hitch = Some(why);
                 care.stage = Stage::Seeking { named, next, pause, left };
-                // Nothing was left when the launcher ended. What escaped the look has had its time.
-                if !left && pause == LONGEST_LOOK {
+                // Nothing was left when the launcher ended. What escaped the look has had its time. Where
+                // one process alone counts, nobody looked.
+                let looked = self.current.service.stop.scope != StopScope::Process;
+                if !left && looked && pause == LONGEST_LOOK {
                     self.tree_lost(turn);
                 }
             }

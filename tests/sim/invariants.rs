@@ -25,15 +25,15 @@ pub(crate) fn check(world: &mut World) {
             None => world.fragments.remove(&name),
         };
     }
-    let settles =
-        |definition: &Arc<Definition>| definition.service.hooks.as_ref().is_some_and(|h| !h.start_after.is_empty());
-    let begun = world.processes.values().map(|process| &process.definition);
-    let hidden = world.accepted.values().chain(begun).any(settles);
+    let settles = |definition: &Arc<Definition>| {
+        definition.service.hooks.as_ref().is_some_and(|hooks| !hooks.start_after.is_empty())
+    };
+    world.hidden |= world.accepted.values().any(settles);
     let fresh: BTreeMap<ServiceName, ServiceStatus> =
         world.fleet.names().filter_map(|name| Some((name.clone(), status(world, name)?))).collect();
     assert_eq!(world.fragments, fresh, "incremental status differs from status from scratch");
     let (summary, mut counted) = (world.fleet.summary(), counted(&fresh, &world.accepted));
-    if hidden {
+    if world.hidden {
         counted.ready = summary.ready;
     }
     assert_eq!(summary, counted, "incremental summary differs from counting\n{fresh:#?}");

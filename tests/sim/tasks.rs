@@ -7,7 +7,7 @@ use abide::decide::effect::{Errand, Which};
 use abide::decide::event::{Event, RunId};
 use abide::model::check::{Check, Sign};
 use abide::model::desired::Definition;
-use abide::model::name::InstanceId;
+use abide::model::name::{InstanceId, ServiceName};
 use abide::model::outcome::Exit;
 use abide::model::policy::{ReloadBy, ServiceType};
 use abide::model::signal::Signal;
@@ -276,6 +276,12 @@ impl World {
     /// Whether no instance is on its way anywhere.
     pub(crate) fn is_steady(&self) -> bool {
         let moving = [State::Starting, State::Stopping, State::Backoff, State::Reloading, State::Waiting];
-        self.fragments.values().flat_map(|status| &status.instances).all(|i| !moving.contains(&i.state))
+        let ready = |name: &ServiceName, state: State| {
+            let declared = self.accepted.get(name).is_some_and(|definition| definition.service.ready.is_some());
+            !moving.contains(&state) && !(declared && state == State::Running)
+        };
+        let busy = |task: &Task| task.errand != Errand::Check(Which::Health);
+        !self.tasks.values().any(busy)
+            && self.fragments.iter().all(|(name, status)| status.instances.iter().all(|i| ready(name, i.state)))
     }
 }

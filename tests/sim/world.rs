@@ -113,6 +113,8 @@ pub(crate) struct World {
     pub(crate) shutdowns: u32,
     pub(crate) finished: bool,
     pub(crate) limits_fail: bool,
+    /// Whether `[start] after` was ever there: whether that is over does not show in the status.
+    pub(crate) hidden: bool,
     /// Commands that live.
     pub(crate) tasks: BTreeMap<RunId, Task>,
     /// Probes whose answer is still wanted.
@@ -143,6 +145,7 @@ impl World {
             shutdowns: 0,
             finished: false,
             limits_fail: false,
+            hidden: false,
             tasks: BTreeMap::new(),
             probes: BTreeSet::new(),
         }
