@@ -127,7 +127,16 @@ impl Instance {
                     self.care().stage = Stage::Settling;
                 }
                 match &mut self.phase {
-                    Phase::Stopping { ladder, .. } if sought => ladder.main_found(),
+                    Phase::Stopping { ladder, .. } if sought => {
+                        ladder.main_found();
+                        // A signal to a tree has reached it already; one to a process had nobody to go to.
+                        let (scope, again) = (ladder.scope(), ladder.again(&self.wanted.service.stop));
+                        if let (Phase::Stopping { run, .. }, Some(signal), false) =
+                            (self.phase, again, scope == StopScope::Tree)
+                        {
+                            self.signal(run, signal, scope, turn);
+                        }
+                    }
                     Phase::Running { .. } if sought => {
                         self.turned(from, format!("process {pid} is the service").into(), turn);
                         self.is_there(turn);

@@ -53,7 +53,7 @@ impl Mark {
     pub(super) fn of(instance: &Instance) -> Self {
         let (state, alive) = (instance.state(), !instance.rests());
         let met = instance.fit == Fit::Met;
-        let care = instance.care.as_deref();
+        let care = instance.care.as_deref().filter(|_| instance.want && instance.running().is_some());
         let unwell = care.and_then(|care| care.health.as_ref()).is_some_and(|health| health.well == Some(false));
         let stale = care.is_some_and(|care| care.reload.failed.is_some());
         let as_wanted = match (instance.want, instance.phase) {

@@ -105,6 +105,15 @@ impl Ladder {
         self.main_gone = false;
     }
 
+    /// The signal of the rung that it is on.
+    pub(super) fn again(&self, policy: &StopPolicy) -> Option<Signal> {
+        match self.rung {
+            Rung::Commanded => None,
+            Rung::Asked { step: index, .. } => step(policy, index).map(|(signal, _)| signal),
+            Rung::Killed { .. } | Rung::Stuck => Some(Signal::KILL),
+        }
+    }
+
     /// The main process is gone; whether there is still something to wait for.
     pub(super) fn main_exited(&mut self, leftovers: bool) -> bool {
         self.main_gone = true;

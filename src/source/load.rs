@@ -2,16 +2,18 @@
 
 use super::config::Config;
 use super::identity::{self, Person};
+use super::life::{Life, Programs};
 use super::merge::Stack;
 use super::toml::reader::{self, Layer};
 use super::toml::shape::{self, ServiceFile};
 use super::words::{ENOUGH, Templates};
 use super::{Material, Surroundings, Text, daemontools, environment, preflight};
+use crate::model::check::{Health, Ready};
 use crate::model::desired::{Definition, Entry};
 use crate::model::diagnostic::{Code, Diagnostic};
 use crate::model::logging::LogPolicy;
 use crate::model::name::ServiceName;
-use crate::model::policy::{RestartLimit, RestartPolicy, RestartWhen, ServiceType, StopPolicy};
+use crate::model::policy::{Hooks, ReloadPolicy, RestartLimit, RestartPolicy, RestartWhen, ServiceType, StopPolicy};
 use crate::model::service::{Environment, Kind, Run, Service, Version};
 use std::sync::Arc;
 use std::time::Duration;
@@ -81,6 +83,16 @@ struct Lowering<'a> {
     findings: &'a mut Vec<Diagnostic>,
 }
 
+/// How it lives.
+struct Lived {
+    service_type: ServiceType,
+    ready: Option<Box<Ready>>,
+    health: Option<Box<Health>>,
+    hooks: Option<Box<Hooks>>,
+    reload: Option<Box<ReloadPolicy>>,
+    stop: StopPolicy,
+}
+
 impl<'a> Lowering<'a> {
     fn new(around: &'a Surroundings, stack: &'a Stack<'a>, findings: &'a mut Vec<Diagnostic>) -> Self {
         let file = stack.merged();
@@ -103,6 +115,8 @@ impl<'a> Lowering<'a> {
         if self.look {
             preflight::limits(self.around, self.stack, &limits, self.findings);
         }
+        let mut restart = self.restart();
+        let life = self.life(&base, &directory, &mut restart);
         Service {
             name: name.clone(),
             kind: Kind::Toml,
@@ -112,24 +126,47 @@ impl<'a> Lowering<'a> {
             run,
             content: None,
             directory,
-            service_type: ServiceType::default(),
+            service_type: life.service_type,
             stdin: None,
             order: None,
-            ready: None,
-            health: None,
-            hooks: None,
-            reload: None,
+            ready: life.ready,
+            health: life.health,
+            hooks: life.hooks,
+            reload: life.reload,
             resources: None,
             schedule: None,
             security: None,
             umask: self.file.umask.map_or(0o022, |mask| mask.0),
             base,
             environment: variables,
-            restart: self.restart(),
-            stop: stop(&self.file),
+            restart,
+            stop: life.stop,
             limits,
             log: log_policy(&self.file),
             identity: person.identity,
+        }
+    }
+
+    fn life(&mut self, base: &Environment, directory: &str, restart: &mut RestartPolicy) -> Lived {
+        let partial = !self.look && self.file.environment_files.is_some();
+        let templates = Templates { stack: self.stack, base, partial };
+        // What is wrong with these is said where they are checked.
+        let directory = templates.expand(directory).ok().filter(|_| self.look);
+        let own = self.file.environment.as_ref().and_then(|variables| variables.0.get("PATH"));
+        let own = own.and_then(|path| templates.expand(path).ok());
+        let search = own.as_deref().or_else(|| base.get("PATH").map(String::as_str));
+        let programs = directory.as_deref().map(|directory| Programs { directory, search });
+        let (stack, file) = (self.stack, &self.file);
+        let mut life = Life { stack, file, templates, programs, findings: self.findings };
+        life.restart(restart);
+        let stop = life.stop();
+        Lived {
+            service_type: life.service_type(),
+            ready: life.ready(),
+            health: life.health(),
+            hooks: life.hooks(&stop),
+            reload: life.reload(),
+            stop,
         }
     }
 
@@ -271,17 +308,6 @@ fn default_directory(person: &Person) -> String {
     // Distributions write `/nonexistent` for a user that has no home, such as nobody.
     let has_home = person.identity.uid != 0 && person.home != "/nonexistent";
     if has_home { person.home.replace('$', "$$") } else { "/".to_owned() }
-}
-
-fn stop(file: &ServiceFile) -> StopPolicy {
-    let default = StopPolicy::default();
-    let Some(said) = &file.stop else { return default };
-    StopPolicy {
-        signal: said.signal.unwrap_or(default.signal),
-        timeout: said.timeout.unwrap_or(default.timeout),
-        scope: said.scope.unwrap_or(default.scope),
-        ..default
-    }
 }
 
 /// What `[log]` means.

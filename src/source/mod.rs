@@ -9,6 +9,7 @@ mod daemontools;
 pub mod entry;
 mod environment;
 mod identity;
+mod life;
 pub mod load;
 mod look;
 mod merge;

@@ -7,7 +7,7 @@ use abide::cli::{exit, schema};
 use abide::model::diagnostic::Code;
 use abide::source::config::{ConfigFile, Metrics, OwnLog, Status, Watch};
 use abide::source::toml::schema as shapes;
-use abide::source::toml::shape::{Limits, Log, Restart, RestartLimit, ServiceFile, Stop};
+use abide::source::toml::shape::{Health, Limits, Log, Ready, Reload, Restart, RestartLimit, ServiceFile, Start, Stop};
 use clap::CommandFactory;
 use std::fmt::Write as _;
 
@@ -61,6 +61,10 @@ fn service_file() -> String {
         ("restart", "Restart", Restart::KEYS),
         ("restart.limit", "RestartLimit", RestartLimit::KEYS),
         ("stop", "Stop", Stop::KEYS),
+        ("start", "Start", Start::KEYS),
+        ("ready", "Ready", Ready::KEYS),
+        ("health", "Health", Health::KEYS),
+        ("reload", "Reload", Reload::KEYS),
         ("limits", "Limits", Limits::KEYS),
         ("log", "Log", Log::KEYS),
     ];

@@ -1,6 +1,7 @@
 //! The shipped `Fleet` in a pretended Linux under virtual time: nothing here sleeps, forks or opens
 //! a file. One seed is one history.
 
+mod behaviour;
 mod invariants;
 mod random;
 mod scenarios;

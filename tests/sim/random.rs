@@ -1,10 +1,11 @@
 //! Any sequence of edits, ends, delays, doubled facts and shutdowns.
 
+use crate::behaviour::{Behaviour, GOOD, Start};
 use crate::invariants;
 use crate::services::{open_files, running};
 use crate::tasks::{Tasks, Way};
 use crate::traits::{Traits, any_traits};
-use crate::world::{Behaviour, GOOD, Start, World};
+use crate::world::World;
 use abide::decide::event::Event;
 use abide::model::check::Sign;
 use abide::model::outcome::Exit;

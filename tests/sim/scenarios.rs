@@ -1,8 +1,9 @@
 //! Named histories, as an operator would read them in the log.
 
+use crate::behaviour::{Behaviour, GOOD, Start};
 use crate::invariants;
 use crate::services::{name, open_files, running, service};
-use crate::world::{Behaviour, GOOD, Start, World};
+use crate::world::World;
 use abide::decide::event::Event;
 use abide::model::outcome::Exit;
 use abide::model::policy::{RestartLimit, RestartPolicy, RestartWhen, StopScope};

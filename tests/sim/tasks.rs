@@ -1,8 +1,9 @@
 //! What the pretended Linux knows beside processes: commands, probes, daemons that a launcher leaves,
 //! and what services say of themselves.
 
+use crate::behaviour::Process;
 use crate::invariants;
-use crate::world::{MILLI, Process, World};
+use crate::world::{MILLI, World};
 use abide::decide::effect::{Errand, Which};
 use abide::decide::event::{Event, RunId};
 use abide::model::check::{Check, Sign};

@@ -1,8 +1,9 @@
 //! A pretended Linux: performs effects, answers with events, and remembers what it saw.
 
+use crate::behaviour::{Behaviour, GOOD, Process, Start};
 use crate::invariants;
 use crate::services::{UID, name};
-use crate::tasks::{GOOD_TASKS, Task, Tasks};
+use crate::tasks::{GOOD_TASKS, Task};
 use abide::decide::diff::Powers;
 use abide::decide::effect::Effect;
 use abide::decide::event::{Event, RunId};
@@ -12,7 +13,7 @@ use abide::model::diagnostic::{Code, Diagnostic};
 use abide::model::name::{InstanceId, ServiceName};
 use abide::model::outcome::{Exit, Failure};
 use abide::model::plan::Step;
-use abide::model::policy::{ServiceType, StopScope};
+use abide::model::policy::StopScope;
 use abide::model::service::{Kind, Service};
 use abide::model::signal::Signal;
 use abide::model::status::ServiceStatus;
@@ -22,71 +23,6 @@ use std::sync::Arc;
 
 pub(crate) const MILLI: u64 = 1_000_000;
 pub(crate) const POWERS: Powers = Powers { may_raise: false, uid: UID };
-
-/// How the programs of a service behave from their next start on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Behaviour {
-    pub(crate) start: Start,
-    /// Ends by itself after so many milliseconds.
-    pub(crate) life: Option<u64>,
-    /// By what, then.
-    pub(crate) exit: Exit,
-    /// Whether it ends when asked.
-    pub(crate) obeys: bool,
-    /// Whether it leaves processes behind.
-    pub(crate) leaves: bool,
-    /// Whether even KILL does not help: it hangs in the kernel.
-    pub(crate) immortal: bool,
-    /// What is more to it than its process.
-    pub(crate) tasks: Tasks,
-}
-
-impl Behaviour {
-    /// A job ends and a launcher leaves its daemon, if nothing else is said.
-    fn of(self, service: &Service) -> Self {
-        let job = Self { life: self.life.or(Some(5)), exit: Exit::Code(0), ..self };
-        match (&service.service_type, self.life) {
-            (ServiceType::Simple, _) | (_, Some(_)) => self,
-            (ServiceType::Oneshot { .. }, None) => job,
-            (ServiceType::Forking { .. }, None) => Self { leaves: true, ..job },
-        }
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Start {
-    Well,
-    Fails,
-    Hangs,
-}
-
-pub(crate) const GOOD: Behaviour = Behaviour {
-    start: Start::Well,
-    life: None,
-    exit: Exit::Code(1),
-    obeys: true,
-    leaves: false,
-    immortal: false,
-    tasks: GOOD_TASKS,
-};
-
-#[expect(clippy::struct_excessive_bools, reason = "independent facts")]
-#[derive(Debug)]
-pub(crate) struct Process {
-    pub(crate) instance: InstanceId,
-    pub(crate) definition: Arc<Definition>,
-    pub(crate) behaviour: Behaviour,
-    pub(crate) main: bool,
-    pub(crate) rest: bool,
-    pub(crate) asked: bool,
-    hangs: bool,
-    pub(crate) doomed: bool,
-    pub(crate) started: u64,
-    /// When its launcher ended.
-    pub(crate) launched: Option<u64>,
-    /// Something about it gave a reason to end it although its file did not change.
-    pub(crate) excused: bool,
-}
 
 pub(crate) struct World {
     pub(crate) fleet: Fleet,
