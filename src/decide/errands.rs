@@ -141,7 +141,7 @@ impl Instance {
     /// Nothing of the process and its tree is left. What else there is of the run comes to its end
     /// before it rests: commands under way, and those of `[stop] after`.
     pub(super) fn cleared(&mut self, then: Rest, why: Words, exit: Option<Exit>, turn: &mut Turn) {
-        if !self.has_followers() && self.care.as_ref().is_none_or(|care| care.pending.is_empty()) {
+        if !self.is_followed(then) && self.care.as_ref().is_none_or(|care| care.pending.is_empty()) {
             return self.rest(then, why, exit, turn);
         }
         self.cause = why;
@@ -159,10 +159,16 @@ impl Instance {
         if !self.care().pending.is_empty() {
             return;
         }
-        let hurried = self.care().hurried;
-        if hurried || !self.run_next(|hooks| (&hooks.stop_after, hooks.stop_timeout), Errand::Stopped, turn) {
+        let done = self.care().hurried || !self.is_followed(then);
+        if done || !self.run_next(|hooks| (&hooks.stop_after, hooks.stop_timeout), Errand::Stopped, turn) {
             self.rest(then, self.cause.clone(), None, turn);
         }
+    }
+
+    /// Whether commands follow before it rests so: a job that stays up has not come to its end.
+    fn is_followed(&self, then: Rest) -> bool {
+        let stays = then == Rest::Done && self.want && self.has_succeeded();
+        self.has_followers() && !stays
     }
 
     /// A job that is done and counts as up is taken down.
@@ -170,6 +176,7 @@ impl Instance {
         let service = &self.current.service;
         let (command, time) = (service.stop.command.is_some(), self.wanted.service.stop.timeout);
         self.cause = why;
+        self.care().exit = self.last.map(|last| last.exit);
         if command {
             self.enter(Phase::Clearing { then: Rest::Down }, self.cause.clone(), None, turn);
             self.run_errand(Errand::Stop, turn.now.mono.plus(time), turn);

@@ -160,11 +160,14 @@ impl Instance {
 
     /// A job that is done, and counts as up since.
     pub(super) fn remains(&self) -> bool {
+        self.phase == Phase::Resting(Rest::Done) && self.has_succeeded()
+    }
+
+    /// Whether it is a job that counts as up once it has done its work, and has done it.
+    pub(super) fn has_succeeded(&self) -> bool {
         let service = &self.current.service;
         let succeeded = |last: Ended| service.restart.is_success(last.exit);
-        matches!(service.service_type, ServiceType::Oneshot { remain: true })
-            && self.phase == Phase::Resting(Rest::Done)
-            && self.last.is_some_and(succeeded)
+        matches!(service.service_type, ServiceType::Oneshot { remain: true }) && self.last.is_some_and(succeeded)
     }
 
     pub(super) fn is_oneshot(&self) -> bool {

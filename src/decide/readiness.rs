@@ -12,7 +12,9 @@ use std::time::Duration;
 
 /// The pause after the first look; it doubles up to the declared interval, so that who is ready soon
 /// is known to be soon.
-const QUICK: Duration = Duration::from_millis(20);
+const QUICK: Duration = Duration::from_millis(2);
+/// The same where a look is a process of its own.
+const QUICK_COMMAND: Duration = Duration::from_millis(20);
 /// No single look takes longer, however long the whole may take.
 const ONE_LOOK: Duration = Duration::from_secs(5);
 /// What a service says of itself, for people: no more than this is kept.
@@ -29,7 +31,8 @@ impl Instance {
             return self.is_ready(turn);
         }
         let next = first_look(&ready, since, turn.now.mono);
-        self.care().stage = Stage::Checking { next, pause: QUICK.min(ready.interval) };
+        let quick = if matches!(ready.check, Check::Exec(_)) { QUICK_COMMAND } else { QUICK };
+        self.care().stage = Stage::Checking { next, pause: quick.min(ready.interval) };
         if next.is_some_and(|next| next <= turn.now.mono) {
             self.look_whether_ready(turn);
         }

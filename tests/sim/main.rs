@@ -2,10 +2,15 @@
 //! a file. One seed is one history.
 
 mod behaviour;
+mod health;
+mod hooks;
 mod invariants;
 mod random;
+mod readiness;
+mod reloads;
 mod scenarios;
 mod services;
 mod tasks;
 mod traits;
+mod types;
 mod world;

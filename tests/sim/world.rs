@@ -3,7 +3,7 @@
 use crate::behaviour::{Behaviour, GOOD, Process, Start};
 use crate::invariants;
 use crate::services::{UID, name};
-use crate::tasks::{GOOD_TASKS, Task};
+use crate::tasks::{GOOD_TASKS, Task, Tasks};
 use abide::decide::diff::Powers;
 use abide::decide::effect::Effect;
 use abide::decide::event::{Event, RunId};
@@ -16,7 +16,7 @@ use abide::model::plan::Step;
 use abide::model::policy::StopScope;
 use abide::model::service::{Kind, Service};
 use abide::model::signal::Signal;
-use abide::model::status::ServiceStatus;
+use abide::model::status::{InstanceStatus, ServiceStatus, State};
 use abide::model::time::{Mono, Now, Wall};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -432,6 +432,34 @@ impl World {
     pub(crate) fn told(&mut self) -> String {
         std::mem::take(&mut self.transcript).join("\n")
     }
+}
+
+/// A world with one service in it that behaves so.
+pub(crate) fn world_with(behaviour: Behaviour, service: Service) -> World {
+    let mut world = World::new();
+    world.behaviours.insert(service.name.clone(), behaviour);
+    world.write(service);
+    world
+}
+
+/// The same of a service whose process is good, and what is more to it is altered.
+pub(crate) fn tasked<T>(service: Service, alter: impl FnOnce(&mut Tasks) -> T) -> World {
+    let mut behaviour = GOOD;
+    alter(&mut behaviour.tasks);
+    world_with(behaviour, service)
+}
+
+pub(crate) fn state(world: &World, text: &str) -> State {
+    world.fragments[&name(text)].state
+}
+
+pub(crate) fn instance(text: &str) -> InstanceId {
+    InstanceId::new(name(text), 0)
+}
+
+/// The status of its first instance.
+pub(crate) fn instance_status(world: &World, text: &str) -> InstanceStatus {
+    world.fragments[&name(text)].instances[0].clone()
 }
 
 fn entry(name: &ServiceName, service: Option<Arc<Definition>>) -> Entry {

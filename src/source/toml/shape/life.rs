@@ -12,8 +12,8 @@ use std::time::Duration;
 table! {
     /// How one finds out that it is ready: exactly one of `notify`, `fd`, `tcp`, `http`, `exec`, `log` and `delay`.
     /// Until then its state is `running`, then `ready`. If that takes longer than `timeout`, the start has failed: it is
-    /// stopped, and tried again as after a bad run. Where abide looks itself (`tcp`, `http`, `exec`), it looks at once, then
-    /// 20ms later, and ever more slowly up to `interval`. Of `type = "forking"` and "oneshot" this may name `timeout` alone.
+    /// stopped, and tried again as after a bad run. Where abide looks itself (`tcp`, `http`, `exec`), it looks at once, some
+    /// milliseconds later again, and ever more slowly up to `interval`. Of `type = "forking"` and "oneshot" this may name `timeout` alone.
     Ready {
         /// It says so itself: READY=1 over NOTIFY_SOCKET, as `sd_notify(3)` has it (`Type=notify` of systemd). It may say
         /// more: STATUS= is shown, EXTEND_TIMEOUT_USEC= gives it time, RELOADING=1 and STOPPING=1 tell what it does, MAINPID=
