@@ -193,28 +193,28 @@ impl Instance {
     }
 
     /// An errand is over.
-    pub(super) fn errand_ended(&mut self, run: RunId, outcome: Result<Exit, Failure>, turn: &mut Turn) {
+    pub(super) fn errand_ended(&mut self, run: RunId, outcome: &Result<Exit, Failure>, turn: &mut Turn) {
         let Some(ended) = self.care.as_mut().and_then(|care| care.answered(run)) else { return };
         let What::Errand(errand) = ended.what else { return };
         let in_time = matches!(ended.fate, Fate::Until(_));
         match (self.phase, errand) {
-            (Phase::Preparing { ordered }, _) => self.prepared(ended, ordered, &outcome, turn),
-            (Phase::Running { .. }, Errand::After(_)) if in_time => match wrong(&outcome) {
+            (Phase::Preparing { ordered }, _) => self.prepared(ended, ordered, outcome, turn),
+            (Phase::Running { .. }, Errand::After(_)) if in_time => match wrong(outcome) {
                 None => self.settle(turn),
-                Some(wrong) => self.fail(Cause::StartAfter, format!("`[start] after` failed: {wrong}"), None, turn),
+                Some(wrong) => self.fail(Cause::StartAfter, &format!("`[start] after` failed: {wrong}"), None, turn),
             },
-            (Phase::Running { .. }, Errand::Reload) if in_time => self.reload_ended(wrong(&outcome), turn),
+            (Phase::Running { .. }, Errand::Reload) if in_time => self.reload_ended(wrong(outcome), turn),
             (Phase::Running { .. }, Errand::Check(which)) if in_time => {
-                self.checked(which, wrong(&outcome).map_or(Ok(()), Err), turn);
+                self.checked(which, wrong(outcome).map_or(Ok(()), Err), turn);
             }
             (Phase::Stopping { .. }, Errand::Stop) if in_time => {
-                if let Some(wrong) = wrong(&outcome) {
+                if let Some(wrong) = wrong(outcome) {
                     self.remark(format!("`[stop] command` failed: {wrong}").into(), turn);
                 }
                 self.ask(turn);
             }
             (Phase::Clearing { .. }, _) => {
-                if let Some(wrong) = wrong(&outcome).filter(|_| in_time) {
+                if let Some(wrong) = wrong(outcome).filter(|_| in_time) {
                     self.tell(format!("{} failed: {wrong}", key(errand)), turn);
                 }
                 self.clear_on(turn);
@@ -237,7 +237,7 @@ impl Instance {
         match (self.phase, errand) {
             (Phase::Running { .. }, Errand::After(_)) => {
                 let words = format!("`[start] after` failed: {}", self.too_long(false));
-                self.fail(Cause::StartAfter, words, None, turn);
+                self.fail(Cause::StartAfter, &words, None, turn);
             }
             (Phase::Running { .. }, Errand::Reload) => {
                 self.reload_ended(Some("it did not end in time".to_owned()), turn);

@@ -128,7 +128,7 @@ impl Instance {
         health.is(false, now);
         let (message, well) = (format!("is not well: {}", health.message), health.seen_well.since(up));
         match said.on_failure {
-            OnFailure::Restart => self.fail(Cause::Health, message, Some(well), turn),
+            OnFailure::Restart => self.fail(Cause::Health, &message, Some(well), turn),
             OnFailure::Report if was_told => {}
             OnFailure::Report => self.tell(message, turn),
         }

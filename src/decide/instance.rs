@@ -135,10 +135,9 @@ impl Instance {
             Phase::Preparing { .. } | Phase::Starting { .. } => State::Starting,
             Phase::Running { .. } => match self.stage() {
                 Stage::Launching { .. } | Stage::Seeking { .. } => State::Starting,
-                Stage::Checking { .. } | Stage::Settling => State::Running,
                 Stage::Up if self.is_reloading() => State::Reloading,
                 Stage::Up if self.current.service.ready.is_some() => State::Ready,
-                Stage::Up => State::Running,
+                Stage::Up | Stage::Checking { .. } | Stage::Settling => State::Running,
             },
             Phase::Stopping { .. } | Phase::Clearing { .. } => State::Stopping,
         }
@@ -296,7 +295,7 @@ impl Instance {
             (Event::Measured { run: of, memory, .. }, Phase::Running { run, .. }) if of == run => {
                 self.measured(memory, turn);
             }
-            (Event::ErrandEnded { run, outcome, .. }, _) => self.errand_ended(run, outcome, turn),
+            (Event::ErrandEnded { run, outcome, .. }, _) => self.errand_ended(run, &outcome, turn),
             (Event::Probed { run, outcome, .. }, _) => self.probed(run, outcome, turn),
             (Event::LogDropped { bytes, lines, .. }, _) => self.dropped = (bytes, lines),
             _ => {}

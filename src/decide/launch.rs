@@ -174,7 +174,7 @@ impl Instance {
     pub(super) fn tree_lost(&mut self, turn: &mut Turn) {
         let Stage::Seeking { named, next, pause, .. } = self.stage() else { return };
         self.care().stage = Stage::Seeking { named, next, pause, left: false };
-        self.fail(Cause::Exit, "what it started has ended".to_owned(), None, turn);
+        self.fail(Cause::Exit, "what it started has ended", None, turn);
     }
 
     /// The start has taken too long.
@@ -186,18 +186,18 @@ impl Instance {
             Stage::Seeking { .. } => "its process was not found",
             _ => "did not become ready",
         };
-        self.fail(Cause::StartTimeout, format!("{what} within {seconds} s{hitch}"), None, turn);
+        self.fail(Cause::StartTimeout, &format!("{what} within {seconds} s{hitch}"), None, turn);
     }
 
     /// It lives, and it has failed: it is stopped, and what follows is what follows from an end.
-    pub(super) fn fail(&mut self, cause: Cause, words: String, well: Option<Duration>, turn: &mut Turn) {
+    pub(super) fn fail(&mut self, cause: Cause, words: &str, well: Option<Duration>, turn: &mut Turn) {
         let Phase::Running { ordered, .. } = self.phase else { return };
         // That it was well for long makes its past good, and no restart immediate: it did fail.
         if well.is_some_and(|well| well >= self.wanted.service.restart.reset_after) {
             self.backoff.attempt = 0;
         }
         self.owed = Some(cause);
-        let (rest, why): (Rest, Words) = self.after_failure(&words, ordered, turn);
+        let (rest, why): (Rest, Words) = self.after_failure(words, ordered, turn);
         self.stop_for(rest, why, turn);
     }
 }

@@ -46,7 +46,7 @@ pub(super) struct Mark {
     drops: bool,
     ready: bool,
     unwell: bool,
-    stale: bool,
+    behind: bool,
 }
 
 impl Mark {
@@ -55,9 +55,9 @@ impl Mark {
         let met = instance.fit == Fit::Met;
         let care = instance.care.as_deref().filter(|_| instance.want && instance.running().is_some());
         let unwell = care.and_then(|care| care.health.as_ref()).is_some_and(|health| health.well == Some(false));
-        let stale = care.is_some_and(|care| care.reload.failed.is_some());
+        let behind = care.is_some_and(|care| care.reload.failed.is_some());
         let as_wanted = match (instance.want, instance.phase) {
-            (true, Phase::Running { .. }) => instance.is_current() && met && instance.is_up() && !unwell && !stale,
+            (true, Phase::Running { .. }) => instance.is_current() && met && instance.is_up() && !unwell && !behind,
             (true, Phase::Resting(Rest::Done)) => true,
             (want, Phase::Resting(_)) => !want,
             _ => false,
@@ -72,7 +72,7 @@ impl Mark {
             drops: instance.dropped.0 > 0,
             ready: instance.is_up(),
             unwell,
-            stale,
+            behind,
         }
     }
 }
@@ -89,7 +89,7 @@ pub(super) struct Totals {
     dropping: u32,
     ready: u32,
     unwell: u32,
-    stale: u32,
+    behind: u32,
 }
 
 impl Totals {
@@ -113,7 +113,7 @@ impl Totals {
             apply(&mut self.dropping, mark.drops);
             apply(&mut self.ready, mark.ready);
             apply(&mut self.unwell, mark.unwell);
-            apply(&mut self.stale, mark.stale);
+            apply(&mut self.behind, mark.behind);
         }
     }
 
@@ -321,7 +321,7 @@ impl Member {
             ConditionKind::LimitsMet => self.totals.unmet > 0,
             ConditionKind::LogsFlowing => self.totals.dropping > 0,
             ConditionKind::Healthy => self.totals.unwell > 0,
-            ConditionKind::Reloaded => self.totals.stale > 0,
+            ConditionKind::Reloaded => self.totals.behind > 0,
             ConditionKind::SourceTrusted => self.errors.iter().any(|error| error.code == Code::Untrusted.as_str()),
         }
     }

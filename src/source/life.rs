@@ -207,15 +207,15 @@ impl Life<'_> {
         match *named.first()? {
             "notify" => Some(Check::Notify),
             "fd" => said.fd.map(Check::Descriptor),
-            "tcp" => self.tcp(table, said.tcp?),
+            "tcp" => Some(self.tcp(table, said.tcp?)),
             "http" => self.http(table, said),
             "exec" => Some(Check::Exec(self.command(&format!("{table}.exec"), said.exec?))),
-            "log" => self.log(said.log?),
+            "log" => Some(self.log(said.log?)),
             _ => said.delay.map(Check::After),
         }
     }
 
-    fn tcp(&mut self, table: &str, text: &str) -> Option<Check> {
+    fn tcp(&mut self, table: &str, text: &str) -> Check {
         let path = format!("{table}.tcp");
         match self.templates.check(&path, text) {
             Ok(address) if is_address(&address) || (self.templates.partial && address.contains('$')) => {}
@@ -225,7 +225,7 @@ impl Life<'_> {
             }
             Err(finding) => self.findings.push(finding),
         }
-        Some(Check::Tcp(text.to_owned()))
+        Check::Tcp(text.to_owned())
     }
 
     fn http(&mut self, table: &str, said: &Said<'_>) -> Option<Check> {
@@ -245,7 +245,7 @@ impl Life<'_> {
         Some(Check::Http(HttpCheck { url: text.clone(), status: said.status, body: said.body.cloned() }))
     }
 
-    fn log(&mut self, pattern: &str) -> Option<Check> {
+    fn log(&mut self, pattern: &str) -> Check {
         if let Err(wrong) = regex::bytes::Regex::new(pattern) {
             // The library draws the pattern and points into it; its last line says what is wrong.
             let wrong = wrong.to_string();
@@ -253,7 +253,7 @@ impl Life<'_> {
             let message = format!("the pattern is no regular expression: {said}");
             self.error("ready.log", Code::BadValue, message, "correct it; a `\\` before a sign takes it as it is");
         }
-        Some(Check::Log(pattern.to_owned()))
+        Check::Log(pattern.to_owned())
     }
 
     /// A command as `command` is written.

@@ -279,7 +279,7 @@ impl World {
         let moving = [State::Starting, State::Stopping, State::Backoff, State::Reloading, State::Waiting];
         let ready = |name: &ServiceName, state: State| {
             let declared = self.accepted.get(name).is_some_and(|definition| definition.service.ready.is_some());
-            !moving.contains(&state) && !(declared && state == State::Running)
+            !(moving.contains(&state) || declared && state == State::Running)
         };
         let busy = |task: &Task| task.errand != Errand::Check(Which::Health);
         !self.tasks.values().any(busy)

@@ -45,10 +45,12 @@ pub(crate) fn command(text: &str) -> Vec<String> {
     vec![text.to_owned()]
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "as the field is")]
 pub(crate) fn ready(check: Check) -> Option<Box<Ready>> {
     Some(Box::new(Ready { check, timeout: seconds(10), interval: seconds(1) }))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "as the field is")]
 pub(crate) fn health(check: Check, on_failure: OnFailure) -> Option<Box<Health>> {
     Some(Box::new(Health { check, interval: seconds(8), timeout: seconds(2), failures: 2, on_failure }))
 }

@@ -204,11 +204,11 @@ fn a_job_that_takes_too_long_has_failed_where_its_file_says_how_long() {
 #[test]
 fn ends_mean_what_the_file_says() {
     let rules = ExitRules { success_codes: vec![3], success_signals: vec![Signal::INT], never_on: vec![100] };
-    let mut ruled = service("web");
-    ruled.restart.when = RestartWhen::OnFailure;
-    ruled.restart.exits = Some(Box::new(rules));
+    let mut strict = service("web");
+    strict.restart.when = RestartWhen::OnFailure;
+    strict.restart.exits = Some(Box::new(rules));
     let after = |exit: Exit| {
-        let mut world: World = tasked(ruled.clone(), |_| ());
+        let mut world: World = tasked(strict.clone(), |_| ());
         world.pass(10);
         world.crash("web", exit);
         world.pass(10);

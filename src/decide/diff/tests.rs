@@ -24,25 +24,30 @@ fn words() -> Vec<String> {
     vec!["/bin/a".to_owned(), "x y".to_owned()]
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "as the field is")]
 fn exits(success_codes: Vec<i32>, never_on: Vec<i32>) -> Option<Box<ExitRules>> {
     Some(Box::new(ExitRules { success_codes, success_signals: Vec::new(), never_on }))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "as the field is")]
 fn ready(check: Check) -> Option<Box<Ready>> {
     Some(Box::new(Ready { check, timeout: SECOND, interval: SECOND }))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "as the field is")]
 fn health(check: Check) -> Option<Box<Health>> {
     let on_failure = OnFailure::Restart;
     Some(Box::new(Health { check, interval: SECOND, timeout: SECOND, failures: 3, on_failure }))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "as the field is")]
 fn hooks(alter: impl FnOnce(&mut Hooks)) -> Option<Box<Hooks>> {
     let mut hooks = Hooks::default();
     alter(&mut hooks);
     Some(Box::new(hooks))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "as the field is")]
 fn reload(watch: &[&str]) -> Option<Box<ReloadPolicy>> {
     let watch = watch.iter().map(|path| (*path).to_owned()).collect();
     let how = ReloadBy::Signal(Signal::HUP);
@@ -57,7 +62,9 @@ fn what_a_process_was_told_at_its_start_cannot_be_told_it_later() {
         dearest(&diff(&old, &new, &ME))
     };
     let slower = |mut health: Option<Box<Health>>| {
-        health.iter_mut().for_each(|health| health.interval = 9 * SECOND);
+        if let Some(health) = &mut health {
+            health.interval = 9 * SECOND;
+        }
         health
     };
     assert_eq!(price(health(Check::Notify), slower(health(Check::Notify)), true), Price::Restart);
