@@ -90,6 +90,11 @@ impl Instance {
             self.fit = Fit::Asked;
             turn.effects.push(Effect::SetLimits { instance: self.id.clone(), run, limits });
         }
+        if old.resources != new.resources {
+            self.fit = Fit::Asked;
+            let (instance, definition) = (self.id.clone(), self.wanted.clone());
+            turn.effects.push(Effect::SetResources { instance, run, definition });
+        }
         let old = std::mem::replace(&mut self.current, self.wanted.clone());
         self.turned(from, in_words(&changes).into(), turn);
         self.adapt(&old.service, turn);

@@ -3,6 +3,8 @@
 //! Every struct is taken apart without `..`: a new field does not compile before it has a price.
 
 mod life;
+mod resources;
+mod security;
 
 use crate::model::limits::{Limit, LimitKind, Limits};
 use crate::model::logging::LogPolicy;
@@ -45,15 +47,15 @@ pub fn diff(old: &Service, new: &Service, powers: &Powers) -> Vec<Change> {
         limits,
         log,
         service_type: _, // this, and what else says how it lives, in `life`
-        stdin: _,
+        stdin,
         order: _,
         ready: _,
         health: _,
         hooks: _,
         reload: _,
-        resources: _,
-        schedule: _,
-        security: _,
+        resources,
+        schedule,
+        security,
     } = old;
     let mut found = Changes(Vec::new());
     found.field("kind", *kind, new.kind, kind_word, Price::Restart);
@@ -77,7 +79,11 @@ pub fn diff(old: &Service, new: &Service, powers: &Powers) -> Vec<Change> {
     diff_stop(&mut found, stop, &new.stop);
     life::diff_life(&mut found, old, new);
     diff_limits(&mut found, limits, &new.limits, runs_within_reach(identity, *powers), powers.may_raise);
+    resources::diff(&mut found, resources.as_deref(), new.resources.as_deref());
     diff_log(&mut found, log, &new.log);
+    found.field("stdin", stdin.as_ref(), new.stdin.as_ref(), security::input, Price::Restart);
+    security::schedule(&mut found, schedule.as_deref(), new.schedule.as_deref());
+    security::security(&mut found, security.as_deref(), new.security.as_deref());
     found.0
 }
 

@@ -5,18 +5,30 @@ use super::care::Stage;
 use super::event::RunId;
 use super::instance::Instance;
 use super::phase::{Ended, Fit, Phase, Rest, Turn, Words};
+use super::restarts::Cause;
 use super::stopping::Ladder;
 use crate::model::outcome::{Exit, Failure};
 use crate::model::policy::{RestartWhen, ServiceType, StopScope};
+use crate::model::resources::ResourceKind;
 use crate::model::service::Service;
 use crate::model::signal::Signal;
 use crate::model::time::Mono;
 use std::time::Duration;
 
+/// The end of a process, as it is told.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct End {
+    pub(super) exit: Exit,
+    /// Whether processes that it started are left.
+    pub(super) leftovers: bool,
+    /// Whether the kernel killed something of it for want of memory.
+    pub(super) oom: bool,
+}
+
 impl Instance {
     pub(super) fn spawn_failed(&mut self, failure: &Failure, ordered: Mono, turn: &mut Turn) {
         self.owed = None;
-        if let Failure::Limit { .. } = failure {
+        if let Failure::Limit { .. } | Failure::Resource { .. } = failure {
             self.fit = Fit::Unmet(failure.to_string());
         }
         if *failure == Failure::NoDescriptors {
@@ -39,20 +51,14 @@ impl Instance {
     }
 
     /// It ended unasked.
-    pub(super) fn ended(
-        &mut self,
-        run: RunId,
-        exit: Exit,
-        leftovers: bool,
-        ordered: Mono,
-        since: Mono,
-        turn: &mut Turn,
-    ) {
+    pub(super) fn ended(&mut self, run: RunId, end: End, ordered: Mono, since: Mono, turn: &mut Turn) {
+        let End { exit, leftovers, oom } = end;
         let ran = turn.now.mono.since(since);
-        self.last = Some(Ended { at: turn.now.wall, exit, asked: false, ran });
+        self.last = Some(Ended { at: turn.now.wall, exit, oom, asked: false, ran });
         self.starved = false;
-        self.owed = Some(exit.into());
-        let (rest, why) = self.after_end(exit, ordered, ran, turn);
+        self.owed = Some(Cause::of(exit, oom));
+        let told = self.told(end);
+        let (rest, why) = self.after_end(end, ordered, ran, turn);
         self.quit_pending(turn);
         self.note_exit(exit);
         let scope = self.wanted.service.stop.scope;
@@ -64,30 +70,28 @@ impl Instance {
         self.cause = why;
         let ladder = Ladder::sweep(scope, turn.now.mono);
         let phase = Phase::Stopping { run, since, ladder, then: rest };
-        self.enter(phase, format!("{exit}; ending what it left behind").into(), Some(exit), turn);
+        self.enter(phase, format!("{told}; ending what it left behind").into(), Some(exit), turn);
         self.step(turn);
     }
 
-    fn after_end(&mut self, exit: Exit, ordered: Mono, ran: Duration, turn: &mut Turn) -> (Rest, Words) {
+    fn after_end(&mut self, end: End, ordered: Mono, ran: Duration, turn: &mut Turn) -> (Rest, Words) {
+        let (exit, told) = (end.exit, self.told(end));
         let service = &self.wanted.service;
         let is_oneshot = self.is_oneshot();
         if self.is_current() && is_done(service, exit) {
-            let why = if is_oneshot && service.restart.is_success(exit) {
-                format!("{exit}, done")
-            } else {
-                format!("{exit}, not restarted by its policy")
-            };
+            let done = is_oneshot && service.restart.is_success(exit);
+            let why = if done { format!("{told}, done") } else { format!("{told}, not restarted by its policy") };
             return (Rest::Done, why.into());
         }
         if self.is_current() && service.restart.is_final(exit) {
             self.owed = None;
-            return (Rest::Failed, format!("{exit}, after which it is never restarted").into());
+            return (Rest::Failed, format!("{told}, after which it is never restarted").into());
         }
         // A run that never got as far as its file asks was no good run, however long it took.
         let early = self.stage() != Stage::Up || is_oneshot;
         let words = match self.stage() {
-            Stage::Checking { .. } => format!("{exit} before it was ready"),
-            _ => exit.to_string(),
+            Stage::Checking { .. } => format!("{told} before it was ready"),
+            _ => told,
         };
         self.next_attempt(&words, Over { ordered, ran: Some(ran).filter(|_| !early) }, turn)
     }
@@ -103,9 +107,10 @@ impl Instance {
         }
     }
 
-    pub(super) fn ended_as_asked(&mut self, exit: Exit, leftovers: bool, since: Mono, then: Rest, turn: &mut Turn) {
+    pub(super) fn ended_as_asked(&mut self, end: End, since: Mono, then: Rest, turn: &mut Turn) {
+        let End { exit, leftovers, oom } = end;
         let ran = turn.now.mono.since(since);
-        self.last = Some(Ended { at: turn.now.wall, exit, asked: true, ran });
+        self.last = Some(Ended { at: turn.now.wall, exit, oom, asked: true, ran });
         self.note_exit(exit);
         let Phase::Stopping { ladder, .. } = &mut self.phase else { return };
         if ladder.main_exited(leftovers) {
@@ -113,6 +118,21 @@ impl Instance {
             self.process = None;
         } else {
             self.cleared(then, self.cause.clone(), Some(exit), turn);
+        }
+    }
+
+    /// How it ended, in words.
+    fn told(&self, end: End) -> String {
+        let End { exit, oom, .. } = end;
+        if !oom {
+            return exit.to_string();
+        }
+        let bound = self.current.service.resources.as_ref().and_then(|resources| resources.memory_max);
+        let bound = bound.map(|bound| format!(" (memory_max = {})", ResourceKind::MemoryMax.show(bound)));
+        let bound = bound.unwrap_or_default();
+        match exit {
+            Exit::Signal { signal: Signal::KILL, .. } => format!("killed by the kernel for want of memory{bound}"),
+            _ => format!("{exit} after the kernel had killed something of it for want of memory{bound}"),
         }
     }
 

@@ -42,6 +42,7 @@
 use super::backoff::Backoff;
 use super::care::{Care, Stage};
 use super::effect::Effect;
+use super::ended::End;
 use super::event::{Event, RunId};
 use super::member::Noted;
 use super::phase::{Ended, Fit, Phase, Process, Rest, Turn, Words};
@@ -248,18 +249,18 @@ impl Instance {
                 self.spawn_failed(&failure, ordered, turn);
             }
             (
-                Event::Exited { run: of, exit, leftovers, .. },
+                Event::Exited { run: of, exit, leftovers, oom, .. },
                 Phase::Running { run, ordered, since } | Phase::Starting { run, ordered: ordered @ since, .. },
             ) if of == run => match self.stage() {
                 // Nothing is watched: this is the launcher's end a second time.
                 Stage::Seeking { .. } => {}
                 _ if self.is_launcher_gone(exit) => self.launched(run, ordered, leftovers, turn),
-                _ => self.ended(run, exit, leftovers, ordered, since, turn),
+                _ => self.ended(run, End { exit, leftovers, oom }, ordered, since, turn),
             },
-            (Event::Exited { run: of, exit, leftovers, .. }, Phase::Stopping { run, ladder, since, then })
+            (Event::Exited { run: of, exit, leftovers, oom, .. }, Phase::Stopping { run, ladder, since, then })
                 if of == run && !ladder.main_gone() =>
             {
-                self.ended_as_asked(exit, leftovers, since, then, turn);
+                self.ended_as_asked(End { exit, leftovers, oom }, since, then, turn);
             }
             (Event::TreeEmpty { run: of, .. }, Phase::Stopping { run, ladder, then, .. })
                 if of == run && ladder.main_gone() =>
@@ -285,6 +286,14 @@ impl Instance {
                     }
                 }
             }
+            (Event::ResourcesSet { run: of, outcome, .. }, Phase::Running { run, .. }) if of == run => match outcome {
+                Ok(()) if self.fit == Fit::Asked => self.fit = Fit::Met,
+                Ok(()) => {}
+                Err(why) => {
+                    self.remark(format!("resources of the running processes are not changed: {why}").into(), turn);
+                    self.fit = Fit::Unmet(why);
+                }
+            },
             (Event::Unheard { run: of, .. }, Phase::Running { run, .. }) if of == run => {
                 self.stop_for(Rest::Waiting, Failure::NoDescriptors.to_string().into(), turn);
             }

@@ -12,6 +12,8 @@ pub(super) enum Cause {
     Exit,
     /// A signal that abide did not send ended it.
     Signal,
+    /// The kernel killed something of it for want of memory.
+    Oom,
     /// It did not become ready in time, or its daemon was not found.
     StartTimeout,
     /// One of `[start] after` failed.
@@ -25,14 +27,23 @@ pub(super) enum Cause {
 }
 
 impl Cause {
-    const ALL: [Self; 7] =
-        [Self::Exit, Self::Signal, Self::StartTimeout, Self::StartAfter, Self::Health, Self::Memory, Self::Age];
+    const ALL: [Self; 8] = [
+        Self::Exit,
+        Self::Signal,
+        Self::Oom,
+        Self::StartTimeout,
+        Self::StartAfter,
+        Self::Health,
+        Self::Memory,
+        Self::Age,
+    ];
 
     /// The word, as in the snapshot.
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Exit => "exit",
             Self::Signal => "signal",
+            Self::Oom => "oom",
             Self::StartTimeout => "start_timeout",
             Self::StartAfter => "start_after",
             Self::Health => "health",
@@ -42,9 +53,11 @@ impl Cause {
     }
 }
 
-impl From<Exit> for Cause {
-    fn from(exit: Exit) -> Self {
+impl Cause {
+    /// The cause of an end that nobody asked for.
+    pub(super) fn of(exit: Exit, oom: bool) -> Self {
         match exit {
+            _ if oom => Self::Oom,
             Exit::Signal { .. } => Self::Signal,
             Exit::Code(_) | Exit::Unknown => Self::Exit,
         }
@@ -110,9 +123,11 @@ mod tests {
         for minute in [0, 0, 1, 59, 75] {
             restarts.count(Cause::Exit, Mono(minute * MINUTE));
         }
-        restarts.count(Exit::from_wait_status(9).into(), Mono(75 * MINUTE));
+        restarts.count(Cause::of(Exit::from_wait_status(9), false), Mono(75 * MINUTE));
         assert_eq!(restarts.within_hour(Mono(75 * MINUTE)), 3);
         assert_eq!(restarts.within_hour(Mono(200 * MINUTE)), 0);
-        assert_eq!(restarts.by_cause().collect::<Vec<_>>(), [(Cause::Exit, 5), (Cause::Signal, 1)]);
+        restarts.count(Cause::of(Exit::from_wait_status(9), true), Mono(75 * MINUTE));
+        let by = [(Cause::Exit, 5), (Cause::Signal, 1), (Cause::Oom, 1)];
+        assert_eq!(restarts.by_cause().collect::<Vec<_>>(), by);
     }
 }

@@ -208,7 +208,7 @@ fn last_exit(last: &Ended) -> LastExit {
         Exit::Unknown => (ExitKind::Unknown, None, None, false),
     };
     let ran_ms = u64::try_from(last.ran.as_millis()).unwrap_or(u64::MAX);
-    LastExit { at: last.at, kind, code: number, signal: by, core, asked: last.asked, ran_ms }
+    LastExit { at: last.at, kind, code: number, signal: by, core, oom: last.oom, asked: last.asked, ran_ms }
 }
 
 fn limits(limits: &Limits) -> BTreeMap<String, LimitStatus> {

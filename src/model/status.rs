@@ -10,6 +10,7 @@ mod instance;
 pub use instance::{ExitKind, HealthState, HealthStatus, InstanceStatus, LastExit, LimitStatus, LogStatus};
 
 use super::name::ServiceName;
+use super::resources::Cgroups;
 use super::service::Kind;
 use super::time::Wall;
 use schemars::JsonSchema;
@@ -79,6 +80,9 @@ pub struct AbideStatus {
     /// What abide itself could not do, in sentences: out of descriptors, dropped lines of its own log.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// The cgroups that it has.
+    #[serde(default)]
+    pub cgroups: Cgroups,
 }
 
 /// What abide as a whole is doing.

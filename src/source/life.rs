@@ -14,16 +14,19 @@ use crate::model::policy::{
     ExitRules, Hooks, OnChange, ReloadBy, ReloadPolicy, RestartPolicy, RestartWhen, ServiceType, StopPolicy,
 };
 use crate::model::signal::Signal;
+use std::path::PathBuf;
 use std::time::Duration;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// Where programs are looked for.
-pub(super) struct Programs<'a> {
+pub(super) struct Programs {
+    /// The root of its file system, where that is its own.
+    pub(super) root: Option<PathBuf>,
     /// The working directory, expanded.
-    pub(super) directory: &'a str,
+    pub(super) directory: String,
     /// The service's own PATH, expanded.
-    pub(super) search: Option<&'a str>,
+    pub(super) search: Option<String>,
 }
 
 /// On its way from what the files say to what is meant.
@@ -32,7 +35,7 @@ pub(super) struct Life<'a> {
     pub(super) file: &'a ServiceFile,
     pub(super) templates: Templates<'a>,
     /// `None`: the machine is not looked at.
-    pub(super) programs: Option<Programs<'a>>,
+    pub(super) programs: Option<Programs>,
     pub(super) findings: &'a mut Vec<Diagnostic>,
 }
 
@@ -273,8 +276,9 @@ impl Life<'_> {
     }
 
     fn program(&mut self, path: &str, word: &str) {
-        if let Some(Programs { directory, search }) = self.programs.as_ref().filter(|_| !word.is_empty()) {
-            preflight::program_at(self.stack, path, word, directory, *search, self.findings);
+        if let Some(Programs { root, directory, search }) = self.programs.as_ref().filter(|_| !word.is_empty()) {
+            let place = (root.as_deref(), directory.as_str());
+            preflight::program_at(self.stack, path, word, place, search.as_deref(), self.findings);
         }
     }
 

@@ -7,7 +7,9 @@ use abide::cli::{exit, schema};
 use abide::model::diagnostic::Code;
 use abide::source::config::{ConfigFile, Metrics, OwnLog, Status, Watch};
 use abide::source::toml::schema as shapes;
-use abide::source::toml::shape::{Health, Limits, Log, Ready, Reload, Restart, RestartLimit, ServiceFile, Start, Stop};
+use abide::source::toml::shape::{
+    Health, Limits, Log, Ready, Reload, Resources, Restart, RestartLimit, Schedule, Security, ServiceFile, Start, Stop,
+};
 use clap::CommandFactory;
 use std::fmt::Write as _;
 
@@ -66,7 +68,10 @@ fn service_file() -> String {
         ("health", "Health", Health::KEYS),
         ("reload", "Reload", Reload::KEYS),
         ("limits", "Limits", Limits::KEYS),
+        ("resources", "Resources", Resources::KEYS),
         ("log", "Log", Log::KEYS),
+        ("schedule", "Schedule", Schedule::KEYS),
+        ("security", "Security", Security::KEYS),
     ];
     format!(
         "{MADE}\n# The service file\n\n`NAME.toml` in a watched directory is the service `NAME`; `NAME.toml.d/*.toml` are merged over it \

@@ -51,7 +51,7 @@ pub struct InstanceStatus {
     /// How many of them in the hour before `written_at` of its last change.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub restarts_1h: u64,
-    /// Restarts by cause: `exit`, `signal`, `start_timeout` (not ready in time), `start_after` (one of
+    /// Restarts by cause: `exit`, `signal`, `oom`, `start_timeout` (not ready in time), `start_after` (one of
     /// `[start] after` failed), `health`, `memory` (`max_memory`), `age` (`max_age`).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub restarts_by: BTreeMap<String, u64>,
@@ -115,6 +115,9 @@ pub struct LastExit {
     /// Whether a core was dumped.
     #[serde(default, skip_serializing_if = "is_false")]
     pub core: bool,
+    /// Whether the kernel had killed something of it for want of memory.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub oom: bool,
     /// Whether abide had asked for it.
     pub asked: bool,
     /// How long it had run.

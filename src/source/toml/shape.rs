@@ -5,9 +5,15 @@
 
 mod life;
 mod limits;
+mod resources;
+mod schedule;
+mod security;
 
 pub use life::{Health, Ready, Reload, Start};
 pub use limits::Limits;
+pub use resources::Resources;
+pub use schedule::Schedule;
+pub use security::{Input, Security};
 
 use super::life::{Codes, Commands, Ends, Steps, TypeWord};
 use super::table::table;
@@ -66,7 +72,8 @@ table! {
         environment_files: Vec<String>,
         /// What of abide's own environment it gets: true (all), false (nothing), or a list of names. Default:
         /// false, and true where abide is PID 1. Always set: PATH (the usual directories), HOME, USER, LOGNAME and SHELL
-        /// (of the service's user) and LANG (abide's own, else C.UTF-8). What is meant for abide alone (NOTIFY_SOCKET,
+        /// (of the service's user), LANG (abide's own, else C.UTF-8), ABIDE_INSTANCE and ABIDE_RUN, a mark by which abide
+        /// knows its processes again. What is meant for abide alone (NOTIFY_SOCKET,
         /// WATCHDOG_*, LISTEN_*, ABIDE_*) is never handed on.
         inherit_environment: Inherit,
         /// When and how fast it is restarted after it ended by itself.
@@ -84,12 +91,20 @@ table! {
         /// Resource limits, one key per RLIMIT of Linux: a number (soft and hard), a size or duration where it is
         /// one, "unlimited", or { soft, hard }. One that cannot be had keeps the service from starting.
         limits: Limits,
+        /// What all its processes together may use.
+        resources: Resources,
         /// What becomes of its output.
         log: Log,
+        /// Its standard input: "null" (`/dev/null`), or "file:" and the absolute path of a file that it can read;
+        /// `${VAR}` is expanded. Default: "null".
+        stdin: Input,
+        /// How the kernel schedules its processes.
+        schedule: Schedule,
+        /// What its processes may do, and what they see of the machine.
+        security: Security,
     }
     later &[
-        "after", "requires", "wants", "before", "resources", "schedule", "security", "socket", "update", "stdin", "exit",
-        "chroot",
+        "after", "requires", "wants", "before", "socket", "update", "exit",
     ]
 }
 
@@ -153,7 +168,8 @@ table! {
         /// How long it may take before KILL. Default: "10s".
         #[schemars(with = "Option<DurationText>")]
         timeout: Duration,
-        /// What is reached: "tree" (all that it started), "group" (its process group) or "process". Default: "tree".
+        /// What is reached: "tree" (all that it started: its cgroup, or what can be told to be its), "group" (its
+        /// process group) or "process". Default: "tree".
         #[schemars(with = "Option<ChoiceOf<StopScope>>")]
         scope: StopScope,
         /// Run first, written as `command` is, with MAINPID the service's process. What still lives when it has ended, or
@@ -182,7 +198,7 @@ table! {
 }
 
 /// What other supervisors call some of our keys.
-const SYNONYMS: [(&str, &str); 27] = [
+const SYNONYMS: [(&str, &str); 36] = [
     ("cmd", "command"),
     ("exec", "command"),
     ("exec_start", "command"),
@@ -210,6 +226,15 @@ const SYNONYMS: [(&str, &str); 27] = [
     ("exitcodes", "success"),
     ("max_memory_restart", "max_memory"),
     ("remain_after_exit", "remain"),
+    ("no_new_privs", "no_new_privileges"),
+    ("capability_bounding_set", "capabilities"),
+    ("root_directory", "chroot"),
+    ("read_only_directories", "read_only_paths"),
+    ("inaccessible_directories", "inaccessible_paths"),
+    ("oom_score_adj", "oom_score_adjust"),
+    ("ionice", "io_class"),
+    ("affinity", "cpu_affinity"),
+    ("standard_input", "stdin"),
 ];
 
 /// The key among `keys` that is `word` in another supervisor's language.
@@ -225,10 +250,14 @@ pub(super) fn misplaced(path: &str, key: &str) -> Option<String> {
         return (of_service && ServiceFile::KEYS.contains(&key))
             .then(|| "move it above the first `[table]`".to_owned());
     }
+    // `nice` is a limit too: who writes it at the top means the value.
     let tables = [
         ("restart", Restart::KEYS),
         ("stop", Stop::KEYS),
+        ("schedule", Schedule::KEYS),
+        ("security", Security::KEYS),
         ("limits", Limits::KEYS),
+        ("resources", Resources::KEYS),
         ("log", Log::KEYS),
         ("ready", Ready::KEYS),
         ("health", Health::KEYS),
