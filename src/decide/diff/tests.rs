@@ -145,22 +145,6 @@ fn every_field_alone_has_its_name_and_its_price() {
         (|s| s.stop.signal = Signal::INT, "stop.signal", Live),
         (|s| s.stop.timeout = Duration::from_secs(9), "stop.timeout", Live),
         (|s| s.stop.scope = StopScope::Process, "stop.scope", Live),
-        (|s| s.stop.command = Some(words()), "stop.command", Live),
-        (|s| s.stop.steps = vec![(Signal::INT, SECOND)], "stop.steps", Live),
-        (|s| s.restart.exits = exits(vec![3], Vec::new()), "restart.success", Live),
-        (|s| s.restart.exits = exits(Vec::new(), vec![100]), "restart.never_on", Live),
-        (|s| s.restart.max_age = Some(SECOND), "restart.max_age", Live),
-        (|s| s.restart.max_memory = Some(1 << 30), "restart.max_memory", Live),
-        (|s| s.service_type = ServiceType::Forking { pid_file: None }, "type", Restart),
-        (|s| s.ready = ready(Check::Tcp("localhost:1".into())), "ready", Live),
-        (|s| s.ready = ready(Check::Notify), "ready", Restart),
-        (|s| s.ready = ready(Check::Descriptor(3)), "ready", Restart),
-        (|s| s.health = health(Check::Exec(words())), "health", Live),
-        (|s| s.health = health(Check::Notify), "health", Restart),
-        (|s| s.hooks = hooks(|h| h.start_before.push(words())), "start.before", Live),
-        (|s| s.hooks = hooks(|h| h.start_after.push(words())), "start.after", Live),
-        (|s| s.hooks = hooks(|h| h.stop_after.push(words())), "stop.after", Live),
-        (|s| s.reload = reload(&[]), "reload", Live),
         (|s| s.limits = limit(512), "limits.open_files", Live),
         (|s| s.log.directory = Some("/logs".into()), "log.directory", Live),
         (|s| s.log.max_size = 1 << 30, "log.max_size", Live),
@@ -180,6 +164,34 @@ fn every_field_alone_has_its_name_and_its_price() {
         (|s| security(s).inaccessible_paths = vec!["/home".into()], "security.inaccessible_paths", Restart),
         (|s| security(s).private_network = true, "security.private_network", Restart),
         (|s| security(s).hostname = Some("h".into()), "security.hostname", Restart),
+    ];
+    for (alter, field, price) in cases {
+        let change = altered(alter);
+        assert_eq!((change.field.as_str(), change.price), (field, price));
+    }
+}
+
+#[test]
+fn every_key_of_how_it_lives_has_its_name_and_its_price() {
+    use Price::{Live, Restart};
+    type Alter = fn(&mut Service);
+    let cases: Vec<(Alter, &str, Price)> = vec![
+        (|s| s.stop.command = Some(words()), "stop.command", Live),
+        (|s| s.stop.steps = vec![(Signal::INT, SECOND)], "stop.steps", Live),
+        (|s| s.restart.exits = exits(vec![3], Vec::new()), "restart.success", Live),
+        (|s| s.restart.exits = exits(Vec::new(), vec![100]), "restart.never_on", Live),
+        (|s| s.restart.max_age = Some(SECOND), "restart.max_age", Live),
+        (|s| s.restart.max_memory = Some(1 << 30), "restart.max_memory", Live),
+        (|s| s.service_type = ServiceType::Forking { pid_file: None }, "type", Restart),
+        (|s| s.ready = ready(Check::Tcp("localhost:1".into())), "ready", Live),
+        (|s| s.ready = ready(Check::Notify), "ready", Restart),
+        (|s| s.ready = ready(Check::Descriptor(3)), "ready", Restart),
+        (|s| s.health = health(Check::Exec(words())), "health", Live),
+        (|s| s.health = health(Check::Notify), "health", Restart),
+        (|s| s.hooks = hooks(|h| h.start_before.push(words())), "start.before", Live),
+        (|s| s.hooks = hooks(|h| h.start_after.push(words())), "start.after", Live),
+        (|s| s.hooks = hooks(|h| h.stop_after.push(words())), "stop.after", Live),
+        (|s| s.reload = reload(&[]), "reload", Live),
     ];
     for (alter, field, price) in cases {
         let change = altered(alter);
