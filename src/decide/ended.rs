@@ -54,11 +54,11 @@ impl Instance {
     pub(super) fn ended(&mut self, run: RunId, end: End, ordered: Mono, since: Mono, turn: &mut Turn) {
         let End { exit, leftovers, oom } = end;
         let ran = turn.now.mono.since(since);
-        self.last = Some(Ended { at: turn.now.wall, exit, oom, asked: false, ran });
+        self.last = Some(Ended { at: turn.now.wall, exit, oom, asked: false, ran, used: turn.used });
         self.starved = false;
         self.owed = Some(Cause::of(exit, oom));
         let told = self.told(end);
-        let (rest, why) = self.after_end(end, ordered, ran, turn);
+        let (rest, why) = self.after_end(end, &told, ordered, ran, turn);
         self.quit_pending(turn);
         self.note_exit(exit);
         let scope = self.wanted.service.stop.scope;
@@ -74,8 +74,20 @@ impl Instance {
         self.step(turn);
     }
 
-    fn after_end(&mut self, end: End, ordered: Mono, ran: Duration, turn: &mut Turn) -> (Rest, Words) {
-        let (exit, told) = (end.exit, self.told(end));
+    fn after_end(
+        &mut self,
+        End { exit, .. }: End,
+        told: &str,
+        ordered: Mono,
+        ran: Duration,
+        turn: &mut Turn,
+    ) -> (Rest, Words) {
+        if turn.last_word.is_of(&self.id) {
+            turn.last_word.exit.get_or_insert(exit);
+            // Whatever its policy says: there is no restart after the last word.
+            self.want = false;
+            return (Rest::Down, format!("{told}; abide ends with it").into());
+        }
         let service = &self.wanted.service;
         let is_oneshot = self.is_oneshot();
         if self.is_current() && is_done(service, exit) {
@@ -91,7 +103,7 @@ impl Instance {
         let early = self.stage() != Stage::Up || is_oneshot;
         let words = match self.stage() {
             Stage::Checking { .. } => format!("{told} before it was ready"),
-            _ => told,
+            _ => told.to_owned(),
         };
         self.next_attempt(&words, Over { ordered, ran: Some(ran).filter(|_| !early) }, turn)
     }
@@ -110,7 +122,7 @@ impl Instance {
     pub(super) fn ended_as_asked(&mut self, end: End, since: Mono, then: Rest, turn: &mut Turn) {
         let End { exit, leftovers, oom } = end;
         let ran = turn.now.mono.since(since);
-        self.last = Some(Ended { at: turn.now.wall, exit, oom, asked: true, ran });
+        self.last = Some(Ended { at: turn.now.wall, exit, oom, asked: true, ran, used: turn.used });
         self.note_exit(exit);
         let Phase::Stopping { ladder, .. } = &mut self.phase else { return };
         if ladder.main_exited(leftovers) {

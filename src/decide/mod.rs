@@ -27,4 +27,4 @@ mod stopping;
 mod timers;
 pub mod view;
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;

@@ -117,7 +117,8 @@ pub(crate) fn one_process_an_instance(world: &World, instance: &InstanceId) {
 /// A process is asked to end only if it is not wanted, or not in its version.
 pub(crate) fn no_signal_without_reason(world: &World, run: RunId) {
     let Some(process) = world.processes.get(&run).filter(|process| process.main) else { return };
-    if world.shutdowns > 0 || world.was_asked(run) || process.excused || world.has_reason_in_time(process) {
+    let ends = world.shutdowns > 0 || world.fleet.last_word().is_some();
+    if ends || world.was_asked(run) || process.excused || world.has_reason_in_time(process) {
         return;
     }
     let Some(wanted) = world.accepted.get(&process.instance.service) else { return };

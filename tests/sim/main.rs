@@ -5,6 +5,7 @@ mod behaviour;
 mod health;
 mod hooks;
 mod invariants;
+mod last_word;
 mod random;
 mod readiness;
 mod reloads;
