@@ -2,6 +2,7 @@
 //!
 //! Every struct is taken apart without `..`: a new field does not compile before it has a price.
 
+mod life;
 mod resources;
 mod security;
 
@@ -45,7 +46,7 @@ pub fn diff(old: &Service, new: &Service, powers: &Powers) -> Vec<Change> {
         stop,
         limits,
         log,
-        service_type: _,
+        service_type: _, // this, and what else says how it lives, in `life`
         stdin,
         order: _,
         ready: _,
@@ -76,6 +77,7 @@ pub fn diff(old: &Service, new: &Service, powers: &Powers) -> Vec<Change> {
     diff_base(&mut found, base, &new.base);
     diff_restart(&mut found, restart, &new.restart);
     diff_stop(&mut found, stop, &new.stop);
+    life::diff_life(&mut found, old, new);
     diff_limits(&mut found, limits, &new.limits, runs_within_reach(identity, *powers), powers.may_raise);
     resources::diff(&mut found, resources.as_deref(), new.resources.as_deref());
     diff_log(&mut found, log, &new.log);
@@ -177,10 +179,10 @@ fn diff_restart(found: &mut Changes, old: &RestartPolicy, new: &RestartPolicy) {
         reset_after,
         limit,
         spacing,
-        exits: _,
+        exits,
         on_give_up: _,
-        max_age: _,
-        max_memory: _,
+        max_age,
+        max_memory,
     } = old;
     let number = |value: f64| value.to_string();
     found.field("restart.policy", *when, new.when, when_word, Price::Live);
@@ -192,13 +194,17 @@ fn diff_restart(found: &mut Changes, old: &RestartPolicy, new: &RestartPolicy) {
     let shown = |RestartLimit { count, window }: RestartLimit| format!("{count} in {}", duration(window));
     found.texts("restart.limit", limit.map(shown), new.limit.map(shown), Price::Live);
     found.field("restart.spacing", *spacing, new.spacing, duration, Price::Live);
+    life::diff_exits(found, exits.as_deref(), new.exits.as_deref());
+    found.texts("restart.max_age", max_age.map(duration), new.max_age.map(duration), Price::Live);
+    found.texts("restart.max_memory", max_memory.map(size), new.max_memory.map(size), Price::Live);
 }
 
 fn diff_stop(found: &mut Changes, old: &StopPolicy, new: &StopPolicy) {
-    let StopPolicy { signal, timeout, scope, command: _, steps: _ } = old;
+    let StopPolicy { signal, timeout, scope, command, steps } = old;
     found.field("stop.signal", *signal, new.signal, Signal::name, Price::Live);
     found.field("stop.timeout", *timeout, new.timeout, duration, Price::Live);
     found.field("stop.scope", *scope, new.scope, scope_word, Price::Live);
+    life::diff_way_down(found, (command.as_ref(), steps), (new.command.as_ref(), &new.steps));
 }
 
 fn diff_log(found: &mut Changes, old: &LogPolicy, new: &LogPolicy) {

@@ -44,14 +44,20 @@ pub(super) struct Mark {
     unmet: bool,
     critical: bool,
     drops: bool,
+    ready: bool,
+    unwell: bool,
+    behind: bool,
 }
 
 impl Mark {
     pub(super) fn of(instance: &Instance) -> Self {
         let (state, alive) = (instance.state(), !instance.rests());
         let met = instance.fit == Fit::Met;
+        let care = instance.care.as_deref().filter(|_| instance.want && instance.running().is_some());
+        let unwell = care.and_then(|care| care.health.as_ref()).is_some_and(|health| health.well == Some(false));
+        let behind = care.is_some_and(|care| care.reload.failed.is_some());
         let as_wanted = match (instance.want, instance.phase) {
-            (true, Phase::Running { .. }) => instance.is_current() && met,
+            (true, Phase::Running { .. }) => instance.is_current() && met && instance.is_up() && !unwell && !behind,
             (true, Phase::Resting(Rest::Done)) => true,
             (want, Phase::Resting(_)) => !want,
             _ => false,
@@ -62,8 +68,11 @@ impl Mark {
             as_wanted,
             differs: alive && !(instance.is_current() && met),
             unmet: matches!(instance.fit, Fit::Unmet(_)),
-            critical: instance.want && matches!(state, State::Failed | State::Backoff | State::Waiting),
+            critical: instance.want && (unwell || matches!(state, State::Failed | State::Backoff | State::Waiting)),
             drops: instance.dropped.0 > 0,
+            ready: instance.is_up(),
+            unwell,
+            behind,
         }
     }
 }
@@ -71,13 +80,16 @@ impl Mark {
 /// Sums of marks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Totals {
-    states: [u32; 7],
+    states: [u32; State::COUNT],
     pub(super) alive: u32,
     amiss: u32,
     differing: u32,
     unmet: u32,
     critical: u32,
     dropping: u32,
+    ready: u32,
+    unwell: u32,
+    behind: u32,
 }
 
 impl Totals {
@@ -99,7 +111,15 @@ impl Totals {
             apply(&mut self.unmet, mark.unmet);
             apply(&mut self.critical, mark.critical);
             apply(&mut self.dropping, mark.drops);
+            apply(&mut self.ready, mark.ready);
+            apply(&mut self.unwell, mark.unwell);
+            apply(&mut self.behind, mark.behind);
         }
+    }
+
+    /// How many run and are not on their way down.
+    fn running(&self) -> u32 {
+        [State::Running, State::Ready, State::Reloading].into_iter().map(|state| self.states[state as usize]).sum()
     }
 
     /// The state people ask for: the one that needs them most.
@@ -110,7 +130,9 @@ impl Totals {
             State::Waiting,
             State::Stopping,
             State::Starting,
+            State::Reloading,
             State::Running,
+            State::Ready,
             State::Stopped,
         ];
         order.into_iter().find(|state| self.states[*state as usize] > 0).unwrap_or(State::Stopped)
@@ -124,6 +146,7 @@ pub(super) struct Tally {
     pub(super) desired: bool,
     pub(super) as_desired: bool,
     running: bool,
+    ready: bool,
     failed: bool,
     backoff: bool,
     invalid: bool,
@@ -150,6 +173,7 @@ impl Census {
             apply(&mut self.counts.desired, tally.desired);
             apply(&mut self.counts.as_desired, tally.as_desired);
             apply(&mut self.counts.running, tally.running);
+            apply(&mut self.counts.ready, tally.ready);
             apply(&mut self.counts.failed, tally.failed);
             apply(&mut self.counts.backoff, tally.backoff);
             apply(&mut self.counts.config_invalid, tally.invalid);
@@ -190,16 +214,18 @@ pub(super) struct Member {
     pub(super) instances: Vec<Instance>,
     pub(super) totals: Totals,
     pub(super) tally: Tally,
-    since: [Option<Wall>; 5],
+    since: [Option<Wall>; CONDITIONS.len()],
 }
 
 /// Every condition, in the order of the status.
-pub(super) const CONDITIONS: [ConditionKind; 5] = [
+pub(super) const CONDITIONS: [ConditionKind; 7] = [
     ConditionKind::ConfigValid,
     ConditionKind::InSync,
     ConditionKind::LimitsMet,
     ConditionKind::LogsFlowing,
     ConditionKind::SourceTrusted,
+    ConditionKind::Healthy,
+    ConditionKind::Reloaded,
 ];
 
 impl Member {
@@ -218,7 +244,7 @@ impl Member {
             instances: Vec::new(),
             totals: Totals::default(),
             tally: Tally::default(),
-            since: [None; 5],
+            since: [None; CONDITIONS.len()],
         }
     }
 
@@ -263,7 +289,8 @@ impl Member {
         self.tally = Tally {
             desired,
             as_desired,
-            running: desired && self.totals.states[State::Running as usize] >= self.size(),
+            running: desired && self.totals.running() >= self.size(),
+            ready: desired && self.totals.ready >= self.size(),
             failed: self.totals.states[State::Failed as usize] > 0,
             backoff: self.totals.states[State::Backoff as usize] > 0,
             invalid,
@@ -293,6 +320,8 @@ impl Member {
             ConditionKind::InSync => self.totals.differing > 0,
             ConditionKind::LimitsMet => self.totals.unmet > 0,
             ConditionKind::LogsFlowing => self.totals.dropping > 0,
+            ConditionKind::Healthy => self.totals.unwell > 0,
+            ConditionKind::Reloaded => self.totals.behind > 0,
             ConditionKind::SourceTrusted => self.errors.iter().any(|error| error.code == Code::Untrusted.as_str()),
         }
     }
