@@ -29,6 +29,7 @@ use crate::source::config::{self, Config};
 use crate::source::configuration::{self, Loader, Timing};
 use crate::source::load::load;
 use crate::source::{self, Surroundings, Text, worker};
+use crate::table::Table;
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -90,12 +91,9 @@ fn supervise(places: &Places, directories: Vec<PathBuf>, exit_with: Option<Servi
     let trace = trace::start(Some(own_log), io::stderr().is_terminal());
 
     let (letters, inbox) = unbounded_channel();
-    let (outcomes, told) = (letters.clone(), letters.clone());
-    let done = move |outcome| drop(outcomes.send(Letter::Spawned(outcome)));
+    let told = letters.clone();
     let instance_id = fresh_id();
-    let spawner =
-        Spawner::start(Arc::clone(&table), Arc::clone(&pipes), Arc::clone(&groups), instance_id.clone(), done);
-    let spawner = spawner.map_err(failed("start a thread"))?;
+    let spawner = spawner(&table, &pipes, &groups, &instance_id, letters.clone()).map_err(failed("start a thread"))?;
     let logger_socket = logger.as_fd().try_clone_to_owned().map_err(failed("copy a descriptor"))?;
     let host = Host::new(Parts {
         table: Arc::clone(&table),
@@ -116,11 +114,8 @@ fn supervise(places: &Places, directories: Vec<PathBuf>, exit_with: Option<Servi
     if let Some(name) = &exit_with {
         fleet.end_with(name.clone());
     }
-    let publisher = Publisher::new(
-        places.runtime.clone(),
-        PublishPolicy::of(&config),
-        envelope(instance_id, groups.cgroups().clone()),
-    );
+    let envelope = envelope(instance_id, groups.cgroups().clone());
+    let publisher = Publisher::new(places.runtime.clone(), PublishPolicy::of(&config), envelope);
     let changes = letters.clone();
     let setup = worker::Setup {
         directories,
@@ -134,24 +129,26 @@ fn supervise(places: &Places, directories: Vec<PathBuf>, exit_with: Option<Servi
     };
     let files = worker::start(setup, move |delta| drop(letters.send(Letter::Delta(delta))))
         .map_err(failed("start a thread"))?;
-    let mut supervisor = Supervisor {
-        fleet,
-        host,
-        publisher,
-        files,
-        probes,
-        churn: 0,
-        trace,
-        own_log: OwnLogState::default(),
-        awaited: exit_with,
-        finished: false,
-    };
+    let (own_log, awaited, churn, finished) = (OwnLogState::default(), exit_with, 0, false);
+    let mut supervisor = Supervisor { fleet, host, publisher, files, probes, churn, trace, own_log, awaited, finished };
     let code = turn_until_finished(&mut supervisor, inbox, bell, logger);
     if let (Ok(OK), Some(exit)) = (&code, supervisor.fleet.last_word()) {
         table.set_exit_code(exit.code());
     }
     supervisor.trace.flush();
     code
+}
+
+/// The spawn threads, whose outcomes come as letters.
+fn spawner(
+    table: &Arc<Table>,
+    pipes: &Arc<Pipes>,
+    groups: &Arc<Groups>,
+    mark: &str,
+    letters: UnboundedSender<Letter>,
+) -> io::Result<Spawner> {
+    let done = move |outcome| drop(letters.send(Letter::Spawned(outcome)));
+    Spawner::start(Arc::clone(table), Arc::clone(pipes), Arc::clone(groups), mark.to_owned(), done)
 }
 
 /// What `abide.toml` says and its text, or the defaults where there is none.
