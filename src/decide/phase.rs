@@ -4,6 +4,7 @@ use super::backoff::Jitter;
 use super::diff::Powers;
 use super::effect::Effect;
 use super::event::RunId;
+use super::order::Gate;
 use super::stopping::Ladder;
 use crate::model::limits::Limits;
 use crate::model::outcome::Exit;
@@ -24,6 +25,10 @@ pub(super) struct Turn {
     pub(super) unanswered: u32,
     pub(super) jitter: Jitter,
     pub(super) powers: Powers,
+    /// What the order of services lets the one do that it is about.
+    pub(super) gate: Gate,
+    /// Why it may not go down yet.
+    pub(super) held: Option<Words>,
 }
 
 /// Where the process is.
@@ -55,6 +60,10 @@ pub(super) enum Rest {
     Down,
     Done,
     Waiting,
+    /// Another must come first; `lost`: that one is not even on its way.
+    Blocked {
+        lost: bool,
+    },
     Backoff(Mono),
     Failed,
 }

@@ -10,6 +10,7 @@ pub mod launch;
 pub mod limits;
 pub mod logging;
 pub mod name;
+pub mod nearest;
 pub mod outcome;
 pub mod plan;
 pub mod policy;

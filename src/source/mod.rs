@@ -14,6 +14,7 @@ mod look;
 mod merge;
 pub mod once;
 pub mod open;
+mod order;
 mod preflight;
 pub mod read;
 mod root;
