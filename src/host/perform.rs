@@ -129,8 +129,10 @@ impl Host {
             | Effect::EndErrand { .. }
             | Effect::Probe { .. }
             | Effect::DropProbe { .. }
-            | Effect::Measure { .. } => {}
-            Effect::Report(_) | Effect::Announce(_) | Effect::Finished => {}
+            | Effect::Measure { .. }
+            | Effect::Report(_)
+            | Effect::Announce(_)
+            | Effect::Finished => {}
         }
     }
 

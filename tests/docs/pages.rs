@@ -6,7 +6,7 @@ use abide::cli::args::Cli;
 use abide::cli::{exit, schema};
 use abide::model::diagnostic::Code;
 use abide::source::config::{ConfigFile, Metrics, OwnLog, Status, Watch};
-use abide::source::toml::schema;
+use abide::source::toml::schema as shapes;
 use abide::source::toml::shape::{Limits, Log, Restart, RestartLimit, ServiceFile, Stop};
 use clap::CommandFactory;
 use std::fmt::Write as _;
@@ -55,7 +55,7 @@ fn code(default: &str) -> String {
 }
 
 fn service_file() -> String {
-    let schema = Schema { whole: schema::schema(), parts: "definitions" };
+    let schema = Schema { whole: shapes::schema(), parts: "definitions" };
     let tables: &[(&str, &str, &[&str])] = &[
         ("", "", ServiceFile::KEYS),
         ("restart", "Restart", Restart::KEYS),
@@ -75,7 +75,7 @@ fn service_file() -> String {
 }
 
 fn abide_toml() -> String {
-    let schema = Schema { whole: schema::schema_of::<ConfigFile>(), parts: "definitions" };
+    let schema = Schema { whole: shapes::schema_of::<ConfigFile>(), parts: "definitions" };
     let tables: &[(&str, &str, &[&str])] = &[
         ("defaults", "ServiceFile", &[]),
         ("watch", "Watch", Watch::KEYS),
