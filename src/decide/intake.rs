@@ -163,12 +163,7 @@ impl Fleet {
     }
 
     /// Takes those of `stage` that lead in no circle.
-    fn judge_order(
-        &self,
-        stage: Offers,
-        taken: &mut Offers,
-        verdicts: &mut BTreeMap<ServiceName, Option<Charge>>,
-    ) {
+    fn judge_order(&self, stage: Offers, taken: &mut Offers, verdicts: &mut BTreeMap<ServiceName, Option<Charge>>) {
         let pending = stage.iter().map(|(name, definition)| (name, definition.as_ref())).collect();
         let in_force = |name: &ServiceName| {
             let held = || self.members.get(name)?.accepted.as_ref();
@@ -194,7 +189,9 @@ impl Fleet {
     /// What is in force stays so, but its file is wrong as long as one that it names is gone.
     fn judge_in_force(&self, news: &BTreeSet<ServiceName>, verdicts: &mut BTreeMap<ServiceName, Option<Charge>>) {
         for namer in news.iter().flat_map(|name| self.ties.namers(name)) {
-            let Some(member) = self.members.get(namer).filter(|member| member.reads && !member.removed) else { continue };
+            let Some(member) = self.members.get(namer).filter(|member| member.reads && !member.removed) else {
+                continue;
+            };
             if verdicts.contains_key(namer) || self.ties.refused.contains(namer) {
                 continue;
             }

@@ -71,14 +71,18 @@ pub(super) fn unknown<'n, I: Iterator<Item = &'n str>>(
     let own = &definition.service.name;
     let about = |(key, name): &(&'static str, &ServiceName)| {
         let message = format!("`{key}` names the service `{name}`, and there is none");
-        let help = match nearest(name.as_str(), all().filter(|other| *other != own.as_str())) {
+        // People take the file for its name.
+        let meant = name.as_str().strip_suffix(".toml").unwrap_or(name.as_str());
+        let help = match nearest(meant, all().filter(|other| *other != own.as_str())) {
             Some(near) => format!("did you mean `{near}`?"),
             None if *key == "after" => "add its file, remove the name, or move it to `wants`".to_owned(),
             None => "add its file, or remove the name".to_owned(),
         };
         at(definition, file, Code::UnknownService, message, |named| named.0 == *key && named.1 == *name).help(help)
     };
-    missing.iter().map(about).collect()
+    let mut findings: Vec<Diagnostic> = missing.iter().map(about).collect();
+    findings.sort_by_key(|finding| finding.place.as_ref().map(|place| (place.line, place.column)));
+    findings
 }
 
 /// The error about a circle through `definition`'s service: the way back to it, itself at both ends, or nothing where it is too long.
