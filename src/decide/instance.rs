@@ -303,7 +303,8 @@ impl Instance {
             Gate::Shut(why) => (why.clone(), false),
             Gate::Lost(why) => (why.clone(), true),
         };
-        let why = exit.map_or(why.clone(), |exit| format!("{exit}; {why}").into());
+        let unasked = exit.filter(|_| self.last.is_some_and(|last| !last.asked));
+        let why = unasked.map_or(why.clone(), |exit| format!("{exit}; {why}").into());
         self.starved = false;
         self.enter(Phase::Resting(Rest::Blocked { lost }), why, exit, turn);
     }

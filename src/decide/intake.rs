@@ -50,7 +50,7 @@ impl Fleet {
         self.surroundings_changed |= !changes.is_empty();
         let turnovers = self.put_in_force(changes);
         turnovers.iter().for_each(|turnover| self.notice(&turnover.name));
-        for turnover in turnovers {
+        for turnover in self.in_order(turnovers) {
             self.carry_out(&turnover);
             self.conclude(&turnover.name);
         }
@@ -87,6 +87,7 @@ impl Fleet {
             self.ties.tie(&turnover.name, Some(&new));
             turnover.new = Some(new);
         }
+        self.ties.probate();
         turnovers
     }
 
@@ -103,6 +104,7 @@ impl Fleet {
 
     fn lose(&mut self, name: ServiceName, docket: &mut Docket) -> Option<Arc<Definition>> {
         self.ties.refused.remove(&name);
+        self.ties.bequeath(&name);
         let old = self.members.get_mut(&name)?.lose();
         docket.news.insert(name);
         old
@@ -117,9 +119,15 @@ impl Fleet {
         // Edits first, then what has nothing in force yet, then what was refused while another version
         // holds: whoever comes later is the one who closes a circle.
         let mut stages = [Offers::new(), Offers::new(), Offers::new()];
-        let has_one = |name: &ServiceName| self.members.get(name).is_some_and(|member| member.accepted.is_some());
+        let accepted = |name: &ServiceName| self.members.get(name)?.accepted.as_ref();
+        let has_one = |name: &ServiceName| accepted(name).is_some();
         for (name, definition) in fresh {
+            let is_old = accepted(&name).is_some_and(|old| old.version == definition.version);
             match self.unknown_in(&name, &definition, None) {
+                charge if is_old => {
+                    verdicts.insert(name.clone(), charge);
+                    taken.insert(name, definition);
+                }
                 Some(charge) => {
                     verdicts.insert(name, Some(Charge { offered: Some(definition), ..charge }));
                 }
@@ -150,40 +158,52 @@ impl Fleet {
                 }
             }
         }
+        let mut left = Offers::new();
         for stage in stages {
-            self.judge_order(stage, &mut taken, &mut verdicts);
+            left.extend(self.judge_order(stage, &mut taken, &mut verdicts));
+        }
+        // What was taken last may have broken the circle of one that was refused first.
+        let mut count = usize::MAX;
+        while !left.is_empty() && left.len() < count {
+            count = left.len();
+            left = self.judge_order(left, &mut taken, &mut verdicts);
+        }
+        for name in &read {
+            verdicts.entry(name.clone()).or_default();
         }
         self.judge_in_force(&news, &mut verdicts);
         let others = verdicts.keys().filter(|name| !read.contains(*name)).cloned().collect();
-        for name in read {
-            verdicts.entry(name).or_default();
-        }
         self.pass(verdicts);
         (taken, others)
     }
 
-    /// Takes those of `stage` that lead in no circle.
-    fn judge_order(&self, stage: Offers, taken: &mut Offers, verdicts: &mut BTreeMap<ServiceName, Option<Charge>>) {
+    /// Takes those of `stage` that lead in no circle; gives the others.
+    fn judge_order(
+        &self,
+        stage: Offers,
+        taken: &mut Offers,
+        verdicts: &mut BTreeMap<ServiceName, Option<Charge>>,
+    ) -> Offers {
         let pending = stage.iter().map(|(name, definition)| (name, definition.as_ref())).collect();
         let in_force = |name: &ServiceName| {
             let held = || self.members.get(name)?.accepted.as_ref();
             taken.get(name).or_else(held).map(Arc::as_ref)
         };
         let mut circles = refused(&pending, in_force);
+        let mut left = Offers::new();
         for (name, definition) in stage {
             let file = self.members.get(&name).map(|member| member.file.as_path());
-            match (circles.remove(&name), file) {
-                (Some(circle), Some(file)) => {
-                    let findings = vec![circular(&definition, file, &circle)];
-                    let charge = Charge { findings, offered: Some(definition), missing: Vec::new() };
-                    verdicts.insert(name, Some(charge));
-                }
-                _ => {
-                    verdicts.insert(name.clone(), None);
-                    taken.insert(name, definition);
-                }
+            if let (Some(circle), Some(file)) = (circles.remove(&name), file) {
+                let findings = vec![circular(&definition, file, &circle)];
+                let charge = Charge { findings, offered: Some(definition.clone()), missing: Vec::new() };
+                verdicts.insert(name.clone(), Some(charge));
+                left.insert(name, definition);
+            } else {
+                verdicts.insert(name.clone(), None);
+                taken.insert(name, definition);
             }
         }
+        left
     }
 
     /// What is in force stays so, but its file is wrong as long as one that it names is gone.
@@ -233,6 +253,28 @@ impl Fleet {
         }
     }
 
+    /// Those that come before others first: who starts sees what they are after the delta, not before.
+    fn in_order(&self, turnovers: Vec<Turnover>) -> Vec<Turnover> {
+        if self.ties.is_empty() {
+            return turnovers;
+        }
+        let mut left: BTreeMap<ServiceName, Turnover> = turnovers.into_iter().map(|it| (it.name.clone(), it)).collect();
+        let mut sorted = Vec::with_capacity(left.len());
+        while let Some((name, turnover)) = left.pop_first() {
+            let mut path = vec![(turnover, self.ties.befores(&name))];
+            while let Some((_, befores)) = path.last_mut() {
+                match befores.next() {
+                    Some(before) => {
+                        let deeper = left.remove(before).map(|turnover| (turnover, self.ties.befores(before)));
+                        path.extend(deeper);
+                    }
+                    None => sorted.extend(path.pop().map(|(turnover, _)| turnover)),
+                }
+            }
+        }
+        sorted
+    }
+
     fn carry_out(&mut self, turnover: &Turnover) {
         let Turnover { name, old, new, gone } = turnover;
         let (before, after) = (old.as_ref().map(|it| &it.service), new.as_ref().map(|it| &it.service));
@@ -269,6 +311,8 @@ impl Fleet {
             let surplus = instance.id.index >= count;
             if surplus || !up {
                 instance.want(false, cause, &mut self.turn);
+            } else {
+                instance.stay();
             }
             if !surplus {
                 instance.edit(new, numbered, changes, &mut self.turn);

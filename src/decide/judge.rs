@@ -145,6 +145,15 @@ pub(super) fn refused<'a>(
     }
 }
 
+/// Those of `names` that stand in a circle.
+pub(super) fn in_circles<'a>(
+    names: impl Iterator<Item = &'a ServiceName> + Clone,
+    order_of: impl Fn(&ServiceName) -> Option<&'a Order>,
+) -> Vec<ServiceName> {
+    let rings = rings(names.clone(), &order_of);
+    names.filter(|name| rings.iter().any(|ring| ring.contains(*name))).cloned().collect()
+}
+
 /// The sets of services each of which comes before all the others of its set, among those that can be
 /// reached from `roots`: Tarjan's strongly connected components, less those of one that is in no circle.
 fn rings<'a>(

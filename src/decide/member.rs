@@ -39,6 +39,8 @@ pub(super) struct Noted {
 pub(super) struct Mark {
     state: State,
     pub(super) alive: bool,
+    /// It runs, and not only until others have gone.
+    runs: bool,
     as_wanted: bool,
     differs: bool,
     unmet: bool,
@@ -60,6 +62,7 @@ impl Mark {
         Self {
             state,
             alive,
+            runs: instance.want && state == State::Running,
             as_wanted,
             differs: alive && !(instance.is_current() && met),
             unmet: matches!(instance.fit, Fit::Unmet(_)),
@@ -81,6 +84,7 @@ impl Mark {
 pub(super) struct Totals {
     states: [u32; 7],
     pub(super) alive: u32,
+    running: u32,
     amiss: u32,
     differing: u32,
     unmet: u32,
@@ -103,6 +107,7 @@ impl Totals {
             };
             apply(&mut self.states[mark.state as usize], true);
             apply(&mut self.alive, mark.alive);
+            apply(&mut self.running, mark.runs);
             apply(&mut self.amiss, !mark.as_wanted);
             apply(&mut self.differing, mark.differs);
             apply(&mut self.unmet, mark.unmet);
@@ -300,7 +305,7 @@ impl Member {
         self.tally = Tally {
             desired,
             as_desired,
-            running: desired && self.totals.states[State::Running as usize] >= self.size(),
+            running: desired && self.totals.running >= self.size(),
             failed: self.totals.failed(),
             backoff: self.totals.states[State::Backoff as usize] > 0,
             invalid,

@@ -23,6 +23,7 @@
 //! is about; and what was last seen of each. What follows is `ordered`'s business, whether the names
 //! are right is `judge`'s.
 
+use super::judge::in_circles;
 use super::phase::Words;
 use super::standing::Standing;
 use crate::model::desired::Definition;
@@ -62,6 +63,8 @@ pub(super) struct Ties {
     followers: Index,
     /// Who names it in `on_give_up`.
     callers: Index,
+    /// Those of them that are removed.
+    wills: BTreeSet<ServiceName>,
     looks: BTreeMap<ServiceName, Look>,
     /// Those that require what is not up and not on its way.
     lost: BTreeSet<ServiceName>,
@@ -73,6 +76,8 @@ pub(super) struct Ties {
     alarms: BTreeSet<(Mono, ServiceName)>,
     /// Who is to look again at what it may do.
     agenda: BTreeSet<ServiceName>,
+    /// Whose being asked for may have changed.
+    unseen: Vec<ServiceName>,
     /// Those whose files say what cannot be taken because of what other files say.
     pub(super) refused: BTreeSet<ServiceName>,
 }
@@ -89,6 +94,7 @@ impl Ties {
         if new.is_none() && !self.definitions.contains_key(name) {
             return;
         }
+        self.wills.remove(name);
         if let Some(old) = self.definitions.remove(name) {
             for other in befores(&old) {
                 remove(&mut self.followers, other, name);
@@ -99,7 +105,7 @@ impl Ties {
             }
             if let Some(other) = stand_in(&old) {
                 remove(&mut self.callers, other, name);
-                self.agenda.insert(other.clone());
+                self.unseen.push(other.clone());
             }
         }
         let Some(new) = new else {
@@ -113,13 +119,31 @@ impl Ties {
         match stand_in(new) {
             Some(other) => {
                 self.callers.entry(other.clone()).or_default().insert(name.clone());
-                self.agenda.insert(other.clone());
+                self.unseen.push(other.clone());
             }
             None => {
                 self.failed.remove(name);
             }
         }
         self.definitions.insert(name.clone(), new.clone());
+    }
+
+    /// `name` is removed: what it last said of others still orders its end.
+    pub(super) fn bequeath(&mut self, name: &ServiceName) {
+        if self.definitions.contains_key(name) {
+            self.wills.insert(name.clone());
+        }
+    }
+
+    /// Of those that are removed, none orders its end against what is in force now.
+    pub(super) fn probate(&mut self) {
+        if self.wills.is_empty() {
+            return;
+        }
+        let order_of = |name: &ServiceName| self.definitions.get(name)?.service.order.as_deref();
+        for name in in_circles(self.wills.iter(), order_of) {
+            self.tie(&name, None);
+        }
     }
 
     /// What `name` says of others.
@@ -135,6 +159,11 @@ impl Ties {
     /// Who comes after `name`; the last by name first.
     pub(super) fn followers(&self, name: &ServiceName) -> impl Iterator<Item = &ServiceName> {
         self.followers.get(name).into_iter().flatten().rev()
+    }
+
+    /// Who comes before `name`.
+    pub(super) fn befores(&self, name: &ServiceName) -> impl Iterator<Item = &ServiceName> + use<'_> {
+        self.definitions.get(name).into_iter().flat_map(|it| befores(it))
     }
 
     /// Who names it, in whatever way.
@@ -164,8 +193,15 @@ impl Ties {
     pub(super) fn note_failed(&mut self, name: &ServiceName, failed: bool) {
         let Some(other) = self.definitions.get(name).and_then(|it| stand_in(it)).cloned() else { return };
         if mark(&mut self.failed, name, failed) {
-            self.agenda.insert(other);
+            self.unseen.push(other);
         }
+    }
+
+    /// Those who are asked for by others than before, once.
+    pub(super) fn take_unseen(&mut self) -> Vec<ServiceName> {
+        let unseen = std::mem::take(&mut self.unseen);
+        self.agenda.extend(unseen.iter().cloned());
+        unseen
     }
 
     /// Notes how `name` now looks to those after it, who look again if that is news; gives them.

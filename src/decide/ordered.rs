@@ -44,7 +44,7 @@ impl Fleet {
             Standing::Coming(_) => match member.totals.worst_state() {
                 State::Backoff => "which is in backoff",
                 State::Waiting if member.totals.blocked > 0 => "which itself waits for another",
-                State::Waiting => "which waits for a free descriptor",
+                State::Waiting => "which waits for descriptors",
                 State::Stopping => "which is being restarted",
                 State::Running => "which is not ready yet",
                 State::Starting | State::Stopped | State::Failed => "which is starting",
@@ -111,15 +111,17 @@ impl Fleet {
 
     /// Something about `name` may have changed: tells those whom that concerns.
     pub(super) fn notice(&mut self, name: &ServiceName) {
-        if self.ties.is_empty() {
+        let mut names = self.ties.take_unseen();
+        if self.ties.is_empty() && names.is_empty() {
             return;
         }
-        let mut names = vec![name.clone()];
+        names.push(name.clone());
         while let Some(name) = names.pop() {
             let lost = self.requires_what_is_lost(&name);
             self.ties.note_lost(&name, lost);
             let failed = self.asked(&name) && self.members.get(&name).is_some_and(|member| member.totals.failed());
             self.ties.note_failed(&name, failed);
+            names.extend(self.ties.take_unseen());
             if self.ties.leads(&name) {
                 names.extend(self.ties.note_look(&name, self.look(&name)));
             }

@@ -13,10 +13,10 @@ const UP_AFTER: Duration = Duration::from_secs(1);
 pub(super) enum Standing {
     /// It runs and is ready, or has done what it was for.
     Up,
-    /// It ended as its policy lets it, and without success.
-    Settled,
     /// It is on its way up, or being restarted; with the time at which it is up if nothing happens.
     Coming(Option<Mono>),
+    /// It ended as its policy lets it, and without success.
+    Settled,
     /// It is not to run, or cannot.
     Lost,
 }
@@ -32,8 +32,8 @@ impl Instance {
             },
             Phase::Resting(Rest::Done) if self.last.is_some_and(|last| last.exit.is_success()) => Standing::Up,
             Phase::Resting(Rest::Done) => Standing::Settled,
-            Phase::Resting(Rest::Failed | Rest::Blocked { lost: true })
-            | Phase::Stopping { then: Rest::Blocked { lost: true }, .. } => Standing::Lost,
+            Phase::Resting(Rest::Failed) => Standing::Lost,
+            // Whether what it is blocked by is lost, its phase may not know yet: the books do.
             Phase::Starting { .. } | Phase::Stopping { .. } | Phase::Resting(_) => Standing::Coming(None),
         }
     }
