@@ -39,7 +39,10 @@ impl Instance {
             turn.effects.push(Effect::SetLog { instance, policy, definition: new.clone(), numbered });
         }
         if changes.iter().any(|change| change.price > Price::Nothing && change.field != "instances") {
-            self.cause = Words::Owned(in_words(changes));
+            // Why one goes down that is not wanted was said before.
+            if self.want {
+                self.cause = Words::Owned(in_words(changes));
+            }
             self.reconsider(dearest(changes), turn);
         }
         self.step(turn);

@@ -209,7 +209,9 @@ impl Fleet {
         let hurry = self.ending == Ending::Hurried;
         self.surroundings_changed = true;
         let names: Vec<ServiceName> = self.members.keys().cloned().collect();
-        names.iter().for_each(|name| self.notice(name));
+        for name in &names {
+            self.notice(name);
+        }
         for name in names {
             self.prepare(&name);
             let Some(member) = self.members.get_mut(&name) else { continue };

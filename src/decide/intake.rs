@@ -49,7 +49,9 @@ impl Fleet {
         }
         self.surroundings_changed |= !changes.is_empty();
         let turnovers = self.put_in_force(changes);
-        turnovers.iter().for_each(|turnover| self.notice(&turnover.name));
+        for turnover in &turnovers {
+            self.notice(&turnover.name);
+        }
         for turnover in self.in_order(turnovers) {
             self.carry_out(&turnover);
             self.conclude(&turnover.name);
@@ -230,13 +232,12 @@ impl Fleet {
             return None;
         }
         let names: Vec<ServiceName> = missing.iter().map(|(_, name)| (*name).clone()).collect();
-        let findings = match known.filter(|known| known.missing == names) {
-            Some(_) => Vec::new(),
-            None => {
-                let file = self.members.get(name).map_or(Path::new(""), |member| &member.file);
-                let there = || self.members.iter().filter(|(_, member)| !member.removed);
-                unknown(definition, file, &missing, || there().map(|(name, _)| name.as_str()))
-            }
+        let findings = if known.is_some_and(|known| known.missing == names) {
+            Vec::new()
+        } else {
+            let file = self.members.get(name).map_or(Path::new(""), |member| &member.file);
+            let there = || self.members.iter().filter(|(_, member)| !member.removed);
+            unknown(definition, file, &missing, || there().map(|(name, _)| name.as_str()))
         };
         Some(Charge { findings, offered: None, missing: names })
     }

@@ -87,18 +87,14 @@ pub(super) fn unknown<'n, I: Iterator<Item = &'n str>>(
 
 /// The error about a circle through `definition`'s service: the way back to it, itself at both ends, or nothing where it is too long.
 pub(super) fn circular(definition: &Definition, file: &Path, circle: &[ServiceName]) -> Diagnostic {
-    let message = match circle {
-        [] => format!("its order leads in a circle of more than {LARGE} services"),
-        _ => {
-            let (shown, rest) = circle.split_at(circle.len().min(SHOWN));
-            let mut way = shown.iter().map(ServiceName::as_str).collect::<Vec<_>>().join(" → ");
-            match rest {
-                [] => {}
-                [last] => way.push_str(&format!(" → {last}")),
-                [.., last] => way.push_str(&format!(" → … → {last}")),
-            }
-            format!("its order leads in a circle: {way}")
-        }
+    let message = if circle.is_empty() {
+        format!("its order leads in a circle of more than {LARGE} services")
+    } else {
+        let names = circle.iter().map(ServiceName::as_str);
+        let mut way: Vec<&str> = names.clone().take(SHOWN).collect();
+        way.extend((circle.len() > SHOWN + 1).then_some("…"));
+        way.extend(names.skip(SHOWN).last());
+        format!("its order leads in a circle: {}", way.join(" → "))
     };
     let next = circle.get(1);
     let is_it = |named: (&str, &ServiceName)| named.0 != "restart.on_give_up" && next.is_none_or(|it| it == named.1);
@@ -180,28 +176,27 @@ fn rings<'a>(
             }
             let Some((name, index, others)) = stack.last_mut() else { break };
             let (name, index) = (*name, *index);
-            match others.next() {
-                Some(other) => match (low.get(other), on_path.get(other)) {
-                    (None, _) => enter = Some(other),
-                    (Some(_), Some(at)) => lower(&mut low, name, *at),
-                    (Some(_), None) => {}
-                },
-                None => {
-                    stack.pop();
-                    let reached = low[name];
-                    if let Some((under, ..)) = stack.last() {
-                        lower(&mut low, under, reached);
-                    }
-                    if reached == index {
-                        let at = path.iter().rposition(|it| *it == name).unwrap_or_default();
-                        let ring: BTreeSet<&ServiceName> = path.drain(at..).collect();
-                        for it in &ring {
-                            on_path.remove(it);
-                        }
-                        if ring.len() > 1 || before(name).any(|other| other == name) {
-                            found.push(ring);
-                        }
-                    }
+            if let Some(other) = others.next() {
+                match (low.contains_key(other), on_path.get(other)) {
+                    (false, _) => enter = Some(other),
+                    (true, Some(at)) => lower(&mut low, name, *at),
+                    (true, None) => {}
+                }
+                continue;
+            }
+            stack.pop();
+            let reached = low[name];
+            if let Some((under, ..)) = stack.last() {
+                lower(&mut low, under, reached);
+            }
+            if reached == index {
+                let at = path.iter().rposition(|it| *it == name).unwrap_or_default();
+                let ring: BTreeSet<&ServiceName> = path.drain(at..).collect();
+                for it in &ring {
+                    on_path.remove(it);
+                }
+                if ring.len() > 1 || before(name).any(|other| other == name) {
+                    found.push(ring);
                 }
             }
         }

@@ -163,7 +163,7 @@ impl Fleet {
         let asked = self.asked(name);
         let cause: Words = match self.ties.caller(name) {
             Some(caller) => format!("{caller} has given up").into(),
-            None => "whose place it took is not failed any more".into(),
+            None => "the one whose place it took is not failed any more".into(),
         };
         let Some(member) = self.members.get_mut(name) else { return };
         let size = member.size();

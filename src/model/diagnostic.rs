@@ -119,7 +119,7 @@ codes! {
     UnknownService = "unknown-service",
     /// `after`, `requires` and `wants` lead in a circle: none of those in it could be the first to start.
     Cycle = "cycle",
-    /// What should be the name of a service can be none.
+    /// The name of the entry, or a name in a file, can be no name of a service.
     BadName = "bad-name",
     /// Another entry has the same name and comes first.
     DuplicateName = "duplicate-name",

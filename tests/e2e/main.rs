@@ -15,6 +15,7 @@ mod files;
 mod idle;
 mod limits;
 mod logs;
+mod order;
 mod plan;
 mod process;
 mod restart;

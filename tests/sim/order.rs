@@ -104,7 +104,7 @@ pub(crate) fn those_after_it_are_down(world: &World, run: RunId) {
     for (other, definition) in &world.last {
         let follows = definition.service.order.iter().any(|order| order.names().any(|it| it == own));
         // What one that is gone once said does not hold against what is in force.
-        let contradicts = !world.accepted.contains_key(other) && comes_after(world, other, other);
+        let contradicts = world.contradicted.contains(other);
         if !follows || !falls(world, other) || contradicts {
             continue;
         }
@@ -116,7 +116,7 @@ pub(crate) fn those_after_it_are_down(world: &World, run: RunId) {
     }
 }
 
-fn comes_after(world: &World, name: &ServiceName, other: &ServiceName) -> bool {
+pub(crate) fn comes_after(world: &World, name: &ServiceName, other: &ServiceName) -> bool {
     let (mut seen, mut todo) = (BTreeSet::new(), vec![name.clone()]);
     while let Some(next) = todo.pop() {
         let order = world.last.get(&next).and_then(|it| it.service.order.as_deref());
@@ -241,7 +241,23 @@ fn a_stack_rises_in_order_and_falls_in_reverse() {
     world.pass(9_500);
     world.deliver(Event::Shutdown);
     world.settle();
-    insta::assert_snapshot!(world.told(), @"");
+    insta::assert_snapshot!(world.told(), @r"
+     0.000 db: stopped -> starting: new
+     0.000 app: stopped -> waiting: waits for db, which is starting
+     0.000 web: stopped -> waiting: waits for app, which itself waits for another
+     0.001 db: starting -> running: started
+     1.001 app: waiting -> starting: what it waited for is there
+     1.002 app: starting -> running: started
+     2.002 web: waiting -> starting: what it waited for is there
+     2.003 web: starting -> running: started
+    10.000 web: running -> stopping: abide is ending
+    10.002 web: stopping -> stopped: SIGTERM
+    10.002 app: running -> stopping: abide is ending
+    10.004 app: stopping -> stopped: SIGTERM
+    10.004 db: running -> stopping: abide is ending
+    10.006 db: stopping -> stopped: SIGTERM
+    10.006 finished
+    ");
 }
 
 #[test]
@@ -253,7 +269,20 @@ fn what_is_required_takes_its_dependents_down_and_brings_them_back() {
     world.write(service("db"));
     world.settle();
     invariants::converged(&world);
-    insta::assert_snapshot!(world.told(), @"");
+    insta::assert_snapshot!(world.told(), @r"
+    10.000 web: running -> stopping: requires app, which itself requires what is not up
+    10.002 web: stopping -> waiting: requires app, which itself requires what is not up
+    10.002 app: running -> stopping: requires db, which is not enabled
+    10.004 app: stopping -> waiting: requires db, which is not enabled
+    10.004 db: running -> stopping: disabled
+    10.006 db: stopping -> stopped: SIGTERM
+    11.000 db: stopped -> starting: enabled
+    11.001 db: starting -> running: started
+    12.001 app: waiting -> starting: what it waited for is there
+    12.002 app: starting -> running: started
+    13.002 web: waiting -> starting: what it waited for is there
+    13.003 web: starting -> running: started
+    ");
 }
 
 #[test]
@@ -311,7 +340,17 @@ fn what_only_comes_after_starts_once_the_other_has_come_to_rest_however() {
     world.settle();
     assert_eq!(state(&world, "web"), State::Running);
     assert_eq!(reason(&world, "strict"), "requires job, which has ended without success");
-    insta::assert_snapshot!(world.told(), @"");
+    insta::assert_snapshot!(world.told(), @r#"
+    0.000 gone: stopped -> starting: new
+    0.000 job: stopped -> starting: new
+    0.000 strict: stopped -> waiting: waits for job, which is starting
+    0.000 web: stopped -> waiting: waits for job, which is starting
+    0.001 gone: starting -> failed: /bin/serve does not exist; not tried again under policy "never"
+    0.001 job: starting -> running: started
+    0.300 job: running -> stopped: exit code 3, not restarted by its policy
+    0.300 web: waiting -> starting: what it waited for is there
+    0.301 web: starting -> running: started
+    "#);
 }
 
 #[test]
@@ -322,7 +361,14 @@ fn a_job_that_succeeded_counts_as_up() {
     world.behaviours.insert(name("migrate"), Behaviour { life: Some(300), exit: Exit::Code(0), ..GOOD });
     world.write_all([job, ordered("app", &[], &["migrate"])]);
     world.settle();
-    insta::assert_snapshot!(world.told(), @"");
+    insta::assert_snapshot!(world.told(), @r"
+    0.000 migrate: stopped -> starting: new
+    0.000 app: stopped -> waiting: waits for migrate, which is starting
+    0.001 migrate: starting -> running: started
+    0.300 migrate: running -> stopped: exit code 0, not restarted by its policy
+    0.300 app: waiting -> starting: what it waited for is there
+    0.301 app: starting -> running: started
+    ");
 }
 
 #[test]
@@ -357,7 +403,10 @@ fn a_running_service_that_is_given_a_requirement_stays_unless_that_is_not_up() {
     world.write(ordered("web", &[], &["off"]));
     world.settle();
     invariants::converged(&world);
-    insta::assert_snapshot!(world.told(), @"");
+    insta::assert_snapshot!(world.told(), @r"
+    10.000 web: running -> stopping: requires off, which is not enabled
+    10.002 web: stopping -> waiting: requires off, which is not enabled
+    ");
 }
 
 #[test]
@@ -370,7 +419,23 @@ fn a_required_one_that_is_removed_takes_its_dependent_down_whose_file_is_wrong_u
     world.write(service("db"));
     world.settle();
     invariants::converged(&world);
-    insta::assert_snapshot!(world.told(), @"");
+    insta::assert_snapshot!(world.told(), @r"
+    10.000 web: running -> stopping: requires app, which itself requires what is not up
+    10.000 found: services.d/app.toml: `requires` names the service `db`, and there is none; add its file, or remove the name
+    10.002 web: stopping -> waiting: requires app, which itself requires what is not up
+    10.002 app: running -> stopping: requires db, which is removed
+    10.004 app: stopping -> waiting: requires db, which is removed
+    10.004 db: running -> stopping: removed
+    10.006 db: stopping -> stopped: SIGTERM
+    10.006 closed db@0
+    15.000 db: stopped -> starting: new
+    15.000 mended: services.d/app.toml
+    15.001 db: starting -> running: started
+    16.001 app: waiting -> starting: what it waited for is there
+    16.002 app: starting -> running: started
+    17.002 web: waiting -> starting: what it waited for is there
+    17.003 web: starting -> running: started
+    ");
 }
 
 #[test]
@@ -393,7 +458,15 @@ fn files_that_name_each_other_in_one_delta_are_judged_together_and_a_later_file_
     world.write(service("db"));
     world.settle();
     invariants::converged(&world);
-    insta::assert_snapshot!(world.told(), @"");
+    insta::assert_snapshot!(world.told(), @r"
+    0.000 found: services.d/web.toml: `requires` names the service `db`, and there is none; add its file, or remove the name
+    0.010 db: stopped -> starting: new
+    0.010 web: stopped -> waiting: waits for db, which is starting
+    0.010 mended: services.d/web.toml
+    0.011 db: starting -> running: started
+    1.011 web: waiting -> starting: what it waited for is there
+    1.012 web: starting -> running: started
+    ");
 }
 
 #[test]
@@ -412,7 +485,24 @@ fn a_circle_is_charged_to_the_edit_that_closes_it_and_at_a_first_load_to_each() 
     world.write(service("a"));
     world.settle();
     invariants::converged(&world);
-    insta::assert_snapshot!(world.told(), @"");
+    insta::assert_snapshot!(world.told(), @r"
+     0.000 found: services.d/a.toml: its order leads in a circle: a → b → c → a; remove one of these names from `after`, `requires` or `wants`
+     0.000 found: services.d/b.toml: its order leads in a circle: b → c → a → b; remove one of these names from `after`, `requires` or `wants`
+     0.000 found: services.d/c.toml: its order leads in a circle: c → a → b → c; remove one of these names from `after`, `requires` or `wants`
+     0.010 c: stopped -> starting: new
+     0.010 b: stopped -> waiting: waits for c, which is starting
+     0.010 a: stopped -> waiting: waits for b, which itself waits for another
+     0.010 mended: services.d/a.toml
+     0.010 mended: services.d/b.toml
+     0.010 mended: services.d/c.toml
+     0.011 c: starting -> running: started
+     1.011 b: waiting -> starting: what it waited for is there
+     1.012 b: starting -> running: started
+     2.012 a: waiting -> starting: what it waited for is there
+     2.013 a: starting -> running: started
+     5.010 found: services.d/c.toml: its order leads in a circle: c → a → b → c; remove one of these names from `after`, `requires` or `wants`
+    10.010 mended: services.d/c.toml
+    ");
 }
 
 #[test]
@@ -430,7 +520,20 @@ fn while_one_is_given_up_its_stand_in_runs() {
     world.write(mail);
     world.settle();
     invariants::converged(&world);
-    insta::assert_snapshot!(world.told(), @"");
+    insta::assert_snapshot!(world.told(), @r"
+    0.000 mail: stopped -> starting: new
+    0.001 mail: starting -> running: started
+    0.010 mail: running -> backoff: exit code 1, next attempt in 0.5 s
+    0.510 mail: backoff -> starting: next attempt
+    0.511 mail: starting -> running: started
+    0.520 mail: running -> failed: ended more than 1 times within 60 s, last by exit code 1
+    0.520 alarm: stopped -> starting: mail has given up
+    0.521 alarm: starting -> running: started
+    0.521 mail: failed -> starting: umask changed
+    0.521 alarm: running -> stopping: the one whose place it took is not failed any more
+    0.522 mail: starting -> running: started
+    0.523 alarm: stopping -> stopped: SIGTERM
+    ");
 }
 
 #[test]
@@ -445,7 +548,18 @@ fn a_shutdown_waits_for_each_in_turn_and_a_second_one_for_nobody() {
     assert_eq!((state(&world, "app"), reason(&world, "db").as_str()), (State::Running, "stops once app has stopped"));
     world.deliver(Event::Shutdown);
     world.settle();
-    insta::assert_snapshot!(world.told(), @"");
+    insta::assert_snapshot!(world.told(), @r"
+    12.000 web: running -> stopping: abide is ending
+    13.000 app: running -> stopping: abide is ending
+    13.000 app: stopping -> stopping: killed in haste
+    13.000 db: running -> stopping: abide is ending
+    13.000 db: stopping -> stopping: killed in haste
+    13.000 web: stopping -> stopping: killed in haste
+    13.001 web: stopping -> stopped: SIGKILL
+    13.002 app: stopping -> stopped: SIGTERM
+    13.002 db: stopping -> stopped: SIGTERM
+    13.002 finished
+    ");
 }
 
 #[test]
@@ -456,7 +570,13 @@ fn a_shutdown_while_one_waits_ends_it_at_once() {
     world.told();
     world.deliver(Event::Shutdown);
     world.settle();
-    insta::assert_snapshot!(world.told(), @"");
+    insta::assert_snapshot!(world.told(), @r"
+    0.100 app: waiting -> stopped: abide is ending
+    0.100 db: running -> stopping: abide is ending
+    0.100 web: waiting -> stopped: abide is ending
+    0.102 db: stopping -> stopped: SIGTERM
+    0.102 finished
+    ");
 }
 
 #[test]

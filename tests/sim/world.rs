@@ -73,6 +73,8 @@ pub(crate) struct World {
     pub(crate) written: BTreeMap<ServiceName, Arc<Definition>>,
     /// What was in force last, of those gone too.
     pub(crate) last: BTreeMap<ServiceName, Arc<Definition>>,
+    /// Those that are gone, and what they last said contradicted what others say since.
+    pub(crate) contradicted: BTreeSet<ServiceName>,
     /// Services that ever had a narrower scope than the tree: what they leave is their own affair.
     loosened: BTreeSet<ServiceName>,
     pub(crate) processes: BTreeMap<RunId, Process>,
@@ -103,6 +105,7 @@ impl World {
             bad: BTreeSet::new(),
             written: BTreeMap::new(),
             last: BTreeMap::new(),
+            contradicted: BTreeSet::new(),
             loosened: BTreeSet::new(),
             processes: BTreeMap::new(),
             behaviours: BTreeMap::new(),
@@ -197,6 +200,10 @@ impl World {
                 self.accepted.insert(name.clone(), taken);
             }
         }
+        let gone = self.last.keys().filter(|name| !self.accepted.contains_key(*name));
+        let contradicted: Vec<_> = gone.filter(|name| crate::order::comes_after(self, name, name)).cloned().collect();
+        self.contradicted.retain(|name| !self.accepted.contains_key(name));
+        self.contradicted.extend(contradicted);
         crate::order::the_judge_is_just(self);
     }
 

@@ -38,7 +38,9 @@ fn in_circles(edges: &[Vec<usize>]) -> Vec<bool> {
     let count = edges.len();
     let mut reach = vec![vec![false; count]; count];
     for (from, others) in edges.iter().enumerate() {
-        others.iter().for_each(|to| reach[from][*to] = true);
+        for to in others {
+            reach[from][*to] = true;
+        }
     }
     for via in 0..count {
         for from in 0..count {

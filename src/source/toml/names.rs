@@ -11,7 +11,7 @@ const MAX_NAMES: usize = 256;
 
 /// A list of services by name.
 #[derive(Debug, Clone, Default, PartialEq, JsonSchema)]
-#[schemars(with = "Vec<String>")]
+#[schemars(with = "Vec<String>", inline)]
 pub struct Names(pub Vec<ServiceName>);
 
 impl Value for Names {
@@ -22,7 +22,7 @@ impl Value for Names {
             reader.wrong(node.span(), Code::BadValue, message, "name fewer");
             return None;
         }
-        let spans: Vec<_> = node.get_ref().as_array().into_iter().flatten().map(|element| element.span()).collect();
+        let spans: Vec<_> = node.get_ref().as_array().into_iter().flatten().map(Node::span).collect();
         let names: Vec<_> =
             texts.iter().zip(spans).filter_map(|(text, span)| legal(reader, path, text, span)).collect();
         (names.len() == texts.len()).then_some(Self(names))
