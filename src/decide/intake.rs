@@ -3,7 +3,7 @@
 
 use super::fleet::{Finding, Fleet};
 use super::instance::Instance;
-use super::judge::{circular, missing, refused, unknown};
+use super::judge::{Guesses, circular, missing, refused, unknown};
 use super::member::{Charge, Member, errors, newly};
 use super::phase::Words;
 use super::plan;
@@ -118,6 +118,7 @@ impl Fleet {
         let Docket { fresh, read, news } = docket;
         let mut verdicts: BTreeMap<ServiceName, Option<Charge>> = BTreeMap::new();
         let mut taken = Offers::new();
+        let mut guesses = Guesses::default();
         // Edits first, then what has nothing in force yet, then what was refused while another version
         // holds: whoever comes later is the one who closes a circle.
         let mut stages = [Offers::new(), Offers::new(), Offers::new()];
@@ -125,7 +126,7 @@ impl Fleet {
         let has_one = |name: &ServiceName| accepted(name).is_some();
         for (name, definition) in fresh {
             let is_old = accepted(&name).is_some_and(|old| old.version == definition.version);
-            match self.unknown_in(&name, &definition, None) {
+            match self.unknown_in(&name, &definition, None, &mut guesses) {
                 charge if is_old => {
                     verdicts.insert(name.clone(), charge);
                     taken.insert(name, definition);
@@ -146,7 +147,7 @@ impl Fleet {
             let known = self.members.get(name).and_then(|member| member.charge.as_deref());
             let Some(offered) = known.and_then(|known| known.offered.clone()) else { continue };
             let same = |charge: &Charge| known.is_some_and(|known| known.missing == charge.missing);
-            match self.unknown_in(name, &offered, known) {
+            match self.unknown_in(name, &offered, known, &mut guesses) {
                 Some(charge) if same(&charge) => {}
                 Some(charge) => {
                     verdicts.insert(name.clone(), Some(Charge { offered: Some(offered), ..charge }));
@@ -173,7 +174,7 @@ impl Fleet {
         for name in &read {
             verdicts.entry(name.clone()).or_default();
         }
-        self.judge_in_force(&news, &mut verdicts);
+        self.judge_in_force(&news, &mut verdicts, &mut guesses);
         let others = verdicts.keys().filter(|name| !read.contains(*name)).cloned().collect();
         self.pass(verdicts);
         (taken, others)
@@ -209,7 +210,12 @@ impl Fleet {
     }
 
     /// What is in force stays so, but its file is wrong as long as one that it names is gone.
-    fn judge_in_force(&self, news: &BTreeSet<ServiceName>, verdicts: &mut BTreeMap<ServiceName, Option<Charge>>) {
+    fn judge_in_force(
+        &self,
+        news: &BTreeSet<ServiceName>,
+        verdicts: &mut BTreeMap<ServiceName, Option<Charge>>,
+        guesses: &mut Guesses,
+    ) {
         for namer in news.iter().flat_map(|name| self.ties.namers(name)) {
             let Some(member) = self.members.get(namer).filter(|member| member.reads && !member.removed) else {
                 continue;
@@ -218,14 +224,20 @@ impl Fleet {
                 continue;
             }
             if let Some(definition) = &member.accepted {
-                verdicts.insert(namer.clone(), self.unknown_in(namer, definition, None));
+                verdicts.insert(namer.clone(), self.unknown_in(namer, definition, None, guesses));
             }
         }
     }
 
     /// What is wrong with `definition` because of names that do not exist. Where that is what is `known`
     /// already, it is not put into words again.
-    fn unknown_in(&self, name: &ServiceName, definition: &Definition, known: Option<&Charge>) -> Option<Charge> {
+    fn unknown_in(
+        &self,
+        name: &ServiceName,
+        definition: &Definition,
+        known: Option<&Charge>,
+        guesses: &mut Guesses,
+    ) -> Option<Charge> {
         let exists = |name: &ServiceName| self.members.get(name).is_some_and(|member| !member.removed);
         let missing = missing(definition, exists);
         if missing.is_empty() {
@@ -237,7 +249,7 @@ impl Fleet {
         } else {
             let file = self.members.get(name).map_or(Path::new(""), |member| &member.file);
             let there = || self.members.iter().filter(|(_, member)| !member.removed);
-            unknown(definition, file, &missing, || there().map(|(name, _)| name.as_str()))
+            unknown(definition, file, &missing, guesses, || there().map(|(name, _)| name.as_str()))
         };
         Some(Charge { findings, offered: None, missing: names })
     }

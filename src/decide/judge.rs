@@ -13,6 +13,8 @@ use crate::model::policy::Order;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+/// For so many names that are none a near one is looked for: each is a look at all there are.
+const GUESSED: usize = 64;
 /// In a circle of more than so many, its way is not looked for: nobody reads it.
 const LARGE: usize = 200;
 /// So many names of a circle are shown.
@@ -25,6 +27,7 @@ pub fn judge_all(entries: &mut [(ServiceName, Entry)], beside: &BTreeSet<Service
     let exists = |name: &ServiceName| names.contains(name) || beside.contains(name);
     let all = || names.iter().chain(beside).map(ServiceName::as_str);
     let mut charges: BTreeMap<ServiceName, Vec<Diagnostic>> = BTreeMap::new();
+    let mut guesses = Guesses::default();
     let mut pending = BTreeMap::new();
     for (name, entry) in &*entries {
         let Some(definition) = entry.service.as_deref() else { continue };
@@ -32,7 +35,7 @@ pub fn judge_all(entries: &mut [(ServiceName, Entry)], beside: &BTreeSet<Service
         if missing.is_empty() {
             pending.insert(name, definition);
         } else {
-            charges.insert(name.clone(), unknown(definition, &entry.file, &missing, all));
+            charges.insert(name.clone(), unknown(definition, &entry.file, &missing, &mut guesses, all));
         }
     }
     let refused = refused(&pending, |_| None);
@@ -61,19 +64,33 @@ pub(super) fn missing(
     after.chain(requires).chain(stand_in).filter(|(_, name)| !exists(name)).collect()
 }
 
+/// What names that do not exist were probably meant to be, looked for once each.
+#[derive(Debug, Default)]
+pub(super) struct Guesses(BTreeMap<ServiceName, Option<String>>);
+
+impl Guesses {
+    fn guess<'n>(&mut self, name: &ServiceName, all: impl Iterator<Item = &'n str>) -> Option<String> {
+        if !self.0.contains_key(name) && self.0.len() < GUESSED {
+            // People take the file for its name.
+            let meant = name.as_str().strip_suffix(".toml").unwrap_or(name.as_str());
+            self.0.insert(name.clone(), nearest(meant, all).map(str::to_owned));
+        }
+        self.0.get(name).cloned().flatten()
+    }
+}
+
 /// The errors about what is `missing`; `all`: the names that exist.
 pub(super) fn unknown<'n, I: Iterator<Item = &'n str>>(
     definition: &Definition,
     file: &Path,
     missing: &[(&'static str, &ServiceName)],
+    guesses: &mut Guesses,
     all: impl Fn() -> I,
 ) -> Vec<Diagnostic> {
     let own = &definition.service.name;
     let about = |(key, name): &(&'static str, &ServiceName)| {
         let message = format!("`{key}` names the service `{name}`, and there is none");
-        // People take the file for its name.
-        let meant = name.as_str().strip_suffix(".toml").unwrap_or(name.as_str());
-        let help = match nearest(meant, all().filter(|other| *other != own.as_str())) {
+        let help = match guesses.guess(name, all()).filter(|near| near != own.as_str()) {
             Some(near) => format!("did you mean `{near}`?"),
             None if *key == "after" => "add its file, remove the name, or move it to `wants`".to_owned(),
             None => "add its file, or remove the name".to_owned(),

@@ -8,8 +8,14 @@ use crate::model::policy::Order;
 pub(super) fn diff(found: &mut Changes, old: Option<&Order>, new: Option<&Order>) {
     let none = Order::default();
     let (Order { after, requires, wants }, new) = (old.unwrap_or(&none), new.unwrap_or(&none));
-    let list = |names: &Vec<ServiceName>| names.iter().map(ServiceName::as_str).collect::<Vec<_>>().join(", ");
-    found.field("after", after, &new.after, list, Price::Live);
-    found.field("requires", requires, &new.requires, list, Price::Live);
-    found.field("wants", wants, &new.wants, list, Price::Live);
+    for (key, old, new) in
+        [("after", after, &new.after), ("requires", requires, &new.requires), ("wants", wants, &new.wants)]
+    {
+        found.texts(key, list(old), list(new), Price::Live);
+    }
+}
+
+fn list(names: &[ServiceName]) -> Option<String> {
+    let names: Vec<&str> = names.iter().map(ServiceName::as_str).collect();
+    (!names.is_empty()).then(|| names.join(", "))
 }

@@ -109,6 +109,16 @@ fn chains_and_circles_of_thousands_are_judged_at_once() {
 }
 
 #[test]
+fn thousands_of_names_that_are_none_are_not_each_compared_with_all() {
+    let count = 5_000;
+    let mut entries: Vec<_> = (0..count).map(|n| entry(definition(n, &[count + n]))).collect();
+    judge_all(&mut entries, &BTreeSet::new());
+    assert!(entries.iter().all(|(_, entry)| entry.diagnostics.len() == 1));
+    let guessed = entries.iter().filter(|(_, entry)| entry.diagnostics[0].to_string().contains("did you mean"));
+    assert_eq!(guessed.count(), 64);
+}
+
+#[test]
 fn a_name_that_is_none_is_an_error_with_the_nearest_one_and_wants_is_not() {
     let mut typo = service("web");
     let names = |text: &str| vec![ServiceName::new(text).expect("legal")];
