@@ -2,18 +2,19 @@
 //!
 //! A service is serialised once per change of it, into a fragment; the file is a fresh head, the
 //! fragments in order of name, and a tail. So one change among a thousand costs one service's
-//! serialisation and the copying of bytes.
+//! serialisation.
 
 use crate::model::status::{AbideStatus, FileError, IgnoredEntry, SCHEMA, ServiceStatus, SourceStatus, Summary};
 use crate::model::time::Wall;
 use serde::Serialize;
-use std::io::{self, Write};
 
 /// Above so many services `services` lists only those that are not as desired.
 pub const WHOLE: usize = 2_000;
 
 /// The file beside `status.json` that then lists all of them, one JSON object a line.
 pub const INDEX: &str = "services.jsonl";
+
+const INFALLIBLE: &str = "the model has string keys only, and memory does not fail to write";
 
 /// All of the snapshot but the services.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,15 +62,11 @@ struct Tail<'a> {
 
 /// Appends one service as compact JSON to `buffer`.
 pub fn fragment(service: &ServiceStatus, buffer: &mut Vec<u8>) {
-    serde_json::to_writer(buffer, service).expect("the model has string keys only, and memory does not fail to write");
+    serde_json::to_writer(buffer, service).expect(INFALLIBLE);
 }
 
-/// Writes the whole file. `envelope.abide.truncated` says that `fragments` are not all services.
-pub fn write<'a>(
-    out: &mut impl Write,
-    envelope: &Envelope,
-    fragments: impl Iterator<Item = &'a [u8]>,
-) -> io::Result<()> {
+/// What stands before the services and the `[` that begins them.
+pub fn head(envelope: &Envelope) -> Vec<u8> {
     let head = Head {
         schema: SCHEMA,
         abide: &envelope.abide,
@@ -79,20 +76,26 @@ pub fn write<'a>(
         sources: &envelope.sources,
         problems: &envelope.problems,
     };
-    let head = serde_json::to_vec(&head)?;
-    out.write_all(head.strip_suffix(b"}").unwrap_or(&head))?;
-    out.write_all(b",\"services\":[")?;
-    let mut separator: &[u8] = b"";
-    for fragment in fragments {
-        out.write_all(separator)?;
-        out.write_all(fragment)?;
-        separator = b",";
-    }
-    out.write_all(b"]")?;
+    let mut head = json(&head);
+    head.pop();
+    head.extend_from_slice(b",\"services\":");
+    head
+}
+
+/// What stands after the last service, from the `]` on. `envelope.abide.truncated` says that they are not all.
+pub fn tail(envelope: &Envelope) -> Vec<u8> {
     let tail = Tail { services_index: envelope.abide.truncated.then_some(INDEX), ignored: &envelope.ignored };
-    let tail = serde_json::to_vec(&tail)?;
-    if tail != b"{}" {
-        out.write_all(b",")?;
+    let mut text = b"]".to_vec();
+    match json(&tail).strip_prefix(b"{") {
+        Some(b"}") | None => text.push(b'}'),
+        Some(members) => {
+            text.push(b',');
+            text.extend_from_slice(members);
+        }
     }
-    out.write_all(tail.strip_prefix(b"{").unwrap_or(&tail))
+    text
+}
+
+fn json(value: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).expect(INFALLIBLE)
 }
