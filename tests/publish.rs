@@ -285,7 +285,7 @@ fn in_a_large_file_nothing_moves_and_what_others_did_to_it_is_undone() {
     let other = change(2);
     assert_eq!((change(3), change(4)), (one, other), "two files take turns, and nothing moves in them");
     let foreign = std::fs::OpenOptions::new().write(true).open(&file).expect("there");
-    foreign.write_all_at(&[b'x'; 50_000], 9_000).expect("writes");
+    foreign.write_all_at(&b"x".repeat(50_000), 9_000).expect("writes");
     drop(foreign);
     for round in 5..9 {
         change(round);
@@ -359,7 +359,9 @@ proptest! {
         let dir = tempfile::tempdir().expect("a directory");
         let mut publisher = publisher(dir.path(), PublishPolicy::default());
         let mut model: BTreeMap<_, _> = many(200).into_iter().map(|service| (service.name.clone(), service)).collect();
-        model.values().for_each(|service| publisher.update(&service.name, Some(service)));
+        for service in model.values() {
+            publisher.update(&service.name, Some(service));
+        }
         for (round, (changes, problem)) in rounds.into_iter().enumerate() {
             for (index, size) in changes {
                 let mut service = service(&format!("app-{index:05}"), State::Running);

@@ -161,6 +161,7 @@ impl Supervisor {
 
     /// Decides and performs until there is nothing left to do, then publishes what changed.
     fn settle(&mut self) {
+        self.trace.hold();
         loop {
             while let Some(event) = self.host.next_event() {
                 self.handle(event);
@@ -177,6 +178,7 @@ impl Supervisor {
         report::troubles(self.host.take_troubles());
         let renewed = self.look_after_own_log();
         report::findings(self.fleet.take_findings());
+        self.trace.release();
         self.publish(renewed);
     }
 
