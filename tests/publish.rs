@@ -6,7 +6,7 @@ use abide::daemon::publish::{PublishPolicy, Published, Publisher, Share, next_wr
 use abide::model::name::ServiceName;
 use abide::model::status::{AbideState, ServiceStatus, State, Status};
 use abide::model::time::{Mono, Now, Wall};
-use abide::render::snapshot::{Envelope, INDEX, WHOLE};
+use abide::render::snapshot::{INDEX, News, WHOLE};
 use proptest::prelude::*;
 use sample::{NOW, envelope, flaky, greedy, misspelt, mixed, service, workers};
 use std::collections::BTreeMap;
@@ -120,9 +120,20 @@ fn an_envelope_that_says_the_same_is_not_written_and_never_turns_the_number_back
     let dir = tempfile::tempdir().expect("a directory");
     let mut publisher = publisher(dir.path(), PublishPolicy::default());
     drive(&mut publisher, 0, 100);
-    publisher.set_envelope(envelope());
+    let known = envelope();
+    let news = |generation| News {
+        state: known.abide.state,
+        notes: &known.abide.notes,
+        summary: known.summary,
+        generation,
+        sources: &known.sources,
+        problems: &known.problems,
+        ignored: &known.ignored,
+        now: NOW,
+    };
+    publisher.renew_envelope(&news(known.generation));
     assert_eq!(drive(&mut publisher, 1_000, 2_000), [0_u64; 0]);
-    publisher.set_envelope(Envelope { generation: 8, ..envelope() });
+    publisher.renew_envelope(&news(8));
     assert_eq!(drive(&mut publisher, 2_000, 3_000), [2_010]);
     assert_eq!((read(dir.path()).generation, read(dir.path()).abide.snapshot_seq), (8, 2));
 }

@@ -15,7 +15,7 @@ use crate::model::name::ServiceName;
 use crate::model::status::{AbideState, ServiceStatus};
 use crate::model::time::{Mono, Now};
 use crate::render::prometheus::{self, Detail, Facts, Lines};
-use crate::render::snapshot::{self, Envelope, INDEX, WHOLE};
+use crate::render::snapshot::{self, Envelope, INDEX, News, WHOLE};
 use crate::source::config::{Config, MetricsDetail};
 use blocks::Blocks;
 use files::{Told, forget, last_seq, replace, sweep, sweep_services, touch};
@@ -163,16 +163,10 @@ impl Publisher {
         self.note(name);
     }
 
-    /// Replaces all but the services; leads to a write if that makes a difference.
-    pub fn set_envelope(&mut self, mut envelope: Envelope) {
-        let (new, old) = (&mut envelope.abide, &self.envelope.abide);
-        new.snapshot_seq = old.snapshot_seq;
-        new.written_at = old.written_at;
-        new.monotonic_ns = old.monotonic_ns;
-        new.heartbeat_interval_ms = old.heartbeat_interval_ms;
-        new.truncated = old.truncated;
-        if envelope != self.envelope {
-            *self.envelope_mut() = envelope;
+    /// How all but the services now stands; leads to a write if that makes a difference.
+    pub fn renew_envelope(&mut self, news: &News<'_>) {
+        if !self.envelope.says(news) {
+            self.envelope_mut().renew(news);
         }
     }
 

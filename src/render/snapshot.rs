@@ -4,7 +4,9 @@
 //! fragments in order of name, and a tail. So one change among a thousand costs one service's
 //! serialisation.
 
-use crate::model::status::{AbideStatus, FileError, IgnoredEntry, SCHEMA, ServiceStatus, SourceStatus, Summary};
+use crate::model::status::{
+    AbideState, AbideStatus, FileError, IgnoredEntry, SCHEMA, ServiceStatus, SourceStatus, Summary,
+};
 use crate::model::time::Wall;
 use serde::Serialize;
 
@@ -36,6 +38,57 @@ pub struct Envelope {
     pub ignored: Vec<IgnoredEntry>,
     /// When a change of the files was last carried out without an error. Only in the metrics.
     pub last_apply_success: Option<Wall>,
+}
+
+/// What of an [`Envelope`] changes while abide runs, as it now stands.
+#[derive(Debug)]
+pub struct News<'a> {
+    /// What abide is doing.
+    pub state: AbideState,
+    /// What is to be said of abide itself.
+    pub notes: &'a [String],
+    /// As in [`Envelope`], like all that follows.
+    pub summary: Summary,
+    /// Also the one observed.
+    pub generation: u64,
+    /// One a watched directory.
+    pub sources: &'a [SourceStatus],
+    /// Errors that belong to no service.
+    pub problems: &'a [FileError],
+    /// Entries that are nothing to abide.
+    pub ignored: &'a [IgnoredEntry],
+    /// When that is.
+    pub now: Wall,
+}
+
+impl Envelope {
+    /// Whether all of `news` but its time is known.
+    pub fn says(&self, news: &News<'_>) -> bool {
+        (self.abide.state, self.generation, &self.summary) == (news.state, news.generation, &news.summary)
+            && (self.abide.notes.as_slice(), self.sources.as_slice()) == (news.notes, news.sources)
+            && (self.problems.as_slice(), self.ignored.as_slice()) == (news.problems, news.ignored)
+    }
+
+    /// Takes `news` over; a new generation without an error is one that was carried out.
+    pub fn renew(&mut self, news: &News<'_>) {
+        if self.generation != news.generation && news.summary.config_invalid == 0 && news.problems.is_empty() {
+            self.last_apply_success = Some(news.now);
+        }
+        self.abide.state = news.state;
+        (self.generation, self.observed_generation) = (news.generation, news.generation);
+        self.summary = news.summary;
+        renew(&mut self.abide.notes, news.notes);
+        renew(&mut self.sources, news.sources);
+        renew(&mut self.problems, news.problems);
+        renew(&mut self.ignored, news.ignored);
+    }
+}
+
+/// Nothing is copied that is as it was.
+fn renew<T: Clone + PartialEq>(told: &mut Vec<T>, now: &[T]) {
+    if *told != now {
+        now.clone_into(told);
+    }
 }
 
 /// The part of [`crate::model::status::Status`] that stands before `services`, in its order.
