@@ -8,7 +8,7 @@ use crate::decide::plan::plan;
 use crate::host::limits::ceilings_of;
 use crate::model::diagnostic::Diagnostic;
 use crate::model::name::ServiceName;
-use crate::model::service::Service;
+use crate::model::service::{Kind, Service};
 use crate::render;
 use crate::source;
 use crate::source::once::ReadAll;
@@ -48,9 +48,10 @@ pub(super) fn run(args: PlanArgs) -> u8 {
         let _ = std::io::stderr()
             .write_all(render::diagnostic::text(&findings, std::io::stderr().is_terminal()).as_bytes());
     }
-    let (old, new) = (services(&old), services(&new));
+    let (mut old, new) = (services(&old), services(&new));
+    relocate(&mut old, &args.from, &args.new);
     let names: BTreeSet<&ServiceName> = old.keys().chain(new.keys()).copied().collect();
-    let plan = plan(|name| old.get(name).copied(), |name| new.get(name).copied(), names, &powers);
+    let plan = plan(|name| old.get(name), |name| new.get(name), names, &powers);
     match format {
         Format::Text => say(&render::plan::text(&plan, std::io::stdout().is_terminal())),
         Format::Json => say(&(render::plan::json(&plan) + "\n")),
@@ -68,6 +69,18 @@ fn errors(reading: &ReadAll) -> impl Iterator<Item = Diagnostic> {
     reading.problems.iter().chain(of_services).filter(|finding| finding.is_error()).cloned()
 }
 
-fn services(reading: &ReadAll) -> BTreeMap<&ServiceName, &Service> {
-    reading.entries.iter().filter_map(|(name, entry)| Some((name, &entry.service.as_ref()?.service))).collect()
+fn services(reading: &ReadAll) -> BTreeMap<&ServiceName, Service> {
+    reading.entries.iter().filter_map(|(name, entry)| Some((name, entry.service.as_ref()?.service.clone()))).collect()
+}
+
+/// Where the two trees lie is no difference between them: a legacy directory, which is its service's
+/// working directory, counts as lying in the new one.
+fn relocate(services: &mut BTreeMap<&ServiceName, Service>, from: &Path, to: &Path) {
+    let resolved = |path: &Path| path.canonicalize().ok()?.to_str().map(|text| text.replace('$', "$$"));
+    let (Some(from), Some(to)) = (resolved(from), resolved(to)) else { return };
+    for service in services.values_mut().filter(|service| service.kind == Kind::Daemontools) {
+        if let Some(below) = service.directory.strip_prefix(&from).filter(|below| below.starts_with('/')) {
+            service.directory = format!("{to}{below}");
+        }
+    }
 }

@@ -26,5 +26,5 @@ pub fn run(args: &SchemaArgs) -> u8 {
 
 /// The JSON Schema (draft 7) of the service file, pretty, ending in a newline.
 pub fn service_schema() -> String {
-    format!("{:#}\n", crate::source::toml::shape::schema())
+    format!("{:#}\n", crate::source::toml::schema::schema())
 }

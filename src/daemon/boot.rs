@@ -6,6 +6,8 @@ use super::trace;
 use super::turn::{self, Letter, OwnLogState, Supervisor};
 use crate::decide::diff::Powers;
 use crate::decide::fleet::Fleet;
+use crate::host::cgroup::Groups;
+use crate::host::cgroup::ground::Ground;
 use crate::host::line::Logger;
 use crate::host::perform::{Host, Parts};
 use crate::host::pipe::Pipes;
@@ -15,6 +17,7 @@ use crate::host::{clock, limits};
 use crate::keeper::role::{self, NoRole, SupervisorEnds};
 use crate::model::diagnostic::Diagnostic;
 use crate::model::logging::LogPolicy;
+use crate::model::resources::Cgroups;
 use crate::model::status::{AbideState, AbideStatus, Summary};
 use crate::render;
 use crate::render::snapshot::Envelope;
@@ -66,7 +69,10 @@ pub fn run(places: &Places, directories: Vec<PathBuf>) -> u8 {
 fn supervise(places: &Places, directories: Vec<PathBuf>) -> Result<u8, BootError> {
     memory::share_heap();
     let SupervisorEnds { table, keeper, bell, logger } = role::enter_supervisor()?;
-    let ceilings = limits::ceilings_of(None).map_err(failed("read the limits from /proc"))?;
+    let mut ceilings = limits::ceilings_of(None).map_err(failed("read the limits from /proc"))?;
+    let groups = Groups::new(Ground::look(), &places.table).map_err(failed("look at the runtime directory"))?;
+    let groups = Arc::new(groups);
+    ceilings.cgroups = groups.cgroups().clone();
     let surroundings = source::surroundings(ceilings, nix::unistd::getppid().as_raw() == 1, true);
     let config_path =
         source::config_path(places.config.as_deref(), directories.first().map_or(Path::new("."), |first| first));
@@ -79,9 +85,12 @@ fn supervise(places: &Places, directories: Vec<PathBuf>) -> Result<u8, BootError
     let trace = trace::start(Some(own_log), io::stderr().is_terminal());
 
     let (letters, inbox) = unbounded_channel();
-    let outcomes = letters.clone();
+    let (outcomes, told) = (letters.clone(), letters.clone());
     let done = move |outcome| drop(outcomes.send(Letter::Spawned(outcome)));
-    let spawner = Spawner::start(Arc::clone(&table), Arc::clone(&pipes), done).map_err(failed("start a thread"))?;
+    let instance_id = fresh_id();
+    let spawner =
+        Spawner::start(Arc::clone(&table), Arc::clone(&pipes), Arc::clone(&groups), instance_id.clone(), done);
+    let spawner = spawner.map_err(failed("start a thread"))?;
     let logger_socket = logger.as_fd().try_clone_to_owned().map_err(failed("copy a descriptor"))?;
     let host = Host::new(Parts {
         table,
@@ -90,11 +99,17 @@ fn supervise(places: &Places, directories: Vec<PathBuf>) -> Result<u8, BootError
         logger: Logger::new(logger_socket),
         log: places.log.clone(),
         own_log: own_log_of(&config),
+        groups: Arc::clone(&groups),
+        mark: instance_id.clone(),
+        tell: Box::new(move |event| drop(told.send(Letter::Told(event)))),
     });
     let powers = Powers { may_raise: surroundings.ceilings.may_raise, uid: surroundings.uid };
-    let instance_id = fresh_id();
     let fleet = Fleet::new(powers, seed(&instance_id));
-    let publisher = Publisher::new(places.runtime.clone(), PublishPolicy::of(&config), envelope(instance_id));
+    let publisher = Publisher::new(
+        places.runtime.clone(),
+        PublishPolicy::of(&config),
+        envelope(instance_id, groups.cgroups().clone()),
+    );
     let setup = worker::Setup {
         directories,
         config_path,
@@ -175,7 +190,7 @@ fn own_log_pipe(pipes: &Pipes) -> io::Result<OwnedFd> {
     Ok(pipe)
 }
 
-fn envelope(instance_id: String) -> Envelope {
+fn envelope(instance_id: String, cgroups: Cgroups) -> Envelope {
     let now = clock::now();
     Envelope {
         abide: AbideStatus {
@@ -193,6 +208,7 @@ fn envelope(instance_id: String) -> Envelope {
             heartbeat_interval_ms: 0,
             truncated: false,
             notes: Vec::new(),
+            cgroups,
         },
         summary: Summary::default(),
         generation: 0,

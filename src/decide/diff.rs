@@ -2,6 +2,9 @@
 //!
 //! Every struct is taken apart without `..`: a new field does not compile before it has a price.
 
+mod resources;
+mod security;
+
 use crate::model::limits::{Limit, LimitKind, Limits};
 use crate::model::logging::LogPolicy;
 use crate::model::plan::{Change, Price};
@@ -42,6 +45,16 @@ pub fn diff(old: &Service, new: &Service, powers: &Powers) -> Vec<Change> {
         stop,
         limits,
         log,
+        service_type: _,
+        stdin,
+        order: _,
+        ready: _,
+        health: _,
+        hooks: _,
+        reload: _,
+        resources,
+        schedule,
+        security,
     } = old;
     let mut found = Changes(Vec::new());
     found.field("kind", *kind, new.kind, kind_word, Price::Restart);
@@ -64,7 +77,11 @@ pub fn diff(old: &Service, new: &Service, powers: &Powers) -> Vec<Change> {
     diff_restart(&mut found, restart, &new.restart);
     diff_stop(&mut found, stop, &new.stop);
     diff_limits(&mut found, limits, &new.limits, runs_within_reach(identity, *powers), powers.may_raise);
+    resources::diff(&mut found, resources.as_deref(), new.resources.as_deref());
     diff_log(&mut found, log, &new.log);
+    found.field("stdin", stdin.as_ref(), new.stdin.as_ref(), security::input, Price::Restart);
+    security::schedule(&mut found, schedule.as_deref(), new.schedule.as_deref());
+    security::security(&mut found, security.as_deref(), new.security.as_deref());
     found.0
 }
 
@@ -151,7 +168,20 @@ fn diff_base(found: &mut Changes, old: &Environment, new: &Environment) {
 }
 
 fn diff_restart(found: &mut Changes, old: &RestartPolicy, new: &RestartPolicy) {
-    let RestartPolicy { when, delay, max_delay, factor, jitter, reset_after, limit, spacing } = old;
+    let RestartPolicy {
+        when,
+        delay,
+        max_delay,
+        factor,
+        jitter,
+        reset_after,
+        limit,
+        spacing,
+        exits: _,
+        on_give_up: _,
+        max_age: _,
+        max_memory: _,
+    } = old;
     let number = |value: f64| value.to_string();
     found.field("restart.policy", *when, new.when, when_word, Price::Live);
     found.field("restart.delay", *delay, new.delay, duration, Price::Live);
@@ -165,7 +195,7 @@ fn diff_restart(found: &mut Changes, old: &RestartPolicy, new: &RestartPolicy) {
 }
 
 fn diff_stop(found: &mut Changes, old: &StopPolicy, new: &StopPolicy) {
-    let StopPolicy { signal, timeout, scope } = old;
+    let StopPolicy { signal, timeout, scope, command: _, steps: _ } = old;
     found.field("stop.signal", *signal, new.signal, Signal::name, Price::Live);
     found.field("stop.timeout", *timeout, new.timeout, duration, Price::Live);
     found.field("stop.scope", *scope, new.scope, scope_word, Price::Live);

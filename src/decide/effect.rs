@@ -54,6 +54,73 @@ pub enum Effect {
         /// Those that changed.
         limits: Limits,
     },
+    /// Set cgroup values on the running tree: those of `definition`. Answered by `ResourcesSet`.
+    SetResources {
+        /// Whose.
+        instance: InstanceId,
+        /// Which run.
+        run: RunId,
+        /// Whose `resources` hold from now on.
+        definition: Arc<Definition>,
+    },
+    /// The process of a `forking` service has ended with success: find the one that it left to be
+    /// watched, by its pid file or in its tree. Answered by `MainFound`.
+    FindMain {
+        /// Whose.
+        instance: InstanceId,
+        /// Which run.
+        run: RunId,
+        /// Its definition, with the `pid_file`; or the pid that the service itself named.
+        definition: Arc<Definition>,
+        /// What MAINPID= named.
+        named: Option<i32>,
+    },
+    /// Run one of the service's other commands, as the service itself is run: as its user, in its
+    /// directory, tree and limits, with its output in the service's log. Answered by `ErrandEnded`.
+    RunErrand {
+        /// Whose.
+        instance: InstanceId,
+        /// A run of its own.
+        run: RunId,
+        /// Which command.
+        errand: Errand,
+        /// Of which definition.
+        definition: Arc<Definition>,
+        /// Variables beside those of the service.
+        variables: Vec<(String, String)>,
+    },
+    /// The errand takes too long, or is not wanted any more: KILL to its group. Its `ErrandEnded` comes all the same.
+    EndErrand {
+        /// Whose.
+        instance: InstanceId,
+        /// Which.
+        run: RunId,
+    },
+    /// Ask, once, whether the service answers: a `tcp` or `http` check. Answered by `Probed`.
+    Probe {
+        /// Whose.
+        instance: InstanceId,
+        /// A run of its own.
+        run: RunId,
+        /// Which of its checks.
+        which: Which,
+        /// Of which definition.
+        definition: Arc<Definition>,
+    },
+    /// The answer is not wanted any more; none comes.
+    DropProbe {
+        /// Whose.
+        instance: InstanceId,
+        /// Which.
+        run: RunId,
+    },
+    /// Measure the memory of the tree of this run. Answered by `Measured`.
+    Measure {
+        /// Whose.
+        instance: InstanceId,
+        /// Which run.
+        run: RunId,
+    },
     /// From now on this policy holds for the instance's output.
     SetLog {
         /// Whose.
@@ -76,4 +143,30 @@ pub enum Effect {
     Announce(Step),
     /// Nothing is left to do: abide may end.
     Finished,
+}
+
+/// A command of a service that is not the service itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Errand {
+    /// `[start] before`, the one of this index.
+    Before(usize),
+    /// `[start] after`, the one of this index.
+    After(usize),
+    /// `[stop] command`.
+    Stop,
+    /// `[stop] after`, the one of this index.
+    Stopped(usize),
+    /// `[reload] command`.
+    Reload,
+    /// An `exec` check.
+    Check(Which),
+}
+
+/// Which of the two checks that a service can have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    /// `[ready]`.
+    Ready,
+    /// `[health]`.
+    Health,
 }

@@ -1,8 +1,9 @@
 //! Everything the world may tell us.
 
+use crate::model::check::Sign;
 use crate::model::desired::Delta;
 use crate::model::limits::Limits;
-use crate::model::name::InstanceId;
+use crate::model::name::{InstanceId, ServiceName};
 use crate::model::outcome::{Exit, Failure};
 
 /// A fact. Doubled, late or lost ones are a delay, never a wrong turn: each carries the run that
@@ -43,6 +44,8 @@ pub enum Event {
         exit: Exit,
         /// Whether processes that it started are left.
         leftovers: bool,
+        /// Whether the kernel killed something of it for want of memory.
+        oom: bool,
     },
     /// What [`Event::Exited`] said was left of this run is gone too.
     TreeEmpty {
@@ -76,6 +79,67 @@ pub enum Event {
         /// Lines among them.
         lines: u64,
     },
+    /// The process of this run, or its log, says something of it.
+    Signed {
+        /// Whose.
+        instance: InstanceId,
+        /// Which run.
+        run: RunId,
+        /// What.
+        sign: Sign,
+    },
+    /// The answer to [`super::effect::Effect::FindMain`].
+    MainFound {
+        /// Whose.
+        instance: InstanceId,
+        /// Which run.
+        run: RunId,
+        /// Pid and start in clock ticks since boot; from now on its end is the end of the run. Or why there is none (yet).
+        outcome: Result<(i32, u64), String>,
+    },
+    /// An errand is over, or could not be run.
+    ErrandEnded {
+        /// Whose.
+        instance: InstanceId,
+        /// Which errand: the run that it was ordered as.
+        run: RunId,
+        /// How.
+        outcome: Result<Exit, Failure>,
+    },
+    /// The answer to a probe.
+    Probed {
+        /// Whose.
+        instance: InstanceId,
+        /// Which probe: the run that it was ordered as.
+        run: RunId,
+        /// Well, or why not, in words.
+        outcome: Result<(), String>,
+    },
+    /// The answer to [`super::effect::Effect::Measure`]; none comes where nothing could be measured.
+    Measured {
+        /// Whose.
+        instance: InstanceId,
+        /// Which run.
+        run: RunId,
+        /// Bytes of memory that its tree uses.
+        memory: u64,
+    },
+    /// Cgroup values were set on the running tree, or could not be.
+    ResourcesSet {
+        /// Whose.
+        instance: InstanceId,
+        /// Which run.
+        run: RunId,
+        /// Why not, in words.
+        outcome: Result<(), String>,
+    },
+    /// The configuration files that `[reload] watch` names changed, and the change is settled.
+    FilesChanged {
+        /// Of which service.
+        service: ServiceName,
+        /// Those that changed, as shown to people.
+        files: Vec<String>,
+    },
     /// Somebody asked abide to end. A second time: to hurry (KILL at once).
     Shutdown,
 }
@@ -95,8 +159,14 @@ impl Event {
             | Self::TreeEmpty { instance, .. }
             | Self::Unheard { instance, .. }
             | Self::LimitsSet { instance, .. }
-            | Self::LogDropped { instance, .. } => Some(instance),
-            Self::Delta(_) | Self::Shutdown => None,
+            | Self::LogDropped { instance, .. }
+            | Self::Signed { instance, .. }
+            | Self::MainFound { instance, .. }
+            | Self::ErrandEnded { instance, .. }
+            | Self::Probed { instance, .. }
+            | Self::Measured { instance, .. }
+            | Self::ResourcesSet { instance, .. } => Some(instance),
+            Self::Delta(_) | Self::FilesChanged { .. } | Self::Shutdown => None,
         }
     }
 }

@@ -73,6 +73,8 @@ pub(super) struct Process {
 pub(super) struct Ended {
     pub(super) at: Wall,
     pub(super) exit: Exit,
+    /// Whether the kernel killed something of it for want of memory.
+    pub(super) oom: bool,
     pub(super) asked: bool,
     pub(super) ran: Duration,
 }

@@ -3,7 +3,7 @@
 use crate::model::limits::Limits;
 use crate::model::logging::LogPolicy;
 use crate::model::name::ServiceName;
-use crate::model::policy::{RestartPolicy, StopPolicy};
+use crate::model::policy::{RestartPolicy, ServiceType, StopPolicy};
 use crate::model::service::{Environment, Identity, Kind, Run, Service};
 use std::sync::Arc;
 
@@ -19,6 +19,16 @@ pub(super) fn service(name: &str) -> Service {
         run: Run::Command(vec!["/bin/serve".to_owned()]),
         directory: "/".to_owned(),
         identity: Identity { uid: 1000, gid: 1000, groups: Vec::new(), change: false, user: "me".to_owned() },
+        service_type: ServiceType::default(),
+        stdin: None,
+        order: None,
+        ready: None,
+        health: None,
+        hooks: None,
+        reload: None,
+        resources: None,
+        schedule: None,
+        security: None,
         umask: 0o022,
         base: Arc::new(Environment::new()),
         environment: Environment::new(),

@@ -129,10 +129,16 @@ codes! {
     NoProgram = "no-program",
     /// The directory is not there.
     NoDirectory = "no-directory",
+    /// A path that the service is to be given, or kept from, is not there or is of the wrong kind.
+    NoFile = "no-file",
+    /// abide lacks a right (a capability of the kernel's) that the key needs.
+    MissingRight = "missing-right",
     /// An environment file is missing, unreadable or malformed.
     EnvironmentFile = "environment-file",
     /// A limit above what can be had here.
     LimitAboveHard = "limit-above-hard",
+    /// A value of `[resources]` for which there is no cgroup controller here.
+    NoController = "no-controller",
     /// Owner or mode let somebody else change what abide would do.
     Untrusted = "untrusted",
     /// The service runs as root and its files do not say that it is meant to.

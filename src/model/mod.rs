@@ -3,6 +3,8 @@
 //! Pure: no I/O, no clock, no thread, no async, no logging, and nothing of ours is imported. Every
 //! other room speaks in these types.
 
+pub mod capability;
+pub mod check;
 pub mod desired;
 pub mod diagnostic;
 pub mod launch;
@@ -12,6 +14,9 @@ pub mod name;
 pub mod outcome;
 pub mod plan;
 pub mod policy;
+pub mod resources;
+pub mod schedule;
+pub mod security;
 pub mod service;
 pub mod signal;
 pub mod status;

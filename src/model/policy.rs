@@ -1,5 +1,6 @@
-//! How a service is treated: restarted, stopped.
+//! How a service is treated: started, ordered, reloaded, restarted, stopped.
 
+use super::name::ServiceName;
 use super::signal::Signal;
 use serde::Serialize;
 use std::time::Duration;
@@ -37,9 +38,32 @@ pub struct RestartPolicy {
     pub limit: Option<RestartLimit>,
     /// The least time from one start to the next (daemontools: one second). Zero: none.
     pub spacing: Duration,
+    /// What an end means, where that is not the usual.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exits: Option<Box<ExitRules>>,
+    /// The service that is started while this one is given up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on_give_up: Option<ServiceName>,
+    /// It is restarted, as after an edit, when it has run for so long.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_age: Option<Duration>,
+    /// It is restarted, as after an edit, when its tree uses more bytes than this.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_memory: Option<u64>,
 }
 
 impl Eq for RestartPolicy {}
+
+/// Which ends are successes, and which are final.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct ExitRules {
+    /// Codes that are successes, beside 0.
+    pub success_codes: Vec<i32>,
+    /// Signals whose end is a success.
+    pub success_signals: Vec<Signal>,
+    /// Codes after which it is never restarted: it has failed.
+    pub never_on: Vec<i32>,
+}
 
 /// So many restarts within a window are too many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -61,6 +85,10 @@ impl Default for RestartPolicy {
             reset_after: Duration::from_secs(2),
             limit: None,
             spacing: Duration::ZERO,
+            exits: None,
+            on_give_up: None,
+            max_age: None,
+            max_memory: None,
         }
     }
 }
@@ -100,10 +128,107 @@ pub struct StopPolicy {
     pub timeout: Duration,
     /// What is reached.
     pub scope: StopScope,
+    /// Run first, in place of the first signal; `timeout` holds for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command: Option<Vec<String>>,
+    /// In place of `signal` and `timeout`: one signal after the other, each with the time until the next.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<(Signal, Duration)>,
 }
 
 impl Default for StopPolicy {
     fn default() -> Self {
-        Self { signal: Signal::TERM, timeout: Duration::from_secs(10), scope: StopScope::Tree }
+        Self {
+            signal: Signal::TERM,
+            timeout: Duration::from_secs(10),
+            scope: StopScope::Tree,
+            command: None,
+            steps: Vec::new(),
+        }
     }
+}
+
+/// What a service's command is: `type`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ServiceType {
+    /// Its process is the service.
+    #[default]
+    Simple,
+    /// Its process starts the service, which goes into the background, and ends.
+    Forking {
+        /// The file that then holds the pid of the service's process; `None`: it is told from the tree.
+        pid_file: Option<String>,
+    },
+    /// It does one thing and ends; with success it counts as up.
+    Oneshot {
+        /// Whether it stays up once it has succeeded; false: it is forgotten.
+        remain: bool,
+    },
+}
+
+impl ServiceType {
+    /// Whether it is the usual one.
+    pub fn is_simple(&self) -> bool {
+        *self == Self::Simple
+    }
+}
+
+/// What must come first: `after`, `requires`, `wants`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Order {
+    /// It starts once these are ready, or have come to rest; it stops before them.
+    pub after: Vec<ServiceName>,
+    /// It runs only while these are up; in order as `after`.
+    pub requires: Vec<ServiceName>,
+    /// As `after`, and they need not exist.
+    pub wants: Vec<ServiceName>,
+}
+
+/// Commands around a service's life. Each runs as the service does, with its output in the service's log.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Hooks {
+    /// Run one after the other before each start; one that fails fails the start.
+    pub start_before: Vec<Vec<String>>,
+    /// Run one after the other once it has started.
+    pub start_after: Vec<Vec<String>>,
+    /// Run one after the other once it has ended.
+    pub stop_after: Vec<Vec<String>>,
+    /// How long each of the first two kinds may take.
+    pub start_timeout: Duration,
+    /// How long each of the last kind may take.
+    pub stop_timeout: Duration,
+}
+
+/// How a service takes up a change of its own configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ReloadPolicy {
+    /// What makes it read its configuration again.
+    pub how: ReloadBy,
+    /// Its configuration files: paths with `*`, `?` and `[...]`.
+    pub watch: Vec<String>,
+    /// What a change of them leads to.
+    pub on_change: OnChange,
+    /// How long a reload may take.
+    pub timeout: Duration,
+}
+
+/// What makes a service read its configuration again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ReloadBy {
+    /// A signal to its process.
+    Signal(Signal),
+    /// A command.
+    Command(Vec<String>),
+}
+
+/// What a change of a service's own configuration files leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnChange {
+    /// It reloads.
+    Reload,
+    /// It is stopped and started.
+    Restart,
 }

@@ -1,9 +1,13 @@
 //! One service: what its files say, normalised, with defaults filled in and names resolved.
 
+use super::check::{Health, Ready};
 use super::limits::Limits;
 use super::logging::LogPolicy;
 use super::name::ServiceName;
-use super::policy::{RestartPolicy, StopPolicy};
+use super::policy::{Hooks, Order, ReloadPolicy, RestartPolicy, ServiceType, StopPolicy};
+use super::resources::Resources;
+use super::schedule::Schedule;
+use super::security::Security;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -51,6 +55,36 @@ pub struct Service {
     pub limits: Limits,
     /// What becomes of its output.
     pub log: LogPolicy,
+    /// What its command is.
+    #[serde(rename = "type", skip_serializing_if = "ServiceType::is_simple")]
+    pub service_type: ServiceType,
+    /// The file that is its standard input: a template; `None`: `/dev/null`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stdin: Option<String>,
+    /// What must come first. This and the next: boxed, since most services say nothing of the kind.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub order: Option<Box<Order>>,
+    /// When it counts as ready.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ready: Option<Box<Ready>>,
+    /// When it counts as well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub health: Option<Box<Health>>,
+    /// Commands around its life.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hooks: Option<Box<Hooks>>,
+    /// How it takes up a change of its own configuration.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reload: Option<Box<ReloadPolicy>>,
+    /// What its processes together may use.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resources: Option<Box<Resources>>,
+    /// How its processes are scheduled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<Box<Schedule>>,
+    /// What its processes may do and see.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub security: Option<Box<Security>>,
 }
 
 /// What kind of entry a service comes from.

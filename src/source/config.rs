@@ -4,7 +4,8 @@
 
 use super::Text;
 use super::toml::reader::{Layer, Node, Reader, Value, bounded, read};
-use super::toml::shape::{ServiceFile, table};
+use super::toml::shape::ServiceFile;
+use super::toml::table::table;
 use super::toml::values::{DurationText, Files, Size, Words, choice};
 use crate::model::diagnostic::{Code, Diagnostic};
 use ::toml::de::DeValue;

@@ -11,7 +11,7 @@ use super::{Surroundings, Text, preflight};
 use crate::model::desired::{Definition, Entry};
 use crate::model::diagnostic::{Code, Diagnostic};
 use crate::model::name::ServiceName;
-use crate::model::policy::{RestartPolicy, StopPolicy};
+use crate::model::policy::{RestartPolicy, ServiceType, StopPolicy};
 use crate::model::service::{Environment, Kind, Run, Service, Version};
 use std::path::Path;
 use std::sync::Arc;
@@ -52,6 +52,16 @@ pub(super) fn load(
         // A template like any other: a dollar in the path is to be taken as it is.
         directory: path.replace('$', "$$"),
         identity: identity::own(around).identity,
+        service_type: ServiceType::default(),
+        stdin: None,
+        order: None,
+        ready: None,
+        health: None,
+        hooks: None,
+        reload: None,
+        resources: None,
+        schedule: None,
+        security: None,
         umask: 0o022,
         base,
         environment: Environment::new(),

@@ -5,6 +5,7 @@
 mod catalogue;
 pub mod config;
 pub mod configuration;
+mod confine;
 mod daemontools;
 pub mod entry;
 mod environment;
@@ -18,6 +19,7 @@ mod preflight;
 pub mod read;
 mod root;
 mod scan;
+mod schedule;
 pub mod settle;
 pub mod toml;
 pub mod trust;
@@ -103,6 +105,23 @@ pub fn config_path(named: Option<&Path>, first: &Path) -> PathBuf {
     match (first.parent(), absolute.parent()) {
         (Some(parent), _) if !parent.as_os_str().is_empty() => parent.join("abide.toml"),
         (_, Some(parent)) if first.as_os_str() == "." => parent.join("abide.toml"),
+        // The root has no parent; it is its own, as `..` there has it.
+        (None, None) => absolute.join("abide.toml"),
         _ => "abide.toml".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn abide_toml_lies_beside_the_first_directory_as_given() {
+        let of = |first: &str| config_path(None, Path::new(first));
+        assert_eq!(of("conf/services.d"), Path::new("conf/abide.toml"));
+        assert_eq!(of("services.d"), Path::new("abide.toml"));
+        assert_eq!(of("/services.d"), Path::new("/abide.toml"));
+        assert_eq!(of("/"), Path::new("/abide.toml"));
+        assert_eq!(config_path(Some(Path::new("/etc/a.toml")), Path::new("x")), Path::new("/etc/a.toml"));
     }
 }

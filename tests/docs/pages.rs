@@ -6,7 +6,10 @@ use abide::cli::args::Cli;
 use abide::cli::{exit, schema};
 use abide::model::diagnostic::Code;
 use abide::source::config::{ConfigFile, Metrics, OwnLog, Status, Watch};
-use abide::source::toml::shape::{self, Limits, Log, Restart, RestartLimit, ServiceFile, Stop};
+use abide::source::toml::schema as shapes;
+use abide::source::toml::shape::{
+    Limits, Log, Resources, Restart, RestartLimit, Schedule, Security, ServiceFile, Stop,
+};
 use clap::CommandFactory;
 use std::fmt::Write as _;
 
@@ -54,14 +57,17 @@ fn code(default: &str) -> String {
 }
 
 fn service_file() -> String {
-    let schema = Schema { whole: shape::schema(), parts: "definitions" };
+    let schema = Schema { whole: shapes::schema(), parts: "definitions" };
     let tables: &[(&str, &str, &[&str])] = &[
         ("", "", ServiceFile::KEYS),
         ("restart", "Restart", Restart::KEYS),
         ("restart.limit", "RestartLimit", RestartLimit::KEYS),
         ("stop", "Stop", Stop::KEYS),
         ("limits", "Limits", Limits::KEYS),
+        ("resources", "Resources", Resources::KEYS),
         ("log", "Log", Log::KEYS),
+        ("schedule", "Schedule", Schedule::KEYS),
+        ("security", "Security", Security::KEYS),
     ];
     format!(
         "{MADE}\n# The service file\n\n`NAME.toml` in a watched directory is the service `NAME`; `NAME.toml.d/*.toml` are merged over it \
@@ -74,7 +80,7 @@ fn service_file() -> String {
 }
 
 fn abide_toml() -> String {
-    let schema = Schema { whole: shape::schema_of::<ConfigFile>(), parts: "definitions" };
+    let schema = Schema { whole: shapes::schema_of::<ConfigFile>(), parts: "definitions" };
     let tables: &[(&str, &str, &[&str])] = &[
         ("defaults", "ServiceFile", &[]),
         ("watch", "Watch", Watch::KEYS),

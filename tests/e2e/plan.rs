@@ -1,6 +1,7 @@
 //! `abide plan NEW --from OLD`: what would change, and at what price.
 
 use super::world::{SLEEPER, World, code, said};
+use std::os::unix::fs::PermissionsExt;
 
 /// Two directories: `old` and `services.d`.
 fn two() -> World {
@@ -57,6 +58,19 @@ fn no_change_is_0_and_an_error_1() {
     world.drop_file("broken.toml", "command = [");
     let output = world.abide(&["plan", "services.d", "--from", "old"]);
     assert_eq!(code(&output), 1, "{}", said(&output));
+}
+
+#[test]
+fn where_the_trees_lie_is_no_change_of_a_legacy_directory() {
+    let world = two();
+    for tree in ["old", "services.d"] {
+        let directory = world.root().join(tree).join("legacy");
+        std::fs::create_dir(&directory).expect("it is new");
+        world.replace(&directory.join("run"), "#!/bin/sh\nexec sleep 90000\n");
+        std::fs::set_permissions(directory.join("run"), PermissionsExt::from_mode(0o755)).expect("it is ours");
+    }
+    let text = said(&world.abide(&["plan", "services.d", "--from", "old"]));
+    assert!(text.contains("new") && !text.contains("legacy"), "{text}");
 }
 
 #[test]

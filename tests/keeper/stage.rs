@@ -23,6 +23,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 
+/// What the marks of services here begin with.
+pub(crate) const MARK: &str = "stage";
+
 pub(crate) struct Stage {
     pub place: PathBuf,
     pub table: Arc<Table>,
@@ -45,6 +48,16 @@ pub(crate) fn service(run: Run) -> Service {
         content: None,
         directory: "/".into(),
         identity: Identity { uid: 0, gid: 0, groups: vec![], change: false, user: "root".into() },
+        service_type: abide::model::policy::ServiceType::default(),
+        stdin: None,
+        order: None,
+        ready: None,
+        health: None,
+        hooks: None,
+        reload: None,
+        resources: None,
+        schedule: None,
+        security: None,
         umask: 0o022,
         base: Arc::new(base.into()),
         environment: [("GREETING".to_owned(), "hello ${ABIDE_INSTANCE}".to_owned())].into(),
@@ -72,7 +85,7 @@ impl Stage {
             // The scenario may be over.
             let _ = send.send(outcome);
         };
-        let spawner = Spawner::start(Arc::clone(&table), pipes, done).unwrap();
+        let spawner = Spawner::start(Arc::clone(&table), pipes, Arc::default(), MARK.into(), done).unwrap();
         let notices = RefCell::default();
         Self { place: place.into(), table, spawner, outcomes, bell, _logger: logger, notices }
     }

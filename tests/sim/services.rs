@@ -3,7 +3,7 @@
 use abide::model::limits::{Bound, Limit, LimitKind, Limits};
 use abide::model::logging::LogPolicy;
 use abide::model::name::ServiceName;
-use abide::model::policy::{RestartPolicy, StopPolicy};
+use abide::model::policy::{RestartPolicy, ServiceType, StopPolicy};
 use abide::model::service::{Environment, Identity, Kind, Run, Service};
 use std::sync::Arc;
 
@@ -26,6 +26,16 @@ pub(crate) fn service(text: &str) -> Service {
         run: Run::Command(vec!["/bin/serve".to_owned()]),
         directory: "/".to_owned(),
         identity: Identity { uid: UID, gid: UID, groups: Vec::new(), change: false, user: "me".to_owned() },
+        service_type: ServiceType::default(),
+        stdin: None,
+        order: None,
+        ready: None,
+        health: None,
+        hooks: None,
+        reload: None,
+        resources: None,
+        schedule: None,
+        security: None,
         umask: 0o022,
         base: Arc::new(Environment::new()),
         environment: Environment::new(),

@@ -261,6 +261,14 @@ impl World {
         }
     }
 
+    /// The kernel kills a process for want of memory.
+    pub(crate) fn starve(&mut self, text: &str) {
+        self.crash(text, Exit::Signal { signal: Signal::KILL, core: false });
+        if let Some(Event::Exited { oom, .. }) = self.flight.get_mut(&(self.now, self.sent)) {
+            *oom = true;
+        }
+    }
+
     /// The logger finds no descriptor for the output of a process.
     pub(crate) fn deafen(&mut self, text: &str) {
         let of = name(text);
@@ -277,7 +285,7 @@ impl World {
         };
         process.doomed = true;
         let (instance, leftovers) = (process.instance.clone(), process.rest);
-        self.send(after_ms, Event::Exited { instance, run, exit, leftovers });
+        self.send(after_ms, Event::Exited { instance, run, exit, leftovers, oom: false });
     }
 
     fn perform(&mut self, effect: Effect) {
@@ -307,6 +315,19 @@ impl World {
                 let (from, to) = (transition.from.as_str(), transition.to.as_str());
                 self.note(&format!("{shown}: {from} -> {to}: {}", transition.reason));
             }
+            Effect::SetResources { instance, run, definition } => {
+                if let Some(process) = self.processes.get_mut(&run) {
+                    process.definition = definition;
+                }
+                let outcome = if self.limits_fail { Err("not permitted".to_owned()) } else { Ok(()) };
+                self.send(1, Event::ResourcesSet { instance, run, outcome });
+            }
+            Effect::FindMain { .. }
+            | Effect::RunErrand { .. }
+            | Effect::EndErrand { .. }
+            | Effect::Probe { .. }
+            | Effect::DropProbe { .. }
+            | Effect::Measure { .. } => {}
             Effect::Announce(step) => self.announced.push(step),
             Effect::Finished => {
                 let instances: Vec<InstanceId> = self.processes.values().map(|p| p.instance.clone()).collect();
@@ -354,7 +375,7 @@ impl World {
         // A life of no length: the end is told before the beginning.
         if let Some(life) = behaviour.life {
             let (instance, exit) = (instance.clone(), behaviour.exit);
-            self.send(life, Event::Exited { instance, run, exit, leftovers: behaviour.leaves });
+            self.send(life, Event::Exited { instance, run, exit, leftovers: behaviour.leaves, oom: false });
         }
         let limits = definition.service.limits.clone();
         self.send(1, Event::Spawned { instance, run, pid: 100 + run.0 as i32, start_ticks: run.0, limits });

@@ -3,6 +3,9 @@
 use super::*;
 use crate::decide::samples::service;
 use crate::model::limits::Bound;
+use crate::model::resources::Resources;
+use crate::model::schedule::{IoClass, Realtime, Schedule};
+use crate::model::security::Security;
 use crate::model::signal::Signal;
 use std::sync::Arc;
 
@@ -24,6 +27,14 @@ fn altered(alter: impl FnOnce(&mut Service)) -> Change {
     let mut changes = diff(&old, &new, &ME);
     assert_eq!(changes.len(), 1, "{changes:?}");
     changes.remove(0)
+}
+
+fn schedule(service: &mut Service) -> &mut Schedule {
+    service.schedule.get_or_insert_default()
+}
+
+fn security(service: &mut Service) -> &mut Security {
+    service.security.get_or_insert_default()
 }
 
 #[test]
@@ -51,6 +62,16 @@ fn every_field_alone_has_its_name_and_its_price() {
         (|s| s.umask = 0o077, "umask", Restart),
         (|s| s.environment = variables(&[("PORT", "1")]), "environment.PORT", Restart),
         (|s| s.base = Arc::new(variables(&[("LANG", "C")])), "base environment", Restart),
+        (
+            |s| s.resources = Some(Box::new(Resources { cpu_max: Some(150), ..Resources::default() })),
+            "resources.cpu_max",
+            Live,
+        ),
+        (
+            |s| s.resources = Some(Box::new(Resources { io_weight: Some(9), ..Resources::default() })),
+            "resources.io_weight",
+            Live,
+        ),
         (|s| s.restart.when = RestartWhen::Never, "restart.policy", Live),
         (|s| s.restart.delay = Duration::from_secs(9), "restart.delay", Live),
         (|s| s.restart.max_delay = Duration::from_secs(9), "restart.max_delay", Live),
@@ -66,6 +87,21 @@ fn every_field_alone_has_its_name_and_its_price() {
         (|s| s.log.directory = Some("/logs".into()), "log.directory", Live),
         (|s| s.log.max_size = 1 << 30, "log.max_size", Live),
         (|s| s.log.max_files = 9, "log.max_files", Live),
+        (|s| s.stdin = Some("/f".into()), "stdin", Restart),
+        (|s| schedule(s).nice = Some(5), "schedule.nice", Restart),
+        (|s| schedule(s).io = Some(IoClass::Idle), "schedule.io_class", Restart),
+        (|s| schedule(s).cpu_affinity = Some(vec![0]), "schedule.cpu_affinity", Restart),
+        (|s| schedule(s).oom_score_adjust = Some(5), "schedule.oom_score_adjust", Restart),
+        (|s| schedule(s).realtime = Some(Realtime::Fifo(5)), "schedule.realtime", Restart),
+        (|s| security(s).no_new_privileges = true, "security.no_new_privileges", Restart),
+        (|s| security(s).capabilities = Some(0), "security.capabilities", Restart),
+        (|s| security(s).ambient_capabilities = Some(1), "security.ambient_capabilities", Restart),
+        (|s| security(s).chroot = Some("/jail".into()), "security.chroot", Restart),
+        (|s| security(s).private_tmp = true, "security.private_tmp", Restart),
+        (|s| security(s).read_only_paths = vec!["/".into()], "security.read_only_paths", Restart),
+        (|s| security(s).inaccessible_paths = vec!["/home".into()], "security.inaccessible_paths", Restart),
+        (|s| security(s).private_network = true, "security.private_network", Restart),
+        (|s| security(s).hostname = Some("h".into()), "security.hostname", Restart),
     ];
     for (alter, field, price) in cases {
         let change = altered(alter);

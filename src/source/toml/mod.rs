@@ -5,7 +5,9 @@
 
 pub mod bounds;
 pub mod reader;
+pub mod schema;
 pub mod shape;
+pub(crate) mod table;
 pub mod values;
 pub mod variables;
 pub(super) mod escapes;

@@ -225,7 +225,7 @@ impl Reader<'_> {
         let near = super::shape::synonym(key, keys).or_else(|| nearest(key, keys));
         if let Some(near) = near {
             // It was most probably meant: nobody need be told that it is missing as well.
-            self.places.entry(super::shape::join(path, near)).or_insert_with(|| span.clone());
+            self.places.entry(super::table::join(path, near)).or_insert_with(|| span.clone());
         }
         let help = match (near, super::shape::misplaced(path, key)) {
             (_, Some(elsewhere)) => elsewhere,

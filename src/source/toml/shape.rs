@@ -3,78 +3,25 @@
 //! What stands here is the one source of what is read, of the JSON Schema, of the reference and of
 //! "did you mean". Every field is an `Option`: what a file does not say, another may.
 
-use super::bounds::{CountLimit, MicrosLimit, SecondsLimit, SizeLimit};
-use super::reader::Value;
+mod limits;
+mod resources;
+mod schedule;
+mod security;
+
+pub use limits::Limits;
+pub use resources::Resources;
+pub use schedule::Schedule;
+pub use security::{Input, Security};
+
+use super::table::table;
 use super::values::{
     Account, ChoiceOf, CommandLine, Count, DurationText, Factor, Files, Instances, Mask, Share, SignalText, Size,
 };
 use super::variables::{Inherit, Variables};
-use crate::model::limits::{LimitKind, Limits as ModelLimits};
 use crate::model::policy::{RestartWhen, StopScope};
 use crate::model::signal::Signal;
 use schemars::JsonSchema;
 use std::time::Duration;
-
-/// Declares a table: its keys with their types and, after `later`, the keys that a later release will have.
-macro_rules! table {
-    ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $key:ident: $type:ty,)+ } later $later:expr) => {
-        $(#[$meta])*
-        #[derive(Debug, Clone, Default, PartialEq, JsonSchema)]
-        #[schemars(deny_unknown_fields)]
-        pub struct $name {
-            $($(#[$doc])* pub $key: Option<$type>,)+
-        }
-
-        impl $name {
-            /// Its keys.
-            pub const KEYS: &'static [&'static str] = &[$(stringify!($key)),+];
-        }
-
-        impl $crate::source::toml::reader::Value for $name {
-            fn read(
-                reader: &mut $crate::source::toml::reader::Reader<'_>,
-                path: &str,
-                node: &$crate::source::toml::reader::Node<'_>,
-            ) -> Option<Self> {
-                let ::toml::de::DeValue::Table(table) = node.get_ref() else {
-                    reader.wrong_type(path, node, "a table", &format!("[{path}]"));
-                    return None;
-                };
-                let mut read = Self::default();
-                for (key, node) in table {
-                    let inner = $crate::source::toml::shape::join(path, key.get_ref());
-                    match key.get_ref().as_ref() {
-                        $(stringify!($key) => {
-                            let span = if node.get_ref().is_table() { key.span() } else { node.span() };
-                            reader.place(&inner, span);
-                            read.$key = $crate::source::toml::reader::Value::read(reader, &inner, node);
-                        })+
-                        other => reader.unknown(path, other, key.span(), Self::KEYS, $later),
-                    }
-                }
-                Some(read)
-            }
-
-            fn over(self, under: Self) -> Self {
-                Self { $($key: $crate::source::toml::shape::over(self.$key, under.$key),)+ }
-            }
-        }
-    };
-}
-pub(crate) use table;
-
-/// `key` inside the table `path`.
-pub(crate) fn join(path: &str, key: &str) -> String {
-    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
-}
-
-/// The upper one, completed by the lower one.
-pub(crate) fn over<T: Value>(upper: Option<T>, under: Option<T>) -> Option<T> {
-    match (upper, under) {
-        (Some(upper), Some(under)) => Some(upper.over(under)),
-        (upper, under) => upper.or(under),
-    }
-}
 
 table! {
     /// A service of abide: one file, one service.
@@ -110,7 +57,8 @@ table! {
         environment_files: Vec<String>,
         /// What of abide's own environment it gets: true (all), false (nothing), or a list of names. Default:
         /// false, and true where abide is PID 1. Always set: PATH (the usual directories), HOME, USER, LOGNAME and SHELL
-        /// (of the service's user) and LANG (abide's own, else C.UTF-8). What is meant for abide alone (NOTIFY_SOCKET,
+        /// (of the service's user), LANG (abide's own, else C.UTF-8), ABIDE_INSTANCE and ABIDE_RUN, a mark by which abide
+        /// knows its processes again. What is meant for abide alone (NOTIFY_SOCKET,
         /// WATCHDOG_*, LISTEN_*, ABIDE_*) is never handed on.
         inherit_environment: Inherit,
         /// When and how fast it is restarted after it ended by itself.
@@ -120,12 +68,21 @@ table! {
         /// Resource limits, one key per RLIMIT of Linux: a number (soft and hard), a size or duration where it is
         /// one, "unlimited", or { soft, hard }. One that cannot be had keeps the service from starting.
         limits: Limits,
+        /// What all its processes together may use.
+        resources: Resources,
         /// What becomes of its output.
         log: Log,
+        /// Its standard input: "null" (`/dev/null`), or "file:" and the absolute path of a file that it can read;
+        /// `${VAR}` is expanded. Default: "null".
+        stdin: Input,
+        /// How the kernel schedules its processes.
+        schedule: Schedule,
+        /// What its processes may do, and what they see of the machine.
+        security: Security,
     }
     later &[
-        "after", "requires", "wants", "before", "reload", "resources", "schedule", "security", "socket", "ready", "health",
-        "update", "type", "start", "stdin", "pid_file", "remain", "exit", "chroot",
+        "after", "requires", "wants", "before", "reload", "socket", "ready", "health",
+        "update", "type", "start", "pid_file", "remain", "exit",
     ]
 }
 
@@ -177,75 +134,12 @@ table! {
         /// How long it may take before KILL. Default: "10s".
         #[schemars(with = "Option<DurationText>")]
         timeout: Duration,
-        /// What is reached: "tree" (all that it started), "group" (its process group) or "process". Default: "tree".
+        /// What is reached: "tree" (all that it started: its cgroup, or what can be told to be its), "group" (its
+        /// process group) or "process". Default: "tree".
         #[schemars(with = "Option<ChoiceOf<StopScope>>")]
         scope: StopScope,
     }
     later &["command", "after", "steps", "before"]
-}
-
-table! {
-    /// Resource limits (`setrlimit(2)`).
-    Limits {
-        /// Open file descriptors (RLIMIT_NOFILE).
-        open_files: CountLimit,
-        /// Processes and threads of the user (RLIMIT_NPROC).
-        processes: CountLimit,
-        /// Size of a core file (RLIMIT_CORE); 0 for none.
-        core: SizeLimit,
-        /// Size of a file that it writes (RLIMIT_FSIZE).
-        file_size: SizeLimit,
-        /// Size of the stack (RLIMIT_STACK).
-        stack: SizeLimit,
-        /// Memory locked into RAM (RLIMIT_MEMLOCK).
-        memory_lock: SizeLimit,
-        /// Address space (RLIMIT_AS).
-        address_space: SizeLimit,
-        /// Data segment and heap (RLIMIT_DATA).
-        data: SizeLimit,
-        /// Resident set (RLIMIT_RSS); Linux ignores it.
-        resident_set: SizeLimit,
-        /// CPU time (RLIMIT_CPU): seconds, or a duration.
-        cpu_time: SecondsLimit,
-        /// Ceiling of the nice value (RLIMIT_NICE): the kernel's number, 20 minus nice.
-        nice: CountLimit,
-        /// Ceiling of the real-time priority (RLIMIT_RTPRIO).
-        realtime_priority: CountLimit,
-        /// CPU time of a real-time process without a blocking call (RLIMIT_RTTIME): microseconds, or a duration.
-        realtime_cpu: MicrosLimit,
-        /// Queued signals (RLIMIT_SIGPENDING).
-        pending_signals: CountLimit,
-        /// Bytes in POSIX message queues (RLIMIT_MSGQUEUE).
-        message_queue: SizeLimit,
-        /// File locks (RLIMIT_LOCKS); Linux ignores it.
-        locks: CountLimit,
-    }
-    later &[]
-}
-
-impl Limits {
-    /// By kind.
-    pub fn to_model(&self) -> ModelLimits {
-        let of = |kind: LimitKind| match kind {
-            LimitKind::OpenFiles => self.open_files.map(|limit| limit.0),
-            LimitKind::Processes => self.processes.map(|limit| limit.0),
-            LimitKind::Core => self.core.map(|limit| limit.0),
-            LimitKind::FileSize => self.file_size.map(|limit| limit.0),
-            LimitKind::Stack => self.stack.map(|limit| limit.0),
-            LimitKind::MemoryLock => self.memory_lock.map(|limit| limit.0),
-            LimitKind::AddressSpace => self.address_space.map(|limit| limit.0),
-            LimitKind::Data => self.data.map(|limit| limit.0),
-            LimitKind::ResidentSet => self.resident_set.map(|limit| limit.0),
-            LimitKind::CpuTime => self.cpu_time.map(|limit| limit.0),
-            LimitKind::Nice => self.nice.map(|limit| limit.0),
-            LimitKind::RealtimePriority => self.realtime_priority.map(|limit| limit.0),
-            LimitKind::RealtimeCpu => self.realtime_cpu.map(|limit| limit.0),
-            LimitKind::PendingSignals => self.pending_signals.map(|limit| limit.0),
-            LimitKind::MessageQueue => self.message_queue.map(|limit| limit.0),
-            LimitKind::Locks => self.locks.map(|limit| limit.0),
-        };
-        LimitKind::ALL.into_iter().filter_map(|kind| Some((kind, of(kind)?))).collect()
-    }
 }
 
 table! {
@@ -262,7 +156,7 @@ table! {
 }
 
 /// What other supervisors call some of our keys.
-const SYNONYMS: [(&str, &str); 22] = [
+const SYNONYMS: [(&str, &str); 31] = [
     ("cmd", "command"),
     ("exec", "command"),
     ("exec_start", "command"),
@@ -285,6 +179,15 @@ const SYNONYMS: [(&str, &str); 22] = [
     ("memlock", "memory_lock"),
     ("when", "policy"),
     ("kill_timeout", "timeout"),
+    ("no_new_privs", "no_new_privileges"),
+    ("capability_bounding_set", "capabilities"),
+    ("root_directory", "chroot"),
+    ("read_only_directories", "read_only_paths"),
+    ("inaccessible_directories", "inaccessible_paths"),
+    ("oom_score_adj", "oom_score_adjust"),
+    ("ionice", "io_class"),
+    ("affinity", "cpu_affinity"),
+    ("standard_input", "stdin"),
 ];
 
 /// The key among `keys` that is `word` in another supervisor's language.
@@ -300,55 +203,17 @@ pub(super) fn misplaced(path: &str, key: &str) -> Option<String> {
         return (of_service && ServiceFile::KEYS.contains(&key))
             .then(|| "move it above the first `[table]`".to_owned());
     }
-    let tables = [("restart", Restart::KEYS), ("stop", Stop::KEYS), ("limits", Limits::KEYS), ("log", Log::KEYS)];
+    // `nice` is a limit too: who writes it at the top means the value.
+    let tables = [
+        ("restart", Restart::KEYS),
+        ("stop", Stop::KEYS),
+        ("schedule", Schedule::KEYS),
+        ("security", Security::KEYS),
+        ("limits", Limits::KEYS),
+        ("resources", Resources::KEYS),
+        ("log", Log::KEYS),
+    ];
     let table = tables.into_iter().find(|(_, keys)| keys.contains(&key))?.0;
     let dot = if path.is_empty() { "" } else { "." };
     Some(format!("move it below `[{path}{dot}{table}]`"))
-}
-
-/// The JSON Schema (draft 7) of the service file, for editors.
-pub fn schema() -> serde_json::Value {
-    schema_of::<ServiceFile>()
-}
-
-/// The same of any table.
-pub fn schema_of<T: JsonSchema>() -> serde_json::Value {
-    let generator = schemars::generate::SchemaSettings::draft07().into_generator();
-    let mut schema = generator.into_root_schema_for::<T>().to_value();
-    without_null(&mut schema);
-    schema
-}
-
-/// TOML has no null: an optional key is one that may be absent, not one that may hold nothing.
-fn without_null(value: &mut serde_json::Value) {
-    use serde_json::Value as Json;
-    match value {
-        Json::Array(elements) => elements.iter_mut().for_each(without_null),
-        Json::Object(map) => {
-            if let Some(Json::Array(types)) = map.get_mut("type") {
-                types.retain(|kind| kind != "null");
-                if let [one] = types.as_slice() {
-                    let one = one.clone();
-                    map.insert("type".to_owned(), one);
-                }
-            }
-            if let Some(Json::Array(choices)) = map.get_mut("anyOf") {
-                choices.retain(|choice| choice.get("type").is_none_or(|kind| kind != "null"));
-                // One choice is none; a reference stays wrapped, since draft 7 ignores what stands beside it.
-                if let [Json::Object(only)] = choices.as_slice()
-                    && !only.contains_key("$ref")
-                {
-                    let only = only.clone();
-                    map.remove("anyOf");
-                    map.extend(only);
-                }
-            }
-            if let Some(Json::Array(words)) = map.get_mut("enum") {
-                words.retain(|word| !word.is_null());
-            }
-            map.retain(|key, value| key != "default" || !value.is_null());
-            map.values_mut().for_each(without_null);
-        }
-        _ => {}
-    }
 }
