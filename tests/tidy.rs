@@ -44,6 +44,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "host::limits",
             "host::clock",
             "host::cgroup",
+            "host::usage",
+            "log::rotate",
             "keeper",
             "logger",
             "daemon",
@@ -54,7 +56,12 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 /// Crates that are kept to some rooms.
 const CRATE_ROOMS: &[(&str, &[&str])] = &[
     ("notify", &["source/watch"]),
+    ("glob", &["source/pattern", "source/watch"]),
     ("tokio", &["daemon"]),
+    ("hyper", &["daemon/probe"]),
+    ("hyper_util", &["daemon/probe"]),
+    ("http_body_util", &["daemon/probe"]),
+    ("regex", &["model/pattern", "log/lookout"]),
     ("clap", &["cli", "daemon", "main"]),
     ("annotate_snippets", &["render/diagnostic"]),
     ("jiff", &["model/time", "render", "cli", "log", "daemon/trace"]),

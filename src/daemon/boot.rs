@@ -1,6 +1,7 @@
 //! The one way up: descriptors from the keeper, `abide.toml`, own log, threads; then the loop.
 
 use super::paths::{Places, boot_id};
+use super::probe::Probes;
 use super::publish::{PublishPolicy, Publisher};
 use super::trace;
 use super::turn::{self, Letter, OwnLogState, Supervisor};
@@ -9,6 +10,7 @@ use crate::decide::fleet::Fleet;
 use crate::host::cgroup::Groups;
 use crate::host::cgroup::ground::Ground;
 use crate::host::line::Logger;
+use crate::host::notify_socket;
 use crate::host::perform::{Host, Parts};
 use crate::host::pipe::Pipes;
 use crate::host::spawn::Spawner;
@@ -17,6 +19,8 @@ use crate::host::{clock, limits};
 use crate::keeper::role::{self, NoRole, SupervisorEnds};
 use crate::model::diagnostic::Diagnostic;
 use crate::model::logging::LogPolicy;
+use crate::model::name::ServiceName;
+use crate::model::outcome::Exit;
 use crate::model::resources::Cgroups;
 use crate::model::status::{AbideState, AbideStatus, Summary};
 use crate::render;
@@ -54,9 +58,10 @@ fn failed(attempt: &'static str) -> impl FnOnce(io::Error) -> BootError {
     move |source| BootError::System { attempt, source }
 }
 
-/// The supervisor, from its first breath to its last; the exit code tells the keeper what to do.
-pub fn run(places: &Places, directories: Vec<PathBuf>) -> u8 {
-    match supervise(places, directories) {
+/// The supervisor, from its first breath to its last; the exit code tells the keeper what to do. All
+/// ends when a process of the service `exit_with` does.
+pub fn run(places: &Places, directories: Vec<PathBuf>, exit_with: Option<ServiceName>) -> u8 {
+    match supervise(places, directories, exit_with) {
         Ok(code) => code,
         Err(error) => {
             let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
@@ -66,7 +71,7 @@ pub fn run(places: &Places, directories: Vec<PathBuf>) -> u8 {
     }
 }
 
-fn supervise(places: &Places, directories: Vec<PathBuf>) -> Result<u8, BootError> {
+fn supervise(places: &Places, directories: Vec<PathBuf>, exit_with: Option<ServiceName>) -> Result<u8, BootError> {
     memory::share_heap();
     let SupervisorEnds { table, keeper, bell, logger } = role::enter_supervisor()?;
     let mut ceilings = limits::ceilings_of(None).map_err(failed("read the limits from /proc"))?;
@@ -93,23 +98,30 @@ fn supervise(places: &Places, directories: Vec<PathBuf>) -> Result<u8, BootError
     let spawner = spawner.map_err(failed("start a thread"))?;
     let logger_socket = logger.as_fd().try_clone_to_owned().map_err(failed("copy a descriptor"))?;
     let host = Host::new(Parts {
-        table,
+        table: Arc::clone(&table),
         spawner,
         pipes,
         logger: Logger::new(logger_socket),
         log: places.log.clone(),
         own_log: own_log_of(&config),
+        notify: places.runtime.join(notify_socket::NAME),
         groups: Arc::clone(&groups),
         mark: instance_id.clone(),
-        tell: Box::new(move |event| drop(told.send(Letter::Told(event)))),
-    });
+        tell: Arc::new(move |what| drop(told.send(Letter::Told(what)))),
+    })
+    .map_err(failed("make an epoll set"))?;
+    let probes = Probes::new(letters.clone());
     let powers = Powers { may_raise: surroundings.ceilings.may_raise, uid: surroundings.uid };
-    let fleet = Fleet::new(powers, seed(&instance_id));
+    let mut fleet = Fleet::new(powers, seed(&instance_id));
+    if let Some(name) = &exit_with {
+        fleet.end_with(name.clone());
+    }
     let publisher = Publisher::new(
         places.runtime.clone(),
         PublishPolicy::of(&config),
         envelope(instance_id, groups.cgroups().clone()),
     );
+    let changes = letters.clone();
     let setup = worker::Setup {
         directories,
         config_path,
@@ -118,12 +130,26 @@ fn supervise(places: &Places, directories: Vec<PathBuf>) -> Result<u8, BootError
         state_directory: Some(places.state.clone()),
         uid: surroundings.uid,
         loader: loader(surroundings, letters.clone()),
+        changed: Box::new(move |service, files| drop(changes.send(Letter::FilesChanged(service, files)))),
     };
     let files = worker::start(setup, move |delta| drop(letters.send(Letter::Delta(delta))))
         .map_err(failed("start a thread"))?;
-    let mut supervisor =
-        Supervisor { fleet, host, publisher, files, churn: 0, trace, own_log: OwnLogState::default(), finished: false };
+    let mut supervisor = Supervisor {
+        fleet,
+        host,
+        publisher,
+        files,
+        probes,
+        churn: 0,
+        trace,
+        own_log: OwnLogState::default(),
+        awaited: exit_with,
+        finished: false,
+    };
     let code = turn_until_finished(&mut supervisor, inbox, bell, logger);
+    if let (Ok(OK), Some(exit)) = (&code, supervisor.fleet.last_word()) {
+        table.set_exit_code(exit.code());
+    }
     supervisor.trace.flush();
     code
 }
@@ -165,11 +191,21 @@ fn turn_until_finished(
     bell: OwnedFd,
     logger: OwnedFd,
 ) -> Result<u8, BootError> {
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed("start the loop"))?;
-    runtime.block_on(turn::run(supervisor, inbox, bell, logger)).map_err(failed("wait for events"))?;
+    // Threads only look up names for probes; more names than these at once wait.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(4)
+        .thread_stack_size(256 << 10)
+        .thread_name("lookup")
+        .build()
+        .map_err(failed("start the loop"))?;
+    let turned = runtime.block_on(turn::run(supervisor, inbox, bell, logger));
+    // A name server that does not answer holds up nobody's end.
+    runtime.shutdown_background();
+    turned.map_err(failed("wait for events"))?;
     supervisor.leave();
-    tracing::info!("all services have ended");
+    let exit_with = supervisor.fleet.last_word().map(Exit::code);
+    tracing::info!(exit_with, "all services have ended");
     Ok(OK)
 }
 
