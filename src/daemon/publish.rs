@@ -373,13 +373,14 @@ impl Publisher {
     /// A file that somebody removed is written again.
     fn touch(&mut self, now: Now) -> Result<Published, PublishError> {
         for name in [JSON, PROM] {
-            match touch(&self.dir, name) {
+            match touch(&self.dir, name, now.wall) {
                 Err(error) if error.source.kind() == io::ErrorKind::NotFound => {
                     return self.write_parts(now, true, self.services.len() > WHOLE);
                 }
-                other => self.told.renew(other?),
+                other => other?,
             }
         }
+        self.told.touched(now.wall);
         self.rest_beat(now.mono);
         Ok(Published::Heartbeat)
     }

@@ -2,6 +2,7 @@
 
 use super::{JSON, PER_SERVICE, PublishError};
 use crate::host::sys::lease;
+use crate::model::time::Wall;
 use crate::render::snapshot::INDEX;
 use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use nix::sys::stat::{UtimensatFlags, utimensat};
@@ -52,10 +53,16 @@ impl Told {
         self.0.drain(..old);
     }
 
-    /// A file was touched and is no other for it.
-    pub(super) fn renew(&mut self, (before, after): (Stamp, Stamp)) {
-        self.0.iter_mut().filter(|(stamp, _)| *stamp == before).for_each(|(stamp, _)| *stamp = after);
+    /// The file that is read was touched and is no other for it.
+    pub(super) fn touched(&mut self, at: Wall) {
+        if let Some((file, _)) = self.0.last_mut() {
+            file.changed = seconds(at);
+        }
     }
+}
+
+fn seconds(at: Wall) -> (i64, i64) {
+    (at.0.div_euclid(1_000_000), at.0.rem_euclid(1_000_000) * 1_000)
 }
 
 /// Replaces `dir`/`name` by what `fill` makes of the file that it is given: an empty one, or, by
@@ -134,16 +141,16 @@ pub(super) fn forget(dir: &Path, name: &str) {
     let _ = fs::remove_file(spare(dir, name));
 }
 
-/// Renews the age of `dir`/`name` by its path, so that a file which is gone is noticed. How it was, and is.
-pub(super) fn touch(dir: &Path, name: &str) -> Result<(Stamp, Stamp), PublishError> {
+/// Renews the age of `dir`/`name` by its path, so that a file which is gone is noticed.
+pub(super) fn touch(dir: &Path, name: &str, at: Wall) -> Result<(), PublishError> {
     let path = dir.join(name);
-    let (keep, now) = (TimeSpec::UTIME_OMIT, TimeSpec::UTIME_NOW);
-    let stamp = || fs::symlink_metadata(&path).map(|found| Stamp::of(&found));
-    let touched = stamp().and_then(|before| {
-        utimensat(AT_FDCWD, &path, &keep, &now, UtimensatFlags::NoFollowSymlink)?;
-        Ok((before, stamp()?))
-    });
-    touched.map_err(|source| PublishError { attempt: "touch", path, source })
+    let (seconds, nanoseconds) = seconds(at);
+    let (keep, now) = (TimeSpec::UTIME_OMIT, TimeSpec::new(seconds, nanoseconds));
+    utimensat(AT_FDCWD, &path, &keep, &now, UtimensatFlags::NoFollowSymlink).map_err(|errno| PublishError {
+        attempt: "touch",
+        path,
+        source: errno.into(),
+    })
 }
 
 /// The number of the snapshot that an earlier supervisor left, which must never go back. It stands
