@@ -50,16 +50,21 @@ impl Instance {
 
     /// An edit is a new chance for what had come to rest, or is about to.
     pub(super) fn reconsider(&mut self, price: Price, turn: &mut Turn) {
-        let policy = &self.wanted.service.restart;
-        let still_done = price < Price::Restart && self.last.is_none_or(|last| is_done(policy, last.exit));
+        let service = &self.wanted.service;
+        let still_done = price < Price::Restart && self.last.is_none_or(|last| is_done(service, last.exit));
+        let remains = self.remains();
         match &mut self.phase {
             Phase::Resting(Rest::Done) if still_done => self.current = self.wanted.clone(),
-            Phase::Stopping { then: Rest::Done, .. } if still_done => {}
+            Phase::Stopping { then: Rest::Done, .. } | Phase::Clearing { then: Rest::Done } if still_done => {}
+            Phase::Resting(Rest::Done) if self.want && remains => {
+                self.forgive();
+                self.take_down(self.cause.clone(), turn);
+            }
             Phase::Resting(Rest::Done | Rest::Backoff(_) | Rest::Failed) if self.want => {
                 self.forgive();
                 self.start(self.cause.clone(), None, turn);
             }
-            Phase::Stopping { then, .. } if *then != Rest::Down => {
+            Phase::Stopping { then, .. } | Phase::Clearing { then } if *then != Rest::Down => {
                 *then = Rest::Down;
                 self.forgive();
             }
@@ -86,6 +91,7 @@ impl Instance {
         if dearest(&changes) == Price::Restart {
             return self.stop(in_words(&changes).into(), turn);
         }
+        let from = self.state();
         let altered = new.limits.iter().filter(|(kind, limit)| old.limits.get(kind) != Some(limit));
         let limits: Limits = altered.map(|(kind, limit)| (*kind, *limit)).collect();
         if !limits.is_empty() {
@@ -97,8 +103,15 @@ impl Instance {
             let (instance, definition) = (self.id.clone(), self.wanted.clone());
             turn.effects.push(Effect::SetResources { instance, run, definition });
         }
-        self.current = self.wanted.clone();
+        let old = std::mem::replace(&mut self.current, self.wanted.clone());
+        self.turned(from, in_words(&changes).into(), turn);
+        self.adapt(&old.service, turn);
     }
+}
+
+/// What it costs to get from one definition to the other.
+pub(super) fn dearest_between(old: &Definition, new: &Definition, turn: &Turn) -> Price {
+    dearest(&diff(&old.service, &new.service, &turn.powers))
 }
 
 /// Whether output goes elsewhere or is kept otherwise; the log directory is a template over `base`.

@@ -2,6 +2,7 @@
 //!
 //! Every struct is taken apart without `..`: a new field does not compile before it has a price.
 
+mod life;
 mod order;
 mod resources;
 mod security;
@@ -47,7 +48,7 @@ pub fn diff(old: &Service, new: &Service, powers: &Powers) -> Vec<Change> {
         stop,
         limits,
         log,
-        service_type: _,
+        service_type: _, // this, and what else says how it lives, in `life`
         stdin,
         order,
         ready: _,
@@ -79,6 +80,7 @@ pub fn diff(old: &Service, new: &Service, powers: &Powers) -> Vec<Change> {
     order::diff(&mut found, order.as_deref(), new.order.as_deref());
     diff_restart(&mut found, restart, &new.restart);
     diff_stop(&mut found, stop, &new.stop);
+    life::diff_life(&mut found, old, new);
     diff_limits(&mut found, limits, &new.limits, runs_within_reach(identity, *powers), powers.may_raise);
     resources::diff(&mut found, resources.as_deref(), new.resources.as_deref());
     diff_log(&mut found, log, &new.log);
@@ -180,10 +182,10 @@ fn diff_restart(found: &mut Changes, old: &RestartPolicy, new: &RestartPolicy) {
         reset_after,
         limit,
         spacing,
-        exits: _,
+        exits,
         on_give_up,
-        max_age: _,
-        max_memory: _,
+        max_age,
+        max_memory,
     } = old;
     let number = |value: f64| value.to_string();
     found.field("restart.policy", *when, new.when, when_word, Price::Live);
@@ -197,13 +199,17 @@ fn diff_restart(found: &mut Changes, old: &RestartPolicy, new: &RestartPolicy) {
     let named = |name: &Option<ServiceName>| name.as_ref().map(ToString::to_string);
     found.texts("restart.on_give_up", named(on_give_up), named(&new.on_give_up), Price::Live);
     found.field("restart.spacing", *spacing, new.spacing, duration, Price::Live);
+    life::diff_exits(found, exits.as_deref(), new.exits.as_deref());
+    found.texts("restart.max_age", max_age.map(duration), new.max_age.map(duration), Price::Live);
+    found.texts("restart.max_memory", max_memory.map(size), new.max_memory.map(size), Price::Live);
 }
 
 fn diff_stop(found: &mut Changes, old: &StopPolicy, new: &StopPolicy) {
-    let StopPolicy { signal, timeout, scope, command: _, steps: _ } = old;
+    let StopPolicy { signal, timeout, scope, command, steps } = old;
     found.field("stop.signal", *signal, new.signal, Signal::name, Price::Live);
     found.field("stop.timeout", *timeout, new.timeout, duration, Price::Live);
     found.field("stop.scope", *scope, new.scope, scope_word, Price::Live);
+    life::diff_way_down(found, (command.as_ref(), steps), (new.command.as_ref(), &new.steps));
 }
 
 fn diff_log(found: &mut Changes, old: &LogPolicy, new: &LogPolicy) {

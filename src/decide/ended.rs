@@ -1,14 +1,16 @@
 //! A run is over, or never began: what follows from that.
 
 use super::backoff::Over;
+use super::care::Stage;
 use super::event::RunId;
 use super::instance::Instance;
 use super::phase::{Ended, Fit, Phase, Rest, Turn, Words};
 use super::restarts::Cause;
 use super::stopping::Ladder;
 use crate::model::outcome::{Exit, Failure};
-use crate::model::policy::{RestartPolicy, RestartWhen, StopScope};
+use crate::model::policy::{RestartWhen, ServiceType, StopScope};
 use crate::model::resources::ResourceKind;
+use crate::model::service::Service;
 use crate::model::signal::Signal;
 use crate::model::time::Mono;
 use std::time::Duration;
@@ -33,14 +35,19 @@ impl Instance {
             return self.rest(Rest::Waiting, failure.to_string().into(), None, turn);
         }
         self.starved = false;
-        let over = Over { ordered, ran: None };
-        let (rest, why) = match self.wanted.service.restart.when {
+        let (rest, why) = self.after_failure(&failure.to_string(), ordered, turn);
+        self.cleared(rest, why, None, turn);
+    }
+
+    /// What follows from a start that came to nothing, or from a run that failed while it lived.
+    pub(super) fn after_failure(&mut self, words: &str, ordered: Mono, turn: &mut Turn) -> (Rest, Words) {
+        match self.wanted.service.restart.when {
             RestartWhen::Never if self.is_current() => {
-                (Rest::Failed, format!("{failure}; not tried again under policy \"never\"").into())
+                self.owed = None;
+                (Rest::Failed, format!("{words}; not tried again under policy \"never\"").into())
             }
-            _ => self.next_attempt(&failure.to_string(), over, turn),
-        };
-        self.rest(rest, why, None, turn);
+            _ => self.next_attempt(words, Over { ordered, ran: None }, turn),
+        }
     }
 
     /// It ended unasked.
@@ -51,19 +58,12 @@ impl Instance {
         self.starved = false;
         self.owed = Some(Cause::of(exit, oom));
         let told = self.told(end);
-        let (rest, why) = if turn.last_word.is_of(&self.id) {
-            turn.last_word.exit.get_or_insert(exit);
-            // Whatever its policy says: there is no restart after the last word.
-            self.want = false;
-            (Rest::Down, format!("{told}; abide ends with it").into())
-        } else if self.is_current() && is_done(&self.wanted.service.restart, exit) {
-            (Rest::Done, format!("{told}, not restarted by its policy").into())
-        } else {
-            self.next_attempt(&told, Over { ordered, ran: Some(ran) }, turn)
-        };
+        let (rest, why) = self.after_end(end, &told, ordered, ran, turn);
+        self.quit_pending(turn);
+        self.note_exit(exit);
         let scope = self.wanted.service.stop.scope;
         if !leftovers || scope == StopScope::Process {
-            return self.rest(rest, why, Some(exit), turn);
+            return self.cleared(rest, why, Some(exit), turn);
         }
         self.signal(run, Signal::KILL, scope, turn);
         // What follows the sweep is told when it follows; an edit in between has a cause of its own.
@@ -74,16 +74,62 @@ impl Instance {
         self.step(turn);
     }
 
+    fn after_end(
+        &mut self,
+        End { exit, .. }: End,
+        told: &str,
+        ordered: Mono,
+        ran: Duration,
+        turn: &mut Turn,
+    ) -> (Rest, Words) {
+        if turn.last_word.is_of(&self.id) {
+            turn.last_word.exit.get_or_insert(exit);
+            // Whatever its policy says: there is no restart after the last word.
+            self.want = false;
+            return (Rest::Down, format!("{told}; abide ends with it").into());
+        }
+        let service = &self.wanted.service;
+        let is_oneshot = self.is_oneshot();
+        if self.is_current() && is_done(service, exit) {
+            let done = is_oneshot && service.restart.is_success(exit);
+            let why = if done { format!("{told}, done") } else { format!("{told}, not restarted by its policy") };
+            return (Rest::Done, why.into());
+        }
+        if self.is_current() && service.restart.is_final(exit) {
+            self.owed = None;
+            return (Rest::Failed, format!("{told}, after which it is never restarted").into());
+        }
+        // A run that never got as far as its file asks was no good run, however long it took.
+        let early = self.stage() != Stage::Up || is_oneshot;
+        let words = match self.stage() {
+            Stage::Checking { .. } => format!("{told} before it was ready"),
+            _ => told.to_owned(),
+        };
+        self.next_attempt(&words, Over { ordered, ran: Some(ran).filter(|_| !early) }, turn)
+    }
+
+    /// Whether commands follow the end of a run.
+    pub(super) fn has_followers(&self) -> bool {
+        self.current.service.hooks.as_ref().is_some_and(|hooks| !hooks.stop_after.is_empty())
+    }
+
+    fn note_exit(&mut self, exit: Exit) {
+        if self.has_followers() {
+            self.care().exit = Some(exit);
+        }
+    }
+
     pub(super) fn ended_as_asked(&mut self, end: End, since: Mono, then: Rest, turn: &mut Turn) {
         let End { exit, leftovers, oom } = end;
         let ran = turn.now.mono.since(since);
         self.last = Some(Ended { at: turn.now.wall, exit, oom, asked: true, ran, used: turn.used });
+        self.note_exit(exit);
         let Phase::Stopping { ladder, .. } = &mut self.phase else { return };
         if ladder.main_exited(leftovers) {
             self.why = format!("{exit}; waits for what it started to end").into();
             self.process = None;
         } else {
-            self.rest(then, self.cause.clone(), Some(exit), turn);
+            self.cleared(then, self.cause.clone(), Some(exit), turn);
         }
     }
 
@@ -125,7 +171,7 @@ impl Instance {
 
     /// What the process left behind is gone, or let be.
     pub(super) fn swept(&mut self, then: Rest, turn: &mut Turn) {
-        self.rest(then, self.cause.clone(), None, turn);
+        self.cleared(then, self.cause.clone(), None, turn);
     }
 
     /// Nothing of the run is left. What is wanted decides how it goes on.
@@ -147,10 +193,12 @@ impl Instance {
 }
 
 /// Whether a process that ended so is left at that.
-pub(super) fn is_done(policy: &RestartPolicy, exit: Exit) -> bool {
-    match policy.when {
+pub(super) fn is_done(service: &Service, exit: Exit) -> bool {
+    let success = service.restart.is_success(exit);
+    match service.restart.when {
+        _ if success && matches!(service.service_type, ServiceType::Oneshot { .. }) => true,
         RestartWhen::Always => false,
-        RestartWhen::OnFailure => exit.is_success(),
-        RestartWhen::Never => true,
+        RestartWhen::OnFailure => success,
+        RestartWhen::Never => success || !service.restart.is_final(exit),
     }
 }

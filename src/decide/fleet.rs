@@ -122,6 +122,7 @@ impl Fleet {
         self.turn.now = now;
         match event {
             Event::Delta(delta) => self.take_delta(delta),
+            Event::FilesChanged { service, files } => self.files_changed(&service, &files),
             Event::Shutdown if self.ending < Ending::Asked => self.shut_down(Ending::Asked),
             Event::Shutdown => self.shut_down(Ending::Hurried),
             fact => {
@@ -220,6 +221,17 @@ impl Fleet {
     /// Whether abide is ending its services.
     pub fn is_ending(&self) -> bool {
         self.ending != Ending::No
+    }
+
+    /// Configuration files of a service's own changed: every instance takes them up.
+    fn files_changed(&mut self, name: &ServiceName, files: &[String]) {
+        self.prepare(name);
+        let Some(member) = self.members.get_mut(name) else { return };
+        for instance in &mut member.instances {
+            instance.files_changed(files, &mut self.turn);
+            self.books.note(&mut member.totals, instance, self.turn.now.mono);
+        }
+        self.conclude(name);
     }
 
     fn shut_down(&mut self, ending: Ending) {

@@ -7,26 +7,41 @@
 //!
 //! It *rests* while it has no process and nothing of one is left:
 //! - down: nothing is wanted, or it is about to start;
-//! - done: it ended by itself and its policy leaves it at that;
+//! - done: it ended by itself and its policy leaves it at that; a job that has succeeded and
+//!   remains counts as up;
 //! - waiting: it is wanted and no descriptor is free; the fleet says when to try again;
 //! - blocked: it is wanted, and another service must come first; the fleet says when to look again;
 //! - backoff: it is wanted, it ended, and the next attempt has a time;
 //! - failed: it is wanted and abide has given up until its file changes.
 //!
-//! Wanted up and down means *starting*: a process is ordered, and only the answer, which always
-//! comes, leads out of it; after five seconds without one (more in a queue) the order is abandoned. What else is
-//! wanted meanwhile waits for the answer. *Running* is left in three ways. It ends by itself: what it
-//! left behind is killed and waited for, then it rests as its policy says, or starts again. It is
-//! not wanted any more, or not in this version, or nobody can read what it says: *stopping* climbs the ladder, and only when all
+//! Wanted up and down means a start. Where there are commands to run before it, it is *preparing*:
+//! one after the other, and one that fails is a failed start. Then it is *starting*: a process is
+//! ordered, and only the answer, which always comes, leads out of it; after five seconds without one
+//! (more in a queue) the order is abandoned. What else is wanted meanwhile waits for the answer.
+//!
+//! *Running* has stages, for those whose file asks for more than a process: the launcher of a daemon
+//! or a job is at work; the daemon that a launcher left is looked for; it is not ready yet; the
+//! commands after the start are under way; it is up. Running is left in three ways. It ends by itself:
+//! what it left behind is killed and waited for, then it rests as its policy says, or starts again. It
+//! is not wanted any more, or not in this version, or nobody can read what it says, or it has failed
+//! although it lives (not ready in time, not well): *stopping* climbs the ladder, and only when all
 //! that counts is gone does it rest or start anew, in the newest version there is by then. Or the
 //! edit can be brought to it alive, and it goes on running.
 //!
-//! Each attempt is a run with a number of its own; facts about other runs are ignored.
+//! Between the end of its tree and its rest it may be *clearing*: commands that are on their way out
+//! are waited for, and those of `[stop] after` are run. So an instance that rests has no command
+//! either.
+//!
+//! Each attempt, each command and each probe is a run with a number of its own; facts about other
+//! runs are ignored. Of a process that abide does not watch any more nothing is heard, but for a
+//! launcher's end, which is told once, before the daemon's.
 //!
 //! Here is the machine: facts, deadlines, the next step. What the files do to it stands in `align`,
-//! what follows from an end in `ended`.
+//! what follows from an end in `ended`, the way down in `down`, commands in `errands`, the way up in
+//! `launch` and `readiness`, what is watched while it runs in `health`, its own configuration in `reload`.
 
 use super::backoff::Backoff;
+use super::care::{Care, Stage};
 use super::effect::Effect;
 use super::ended::End;
 use super::event::{Event, RunId};
@@ -34,11 +49,10 @@ use super::member::Noted;
 use super::order::Gate;
 use super::phase::{Ended, Fit, Phase, Process, Rest, Turn, Words};
 use super::restarts::{Cause, Restarts};
-use super::stopping::{Climb, Ladder};
 use crate::model::desired::Definition;
 use crate::model::name::InstanceId;
 use crate::model::outcome::{Exit, Failure};
-use crate::model::policy::StopScope;
+use crate::model::policy::{ServiceType, StopScope};
 use crate::model::signal::Signal;
 use crate::model::status::State;
 use crate::model::time::Mono;
@@ -78,10 +92,12 @@ pub(super) struct Instance {
     pub(super) noted: Noted,
     /// Why it should start, for when it does.
     pub(super) cause: Words,
-    /// The unasked end that the next start makes good.
+    /// Why the run ended that the next start makes good.
     pub(super) owed: Option<Cause>,
     /// It found no descriptor: attempts count as waiting until one succeeds.
     pub(super) starved: bool,
+    /// What its run has beyond a process.
+    pub(super) care: Option<Box<Care>>,
 }
 
 impl Instance {
@@ -105,21 +121,70 @@ impl Instance {
             cause: Words::Borrowed(""),
             owed: None,
             starved: false,
+            care: None,
         }
     }
 
     /// What people call this phase.
     pub(super) fn state(&self) -> State {
         match self.phase {
+            Phase::Resting(Rest::Done) if self.remains() => State::Ready,
             Phase::Resting(Rest::Down | Rest::Done) => State::Stopped,
             Phase::Resting(Rest::Waiting | Rest::Blocked { .. }) => State::Waiting,
             Phase::Resting(Rest::Backoff(_)) => State::Backoff,
             Phase::Resting(Rest::Failed) => State::Failed,
             // Else every attempt of one that waits would be two entries in the log.
-            Phase::Starting { .. } if self.starved && self.want => State::Waiting,
-            Phase::Starting { .. } => State::Starting,
-            Phase::Running { .. } => State::Running,
-            Phase::Stopping { .. } => State::Stopping,
+            Phase::Preparing { .. } | Phase::Starting { .. } if self.starved && self.want => State::Waiting,
+            Phase::Preparing { .. } | Phase::Starting { .. } => State::Starting,
+            Phase::Running { .. } => match self.stage() {
+                Stage::Launching { .. } | Stage::Seeking { .. } => State::Starting,
+                Stage::Up if self.is_reloading() => State::Reloading,
+                Stage::Up if self.current.service.ready.is_some() => State::Ready,
+                Stage::Up | Stage::Checking { .. } | Stage::Settling => State::Running,
+            },
+            Phase::Stopping { .. } | Phase::Clearing { .. } => State::Stopping,
+        }
+    }
+
+    pub(super) fn stage(&self) -> Stage {
+        self.care.as_ref().map_or(Stage::Up, |care| care.stage)
+    }
+
+    /// Whether it runs and has come as far as its file says that it should before it counts; where
+    /// that says nothing of it, as soon as it runs.
+    pub(super) fn is_up(&self) -> bool {
+        match self.phase {
+            Phase::Running { .. } => self.stage() == Stage::Up,
+            Phase::Resting(Rest::Done) => self.remains(),
+            _ => false,
+        }
+    }
+
+    /// A job that is done, and counts as up since.
+    pub(super) fn remains(&self) -> bool {
+        self.phase == Phase::Resting(Rest::Done) && self.has_succeeded()
+    }
+
+    /// Whether it is a job that counts as up once it has done its work, and has done it.
+    pub(super) fn has_succeeded(&self) -> bool {
+        let service = &self.current.service;
+        let succeeded = |last: Ended| service.restart.is_success(last.exit);
+        matches!(service.service_type, ServiceType::Oneshot { remain: true }) && self.last.is_some_and(succeeded)
+    }
+
+    pub(super) fn is_oneshot(&self) -> bool {
+        matches!(self.current.service.service_type, ServiceType::Oneshot { .. })
+    }
+
+    pub(super) fn care(&mut self) -> &mut Care {
+        self.care.get_or_insert_default()
+    }
+
+    /// The run in question, while its process lives or is looked for.
+    pub(super) fn running(&self) -> Option<RunId> {
+        match self.phase {
+            Phase::Running { run, .. } => Some(run),
+            _ => None,
         }
     }
 
@@ -133,12 +198,15 @@ impl Instance {
     }
 
     pub(super) fn deadline(&self) -> Option<Mono> {
-        match self.phase {
+        let own = match self.phase {
             Phase::Resting(Rest::Backoff(until)) => Some(until),
             Phase::Starting { until, .. } => until,
             Phase::Stopping { ladder, .. } => ladder.deadline(),
             _ => None,
-        }
+        };
+        let Some(care) = &self.care else { return own };
+        let attention = self.running().and_then(|_| care.attention());
+        [own, care.patience(), attention].into_iter().flatten().min()
     }
 
     /// A descriptor may be free.
@@ -148,19 +216,7 @@ impl Instance {
         }
     }
 
-    /// No time is left for politeness.
-    pub(super) fn hurry(&mut self, turn: &mut Turn) {
-        match &mut self.phase {
-            Phase::Starting { .. } => self.abandon(turn),
-            Phase::Stopping { ladder, .. } => {
-                let climb = ladder.hurry(turn.now.mono);
-                self.climbed(climb, "killed in haste", turn);
-            }
-            _ => {}
-        }
-    }
-
-    fn abandon(&mut self, turn: &mut Turn) {
+    pub(super) fn abandon(&mut self, turn: &mut Turn) {
         let Phase::Starting { run, until, .. } = &mut self.phase else { return };
         if until.take().is_some() {
             turn.effects.push(Effect::AbandonSpawn { instance: self.id.clone(), run: *run });
@@ -171,26 +227,14 @@ impl Instance {
     /// Time passed.
     pub(super) fn timeout(&mut self, turn: &mut Turn) {
         let now = turn.now.mono;
-        match &mut self.phase {
-            Phase::Starting { until: Some(until), .. } if now >= *until => self.abandon(turn),
-            Phase::Stopping { ladder, .. } => {
-                let climb = ladder.climb(now);
-                self.climbed(climb, "did not end in time, killed", turn);
-            }
-            _ => self.step(turn),
+        while let Some(late) = self.care.as_mut().and_then(|care| care.too_late(now)) {
+            self.too_late(late, turn);
         }
-    }
-
-    pub(super) fn climbed(&mut self, climb: Climb, killed: &'static str, turn: &mut Turn) {
-        let Phase::Stopping { run, ladder, then, .. } = self.phase else { return };
-        match climb {
-            Climb::Wait => {}
-            Climb::Kill => {
-                self.signal(run, Signal::KILL, ladder.scope(), turn);
-                self.remark(killed.into(), turn);
-            }
-            Climb::Stuck => self.remark("cannot be killed".into(), turn),
-            Climb::LetBe => self.swept(then, turn), // what is left is outside its process group
+        match self.phase {
+            Phase::Starting { until: Some(until), .. } if now >= until => self.abandon(turn),
+            Phase::Stopping { .. } => self.climb(turn),
+            Phase::Running { .. } => self.attend(turn),
+            _ => self.step(turn),
         }
     }
 
@@ -200,11 +244,8 @@ impl Instance {
             (Event::Spawned { run: of, pid, start_ticks, limits, .. }, Phase::Starting { run, ordered, .. })
                 if of == run =>
             {
-                self.process = Some(Process { pid, start_ticks, started: turn.now.wall, limits });
-                self.fit = Fit::Met;
-                self.starved = false;
-                self.enter(Phase::Running { run, ordered, since: turn.now.mono }, "started".into(), None, turn);
-                self.step(turn);
+                let process = Process { pid, start_ticks, started: turn.now.wall, limits };
+                self.spawned(run, ordered, process, turn);
             }
             (Event::SpawnFailed { run: of, failure, .. }, Phase::Starting { run, ordered, .. }) if of == run => {
                 self.spawn_failed(&failure, ordered, turn);
@@ -212,9 +253,12 @@ impl Instance {
             (
                 Event::Exited { run: of, exit, leftovers, oom, .. },
                 Phase::Running { run, ordered, since } | Phase::Starting { run, ordered: ordered @ since, .. },
-            ) if of == run => {
-                self.ended(run, End { exit, leftovers, oom }, ordered, since, turn);
-            }
+            ) if of == run => match self.stage() {
+                // Nothing is watched: this is the launcher's end a second time.
+                Stage::Seeking { .. } => {}
+                _ if self.is_launcher_gone(exit) => self.launched(run, ordered, leftovers, turn),
+                _ => self.ended(run, End { exit, leftovers, oom }, ordered, since, turn),
+            },
             (Event::Exited { run: of, exit, leftovers, oom, .. }, Phase::Stopping { run, ladder, since, then })
                 if of == run && !ladder.main_gone() =>
             {
@@ -224,6 +268,12 @@ impl Instance {
                 if of == run && ladder.main_gone() =>
             {
                 self.swept(then, turn);
+            }
+            (Event::TreeEmpty { run: of, .. }, Phase::Running { run, .. }) if of == run => self.tree_lost(turn),
+            (Event::MainFound { run: of, outcome, .. }, Phase::Running { run, .. } | Phase::Stopping { run, .. })
+                if of == run =>
+            {
+                self.main_found(outcome, turn);
             }
             (Event::LimitsSet { run: of, outcome, .. }, Phase::Running { run, .. }) if of == run => {
                 match (outcome, &mut self.process) {
@@ -249,6 +299,15 @@ impl Instance {
             (Event::Unheard { run: of, .. }, Phase::Running { run, .. }) if of == run => {
                 self.stop_for(Rest::Waiting, Failure::NoDescriptors.to_string().into(), turn);
             }
+            (
+                Event::Signed { run: of, sign, .. },
+                Phase::Starting { run, .. } | Phase::Running { run, .. } | Phase::Stopping { run, .. },
+            ) if of == run => self.signed(sign, turn),
+            (Event::Measured { run: of, memory, .. }, Phase::Running { run, .. }) if of == run => {
+                self.measured(memory, turn);
+            }
+            (Event::ErrandEnded { run, outcome, .. }, _) => self.errand_ended(run, &outcome, turn),
+            (Event::Probed { run, outcome, .. }, _) => self.probed(run, outcome, turn),
             (Event::LogDropped { bytes, lines, .. }, _) => self.dropped = (bytes, lines),
             _ => {}
         }
@@ -268,15 +327,20 @@ impl Instance {
             (true, Phase::Resting(Rest::Backoff(_) | Rest::Waiting)) if matches!(turn.gate, Gate::Lost(_)) => {
                 self.block(None, turn);
             }
+            (true, Phase::Preparing { .. }) if matches!(turn.gate, Gate::Lost(_)) => self.quit_pending(turn),
+            (true, Phase::Preparing { .. }) => self.prepare_the_newest(turn),
             (true, Phase::Running { run, .. }) => match turn.gate.clone() {
                 Gate::Lost(_) if turn.held.is_some() => {}
                 Gate::Lost(why) => self.stop_for(Rest::Blocked { lost: true }, why, turn),
                 Gate::Open | Gate::Shut(_) => self.bring_in_line(run, turn),
             },
+            (false, Phase::Preparing { .. }) => self.quit_pending(turn),
             (false, Phase::Running { .. }) => match &turn.held {
                 Some(why) => self.why.clone_from(why),
                 None => self.stop(self.cause.clone(), turn),
             },
+            (false, Phase::Resting(Rest::Done)) if self.remains() && turn.held.is_some() => {}
+            (false, Phase::Resting(Rest::Done)) if self.remains() => self.take_down(self.cause.clone(), turn),
             (false, Phase::Resting(rest)) if rest != Rest::Down => {
                 self.starved = false;
                 self.enter(Phase::Resting(Rest::Down), self.cause.clone(), None, turn);
@@ -284,6 +348,7 @@ impl Instance {
             (false, Phase::Stopping { run, since, ladder, .. }) => {
                 self.phase = Phase::Stopping { run, since, ladder, then: Rest::Down };
             }
+            (false, Phase::Clearing { .. }) => self.phase = Phase::Clearing { then: Rest::Down },
             _ => {}
         }
     }
@@ -295,14 +360,16 @@ impl Instance {
         if let Some(cause) = self.owed.take() {
             self.restarts.count(cause, turn.now.mono);
         }
-        turn.last_run.0 += 1;
-        let (run, definition) = (turn.last_run, self.wanted.clone());
-        self.current = definition.clone();
+        self.care = None;
+        self.current = self.wanted.clone();
         self.opened = true;
-        turn.effects.push(Effect::Spawn { instance: self.id.clone(), run, definition, numbered: self.numbered });
         let ordered = turn.now.mono;
-        let until = Some(ordered.plus(SPAWN_TIME + SPAWN_TIME_EACH * turn.unanswered));
-        self.enter(Phase::Starting { run, ordered, until }, why, exit, turn);
+        if self.current.service.hooks.as_ref().is_some_and(|hooks| !hooks.start_before.is_empty()) {
+            self.enter(Phase::Preparing { ordered }, why, exit, turn);
+            self.prepare(turn);
+        } else {
+            self.spawn(ordered, why, exit, turn);
+        }
     }
 
     /// Rests until another that must come first is up.
@@ -318,18 +385,16 @@ impl Instance {
         self.enter(Phase::Resting(Rest::Blocked { lost }), why, exit, turn);
     }
 
-    pub(super) fn stop(&mut self, why: Words, turn: &mut Turn) {
-        self.stop_for(Rest::Down, why, turn);
-    }
-
-    fn stop_for(&mut self, then: Rest, why: Words, turn: &mut Turn) {
-        let Phase::Running { run, since, .. } = self.phase else { return };
-        let (ladder, signals) = Ladder::ask(&self.wanted.service.stop, turn.now.mono);
-        for signal in signals {
-            self.signal(run, signal, ladder.scope(), turn);
+    pub(super) fn spawn(&mut self, ordered: Mono, why: Words, exit: Option<Exit>, turn: &mut Turn) {
+        // What must come first may have gone while commands before the start ran.
+        if turn.gate != Gate::Open {
+            return self.block(exit, turn);
         }
-        self.cause.clone_from(&why);
-        self.enter(Phase::Stopping { run, since, ladder, then }, why, None, turn);
+        turn.last_run.0 += 1;
+        let (run, definition) = (turn.last_run, self.current.clone());
+        turn.effects.push(Effect::Spawn { instance: self.id.clone(), run, definition, numbered: self.numbered });
+        let until = Some(turn.now.mono.plus(SPAWN_TIME + SPAWN_TIME_EACH * turn.unanswered));
+        self.enter(Phase::Starting { run, ordered, until }, why, exit, turn);
     }
 
     pub(super) fn signal(&self, run: RunId, signal: Signal, scope: StopScope, turn: &mut Turn) {
@@ -340,10 +405,18 @@ impl Instance {
         let from = self.state();
         let starts = |phase: Phase| u32::from(matches!(phase, Phase::Starting { .. }));
         turn.unanswered = turn.unanswered + starts(phase) - starts(self.phase);
+        // From starting to starting is news too: the one before came to nothing.
+        let anew = match (self.phase, phase) {
+            (Phase::Preparing { .. }, Phase::Starting { .. }) => false,
+            (_, Phase::Preparing { .. } | Phase::Starting { .. }) => from == State::Starting,
+            _ => false,
+        };
         self.phase = phase;
         self.why = why;
-        // From starting to starting is news too: the one before came to nothing.
-        if from != self.state() || from == State::Starting {
+        if self.rests() {
+            self.care = None;
+        }
+        if from != self.state() || anew {
             self.report(from, exit, turn);
         }
         if exit.is_some() {
@@ -351,10 +424,25 @@ impl Instance {
         }
     }
 
+    /// Something within the phase has changed, which was called `from` before.
+    pub(super) fn turned(&mut self, from: State, why: Words, turn: &mut Turn) {
+        if from != self.state() {
+            self.why = why;
+            self.report(from, None, turn);
+        }
+    }
+
     /// Something worth telling that changes no state.
     pub(super) fn remark(&mut self, why: Words, turn: &mut Turn) {
         self.why = why;
         self.report(self.state(), None, turn);
+    }
+
+    /// The same, where the reason of the phase stays what it is.
+    pub(super) fn tell(&mut self, words: String, turn: &mut Turn) {
+        let why = std::mem::replace(&mut self.why, words.into());
+        self.report(self.state(), None, turn);
+        self.why = why;
     }
 
     pub(super) fn report(&self, from: State, exit: Option<Exit>, turn: &mut Turn) {

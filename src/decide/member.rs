@@ -47,14 +47,20 @@ pub(super) struct Mark {
     pub(super) blocked: bool,
     critical: bool,
     drops: bool,
+    ready: bool,
+    unwell: bool,
+    behind: bool,
 }
 
 impl Mark {
     pub(super) fn of(instance: &Instance) -> Self {
         let (state, alive) = (instance.state(), !instance.rests());
         let met = instance.fit == Fit::Met;
+        let care = instance.care.as_deref().filter(|_| instance.want && instance.running().is_some());
+        let unwell = care.and_then(|care| care.health.as_ref()).is_some_and(|health| health.well == Some(false));
+        let behind = care.is_some_and(|care| care.reload.failed.is_some());
         let as_wanted = match (instance.want, instance.phase) {
-            (true, Phase::Running { .. }) => instance.is_current() && met,
+            (true, Phase::Running { .. }) => instance.is_current() && met && instance.is_up() && !unwell && !behind,
             (true, Phase::Resting(Rest::Done)) => true,
             (want, Phase::Resting(_)) => !want,
             _ => false,
@@ -62,19 +68,24 @@ impl Mark {
         Self {
             state,
             alive,
-            runs: instance.want && state == State::Running,
+            runs: instance.want && matches!(state, State::Running | State::Ready | State::Reloading),
             as_wanted,
             differs: alive && !(instance.is_current() && met),
             unmet: matches!(instance.fit, Fit::Unmet(_)),
             blocked: matches!(
                 instance.phase,
-                Phase::Resting(Rest::Blocked { .. }) | Phase::Stopping { then: Rest::Blocked { .. }, .. }
+                Phase::Resting(Rest::Blocked { .. })
+                    | Phase::Stopping { then: Rest::Blocked { .. }, .. }
+                    | Phase::Clearing { then: Rest::Blocked { .. } }
             ),
             // Who waits for one that is on its way is on its way too.
             critical: instance.want
-                && matches!(state, State::Failed | State::Backoff | State::Waiting)
+                && (unwell || matches!(state, State::Failed | State::Backoff | State::Waiting))
                 && instance.phase != Phase::Resting(Rest::Blocked { lost: false }),
             drops: instance.dropped.0 > 0,
+            ready: instance.is_up(),
+            unwell,
+            behind,
         }
     }
 }
@@ -82,7 +93,7 @@ impl Mark {
 /// Sums of marks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Totals {
-    states: [u32; 7],
+    states: [u32; State::COUNT],
     pub(super) alive: u32,
     running: u32,
     amiss: u32,
@@ -91,6 +102,9 @@ pub(super) struct Totals {
     pub(super) blocked: u32,
     critical: u32,
     dropping: u32,
+    ready: u32,
+    unwell: u32,
+    behind: u32,
 }
 
 impl Totals {
@@ -114,6 +128,9 @@ impl Totals {
             apply(&mut self.blocked, mark.blocked);
             apply(&mut self.critical, mark.critical);
             apply(&mut self.dropping, mark.drops);
+            apply(&mut self.ready, mark.ready);
+            apply(&mut self.unwell, mark.unwell);
+            apply(&mut self.behind, mark.behind);
         }
     }
 
@@ -130,7 +147,9 @@ impl Totals {
             State::Waiting,
             State::Stopping,
             State::Starting,
+            State::Reloading,
             State::Running,
+            State::Ready,
             State::Stopped,
         ];
         order.into_iter().find(|state| self.states[*state as usize] > 0).unwrap_or(State::Stopped)
@@ -144,6 +163,7 @@ pub(super) struct Tally {
     pub(super) desired: bool,
     pub(super) as_desired: bool,
     running: bool,
+    ready: bool,
     failed: bool,
     backoff: bool,
     invalid: bool,
@@ -170,6 +190,7 @@ impl Census {
             apply(&mut self.counts.desired, tally.desired);
             apply(&mut self.counts.as_desired, tally.as_desired);
             apply(&mut self.counts.running, tally.running);
+            apply(&mut self.counts.ready, tally.ready);
             apply(&mut self.counts.failed, tally.failed);
             apply(&mut self.counts.backoff, tally.backoff);
             apply(&mut self.counts.config_invalid, tally.invalid);
@@ -214,7 +235,7 @@ pub(super) struct Member {
     pub(super) instances: Vec<Instance>,
     pub(super) totals: Totals,
     pub(super) tally: Tally,
-    since: [Option<Wall>; 6],
+    since: [Option<Wall>; CONDITIONS.len()],
 }
 
 /// What is wrong with a service's files only because of what others say.
@@ -228,13 +249,15 @@ pub(super) struct Charge {
 }
 
 /// Every condition, in the order of the status.
-pub(super) const CONDITIONS: [ConditionKind; 6] = [
+pub(super) const CONDITIONS: [ConditionKind; 8] = [
     ConditionKind::ConfigValid,
     ConditionKind::InSync,
     ConditionKind::DependenciesMet,
     ConditionKind::LimitsMet,
     ConditionKind::LogsFlowing,
     ConditionKind::SourceTrusted,
+    ConditionKind::Healthy,
+    ConditionKind::Reloaded,
 ];
 
 impl Member {
@@ -255,7 +278,7 @@ impl Member {
             instances: Vec::new(),
             totals: Totals::default(),
             tally: Tally::default(),
-            since: [None; 6],
+            since: [None; CONDITIONS.len()],
         }
     }
 
@@ -306,6 +329,7 @@ impl Member {
             desired,
             as_desired,
             running: desired && self.totals.running >= self.size(),
+            ready: desired && self.totals.ready >= self.size(),
             failed: self.totals.failed(),
             backoff: self.totals.states[State::Backoff as usize] > 0,
             invalid,
@@ -336,6 +360,8 @@ impl Member {
             ConditionKind::DependenciesMet => self.totals.blocked > 0,
             ConditionKind::LimitsMet => self.totals.unmet > 0,
             ConditionKind::LogsFlowing => self.totals.dropping > 0,
+            ConditionKind::Healthy => self.totals.unwell > 0,
+            ConditionKind::Reloaded => self.totals.behind > 0,
             ConditionKind::SourceTrusted => self.errors.iter().any(|error| error.code == Code::Untrusted.as_str()),
         }
     }

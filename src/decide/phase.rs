@@ -54,6 +54,10 @@ impl LastWord {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
     Resting(Rest),
+    /// `[start] before`, one command after the other.
+    Preparing {
+        ordered: Mono,
+    },
     /// `until`: when the order is abandoned; `None` once it was.
     Starting {
         run: RunId,
@@ -69,6 +73,10 @@ pub(super) enum Phase {
         run: RunId,
         since: Mono,
         ladder: Ladder,
+        then: Rest,
+    },
+    /// The process and its tree are gone; commands are not, or `[stop] after` is still to be run.
+    Clearing {
         then: Rest,
     },
 }

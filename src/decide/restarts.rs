@@ -1,25 +1,60 @@
-//! How often an instance was started again because it had ended, and by what.
+//! How often an instance was started again although its file had not changed, and why.
 
 use crate::model::outcome::Exit;
 use crate::model::time::Mono;
 
 const MINUTE: u64 = 60_000_000_000;
 
-/// Counts of restarts. Costs one pointer until there is a first.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Restarts(Option<Box<Counts>>);
-
-/// By what an instance had ended.
+/// Why a run ended that the next one makes good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Cause {
-    Exit = 0,
-    Signal = 1,
-    Oom = 2,
+    /// It ended by itself.
+    Exit,
+    /// A signal that abide did not send ended it.
+    Signal,
+    /// The kernel killed something of it for want of memory.
+    Oom,
+    /// It did not become ready in time, or its daemon was not found.
+    StartTimeout,
+    /// One of `[start] after` failed.
+    StartAfter,
+    /// It was not well.
+    Health,
+    /// It used more memory than `max_memory`.
+    Memory,
+    /// It had run for `max_age`.
+    Age,
 }
 
 impl Cause {
-    pub(super) const ALL: [Self; 3] = [Self::Exit, Self::Signal, Self::Oom];
+    const ALL: [Self; 8] = [
+        Self::Exit,
+        Self::Signal,
+        Self::Oom,
+        Self::StartTimeout,
+        Self::StartAfter,
+        Self::Health,
+        Self::Memory,
+        Self::Age,
+    ];
 
+    /// The word, as in the snapshot.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Exit => "exit",
+            Self::Signal => "signal",
+            Self::Oom => "oom",
+            Self::StartTimeout => "start_timeout",
+            Self::StartAfter => "start_after",
+            Self::Health => "health",
+            Self::Memory => "memory",
+            Self::Age => "age",
+        }
+    }
+}
+
+impl Cause {
+    /// The cause of an end that nobody asked for.
     pub(super) fn of(exit: Exit, oom: bool) -> Self {
         match exit {
             _ if oom => Self::Oom,
@@ -27,19 +62,15 @@ impl Cause {
             Exit::Code(_) | Exit::Unknown => Self::Exit,
         }
     }
-
-    pub(super) fn word(self) -> &'static str {
-        match self {
-            Self::Exit => "exit",
-            Self::Signal => "signal",
-            Self::Oom => "oom",
-        }
-    }
 }
+
+/// Counts of restarts. Costs one pointer until there is a first.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Restarts(Option<Box<Counts>>);
 
 #[derive(Debug, Clone)]
 struct Counts {
-    by_cause: [u64; 3],
+    by: [u64; Cause::ALL.len()],
     /// The minute that `minutes` ends with, counted from boot.
     last: u64,
     /// The last hour, a minute each, as a ring: bounded however often something restarts.
@@ -47,23 +78,20 @@ struct Counts {
 }
 
 impl Restarts {
-    /// One more, after an end by `cause`.
+    /// One more, for `cause`.
     pub(super) fn count(&mut self, cause: Cause, now: Mono) {
-        let counts =
-            self.0.get_or_insert_with(|| Box::new(Counts { by_cause: [0; 3], last: now.0 / MINUTE, minutes: [0; 60] }));
-        counts.by_cause[cause as usize] += 1;
+        let counts = self.0.get_or_insert_with(|| {
+            Box::new(Counts { by: [0; Cause::ALL.len()], last: now.0 / MINUTE, minutes: [0; 60] })
+        });
+        counts.by[cause as usize] += 1;
         counts.turn_to(now.0 / MINUTE);
         counts.minutes[(counts.last % 60) as usize] += 1;
     }
 
-    /// How often after an end by `cause`.
-    pub(super) fn by(&self, cause: Cause) -> u64 {
-        self.0.as_ref().map_or(0, |counts| counts.by_cause[cause as usize])
-    }
-
-    /// How often in all.
-    pub(super) fn total(&self) -> u64 {
-        Cause::ALL.into_iter().map(|cause| self.by(cause)).sum()
+    /// Those causes that there were, and how often.
+    pub(super) fn by_cause(&self) -> impl Iterator<Item = (Cause, u64)> {
+        let by = self.0.as_ref().map_or([0; Cause::ALL.len()], |counts| counts.by);
+        Cause::ALL.into_iter().zip(by).filter(|(_, count)| *count > 0)
     }
 
     /// In the hour before `now`, to the minute.
@@ -93,13 +121,13 @@ mod tests {
     fn the_hour_forgets_minute_by_minute_and_the_total_never() {
         let mut restarts = Restarts::default();
         for minute in [0, 0, 1, 59, 75] {
-            restarts.count(Cause::of(Exit::Code(1), false), Mono(minute * MINUTE));
+            restarts.count(Cause::Exit, Mono(minute * MINUTE));
         }
         restarts.count(Cause::of(Exit::from_wait_status(9), false), Mono(75 * MINUTE));
         assert_eq!(restarts.within_hour(Mono(75 * MINUTE)), 3);
         assert_eq!(restarts.within_hour(Mono(200 * MINUTE)), 0);
         restarts.count(Cause::of(Exit::from_wait_status(9), true), Mono(75 * MINUTE));
-        assert_eq!(Cause::ALL.map(|cause| restarts.by(cause)), [5, 1, 1]);
-        assert_eq!(restarts.total(), 7);
+        let by = [(Cause::Exit, 5), (Cause::Signal, 1), (Cause::Oom, 1)];
+        assert_eq!(restarts.by_cause().collect::<Vec<_>>(), by);
     }
 }

@@ -1,19 +1,19 @@
 //! Fleet → status of one service. Renders what it is asked for and nothing else; the same question
 //! twice has the same answer.
 
+use super::care::{Care, Stage};
 use super::fleet::Fleet;
 use super::instance::Instance;
 use super::member::{CONDITIONS, Member};
 use super::phase::{Ended, Fit, Phase, Rest};
-use super::restarts::Cause;
 use crate::model::desired::Definition;
 use crate::model::diagnostic::Code;
 use crate::model::limits::{Bound, Limit, Limits};
 use crate::model::name::{InstanceId, ServiceName};
 use crate::model::outcome::{Exit, Used};
 use crate::model::status::{
-    Condition, ConditionKind, Desired, ExitKind, InstanceStatus, LastExit, LimitStatus, LogStatus, ServiceSource,
-    ServiceStatus, State, Truth,
+    Condition, ConditionKind, Desired, ExitKind, HealthState, HealthStatus, InstanceStatus, LastExit, LimitStatus,
+    LogStatus, ServiceSource, ServiceStatus, State, Truth,
 };
 use crate::model::time::{Now, Wall};
 use std::collections::BTreeMap;
@@ -96,11 +96,24 @@ fn reason_and_message(kind: ConditionKind, member: &Member) -> (String, String) 
             });
             ("CannotBeHad".to_owned(), unmet.unwrap_or_default())
         }
+        ConditionKind::Healthy => {
+            let of = |care: &Care| care.health.as_ref().filter(|h| h.well == Some(false)).map(|h| h.message.clone());
+            ("Unhealthy".to_owned(), format!("is not well: {}", first_of(member, of)))
+        }
+        ConditionKind::Reloaded => {
+            let why = first_of(member, |care| care.reload.failed.clone());
+            ("ReloadFailed".to_owned(), format!("its changed configuration was not taken up: {why}"))
+        }
         ConditionKind::LogsFlowing => {
             let bytes: u64 = member.instances.iter().map(|instance| instance.dropped.0).sum();
             ("Dropped".to_owned(), format!("{bytes} bytes of output were dropped because they could not be written"))
         }
     }
+}
+
+/// What the first of the instances has to say for which `of` has something.
+fn first_of(member: &Member, of: impl Fn(&Care) -> Option<String>) -> String {
+    member.instances.iter().find_map(|instance| of(instance.care.as_deref()?)).unwrap_or_default()
 }
 
 /// `unknown-key` → `UnknownKey`.
@@ -115,7 +128,8 @@ fn camel(code: &str) -> String {
 fn instance_status(instance: &Instance, member: &Member, facts: &Facts) -> InstanceStatus {
     let process = instance.process.as_ref();
     let lives = matches!(instance.phase, Phase::Running { .. } | Phase::Stopping { .. });
-    let by = Cause::ALL.map(|cause| (cause.word(), instance.restarts.by(cause)));
+    let care = instance.care.as_deref();
+    let ready = care.and_then(|care| care.ready).filter(|_| lives);
     InstanceStatus {
         id: instance.id.index,
         state: instance.state(),
@@ -123,12 +137,16 @@ fn instance_status(instance: &Instance, member: &Member, facts: &Facts) -> Insta
         pid: process.map(|process| process.pid),
         start_ticks: process.map(|process| process.start_ticks),
         started_at: process.map(|process| process.started),
+        ready_at: ready.map(|(at, _)| at),
+        ready_ms: ready.map(|(_, took)| u64::try_from(took.as_millis()).unwrap_or(u64::MAX)),
+        health: care.and_then(health).filter(|_| lives),
+        status_text: care.and_then(|care| care.text.clone()).filter(|_| lives),
         running_hash: lives.then(|| instance.current.version.short()),
         in_sync: member.valid && is_in_sync(instance),
         adopted: false,
-        restarts: instance.restarts.total(),
+        restarts: instance.restarts.by_cause().map(|(_, count)| count).sum(),
         restarts_1h: instance.restarts.within_hour(facts.now.mono),
-        restarts_by: by.into_iter().filter(|(_, n)| *n > 0).map(|(word, n)| (word.to_owned(), n)).collect(),
+        restarts_by: instance.restarts.by_cause().map(|(cause, n)| (cause.as_str().to_owned(), n)).collect(),
         next_attempt_at: next_attempt(instance, facts.now),
         attempt: u64::from(instance.backoff.attempt),
         last_exit: instance.last.map(|last| last_exit(&last)),
@@ -141,6 +159,17 @@ fn instance_status(instance: &Instance, member: &Member, facts: &Facts) -> Insta
     }
 }
 
+fn health(care: &Care) -> Option<HealthStatus> {
+    let health = care.health.as_ref()?;
+    let status = match health.well {
+        None => HealthState::Unknown,
+        Some(true) => HealthState::Healthy,
+        Some(false) => HealthState::Unhealthy,
+    };
+    let message = Some(health.message.clone()).filter(|message| !message.is_empty());
+    Some(HealthStatus { status, at: health.since, failures: u64::from(health.failures), message })
+}
+
 /// What runs, or ran to its end, is what the file says; or nothing is wanted and nothing runs.
 fn is_in_sync(instance: &Instance) -> bool {
     match (instance.want, instance.phase) {
@@ -151,10 +180,18 @@ fn is_in_sync(instance: &Instance) -> bool {
     }
 }
 
-/// Running and being started explain themselves.
+/// Running and being started explain themselves, unless they take their time.
 fn reason(instance: &Instance) -> Option<String> {
+    let hitch = instance.care.as_ref().and_then(|care| care.hitch.as_ref());
+    match instance.stage() {
+        _ if instance.running().is_none() => {}
+        Stage::Checking { .. } => return hitch.map(|hitch| format!("not ready yet: {hitch}")),
+        Stage::Seeking { .. } => return hitch.map(|hitch| format!("its process is not found yet: {hitch}")),
+        _ => {}
+    }
     let explains_itself = match instance.phase {
-        Phase::Running { .. } => instance.want,
+        Phase::Running { .. } => instance.want && instance.state() != State::Reloading,
+        Phase::Preparing { .. } => instance.state() == State::Starting,
         Phase::Starting { until, .. } => until.is_some() && instance.state() == State::Starting,
         Phase::Resting(Rest::Down) => instance.last.is_none(),
         _ => false,

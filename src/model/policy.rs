@@ -1,6 +1,7 @@
 //! How a service is treated: started, ordered, reloaded, restarted, stopped.
 
 use super::name::ServiceName;
+use super::outcome::Exit;
 use super::signal::Signal;
 use serde::Serialize;
 use std::time::Duration;
@@ -94,6 +95,22 @@ impl Default for RestartPolicy {
 }
 
 impl RestartPolicy {
+    /// Whether this end is what the service is for.
+    pub fn is_success(&self, exit: Exit) -> bool {
+        match (exit, &self.exits) {
+            _ if exit.is_success() => true,
+            (Exit::Code(code), Some(rules)) => rules.success_codes.contains(&code),
+            (Exit::Signal { signal, .. }, Some(rules)) => rules.success_signals.contains(&signal),
+            _ => false,
+        }
+    }
+
+    /// Whether nothing is to be tried after this end.
+    pub fn is_final(&self, exit: Exit) -> bool {
+        let never = self.exits.as_ref().map_or(&[][..], |rules| &rules.never_on);
+        matches!(exit, Exit::Code(code) if never.contains(&code))
+    }
+
     /// daemontools' own rule: always, at once, but a second from start to start.
     pub fn daemontools() -> Self {
         Self {

@@ -5,13 +5,16 @@
 //! name. Good conditions and empty fields are left out. Environment values, command arguments and
 //! source lines never stand here: the file is world-readable, and people put secrets there.
 
+mod instance;
+
+pub use instance::{ExitKind, HealthState, HealthStatus, InstanceStatus, LastExit, LimitStatus, LogStatus};
+
 use super::name::ServiceName;
 use super::resources::Cgroups;
 use super::service::Kind;
 use super::time::Wall;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
 /// The version of this schema.
 pub const SCHEMA: u32 = 1;
@@ -103,6 +106,9 @@ pub struct Summary {
     pub as_desired: u64,
     /// Services all of whose instances run.
     pub running: u64,
+    /// Services all of whose instances are ready; where nothing says when they are, that run.
+    #[serde(default)]
+    pub ready: u64,
     /// Services with an instance that abide has given up on.
     pub failed: u64,
     /// Services with an instance waiting for its next attempt.
@@ -254,11 +260,11 @@ pub enum Desired {
 pub enum State {
     /// No process, and none is wanted.
     Stopped,
-    /// A process runs.
+    /// A process runs. Where the file has `[ready]`, it is not ready yet.
     Running,
-    /// A process is being made.
+    /// A process is being made: commands before it, its launcher, or a job that is at work, included.
     Starting,
-    /// A process is being ended.
+    /// A process is being ended; commands after its end included.
     Stopping,
     /// A process is wanted and something else must come first.
     Waiting,
@@ -266,9 +272,21 @@ pub enum State {
     Backoff,
     /// abide has given up until the file changes.
     Failed,
+    /// A process runs and is ready, as `[ready]` has it; or a job has succeeded and remains.
+    Ready,
+    /// A process runs and takes up its changed configuration.
+    Reloading,
 }
 
 impl State {
+    /// How many there are.
+    pub const COUNT: usize = 9;
+
+    /// Whether a process runs that is not on its way down.
+    pub fn is_running(self) -> bool {
+        matches!(self, Self::Running | Self::Ready | Self::Reloading)
+    }
+
     /// The word, as in the snapshot.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -279,6 +297,8 @@ impl State {
             Self::Waiting => "waiting",
             Self::Backoff => "backoff",
             Self::Failed => "failed",
+            Self::Ready => "ready",
+            Self::Reloading => "reloading",
         }
     }
 }
@@ -311,6 +331,8 @@ pub enum ConditionKind {
     LimitsMet,
     LogsFlowing,
     SourceTrusted,
+    Healthy,
+    Reloaded,
 }
 
 /// Three-valued.
@@ -348,124 +370,6 @@ pub struct FileError {
     pub first_seen: Wall,
 }
 
-/// One process slot of a service.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct InstanceStatus {
-    /// Its index, from 0.
-    pub id: u32,
-    /// Where it is.
-    pub state: State,
-    /// Why it is there, in words, where that is no matter of course.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
-    /// Its process.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pid: Option<i32>,
-    /// That process's start in clock ticks since boot; with the pid its identity.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub start_ticks: Option<u64>,
-    /// When it started.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub started_at: Option<Wall>,
-    /// Digest of the meaning that it runs.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub running_hash: Option<String>,
-    /// Whether desired, accepted and running digest are equal.
-    pub in_sync: bool,
-    /// Taken over from an earlier supervisor.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub adopted: bool,
-    /// Starts after its first that abide made because it had ended.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub restarts: u64,
-    /// How many of them in the hour before `written_at` of its last change.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub restarts_1h: u64,
-    /// Restarts by cause: `exit`, `signal`, `oom`.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub restarts_by: BTreeMap<String, u64>,
-    /// When the next attempt is made.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub next_attempt_at: Option<Wall>,
-    /// How many runs in a row were no good runs.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub attempt: u64,
-    /// How its last process ended.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_exit: Option<LastExit>,
-    /// Limits read back from the kernel, those that the file names.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub limits: BTreeMap<String, LimitStatus>,
-    /// Its output.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub log: Option<LogStatus>,
-}
-
-/// How a process ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct LastExit {
-    /// When.
-    pub at: Wall,
-    /// By what.
-    pub kind: ExitKind,
-    /// The code, if by itself.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub code: Option<i32>,
-    /// The signal, if by one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub signal: Option<String>,
-    /// Whether a core was dumped.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub core: bool,
-    /// Whether the kernel had killed something of it for want of memory.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub oom: bool,
-    /// Whether abide had asked for it.
-    pub asked: bool,
-    /// How long it had run.
-    pub ran_ms: u64,
-    /// The processor time that it had used, in user space and in the kernel, with that of the children that it
-    /// waited for.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub cpu_ms: u64,
-    /// The largest resident set that it or one of those children had.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub max_rss_bytes: u64,
-}
-
-/// By what a process ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum ExitKind {
-    /// By itself.
-    Code,
-    /// By a signal.
-    Signal,
-    /// Nobody knows.
-    Unknown,
-}
-
-/// A limit as the kernel has it; `null` is unlimited.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[expect(missing_docs, reason = "self-explaining")]
-pub struct LimitStatus {
-    pub soft: Option<u64>,
-    pub hard: Option<u64>,
-}
-
-/// An instance's output.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct LogStatus {
-    /// The file that takes it.
-    pub path: String,
-    /// Bytes dropped because they could not be written.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub dropped_bytes: u64,
-    /// Lines among them.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub dropped_lines: u64,
-}
-
 /// An entry that is nothing to abide.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct IgnoredEntry {
@@ -473,14 +377,4 @@ pub struct IgnoredEntry {
     pub path: String,
     /// Why.
     pub reason: String,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
-fn is_false(value: &bool) -> bool {
-    !value
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
-fn is_zero(value: &u64) -> bool {
-    *value == 0
 }

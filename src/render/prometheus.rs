@@ -181,6 +181,7 @@ fn overview(envelope: &Envelope) -> String {
         ("desired", summary.desired),
         ("as_desired", summary.as_desired),
         ("running", summary.running),
+        ("ready", summary.ready),
         ("failed", summary.failed),
         ("backoff", summary.backoff),
         ("config_invalid", summary.config_invalid),

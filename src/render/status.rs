@@ -58,7 +58,8 @@ impl Style {
 /// The sign and colour of a state.
 fn sign(state: State, style: &Style) -> (&'static str, Paint) {
     let (pretty, plain, paint) = match state {
-        State::Running => ("●", "+", Paint::Good),
+        State::Running | State::Ready => ("●", "+", Paint::Good),
+        State::Reloading => ("◕", "~", Paint::Busy),
         State::Stopped => ("○", "-", Paint::Dim),
         State::Starting => ("◔", ">", Paint::Busy),
         State::Stopping => ("◑", "<", Paint::Busy),

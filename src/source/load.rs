@@ -2,18 +2,21 @@
 
 use super::config::Config;
 use super::identity::{self, Person};
+use super::life::{Life, Programs};
 use super::merge::Stack;
 use super::toml::reader::{self, Layer};
 use super::toml::shape::{self, ServiceFile};
 use super::words::{ENOUGH, Templates};
 use super::{Material, Surroundings, Text, confine, daemontools, environment, order, preflight, schedule};
+use crate::model::check::{Health, Ready};
 use crate::model::desired::{Definition, Entry};
 use crate::model::diagnostic::{Code, Diagnostic};
 use crate::model::logging::LogPolicy;
 use crate::model::name::ServiceName;
-use crate::model::policy::{RestartLimit, RestartPolicy, RestartWhen, ServiceType, StopPolicy};
+use crate::model::policy::{Hooks, ReloadPolicy, RestartLimit, RestartPolicy, RestartWhen, ServiceType, StopPolicy};
 use crate::model::security::Security;
 use crate::model::service::{Environment, Kind, Run, Service, Version};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -86,6 +89,16 @@ struct Lowering<'a> {
     findings: &'a mut Vec<Diagnostic>,
 }
 
+/// How it lives.
+struct Lived {
+    service_type: ServiceType,
+    ready: Option<Box<Ready>>,
+    health: Option<Box<Health>>,
+    hooks: Option<Box<Hooks>>,
+    reload: Option<Box<ReloadPolicy>>,
+    stop: StopPolicy,
+}
+
 impl<'a> Lowering<'a> {
     fn new(around: &'a Surroundings, stack: &'a Stack<'a>, findings: &'a mut Vec<Diagnostic>) -> Self {
         let file = stack.merged();
@@ -108,13 +121,15 @@ impl<'a> Lowering<'a> {
         let limits = self.file.limits.as_ref().map(shape::Limits::to_model).unwrap_or_default();
         let resources = self.file.resources.as_ref().and_then(shape::Resources::to_model);
         let variables = self.file.environment.clone().unwrap_or_default().0;
-        self.preflight(&base, &run, &directory, (security.as_deref(), stdin.as_deref()));
+        let programs = self.preflight(&base, &run, &directory, (security.as_deref(), stdin.as_deref()));
         if self.look {
             preflight::limits(self.around, self.stack, &limits, self.findings);
             let asked = schedule.as_deref().cloned().unwrap_or_default();
             schedule::check(self.around, self.stack, &asked, &limits, self.findings);
             preflight::resources(self.around, self.stack, resources.as_deref(), self.findings);
         }
+        let mut restart = self.restart();
+        let life = self.life(&base, programs, &mut restart);
         Service {
             name: name.clone(),
             kind: Kind::Toml,
@@ -124,24 +139,41 @@ impl<'a> Lowering<'a> {
             run,
             content: None,
             directory,
-            service_type: ServiceType::default(),
+            service_type: life.service_type,
             stdin,
             order: order::order(&self.file),
-            ready: None,
-            health: None,
-            hooks: None,
-            reload: None,
+            ready: life.ready,
+            health: life.health,
+            hooks: life.hooks,
+            reload: life.reload,
             resources,
             schedule,
             security,
             umask: self.file.umask.map_or(0o022, |mask| mask.0),
             base,
             environment: variables,
-            restart: self.restart(),
-            stop: stop(&self.file),
+            restart,
+            stop: life.stop,
             limits,
             log: log_policy(&self.file),
             identity: person.identity,
+        }
+    }
+
+    fn life(&mut self, base: &Environment, programs: Option<Programs>, restart: &mut RestartPolicy) -> Lived {
+        let partial = !self.look && self.file.environment_files.is_some();
+        let templates = Templates { stack: self.stack, base, partial };
+        let (stack, file) = (self.stack, &self.file);
+        let mut life = Life { stack, file, templates, programs, findings: self.findings };
+        life.restart(restart);
+        let stop = life.stop();
+        Lived {
+            service_type: life.service_type(),
+            ready: life.ready(),
+            health: life.health(),
+            hooks: life.hooks(&stop),
+            reload: life.reload(),
+            stop,
         }
     }
 
@@ -187,14 +219,14 @@ impl<'a> Lowering<'a> {
         }
     }
 
-    /// Checks all templates, and what they expand to against the machine.
+    /// Checks all templates, and what they expand to against the machine; gives where programs are, if it looked.
     fn preflight(
         &mut self,
         base: &Environment,
         run: &Run,
         directory: &str,
         (security, stdin): (Option<&Security>, Option<&str>),
-    ) {
+    ) -> Option<Programs> {
         let partial = !self.look && self.file.environment_files.is_some();
         let templates = Templates { stack: self.stack, base, partial };
         templates_and_log(self.stack, &self.file, base, partial, self.findings);
@@ -218,7 +250,7 @@ impl<'a> Lowering<'a> {
             let words = templates.check_command(command);
             words.map_err(|found| self.findings.extend(found)).ok().and_then(|words| words.into_iter().next())
         });
-        let Some(directory) = directory.filter(|_| look) else { return };
+        let directory = directory.filter(|_| look)?;
         preflight::directory(self.stack, root, &directory, self.findings);
         if let Some(security) = security {
             let word = program.as_ref().and_then(Option::as_deref);
@@ -227,12 +259,13 @@ impl<'a> Lowering<'a> {
         if root.is_some() && matches!(run, Run::Script(_)) {
             preflight::shell(self.stack, root, self.findings);
         }
+        let own = self.file.environment.as_ref().and_then(|variables| variables.0.get("PATH"));
+        let own = own.and_then(|path| templates.expand(path).ok());
+        let search = own.or_else(|| base.get("PATH").cloned());
         if let Some(Some(program)) = program.filter(|word| word.as_ref().is_some_and(|word| !word.is_empty())) {
-            let own = self.file.environment.as_ref().and_then(|variables| variables.0.get("PATH"));
-            let own = own.and_then(|path| templates.expand(path).ok());
-            let search = own.as_deref().or_else(|| base.get("PATH").map(String::as_str));
-            preflight::program(self.stack, &program, (root, &directory), search, self.findings);
+            preflight::program(self.stack, &program, (root, &directory), search.as_deref(), self.findings);
         }
+        Some(Programs { root: root.map(Path::to_owned), directory, search })
     }
 
     fn restart(&mut self) -> RestartPolicy {
@@ -304,17 +337,6 @@ fn default_directory(person: &Person, security: Option<&Security>) -> String {
     // Distributions write `/nonexistent` for a user that has no home, such as nobody.
     let has_home = person.identity.uid != 0 && person.home != "/nonexistent";
     if has_home { person.home.replace('$', "$$") } else { "/".to_owned() }
-}
-
-fn stop(file: &ServiceFile) -> StopPolicy {
-    let default = StopPolicy::default();
-    let Some(said) = &file.stop else { return default };
-    StopPolicy {
-        signal: said.signal.unwrap_or(default.signal),
-        timeout: said.timeout.unwrap_or(default.timeout),
-        scope: said.scope.unwrap_or(default.scope),
-        ..default
-    }
 }
 
 /// What `[log]` means.

@@ -11,6 +11,7 @@ pub mod entry;
 mod follow;
 mod environment;
 mod identity;
+mod life;
 pub mod load;
 mod look;
 mod merge;

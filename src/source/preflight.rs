@@ -126,6 +126,18 @@ pub(super) fn program(
     findings: &mut Vec<Diagnostic>,
 ) {
     let path = if stack.names("command.0") { "command.0" } else { "command" };
+    program_at(stack, path, word, (root, directory), search, findings);
+}
+
+/// The same of the program of another command, the value of `path`.
+pub(super) fn program_at(
+    stack: &Stack<'_>,
+    path: &str,
+    word: &str,
+    (root, directory): (Option<&Path>, &str),
+    search: Option<&str>,
+    findings: &mut Vec<Diagnostic>,
+) {
     let mut error = |message: String, help: String| {
         findings.push(stack.error(path, Code::NoProgram, message).help(help));
     };

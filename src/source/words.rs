@@ -38,10 +38,15 @@ impl Templates<'_> {
         self.expand(text).map_err(|bad| self.finding(path, text, bad.offset(), &bad))
     }
 
-    /// Each word of a command expanded, or what is wrong with them.
+    /// Each word of `command` expanded, or what is wrong with them.
     pub(super) fn check_command(&self, command: &CommandLine) -> Result<Vec<String>, Vec<Diagnostic>> {
+        self.check_words("command", command)
+    }
+
+    /// The same of a command that is the value of `path`.
+    pub(super) fn check_words(&self, path: &str, command: &CommandLine) -> Result<Vec<String>, Vec<Diagnostic>> {
         let Some(line) = &command.line else {
-            let check = |(index, word): (usize, &String)| self.check(&format!("command.{index}"), word);
+            let check = |(index, word): (usize, &String)| self.check(&format!("{path}.{index}"), word);
             return all(command.words.iter().enumerate().map(check));
         };
         // Splitting takes quotes and backslashes away but no dollar: the nth one of the words is the nth one of the line.
@@ -52,7 +57,7 @@ impl Templates<'_> {
             self.expand(word).map_err(|bad| {
                 let nth = before + word[..bad.offset()].matches('$').count();
                 let at = line.match_indices('$').nth(nth).map_or(0, |(at, _)| at);
-                self.finding("command", line, at, &bad)
+                self.finding(path, line, at, &bad)
             })
         };
         all(command.words.iter().map(check))

@@ -8,7 +8,7 @@ use abide::model::diagnostic::Code;
 use abide::source::config::{ConfigFile, Metrics, OwnLog, Status, Watch};
 use abide::source::toml::schema as shapes;
 use abide::source::toml::shape::{
-    Limits, Log, Resources, Restart, RestartLimit, Schedule, Security, ServiceFile, Stop,
+    Health, Limits, Log, Ready, Reload, Resources, Restart, RestartLimit, Schedule, Security, ServiceFile, Start, Stop,
 };
 use clap::CommandFactory;
 use std::fmt::Write as _;
@@ -63,6 +63,10 @@ fn service_file() -> String {
         ("restart", "Restart", Restart::KEYS),
         ("restart.limit", "RestartLimit", RestartLimit::KEYS),
         ("stop", "Stop", Stop::KEYS),
+        ("start", "Start", Start::KEYS),
+        ("ready", "Ready", Ready::KEYS),
+        ("health", "Health", Health::KEYS),
+        ("reload", "Reload", Reload::KEYS),
         ("limits", "Limits", Limits::KEYS),
         ("resources", "Resources", Resources::KEYS),
         ("log", "Log", Log::KEYS),

@@ -2,6 +2,7 @@
 
 mod diagnostics;
 mod hostile;
+mod lives;
 mod loading;
 
 use abide::model::capability;

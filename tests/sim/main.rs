@@ -1,10 +1,18 @@
 //! The shipped `Fleet` in a pretended Linux under virtual time: nothing here sleeps, forks or opens
 //! a file. One seed is one history.
 
+mod behaviour;
+mod health;
+mod hooks;
 mod invariants;
 mod last_word;
 mod order;
 mod random;
+mod readiness;
+mod reloads;
 mod scenarios;
 mod services;
+mod tasks;
+mod traits;
+mod types;
 mod world;

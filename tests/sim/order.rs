@@ -1,9 +1,10 @@
 //! `after`, `requires`, `wants`, `on_give_up`: what must hold whatever happens, named histories, and
 //! any sequence of edits of any graph.
 
+use crate::behaviour::{Behaviour, GOOD, Start};
 use crate::invariants;
 use crate::services::{name, running, service};
-use crate::world::{Behaviour, GOOD, Start, World};
+use crate::world::World;
 use abide::decide::effect::Effect;
 use abide::decide::event::{Event, RunId};
 use abide::decide::fleet::Fleet;
@@ -742,7 +743,7 @@ fn any_behaviour() -> impl Strategy<Value = Behaviour> {
     let life = prop_oneof![3 => Just(None), 1 => Just(Some(0)), 1 => Just(Some(300)), 1 => Just(Some(3000))];
     let exit = prop_oneof![Just(Exit::Code(0)), Just(Exit::Code(1))];
     (start, life, exit, any::<bool>(), any::<bool>(), prop::bool::weighted(0.05)).prop_map(
-        |(start, life, exit, obeys, leaves, immortal)| Behaviour { start, life, exit, obeys, leaves, immortal },
+        |(start, life, exit, obeys, leaves, immortal)| Behaviour { start, life, exit, obeys, leaves, immortal, ..GOOD },
     )
 }
 

@@ -1,9 +1,13 @@
 //! Any sequence of edits, ends, delays, doubled facts and shutdowns.
 
+use crate::behaviour::{Behaviour, GOOD, Start};
 use crate::invariants;
 use crate::services::{open_files, running};
-use crate::world::{Behaviour, GOOD, Start, World};
+use crate::tasks::{Tasks, Way};
+use crate::traits::{Traits, any_traits};
+use crate::world::World;
 use abide::decide::event::Event;
+use abide::model::check::Sign;
 use abide::model::outcome::Exit;
 use abide::model::policy::{RestartLimit, RestartWhen, StopScope};
 use abide::model::service::Service;
@@ -24,6 +28,8 @@ enum Op {
     Echo(usize),
     Slots(usize),
     LimitsFail(bool),
+    Sign(usize, Sign),
+    Change(usize),
     Shutdown,
 }
 
@@ -40,6 +46,7 @@ struct File {
     few: bool,
     delay: usize,
     files: u32,
+    traits: Traits,
 }
 
 impl File {
@@ -57,6 +64,7 @@ impl File {
         if self.open_files > 0 {
             service.limits = open_files(self.open_files * 1024);
         }
+        self.traits.lend(&mut service);
         service
     }
 }
@@ -66,9 +74,9 @@ fn any_file() -> impl Strategy<Value = File> {
     let when = prop_oneof![Just(RestartWhen::Always), Just(RestartWhen::OnFailure), Just(RestartWhen::Never)];
     let scope = prop_oneof![Just(StopScope::Tree), Just(StopScope::Group), Just(StopScope::Process)];
     let policy = (when, scope, prop::bool::weighted(0.2), 0..3_usize, 0..2_u32);
-    (shape, policy).prop_map(|(shape, (when, scope, few, delay, files))| {
+    (shape, policy, any_traits()).prop_map(|(shape, (when, scope, few, delay, files), traits)| {
         let (who, enabled, instances, command, open_files) = shape;
-        File { who, enabled, instances, command, open_files, when, scope, few, delay, files }
+        File { who, enabled, instances, command, open_files, when, scope, few, delay, files, traits }
     })
 }
 
@@ -76,14 +84,43 @@ fn any_behaviour() -> impl Strategy<Value = Behaviour> {
     let start = prop_oneof![6 => Just(Start::Well), 2 => Just(Start::Fails), 1 => Just(Start::Hangs)];
     let life = prop_oneof![2 => Just(None), 1 => Just(Some(0)), 1 => Just(Some(300)), 1 => Just(Some(3000))];
     let flags = (any::<bool>(), any::<bool>(), prop::bool::weighted(0.1));
-    (start, life, any_exit(), flags).prop_map(|(start, life, exit, (obeys, leaves, immortal))| Behaviour {
+    (start, life, any_exit(), flags, any_tasks()).prop_map(|(start, life, exit, flags, tasks)| Behaviour {
         start,
         life,
         exit,
-        obeys,
-        leaves,
-        immortal,
+        obeys: flags.0,
+        leaves: flags.1,
+        immortal: flags.2,
+        tasks,
     })
+}
+
+fn any_tasks() -> impl Strategy<Value = Tasks> {
+    let ready = prop_oneof![Just(Some(0)), Just(Some(5)), Just(Some(1500)), Just(None)];
+    let commands =
+        prop_oneof![3 => Just(Way::Well(2)), 1 => Just(Way::Well(700)), 1 => Just(Way::Fails), 1 => Just(Way::Hangs)];
+    let flags = (prop::bool::weighted(0.2), prop::bool::weighted(0.7));
+    let sizes = (prop_oneof![Just(0_u64), Just(300), Just(5000)], prop_oneof![Just(1_u64 << 20), Just(1 << 30)]);
+    (ready, commands, flags, sizes).prop_map(|(ready, commands, (deaf, well), (daemon, memory))| Tasks {
+        ready,
+        deaf,
+        well,
+        commands,
+        daemon,
+        memory,
+    })
+}
+
+fn any_sign() -> impl Strategy<Value = Sign> {
+    prop_oneof![
+        Just(Sign::Ready),
+        Just(Sign::Reloading),
+        Just(Sign::Stopping),
+        Just(Sign::Unwell),
+        Just(Sign::Alive),
+        Just(Sign::Status("at work".to_owned())),
+        Just(Sign::Extend(Duration::from_secs(3))),
+    ]
 }
 
 fn any_exit() -> impl Strategy<Value = Exit> {
@@ -103,6 +140,8 @@ fn any_op() -> impl Strategy<Value = Op> {
         3 => (0..8_usize).prop_map(Op::Echo),
         1 => (1..6_usize).prop_map(Op::Slots),
         1 => any::<bool>().prop_map(Op::LimitsFail),
+        3 => (who(), any_sign()).prop_map(|(who, sign)| Op::Sign(who, sign)),
+        3 => who().prop_map(Op::Change),
     ]
 }
 
@@ -125,6 +164,8 @@ fn perform(world: &mut World, op: Op) {
         }
         Op::Slots(slots) => world.slots = slots,
         Op::LimitsFail(fail) => world.limits_fail = fail,
+        Op::Sign(who, sign) => world.sign(NAMES[who], sign),
+        Op::Change(who) => world.change_files(NAMES[who]),
         Op::Shutdown => world.deliver(Event::Shutdown),
     }
 }

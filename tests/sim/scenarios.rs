@@ -1,8 +1,9 @@
 //! Named histories, as an operator would read them in the log.
 
+use crate::behaviour::{Behaviour, GOOD, Start};
 use crate::invariants;
 use crate::services::{name, open_files, running, service};
-use crate::world::{Behaviour, GOOD, Start, World};
+use crate::world::{World, state, world_with};
 use abide::decide::event::Event;
 use abide::model::outcome::Exit;
 use abide::model::policy::{RestartLimit, RestartPolicy, RestartWhen, StopScope};
@@ -11,17 +12,6 @@ use abide::model::service::{Kind, Service};
 use abide::model::status::{ConditionKind, State, Worst};
 use abide::model::time::Now;
 use std::time::Duration;
-
-fn world_with(behaviour: Behaviour, service: Service) -> World {
-    let mut world = World::new();
-    world.behaviours.insert(service.name.clone(), behaviour);
-    world.write(service);
-    world
-}
-
-fn state(world: &World, text: &str) -> State {
-    world.fragments[&name(text)].state
-}
 
 #[test]
 fn a_file_appears_changes_and_goes() {

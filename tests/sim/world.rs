@@ -1,7 +1,9 @@
 //! A pretended Linux: performs effects, answers with events, and remembers what it saw.
 
+use crate::behaviour::{Behaviour, GOOD, Process, Start};
 use crate::invariants;
 use crate::services::{UID, name};
+use crate::tasks::{GOOD_TASKS, Task, Tasks};
 use abide::decide::diff::Powers;
 use abide::decide::effect::Effect;
 use abide::decide::event::{Event, RunId};
@@ -14,7 +16,7 @@ use abide::model::plan::Step;
 use abide::model::policy::StopScope;
 use abide::model::service::{Kind, Service};
 use abide::model::signal::Signal;
-use abide::model::status::ServiceStatus;
+use abide::model::status::{InstanceStatus, ServiceStatus, State};
 use abide::model::time::{Mono, Now, Wall};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -22,50 +24,9 @@ use std::sync::Arc;
 pub(crate) const MILLI: u64 = 1_000_000;
 pub(crate) const POWERS: Powers = Powers { may_raise: false, uid: UID };
 
-/// How the programs of a service behave from their next start on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Behaviour {
-    pub(crate) start: Start,
-    /// Ends by itself after so many milliseconds.
-    pub(crate) life: Option<u64>,
-    /// By what, then.
-    pub(crate) exit: Exit,
-    /// Whether it ends when asked.
-    pub(crate) obeys: bool,
-    /// Whether it leaves processes behind.
-    pub(crate) leaves: bool,
-    /// Whether even KILL does not help: it hangs in the kernel.
-    pub(crate) immortal: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Start {
-    Well,
-    Fails,
-    Hangs,
-}
-
-pub(crate) const GOOD: Behaviour =
-    Behaviour { start: Start::Well, life: None, exit: Exit::Code(1), obeys: true, leaves: false, immortal: false };
-
-#[expect(clippy::struct_excessive_bools, reason = "five independent facts")]
-#[derive(Debug)]
-pub(crate) struct Process {
-    pub(crate) instance: InstanceId,
-    pub(crate) definition: Arc<Definition>,
-    pub(crate) behaviour: Behaviour,
-    pub(crate) main: bool,
-    pub(crate) rest: bool,
-    pub(crate) asked: bool,
-    pub(crate) hangs: bool,
-    doomed: bool,
-    /// When its program was told to run.
-    pub(crate) since: Option<u64>,
-}
-
 pub(crate) struct World {
     pub(crate) fleet: Fleet,
-    now: u64,
+    pub(crate) now: u64,
     /// What the files say that the fleet must have taken: the last good ones, less those gone.
     pub(crate) accepted: BTreeMap<ServiceName, Arc<Definition>>,
     pub(crate) bad: BTreeSet<ServiceName>,
@@ -82,7 +43,7 @@ pub(crate) struct World {
     pub(crate) slots: usize,
     /// Runs whose output the logger cannot read.
     unheard: BTreeSet<RunId>,
-    open: BTreeSet<InstanceId>,
+    pub(crate) open: BTreeSet<InstanceId>,
     freeing: BTreeMap<(u64, u64), InstanceId>,
     flight: BTreeMap<(u64, u64), Event>,
     sent: u64,
@@ -94,6 +55,12 @@ pub(crate) struct World {
     pub(crate) shutdowns: u32,
     pub(crate) finished: bool,
     pub(crate) limits_fail: bool,
+    /// Whether `[start] after` was ever there: whether that is over does not show in the status.
+    pub(crate) hidden: bool,
+    /// Commands that live.
+    pub(crate) tasks: BTreeMap<RunId, Task>,
+    /// Probes whose answer is still wanted.
+    pub(crate) probes: BTreeSet<RunId>,
 }
 
 impl World {
@@ -123,6 +90,9 @@ impl World {
             shutdowns: 0,
             finished: false,
             limits_fail: false,
+            hidden: false,
+            tasks: BTreeMap::new(),
+            probes: BTreeSet::new(),
         }
     }
 
@@ -209,7 +179,7 @@ impl World {
 
     // Time.
 
-    fn send(&mut self, after_ms: u64, event: Event) {
+    pub(crate) fn send(&mut self, after_ms: u64, event: Event) {
         self.sent += 1;
         self.flight.insert((self.now + after_ms * MILLI, self.sent), event);
     }
@@ -218,7 +188,8 @@ impl World {
         if event == Event::Shutdown {
             self.shutdowns += 1;
         }
-        if event.instance().is_some() {
+        // A launcher's end and its daemon's look the same: the host tells each once.
+        if event.instance().is_some() && !self.is_end_of_two(&event) {
             self.heard.push(event.clone());
         }
         self.fleet.handle(self.now(), event);
@@ -274,11 +245,11 @@ impl World {
         self.now = until;
     }
 
-    /// Runs until nothing is left to happen.
+    /// Runs until nothing is left to happen but what happens again and again.
     pub(crate) fn settle(&mut self) {
-        let until = self.now + 3_600_000 * MILLI;
-        for _ in 0..20_000 {
-            if !self.step(until) {
+        let until = self.now + 300_000 * MILLI;
+        for _ in 0..30_000 {
+            if !self.step(if self.is_steady() { until } else { until + 900_000 * MILLI }) {
                 return;
             }
         }
@@ -290,9 +261,10 @@ impl World {
     /// An end that was scheduled for a process comes only if it has not ended otherwise.
     /// What is left then is seen then.
     fn still_true(&mut self, event: &mut Event) -> bool {
-        let Event::Exited { run, leftovers, .. } = event else { return true };
+        let Event::Exited { run, leftovers, .. } = event else { return self.is_task_true(event) };
         let Some(process) = self.processes.get_mut(run) else { return false };
         *leftovers = process.rest;
+        process.launched = Some(self.now);
         std::mem::replace(&mut process.main, false)
     }
 
@@ -323,7 +295,7 @@ impl World {
         }
     }
 
-    fn end_main(&mut self, run: RunId, exit: Exit, after_ms: u64) {
+    pub(crate) fn end_main(&mut self, run: RunId, exit: Exit, after_ms: u64) {
         let Some(process) = self.processes.get_mut(&run).filter(|process| process.main && !process.doomed) else {
             return;
         };
@@ -366,17 +338,20 @@ impl World {
                 let outcome = if self.limits_fail { Err("not permitted".to_owned()) } else { Ok(()) };
                 self.send(1, Event::ResourcesSet { instance, run, outcome });
             }
-            Effect::FindMain { .. }
-            | Effect::RunErrand { .. }
-            | Effect::EndErrand { .. }
-            | Effect::Probe { .. }
-            | Effect::DropProbe { .. }
-            | Effect::Measure { .. } => {}
+            Effect::FindMain { instance, run, .. } => self.find_main(instance, run),
+            Effect::RunErrand { instance, run, errand, definition, variables } => {
+                self.run_errand(instance, run, errand, &definition, &variables);
+            }
+            Effect::EndErrand { run, .. } => self.end_errand(run),
+            Effect::Probe { instance, run, which, .. } => self.probe(instance, run, which),
+            Effect::DropProbe { run, .. } => self.drop_probe(run),
+            Effect::Measure { instance, run } => self.measure(instance, run),
             Effect::Announce(step) => self.announced.push(step),
             Effect::Finished => {
                 let instances: Vec<InstanceId> = self.processes.values().map(|p| p.instance.clone()).collect();
                 let left = instances.iter().find(|id| self.living(id).next().is_some());
                 assert!(left.is_none(), "finished while {left:?} lives");
+                assert!(self.tasks.is_empty(), "finished while commands live: {:?}", self.tasks);
                 self.finished = true;
                 self.note("finished");
             }
@@ -393,12 +368,13 @@ impl World {
     fn spawn(&mut self, instance: InstanceId, run: RunId, definition: &Arc<Definition>) {
         invariants::one_process_an_instance(self, &instance);
         crate::order::what_it_requires_is_up(self, &instance.service);
+        self.no_task_lives(&instance);
         self.freeing.retain(|_, id| *id != instance);
         if !self.open.contains(&instance) && self.open.len() >= self.slots {
             return self.send(1, Event::SpawnFailed { instance, run, failure: Failure::NoDescriptors });
         }
         self.open.insert(instance.clone());
-        let behaviour = self.behaviours.get(&instance.service).copied().unwrap_or(GOOD);
+        let behaviour = self.behaviours.get(&instance.service).copied().unwrap_or(GOOD).of(&definition.service);
         if behaviour.start == Start::Fails {
             let failure = Failure::NoProgram { program: "/bin/serve".to_owned(), searched: String::new() };
             return self.send(1, Event::SpawnFailed { instance, run, failure });
@@ -413,6 +389,9 @@ impl World {
             hangs: behaviour.start == Start::Hangs,
             doomed: false,
             since: None,
+            started: self.now,
+            launched: None,
+            excused: false,
         };
         self.processes.insert(run, process);
         if behaviour.start == Start::Hangs {
@@ -426,6 +405,7 @@ impl World {
                 Event::Exited { instance, run, exit, leftovers: behaviour.leaves, oom: false, used: Used::default() },
             );
         }
+        self.speak(&instance, run, definition);
         let limits = definition.service.limits.clone();
         self.send(1, Event::Spawned { instance, run, pid: 100 + run.0 as i32, start_ticks: run.0, limits });
     }
@@ -442,6 +422,10 @@ impl World {
     }
 
     fn signal(&mut self, run: RunId, signal: Signal, scope: StopScope) {
+        self.note_signal(run, signal);
+        if self.is_reload(run, signal) {
+            return;
+        }
         invariants::no_signal_without_reason(self, run);
         crate::order::those_after_it_are_down(self, run);
         let Some(process) = self.processes.get_mut(&run) else { return };
@@ -456,6 +440,12 @@ impl World {
                 self.send(1, Event::TreeEmpty { instance, run });
             }
         } else if signal == Signal::TERM && process.behaviour.obeys && !immortal {
+            // What a launcher left obeys too.
+            if process.launched.is_some() && !process.main && scope != StopScope::Process && process.rest {
+                process.rest = false;
+                let instance = process.instance.clone();
+                return self.send(2, Event::TreeEmpty { instance, run });
+            }
             self.end_main(run, Exit::from_wait_status(15), 2);
         }
     }
@@ -467,6 +457,9 @@ impl World {
     /// From now on all is well.
     pub(crate) fn mend(&mut self) {
         self.behaviours.clear();
+        for process in self.processes.values_mut() {
+            process.behaviour.tasks = GOOD_TASKS;
+        }
         self.slots = usize::MAX;
         self.limits_fail = false;
         self.free_the_unkillable();
@@ -492,7 +485,7 @@ impl World {
         }
     }
 
-    fn note(&mut self, line: &str) {
+    pub(crate) fn note(&mut self, line: &str) {
         let (seconds, rest) = (self.now / 1_000_000_000, self.now / MILLI % 1000);
         self.transcript.push(format!("{seconds:3}.{rest:03} {line}"));
     }
@@ -501,6 +494,34 @@ impl World {
     pub(crate) fn told(&mut self) -> String {
         std::mem::take(&mut self.transcript).join("\n")
     }
+}
+
+/// A world with one service in it that behaves so.
+pub(crate) fn world_with(behaviour: Behaviour, service: Service) -> World {
+    let mut world = World::new();
+    world.behaviours.insert(service.name.clone(), behaviour);
+    world.write(service);
+    world
+}
+
+/// The same of a service whose process is good, and what is more to it is altered.
+pub(crate) fn tasked<T>(service: Service, alter: impl FnOnce(&mut Tasks) -> T) -> World {
+    let mut behaviour = GOOD;
+    alter(&mut behaviour.tasks);
+    world_with(behaviour, service)
+}
+
+pub(crate) fn state(world: &World, text: &str) -> State {
+    world.fragments[&name(text)].state
+}
+
+pub(crate) fn instance(text: &str) -> InstanceId {
+    InstanceId::new(name(text), 0)
+}
+
+/// The status of its first instance.
+pub(crate) fn instance_status(world: &World, text: &str) -> InstanceStatus {
+    world.fragments[&name(text)].instances[0].clone()
 }
 
 fn entry(name: &ServiceName, service: Option<Arc<Definition>>) -> Entry {

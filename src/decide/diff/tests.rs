@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::decide::samples::service;
+use crate::model::check::{Check, Health, OnFailure, Ready};
 use crate::model::limits::Bound;
-use crate::model::policy::Order;
+use crate::model::policy::{ExitRules, Hooks, OnChange, Order, ReloadBy, ReloadPolicy, ServiceType};
 use crate::model::resources::Resources;
 use crate::model::schedule::{IoClass, Realtime, Schedule};
 use crate::model::security::Security;
@@ -18,6 +19,66 @@ fn limit(number: u64) -> Limits {
 
 fn variables(pairs: &[(&str, &str)]) -> Environment {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn words() -> Vec<String> {
+    vec!["/bin/a".to_owned(), "x y".to_owned()]
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "as the field is")]
+fn exits(success_codes: Vec<i32>, never_on: Vec<i32>) -> Option<Box<ExitRules>> {
+    Some(Box::new(ExitRules { success_codes, success_signals: Vec::new(), never_on }))
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "as the field is")]
+fn ready(check: Check) -> Option<Box<Ready>> {
+    Some(Box::new(Ready { check, timeout: SECOND, interval: SECOND }))
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "as the field is")]
+fn health(check: Check) -> Option<Box<Health>> {
+    let on_failure = OnFailure::Restart;
+    Some(Box::new(Health { check, interval: SECOND, timeout: SECOND, failures: 3, on_failure }))
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "as the field is")]
+fn hooks(alter: impl FnOnce(&mut Hooks)) -> Option<Box<Hooks>> {
+    let mut hooks = Hooks::default();
+    alter(&mut hooks);
+    Some(Box::new(hooks))
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "as the field is")]
+fn reload(watch: &[&str]) -> Option<Box<ReloadPolicy>> {
+    let watch = watch.iter().map(|path| (*path).to_owned()).collect();
+    let how = ReloadBy::Signal(Signal::HUP);
+    Some(Box::new(ReloadPolicy { how, watch, on_change: OnChange::Reload, timeout: SECOND }))
+}
+
+#[test]
+fn what_a_process_was_told_at_its_start_cannot_be_told_it_later() {
+    let price = |old: Option<Box<Health>>, new: Option<Box<Health>>, readied: bool| {
+        let old = Service { health: old, ready: readied.then(|| ready(Check::Notify)).flatten(), ..service("web") };
+        let new = Service { health: new, ..old.clone() };
+        dearest(&diff(&old, &new, &ME))
+    };
+    let slower = |mut health: Option<Box<Health>>| {
+        if let Some(health) = &mut health {
+            health.interval = 9 * SECOND;
+        }
+        health
+    };
+    assert_eq!(price(health(Check::Notify), slower(health(Check::Notify)), true), Price::Restart);
+    assert_eq!(price(health(Check::Notify), None, true), Price::Live);
+    assert_eq!(price(None, health(Check::Notify), true), Price::Restart);
+    let tcp = || health(Check::Tcp("localhost:1".into()));
+    assert_eq!(price(tcp(), slower(tcp()), false), Price::Live);
+    // A socket that is there already serves for both.
+    let watched = Service { health: health(Check::Notify), ..service("web") };
+    let both = Service { ready: ready(Check::Notify), ..watched.clone() };
+    assert_eq!(dearest(&diff(&watched, &both, &ME)), Price::Live);
 }
 
 /// Alters one field and gives the only change that follows.
@@ -103,6 +164,34 @@ fn every_field_alone_has_its_name_and_its_price() {
         (|s| security(s).inaccessible_paths = vec!["/home".into()], "security.inaccessible_paths", Restart),
         (|s| security(s).private_network = true, "security.private_network", Restart),
         (|s| security(s).hostname = Some("h".into()), "security.hostname", Restart),
+    ];
+    for (alter, field, price) in cases {
+        let change = altered(alter);
+        assert_eq!((change.field.as_str(), change.price), (field, price));
+    }
+}
+
+#[test]
+fn every_key_of_how_it_lives_has_its_name_and_its_price() {
+    use Price::{Live, Restart};
+    type Alter = fn(&mut Service);
+    let cases: Vec<(Alter, &str, Price)> = vec![
+        (|s| s.stop.command = Some(words()), "stop.command", Live),
+        (|s| s.stop.steps = vec![(Signal::INT, SECOND)], "stop.steps", Live),
+        (|s| s.restart.exits = exits(vec![3], Vec::new()), "restart.success", Live),
+        (|s| s.restart.exits = exits(Vec::new(), vec![100]), "restart.never_on", Live),
+        (|s| s.restart.max_age = Some(SECOND), "restart.max_age", Live),
+        (|s| s.restart.max_memory = Some(1 << 30), "restart.max_memory", Live),
+        (|s| s.service_type = ServiceType::Forking { pid_file: None }, "type", Restart),
+        (|s| s.ready = ready(Check::Tcp("localhost:1".into())), "ready", Live),
+        (|s| s.ready = ready(Check::Notify), "ready", Restart),
+        (|s| s.ready = ready(Check::Descriptor(3)), "ready", Restart),
+        (|s| s.health = health(Check::Exec(words())), "health", Live),
+        (|s| s.health = health(Check::Notify), "health", Restart),
+        (|s| s.hooks = hooks(|h| h.start_before.push(words())), "start.before", Live),
+        (|s| s.hooks = hooks(|h| h.start_after.push(words())), "start.after", Live),
+        (|s| s.hooks = hooks(|h| h.stop_after.push(words())), "stop.after", Live),
+        (|s| s.reload = reload(&[]), "reload", Live),
     ];
     for (alter, field, price) in cases {
         let change = altered(alter);

@@ -1,7 +1,7 @@
 //! One line for Nagios and its kin, with the exit code that they expect. Pure.
 
 use super::words::{clean, number, since};
-use crate::model::status::{Desired, ExitKind, ServiceStatus, SourceState, State, Status};
+use crate::model::status::{ConditionKind, Desired, ExitKind, ServiceStatus, SourceState, State, Status};
 use crate::model::time::Wall;
 
 /// So many services are named.
@@ -12,7 +12,9 @@ const NAMED: usize = 3;
 pub fn nagios(status: &Status, whole: bool, now: Wall) -> (u8, String) {
     let services = &status.services;
     let fallen = [State::Failed, State::Backoff, State::Waiting];
-    let down = |s: &&ServiceStatus| s.desired == Desired::Running && fallen.contains(&s.state) || is_unborn(s);
+    let down = |s: &&ServiceStatus| {
+        s.desired == Desired::Running && (fallen.contains(&s.state) || unwell(s).is_some()) || is_unborn(s)
+    };
     let critical: Vec<_> = services.iter().filter(down).collect();
     let mut said: Vec<String> = critical.iter().take(NAMED).map(|service| trouble(service, now)).collect();
     if critical.len() > NAMED {
@@ -37,12 +39,18 @@ pub fn nagios(status: &Status, whole: bool, now: Wall) -> (u8, String) {
         (true, true) => (0, "OK"),
     };
     let desired = services.iter().filter(|s| s.desired == Desired::Running).count();
-    let ready = services.iter().filter(|s| s.desired == Desired::Running && s.state == State::Running).count();
+    let ready = services.iter().filter(|s| s.desired == Desired::Running && s.state.is_running()).count();
     let restarts: u64 = services.iter().flat_map(|s| &s.instances).map(|i| i.restarts).sum();
     let text = if said.is_empty() { format!("{} as desired", services.len()) } else { said.join("; ") };
     let line =
         format!("ABIDE {level}: {} | desired={desired} ready={ready} restarts={restarts}c", text.replace('|', "/"));
     (code, line)
+}
+
+/// What the service lacks of being well.
+fn unwell(service: &ServiceStatus) -> Option<&str> {
+    let condition = service.conditions.iter().find(|condition| condition.kind == ConditionKind::Healthy)?;
+    Some(&condition.message)
 }
 
 /// An error stands in its file and there is no good version to run: the service is as down as a failed one.
@@ -55,9 +63,12 @@ fn trouble(service: &ServiceStatus, now: Wall) -> String {
     if is_unborn(service) {
         return format!("{} does not run (error in its file)", service.name);
     }
+    if let Some(message) = unwell(service).filter(|_| service.state.is_running()) {
+        return format!("{} {}", service.name, clean(message));
+    }
     let state = match service.state {
         State::Backoff => "in back-off",
-        State::Running => "not as desired",
+        state if state.is_running() => "not as desired",
         state => state.as_str(),
     };
     let last = service.instances.iter().filter(|i| i.state == service.state).filter_map(|i| i.last_exit.as_ref());

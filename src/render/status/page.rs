@@ -3,7 +3,7 @@
 use super::table::{error_lines, wrapped};
 use super::words::{bytes, clean, ended, number, since, span, why_instance, why_service};
 use super::{Paint, Style, sign};
-use crate::model::status::{Desired, InstanceStatus, LastExit, LimitStatus, ServiceStatus};
+use crate::model::status::{Desired, HealthState, HealthStatus, InstanceStatus, LastExit, LimitStatus, ServiceStatus};
 use crate::model::time::Wall;
 use std::time::Duration;
 
@@ -127,6 +127,13 @@ fn instance_lines(
     let label = lines.style.paint(Paint::Dim, &format!("  {label:12}"));
     lines.raw(&format!("{label}{word}{pid}{up}{adopted}"));
     lines.field("why", &why_instance(service, instance, now));
+    lines.field("says", &clean(instance.status_text.as_deref().unwrap_or_default()));
+    if let Some(took) = instance.ready_ms {
+        lines.field("ready", &format!("{} after its start", span(Duration::from_millis(took))));
+    }
+    if let Some(health) = &instance.health {
+        lines.field("health", &wellness(health, now));
+    }
     lines.field(
         "in sync",
         if instance.in_sync || instance.pid.is_none() { "" } else { "no: it does not run what the file says" },
@@ -156,6 +163,20 @@ fn instance_lines(
             None => {}
         }
     }
+}
+
+fn wellness(health: &HealthStatus, now: Wall) -> String {
+    let word = match health.status {
+        HealthState::Unknown => return "not known yet".to_owned(),
+        HealthState::Healthy => "well",
+        HealthState::Unhealthy => "not well",
+    };
+    let failures = match (health.failures, &health.message) {
+        (0, _) | (_, None) => String::new(),
+        (1, Some(message)) => format!("; the last check failed: {}", clean(message)),
+        (many, Some(message)) => format!("; the last {} checks failed: {}", number(many), clean(message)),
+    };
+    format!("{word} for {}{failures}", since(now, health.at))
 }
 
 fn uses(uses: Uses) -> String {

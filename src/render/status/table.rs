@@ -101,7 +101,8 @@ fn bare(service: &ServiceStatus) -> Row {
 /// One line each, but many that are alike and well as one.
 fn numbered(service: &ServiceStatus, instances: &[InstanceStatus], now: Wall) -> Vec<Row> {
     let name = &service.name;
-    let calm = |i: &InstanceStatus| matches!(i.state, State::Running | State::Stopped) && i.restarts == 0;
+    let calm =
+        |i: &InstanceStatus| matches!(i.state, State::Running | State::Ready | State::Stopped) && i.restarts == 0;
     let same = |a: &InstanceStatus, b: &InstanceStatus| {
         calm(a) && calm(b) && a.state == b.state && why_instance(service, a, now) == why_instance(service, b, now)
     };
@@ -124,7 +125,7 @@ fn row(service: &ServiceStatus, instance: &InstanceStatus, label: String, now: W
     Row {
         label,
         state: instance.state,
-        doubtful: !service.as_desired && instance.state == State::Running,
+        doubtful: !service.as_desired && instance.state.is_running(),
         pid: instance.pid.map_or_else(String::new, |pid| pid.to_string()),
         since: began.or(ended).map_or_else(String::new, |at| since(now, at)),
         restarts: if instance.restarts == 0 { String::new() } else { number(instance.restarts) },

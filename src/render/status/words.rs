@@ -130,7 +130,7 @@ fn faulty_file(service: &ServiceStatus, error: &FileError) -> String {
     };
     let then = match (service.accepted_hash.is_some(), service.state) {
         (false, _) => "nothing of it has run yet",
-        (true, State::Running) => "the last good version runs on",
+        (true, state) if state.is_running() => "the last good version runs on",
         (true, _) => "the last good version stays in force",
     };
     let own = error.file == service.source.file;
@@ -147,11 +147,11 @@ pub(super) fn why_instance(service: &ServiceStatus, instance: &InstanceStatus, n
         .map(|exit| format!("{} after {}", ended(exit), span(Duration::from_millis(exit.ran_ms))));
     let reason = reason.map(Cow::into_owned);
     match instance.state {
-        State::Running if !instance.in_sync && service.conditions.is_empty() => {
+        State::Running | State::Ready if !instance.in_sync && service.conditions.is_empty() => {
             reason.unwrap_or_else(|| "runs an older version than its file says".to_owned())
         }
-        State::Running if service.as_desired => String::new(),
-        State::Running => reason.unwrap_or_default(),
+        State::Running | State::Ready if service.as_desired => String::new(),
+        State::Running | State::Ready | State::Reloading => reason.unwrap_or_default(),
         State::Backoff => {
             let attempt = instance.next_attempt_at.map(|at| next(instance.attempt, at, now));
             [reason.or(ended), attempt].into_iter().flatten().collect::<Vec<_>>().join("; ")

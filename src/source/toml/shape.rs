@@ -3,16 +3,19 @@
 //! What stands here is the one source of what is read, of the JSON Schema, of the reference and of
 //! "did you mean". Every field is an `Option`: what a file does not say, another may.
 
+mod life;
 mod limits;
 mod resources;
 mod schedule;
 mod security;
 
+pub use life::{Health, Ready, Reload, Start};
 pub use limits::Limits;
 pub use resources::Resources;
 pub use schedule::Schedule;
 pub use security::{Input, Security};
 
+use super::life::{Codes, Commands, Ends, Steps, TypeWord};
 use super::names::Names;
 use super::table::table;
 use super::values::{
@@ -34,6 +37,18 @@ table! {
         command: CommandLine,
         /// Instead of `command`: a text run by `/bin/sh -e`. abide expands nothing in it.
         script: String,
+        /// What `command` is: "simple" (its process is the service), "forking" (it leaves the service in the background and
+        /// ends) or "oneshot" (it does one thing and ends; with success it counts as up, and its state is `ready`; what it
+        /// leaves behind is ended). Until a forking one's process is found and while a oneshot runs, the state is
+        /// `starting`. A failing oneshot is tried again, as `[restart]` has it. Default: "simple".
+        #[schemars(with = "Option<ChoiceOf<TypeWord>>")]
+        r#type: TypeWord,
+        /// With `type = "forking"`: the file that then holds the pid of the service's process; `${VAR}` is expanded. It must
+        /// be a process of the service. Default: the process is told from what is left.
+        pid_file: String,
+        /// With `type = "oneshot"`: whether it stays up once it has succeeded; false: its state is then `stopped`. When it is
+        /// stopped, `[stop] command` and `after` are run. Default: true.
+        remain: bool,
         /// For people: shown by `abide status`.
         description: String,
         /// Whether it should run at all. Default: true.
@@ -77,6 +92,14 @@ table! {
         restart: Restart,
         /// How it is stopped.
         stop: Stop,
+        /// Commands around its start.
+        start: Start,
+        /// How one finds out that it is ready.
+        ready: Ready,
+        /// How one finds out that it is well.
+        health: Health,
+        /// How it takes up a change of its own configuration.
+        reload: Reload,
         /// Resource limits, one key per RLIMIT of Linux: a number (soft and hard), a size or duration where it is
         /// one, "unlimited", or { soft, hard }. One that cannot be had keeps the service from starting.
         limits: Limits,
@@ -93,17 +116,18 @@ table! {
         security: Security,
     }
     later &[
-        "before", "reload", "socket", "ready", "health",
-        "update", "type", "start", "pid_file", "remain", "exit",
+        "before", "socket", "update", "exit",
     ]
 }
 
 table! {
     /// When and how fast a service is restarted after it ended by itself. A run of at least `reset_after` was
-    /// good: the restart after it is immediate. Else the delay doubles (`factor`) with each attempt. Where that
-    /// would let a service that fails at once start without a pause and without end, its starts are kept 100ms apart.
+    /// good: the restart after it is immediate. Else the delay doubles (`factor`) with each attempt. A run that never became
+    /// ready, where `[ready]` says when that is, was not good. Where all that would let a service that fails at once start
+    /// without a pause and without end, its starts are kept 100ms apart.
     Restart {
-        /// "always", "on-failure" (a code other than 0, a signal, or unknown) or "never". Default: "always".
+        /// "always", "on-failure" (a code other than 0, a signal, or unknown) or "never". Default: "always"; of a oneshot
+        /// "on-failure".
         #[schemars(with = "Option<ChoiceOf<RestartWhen>>")]
         policy: RestartWhen,
         /// The first delay after a run that was not good. Default: "500ms".
@@ -125,8 +149,18 @@ table! {
         /// own file says `enabled = false`.
         #[schemars(with = "Option<String>")]
         on_give_up: ServiceName,
+        /// Ends that are a success beside code 0: codes as numbers, signals by name. Default: none.
+        success: Ends,
+        /// Codes after which it is never restarted: its state is `failed` until its file changes. Default: none.
+        never_on: Codes,
+        /// It is restarted when it has run for so long: stopped as after an edit, and started. Default: never.
+        #[schemars(with = "Option<DurationText>")]
+        max_age: Duration,
+        /// It is restarted in the same way when its processes use more memory than this, which is looked at every 30
+        /// seconds. Default: none.
+        max_memory: Size,
     }
-    later &["success", "success_codes", "never_on", "max_age", "max_memory", "schedule"]
+    later &["schedule"]
 }
 
 table! {
@@ -142,7 +176,7 @@ table! {
 }
 
 table! {
-    /// How a service is stopped: the signal (then CONT), so long, then KILL.
+    /// How a service is stopped: the signal (then CONT), so long, then KILL. A `command` comes before all of that.
     Stop {
         /// The polite signal, by name or number. Default: "TERM".
         #[schemars(with = "Option<SignalText>")]
@@ -154,8 +188,16 @@ table! {
         /// process group) or "process". Default: "tree".
         #[schemars(with = "Option<ChoiceOf<StopScope>>")]
         scope: StopScope,
+        /// Run first, written as `command` is, with MAINPID the service's process. What still lives when it has ended, or
+        /// after `timeout`, is sent the signals.
+        command: CommandLine,
+        /// In place of `signal`: signals one after the other, each with the time until the next, then KILL.
+        steps: Steps,
+        /// Run one after the other once all of it has ended, before it rests or starts again: as the service runs, for at most
+        /// `timeout` each, also when a start has failed. ABIDE_EXIT_CODE or ABIDE_EXIT_SIGNAL tells how it ended.
+        after: Commands,
     }
-    later &["command", "after", "steps", "before"]
+    later &["before"]
 }
 
 table! {
@@ -172,7 +214,7 @@ table! {
 }
 
 /// What other supervisors call some of our keys.
-const SYNONYMS: [(&str, &str); 31] = [
+const SYNONYMS: [(&str, &str); 36] = [
     ("cmd", "command"),
     ("exec", "command"),
     ("exec_start", "command"),
@@ -195,6 +237,11 @@ const SYNONYMS: [(&str, &str); 31] = [
     ("memlock", "memory_lock"),
     ("when", "policy"),
     ("kill_timeout", "timeout"),
+    ("pidfile", "pid_file"),
+    ("success_codes", "success"),
+    ("exitcodes", "success"),
+    ("max_memory_restart", "max_memory"),
+    ("remain_after_exit", "remain"),
     ("no_new_privs", "no_new_privileges"),
     ("capability_bounding_set", "capabilities"),
     ("root_directory", "chroot"),
@@ -228,6 +275,9 @@ pub(super) fn misplaced(path: &str, key: &str) -> Option<String> {
         ("limits", Limits::KEYS),
         ("resources", Resources::KEYS),
         ("log", Log::KEYS),
+        ("ready", Ready::KEYS),
+        ("health", Health::KEYS),
+        ("reload", Reload::KEYS),
     ];
     let table = tables.into_iter().find(|(_, keys)| keys.contains(&key))?.0;
     let dot = if path.is_empty() { "" } else { "." };

@@ -14,7 +14,7 @@ macro_rules! table {
 
         impl $name {
             /// Its keys.
-            pub const KEYS: &'static [&'static str] = &[$(stringify!($key)),+];
+            pub const KEYS: &'static [&'static str] = &[$($crate::source::toml::table::bare(stringify!($key))),+];
         }
 
         impl $crate::source::toml::reader::Value for $name {
@@ -31,7 +31,7 @@ macro_rules! table {
                 for (key, node) in table {
                     let inner = $crate::source::toml::table::join(path, key.get_ref());
                     match key.get_ref().as_ref() {
-                        $(stringify!($key) => {
+                        $(known if known == $crate::source::toml::table::bare(stringify!($key)) => {
                             let span = if node.get_ref().is_table() { key.span() } else { node.span() };
                             reader.place(&inner, span);
                             read.$key = $crate::source::toml::reader::Value::read(reader, &inner, node);
@@ -49,6 +49,14 @@ macro_rules! table {
     };
 }
 pub(crate) use table;
+
+/// A key that is a word of Rust, as people write it.
+pub(crate) const fn bare(key: &'static str) -> &'static str {
+    match key.as_bytes() {
+        [b'r', b'#', ..] => key.split_at(2).1,
+        _ => key,
+    }
+}
 
 /// `key` inside the table `path`.
 pub(crate) fn join(path: &str, key: &str) -> String {

@@ -110,6 +110,10 @@ number!(/// How many processes of one service.
     Instances(u32), 0..=1000, "minimum": 0, "maximum": 1000);
 number!(/// How many files or events, at least one.
     Count(u32), 1..=100_000, "minimum": 1, "maximum": 100_000);
+number!(/// A descriptor beyond the standard ones.
+    Descriptor(i32), 3..=1023, "minimum": 3, "maximum": 1023);
+number!(/// A status of HTTP.
+    HttpStatus(u16), 100..=599, "minimum": 100, "maximum": 599);
 number!(/// How many rotated files.
     Files(u32), 0..=100_000, "minimum": 0, "maximum": 100_000);
 
