@@ -20,7 +20,17 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("logger", &["log", "model", "table", "host::pipe", "host::sys", "host::clock", "host::stderr"]),
     (
         "keeper",
-        &["model", "table", "host::sys", "host::clock", "host::pipe", "host::proc", "host::tree", "host::stderr"],
+        &[
+            "model",
+            "table",
+            "host::sys",
+            "host::clock",
+            "host::pipe",
+            "host::proc",
+            "host::tree",
+            "host::cgroup",
+            "host::stderr",
+        ],
     ),
     ("daemon", &["model", "decide", "render", "table", "host", "source", "log", "logger", "keeper"]),
     (
@@ -34,6 +44,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "source",
             "host::limits",
             "host::clock",
+            "host::cgroup",
+            "host::usage",
+            "log::rotate",
             "keeper",
             "logger",
             "daemon",
@@ -44,7 +57,12 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 /// Crates that are kept to some rooms.
 const CRATE_ROOMS: &[(&str, &[&str])] = &[
     ("notify", &["source/watch"]),
+    ("glob", &["source/pattern", "source/watch"]),
     ("tokio", &["daemon"]),
+    ("hyper", &["daemon/probe"]),
+    ("hyper_util", &["daemon/probe"]),
+    ("http_body_util", &["daemon/probe"]),
+    ("regex", &["model/pattern", "log/lookout"]),
     ("clap", &["cli", "daemon", "main"]),
     ("annotate_snippets", &["render/diagnostic"]),
     ("jiff", &["model/time", "render", "cli", "log", "daemon/trace"]),

@@ -1,12 +1,16 @@
 //! The one way up: descriptors from the keeper, `abide.toml`, own log, threads; then the loop.
 
 use super::paths::{Places, boot_id};
+use super::probe::Probes;
 use super::publish::{PublishPolicy, Publisher};
 use super::trace;
 use super::turn::{self, Letter, OwnLogState, Supervisor};
 use crate::decide::diff::Powers;
 use crate::decide::fleet::Fleet;
+use crate::host::cgroup::Groups;
+use crate::host::cgroup::ground::Ground;
 use crate::host::line::Logger;
+use crate::host::notify_socket;
 use crate::host::perform::{Host, Parts};
 use crate::host::pipe::Pipes;
 use crate::host::spawn::Spawner;
@@ -15,6 +19,9 @@ use crate::host::{clock, limits};
 use crate::keeper::role::{self, NoRole, SupervisorEnds};
 use crate::model::diagnostic::Diagnostic;
 use crate::model::logging::LogPolicy;
+use crate::model::name::ServiceName;
+use crate::model::outcome::Exit;
+use crate::model::resources::Cgroups;
 use crate::model::status::{AbideState, AbideStatus, Summary};
 use crate::render;
 use crate::render::snapshot::Envelope;
@@ -51,9 +58,10 @@ fn failed(attempt: &'static str) -> impl FnOnce(io::Error) -> BootError {
     move |source| BootError::System { attempt, source }
 }
 
-/// The supervisor, from its first breath to its last; the exit code tells the keeper what to do.
-pub fn run(places: &Places, directories: Vec<PathBuf>) -> u8 {
-    match supervise(places, directories) {
+/// The supervisor, from its first breath to its last; the exit code tells the keeper what to do. All
+/// ends when a process of the service `exit_with` does.
+pub fn run(places: &Places, directories: Vec<PathBuf>, exit_with: Option<ServiceName>) -> u8 {
+    match supervise(places, directories, exit_with) {
         Ok(code) => code,
         Err(error) => {
             let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
@@ -63,10 +71,13 @@ pub fn run(places: &Places, directories: Vec<PathBuf>) -> u8 {
     }
 }
 
-fn supervise(places: &Places, directories: Vec<PathBuf>) -> Result<u8, BootError> {
+fn supervise(places: &Places, directories: Vec<PathBuf>, exit_with: Option<ServiceName>) -> Result<u8, BootError> {
     memory::share_heap();
     let SupervisorEnds { table, keeper, bell, logger } = role::enter_supervisor()?;
-    let ceilings = limits::ceilings_of(None).map_err(failed("read the limits from /proc"))?;
+    let mut ceilings = limits::ceilings_of(None).map_err(failed("read the limits from /proc"))?;
+    let groups = Groups::new(Ground::look(), &places.table).map_err(failed("look at the runtime directory"))?;
+    let groups = Arc::new(groups);
+    ceilings.cgroups = groups.cgroups().clone();
     let surroundings = source::surroundings(ceilings, nix::unistd::getppid().as_raw() == 1, true);
     let config_path =
         source::config_path(places.config.as_deref(), directories.first().map_or(Path::new("."), |first| first));
@@ -79,22 +90,38 @@ fn supervise(places: &Places, directories: Vec<PathBuf>) -> Result<u8, BootError
     let trace = trace::start(Some(own_log), io::stderr().is_terminal());
 
     let (letters, inbox) = unbounded_channel();
-    let outcomes = letters.clone();
+    let (outcomes, told) = (letters.clone(), letters.clone());
     let done = move |outcome| drop(outcomes.send(Letter::Spawned(outcome)));
-    let spawner = Spawner::start(Arc::clone(&table), Arc::clone(&pipes), done).map_err(failed("start a thread"))?;
+    let instance_id = fresh_id();
+    let spawner =
+        Spawner::start(Arc::clone(&table), Arc::clone(&pipes), Arc::clone(&groups), instance_id.clone(), done);
+    let spawner = spawner.map_err(failed("start a thread"))?;
     let logger_socket = logger.as_fd().try_clone_to_owned().map_err(failed("copy a descriptor"))?;
     let host = Host::new(Parts {
-        table,
+        table: Arc::clone(&table),
         spawner,
         pipes,
         logger: Logger::new(logger_socket),
         log: places.log.clone(),
         own_log: own_log_of(&config),
-    });
+        notify: places.runtime.join(notify_socket::NAME),
+        groups: Arc::clone(&groups),
+        mark: instance_id.clone(),
+        tell: Arc::new(move |what| drop(told.send(Letter::Told(what)))),
+    })
+    .map_err(failed("make an epoll set"))?;
+    let probes = Probes::new(letters.clone());
     let powers = Powers { may_raise: surroundings.ceilings.may_raise, uid: surroundings.uid };
-    let instance_id = fresh_id();
-    let fleet = Fleet::new(powers, seed(&instance_id));
-    let publisher = Publisher::new(places.runtime.clone(), PublishPolicy::of(&config), envelope(instance_id));
+    let mut fleet = Fleet::new(powers, seed(&instance_id));
+    if let Some(name) = &exit_with {
+        fleet.end_with(name.clone());
+    }
+    let publisher = Publisher::new(
+        places.runtime.clone(),
+        PublishPolicy::of(&config),
+        envelope(instance_id, groups.cgroups().clone()),
+    );
+    let changes = letters.clone();
     let setup = worker::Setup {
         directories,
         config_path,
@@ -103,12 +130,26 @@ fn supervise(places: &Places, directories: Vec<PathBuf>) -> Result<u8, BootError
         state_directory: Some(places.state.clone()),
         uid: surroundings.uid,
         loader: loader(surroundings, letters.clone()),
+        changed: Box::new(move |service, files| drop(changes.send(Letter::FilesChanged(service, files)))),
     };
     let files = worker::start(setup, move |delta| drop(letters.send(Letter::Delta(delta))))
         .map_err(failed("start a thread"))?;
-    let mut supervisor =
-        Supervisor { fleet, host, publisher, files, churn: 0, trace, own_log: OwnLogState::default(), finished: false };
+    let mut supervisor = Supervisor {
+        fleet,
+        host,
+        publisher,
+        files,
+        probes,
+        churn: 0,
+        trace,
+        own_log: OwnLogState::default(),
+        awaited: exit_with,
+        finished: false,
+    };
     let code = turn_until_finished(&mut supervisor, inbox, bell, logger);
+    if let (Ok(OK), Some(exit)) = (&code, supervisor.fleet.last_word()) {
+        table.set_exit_code(exit.code());
+    }
     supervisor.trace.flush();
     code
 }
@@ -150,11 +191,21 @@ fn turn_until_finished(
     bell: OwnedFd,
     logger: OwnedFd,
 ) -> Result<u8, BootError> {
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed("start the loop"))?;
-    runtime.block_on(turn::run(supervisor, inbox, bell, logger)).map_err(failed("wait for events"))?;
+    // Threads only look up names for probes; more names than these at once wait.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(4)
+        .thread_stack_size(256 << 10)
+        .thread_name("lookup")
+        .build()
+        .map_err(failed("start the loop"))?;
+    let turned = runtime.block_on(turn::run(supervisor, inbox, bell, logger));
+    // A name server that does not answer holds up nobody's end.
+    runtime.shutdown_background();
+    turned.map_err(failed("wait for events"))?;
     supervisor.leave();
-    tracing::info!("all services have ended");
+    let exit_with = supervisor.fleet.last_word().map(Exit::code);
+    tracing::info!(exit_with, "all services have ended");
     Ok(OK)
 }
 
@@ -175,7 +226,7 @@ fn own_log_pipe(pipes: &Pipes) -> io::Result<OwnedFd> {
     Ok(pipe)
 }
 
-fn envelope(instance_id: String) -> Envelope {
+fn envelope(instance_id: String, cgroups: Cgroups) -> Envelope {
     let now = clock::now();
     Envelope {
         abide: AbideStatus {
@@ -193,6 +244,7 @@ fn envelope(instance_id: String) -> Envelope {
             heartbeat_interval_ms: 0,
             truncated: false,
             notes: Vec::new(),
+            cgroups,
         },
         summary: Summary::default(),
         generation: 0,

@@ -1,19 +1,22 @@
 //! One turn after another: gather, decide, perform, publish.
 
 use super::boot::own_log_of;
+use super::probe::Probes;
 use super::publish::{PublishPolicy, Published, Publisher};
 use super::report;
 use super::trace::{self, Trace};
 use crate::decide::effect::Effect;
-use crate::decide::event::Event;
+use crate::decide::event::{Event, RunId};
 use crate::decide::fleet::Fleet;
 use crate::decide::view::Facts;
+use crate::host::chores::Told;
 use crate::host::clock;
 use crate::host::perform::{Host, OwnLog};
 use crate::host::spawn::Outcome;
 use crate::host::sys::memory;
 use crate::keeper::role;
 use crate::model::desired::Delta;
+use crate::model::name::{InstanceId, ServiceName};
 use crate::model::status::AbideState;
 use crate::model::time::{Mono, Now};
 use crate::source::config::Config;
@@ -34,8 +37,21 @@ pub(super) enum Letter {
     Delta(Delta),
     /// The files thread: `abide.toml` was accepted.
     Config(Arc<Config>),
+    /// The files thread: configuration files of a service's own changed.
+    FilesChanged(ServiceName, Vec<String>),
     /// A spawn thread: a start succeeded or failed.
     Spawned(Outcome),
+    /// A probe: what came of it.
+    Probed {
+        /// Whose.
+        instance: InstanceId,
+        /// Which.
+        run: RunId,
+        /// Well, or why not.
+        outcome: Result<(), String>,
+    },
+    /// Another thread of the host: what it was asked to do or to find out.
+    Told(Told),
 }
 
 /// The one owner of all state.
@@ -44,11 +60,14 @@ pub(super) struct Supervisor {
     pub(super) host: Host,
     pub(super) publisher: Publisher,
     pub(super) files: worker::Handle,
+    pub(super) probes: Probes,
     /// How many statuses changed since memory was last given back.
     pub(super) churn: usize,
     pub(super) trace: Trace,
     /// How abide's own log was, as last told.
     pub(super) own_log: OwnLogState,
+    /// The service of `--exit-with`, until the files were read once.
+    pub(super) awaited: Option<ServiceName>,
     pub(super) finished: bool,
 }
 
@@ -86,6 +105,9 @@ pub(super) async fn run(
 ) -> io::Result<()> {
     let bell = watch(bell, Interest::READABLE)?;
     let logger = watch(logger, Interest::READABLE)?;
+    let watched = watch(supervisor.host.watch().try_clone_to_owned()?, Interest::READABLE)?;
+    let trees = supervisor.host.tree_events().transpose()?;
+    let trees = trees.map(|trees| watch(trees, Interest::READABLE)).transpose()?;
     // Only while something waits for room: else every message that the logger takes would wake us.
     let mut room = None;
     let mut terminate = signal(SignalKind::terminate())?;
@@ -108,6 +130,10 @@ pub(super) async fn run(
                 ready?.clear_ready();
                 supervisor.host.exits();
             }
+            ready = readable(trees.as_ref()) => {
+                ready?.clear_ready();
+                supervisor.host.trees();
+            }
             letter = inbox.recv() => {
                 let more = std::iter::from_fn(|| inbox.try_recv().ok());
                 for letter in letter.into_iter().chain(more).take(LETTERS_PER_TURN) {
@@ -123,6 +149,13 @@ pub(super) async fn run(
                 supervisor.host.flush();
             }
             _ = hang_up.recv() => supervisor.files.rescan(),
+            // Last, since services can fill it at will.
+            ready = watched.readable() => {
+                let mut ready = ready?;
+                if !supervisor.host.watched() {
+                    ready.clear_ready();
+                }
+            }
             () = until(deadline) => {}
         }
         // Also where something else is always to be done.
@@ -139,12 +172,24 @@ impl Supervisor {
 
     fn open(&mut self, letter: Letter) {
         match letter {
-            Letter::Delta(delta) => self.handle(Event::Delta(delta)),
+            Letter::Delta(delta) => {
+                self.handle(Event::Delta(delta));
+                if let Some(name) = self.awaited.take().filter(|name| self.fleet.accepted(name).is_none()) {
+                    report::awaited(&name);
+                }
+            }
+            Letter::FilesChanged(service, files) => self.handle(Event::FilesChanged { service, files }),
             Letter::Config(config) => {
                 self.publisher.set_policy(PublishPolicy::of(&config));
                 self.host.keep_own_log(own_log_of(&config));
             }
             Letter::Spawned(outcome) => self.host.spawned(outcome),
+            Letter::Probed { instance, run, outcome } => {
+                if self.probes.answered(run) {
+                    self.handle(Event::Probed { instance, run, outcome });
+                }
+            }
+            Letter::Told(told) => self.host.told(told),
         }
     }
 
@@ -199,6 +244,10 @@ impl Supervisor {
             Effect::Report(transition) => trace::transition(&transition),
             Effect::Announce(step) => report::step(&step),
             Effect::Finished => self.finished = true,
+            Effect::Probe { instance, run, which, definition } => {
+                self.probes.start(instance, run, which, &definition);
+            }
+            Effect::DropProbe { run, .. } => self.probes.stop(run),
             effect => self.host.perform(effect),
         }
     }
@@ -271,6 +320,14 @@ fn watch(descriptor: OwnedFd, interest: Interest) -> io::Result<AsyncFd<OwnedFd>
 async fn writable(descriptor: Option<&AsyncFd<OwnedFd>>) -> io::Result<AsyncFdReadyGuard<'_, OwnedFd>> {
     match descriptor {
         Some(descriptor) => descriptor.writable().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits for something to read; for ever where nothing ever is.
+async fn readable(descriptor: Option<&AsyncFd<OwnedFd>>) -> io::Result<AsyncFdReadyGuard<'_, OwnedFd>> {
+    match descriptor {
+        Some(descriptor) => descriptor.readable().await,
         None => std::future::pending().await,
     }
 }

@@ -25,4 +25,4 @@ mod stopping;
 mod timers;
 pub mod view;
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;

@@ -7,7 +7,8 @@ use super::event::RunId;
 use super::order::Gate;
 use super::stopping::Ladder;
 use crate::model::limits::Limits;
-use crate::model::outcome::Exit;
+use crate::model::name::{InstanceId, ServiceName};
+use crate::model::outcome::{Exit, Used};
 use crate::model::time::{Mono, Now, Wall};
 use std::borrow::Cow;
 use std::time::Duration;
@@ -29,6 +30,24 @@ pub(super) struct Turn {
     pub(super) gate: Gate,
     /// Why it may not go down yet.
     pub(super) held: Option<Words>,
+    /// What the process used whose end is being told.
+    pub(super) used: Used,
+    /// The service with which all ends, and how it did.
+    pub(super) last_word: LastWord,
+}
+
+/// Whose end is the end of all: nobody's, or that of the first process of one service that ends by itself.
+#[derive(Debug, Default)]
+pub(super) struct LastWord {
+    pub(super) of: Option<ServiceName>,
+    pub(super) exit: Option<Exit>,
+}
+
+impl LastWord {
+    /// Whether this one has it.
+    pub(super) fn is_of(&self, instance: &InstanceId) -> bool {
+        self.of.as_ref() == Some(&instance.service)
+    }
 }
 
 /// Where the process is.
@@ -82,8 +101,11 @@ pub(super) struct Process {
 pub(super) struct Ended {
     pub(super) at: Wall,
     pub(super) exit: Exit,
+    /// Whether the kernel killed something of it for want of memory.
+    pub(super) oom: bool,
     pub(super) asked: bool,
     pub(super) ran: Duration,
+    pub(super) used: Used,
 }
 
 /// Whether the limits of the running process are those of the file.

@@ -1,6 +1,7 @@
 //! How a process ended, and the full list of ways in which a start can fail.
 
 use super::limits::{Bound, LimitKind};
+use super::resources::ResourceKind;
 use super::signal::Signal;
 use std::fmt;
 use std::time::Duration;
@@ -27,6 +28,16 @@ impl Exit {
         self == Self::Code(0)
     }
 
+    /// The exit code of whoever ends as this process did: its own, 128 and the signal's number as
+    /// shells have it, 1 where nobody knows.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Code(code) => u8::try_from(code & 0xff).unwrap_or(1),
+            Self::Signal { signal, .. } => u8::try_from(128 + signal.number()).unwrap_or(1),
+            Self::Unknown => 1,
+        }
+    }
+
     /// From the status of `wait(2)`.
     pub fn from_wait_status(status: i32) -> Self {
         let number = status & 0x7f;
@@ -36,6 +47,15 @@ impl Exit {
             _ => Self::Unknown,
         }
     }
+}
+
+/// What a process used in its life, with those of its children that it waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Used {
+    /// Processor time, in user space and in the kernel, milliseconds.
+    pub cpu_ms: u64,
+    /// The largest resident set that any of them had.
+    pub max_rss_bytes: u64,
 }
 
 impl fmt::Display for Exit {
@@ -55,6 +75,7 @@ impl fmt::Display for Exit {
 #[expect(missing_docs, reason = "each is named after the call it makes")]
 pub enum Step {
     Clone = 1,
+    Cgroup,
     Session,
     Signals,
     OomScore,
@@ -70,6 +91,7 @@ pub enum Step {
     Affinity,
     Realtime,
     Output,
+    Readiness,
     Chroot,
     Bounding,
     Groups,
@@ -86,8 +108,9 @@ pub enum Step {
 
 impl Step {
     /// All of them, in the order in which they happen.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 30] = [
         Self::Clone,
+        Self::Cgroup,
         Self::Session,
         Self::Signals,
         Self::OomScore,
@@ -103,6 +126,7 @@ impl Step {
         Self::Affinity,
         Self::Realtime,
         Self::Output,
+        Self::Readiness,
         Self::Chroot,
         Self::Bounding,
         Self::Groups,
@@ -126,6 +150,7 @@ impl Step {
     pub fn attempt(self) -> &'static str {
         match self {
             Self::Clone => "make a process",
+            Self::Cgroup => "join the cgroup",
             Self::Session => "start a session",
             Self::Signals => "reset the signals",
             Self::OomScore => "set oom_score_adjust to",
@@ -141,6 +166,7 @@ impl Step {
             Self::Affinity => "keep it to the processors",
             Self::Realtime => "set realtime to",
             Self::Output => "attach the log pipe",
+            Self::Readiness => "attach the descriptor that it says over that it is ready",
             Self::Chroot => "change the root to",
             Self::Bounding => "take away",
             Self::Groups => "set the supplementary groups",
@@ -176,6 +202,13 @@ pub enum Failure {
         /// Where it was looked for.
         searched: String,
     },
+    /// The program is there and the kernel does not execute it.
+    Unrunnable {
+        /// As it was to be executed.
+        program: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// A limit that cannot be had.
     Limit {
         /// Which one.
@@ -193,6 +226,15 @@ pub enum Failure {
         then: u32,
         /// The number that it has now; `None`: there is no such user any more.
         now: Option<u32>,
+    },
+    /// A value of `[resources]` that cannot be had.
+    Resource {
+        /// Which one.
+        kind: ResourceKind,
+        /// What the file asks, as written there.
+        asked: String,
+        /// Why not.
+        why: String,
     },
     /// The launch could not be prepared (an unknown variable, a NUL byte in an argument).
     Prepare(String),
@@ -224,6 +266,7 @@ impl fmt::Display for Failure {
             }
             Self::NoProgram { program, searched } if searched.is_empty() => write!(f, "{program} does not exist"),
             Self::NoProgram { program, searched } => write!(f, "{program} is not in the service's PATH ({searched})"),
+            Self::Unrunnable { program, why } => write!(f, "could not execute {program}: {why}"),
             Self::Limit { kind, asked, highest } => {
                 write!(f, "limit {} = {asked} cannot be had, the highest here is {highest}", kind.key())
             }
@@ -235,6 +278,7 @@ impl fmt::Display for Failure {
                 f,
                 "the user {user} is {now} now and was {then} when the file was read; touch the file to have it read anew"
             ),
+            Self::Resource { kind, asked, why } => write!(f, "resource {} = {asked} cannot be had: {why}", kind.key()),
             Self::Prepare(reason) => write!(f, "could not prepare the start: {reason}"),
             Self::SpawnTimeout(time) => write!(f, "was not executing after {} s and was killed", time.as_secs()),
             Self::TooManyRestarts { count, window, last } => {

@@ -6,6 +6,7 @@
 
 #![expect(unsafe_code, reason = "the mapping")]
 
+mod adopt;
 mod layout;
 
 pub use layout::{LIMITS, SLOTS};
@@ -85,7 +86,7 @@ pub enum Notice {
     },
     /// One of the group that an ended process left behind ended too: look again.
     Stray {
-        /// Whose.
+        /// Whose; 0: anybody's, see [`Table::await_orphans`].
         slot: usize,
     },
 }
@@ -208,6 +209,17 @@ impl Table {
         self.cells().head.heartbeat.load(Relaxed)
     }
 
+    /// An orderly end of the supervisor is abide's end with this code.
+    pub fn set_exit_code(&self, code: u8) {
+        self.cells().head.exit_code.store(u32::from(code) + 1, Release);
+    }
+
+    /// The code that an orderly end hands on, if it is not abide's own.
+    pub fn exit_code(&self) -> Option<u8> {
+        let word = self.cells().head.exit_code.load(Acquire);
+        word.checked_sub(1).and_then(|code| u8::try_from(code).ok())
+    }
+
     /// How many slots have to be looked at to see all that were ever used.
     pub fn used(&self) -> usize {
         (self.cells().head.high.load(Acquire) as usize).min(SLOTS)
@@ -253,6 +265,21 @@ impl Table {
         armed.then(|| self.cells().pids[slot].load(Acquire)).filter(|pid| *pid > 0)
     }
 
+    /// The run that `slot` was last prepared for.
+    pub fn run(&self, slot: usize) -> Option<u64> {
+        self.cells().slots.get(slot).map(|cell| cell.run.load(Relaxed)).filter(|run| *run > 0)
+    }
+
+    /// From now on the end of every orphan is told as a stray of slot 0; or no longer.
+    pub fn await_orphans(&self, awaited: bool) {
+        self.cells().head.orphans_awaited.store(u32::from(awaited), Release);
+    }
+
+    /// Whether that is so.
+    pub fn orphans_awaited(&self) -> bool {
+        self.cells().head.orphans_awaited.load(Acquire) != 0
+    }
+
     /// What a slot names, for whoever comes after a dead keeper: pid, recorded start (0 if not yet
     /// known) and the time of arming, in clock ticks since boot.
     pub fn resident(&self, slot: usize) -> Option<(i32, u64, u64)> {
@@ -293,6 +320,13 @@ impl Table {
         // Release: who sees EXITED sees how. From here on nobody signals this pid.
         cell.state.store(EXITED, Release);
         self.cells().pids[slot].store(0, Release);
+    }
+
+    /// Processor time in microseconds and largest resident set in KiB of the process of `slot` that ended
+    /// last; kept until the slot is armed anew and its next process ends.
+    pub fn last_usage(&self, slot: usize) -> (u64, u64) {
+        let cell = &self.cells().slots[slot];
+        (cell.user_us.load(Relaxed) + cell.system_us.load(Relaxed), cell.max_rss_kib.load(Relaxed))
     }
 
     /// The process marked as ended is reaped: only now is its end told, when its number no longer

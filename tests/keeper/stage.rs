@@ -23,6 +23,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 
+/// What the marks of services here begin with.
+pub(crate) const MARK: &str = "stage";
+
 pub(crate) struct Stage {
     pub place: PathBuf,
     pub table: Arc<Table>,
@@ -82,7 +85,7 @@ impl Stage {
             // The scenario may be over.
             let _ = send.send(outcome);
         };
-        let spawner = Spawner::start(Arc::clone(&table), pipes, done).unwrap();
+        let spawner = Spawner::start(Arc::clone(&table), pipes, Arc::default(), MARK.into(), done).unwrap();
         let notices = RefCell::default();
         Self { place: place.into(), table, spawner, outcomes, bell, _logger: logger, notices }
     }
@@ -90,7 +93,7 @@ impl Stage {
     pub(crate) fn order(&self, slot: usize, run: u64, service: Service) {
         let instance = InstanceId::new(service.name.clone(), 7);
         let definition = Arc::new(Definition::from(service));
-        self.spawner.order(Order { slot, run: RunId(run), instance, definition });
+        self.spawner.order(Order::service(instance, slot, RunId(run), definition));
     }
 
     pub(crate) fn spawn(&self, slot: usize, run: u64, service: Service) -> Outcome {

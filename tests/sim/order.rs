@@ -10,7 +10,7 @@ use abide::decide::fleet::Fleet;
 use abide::decide::view::Facts;
 use abide::model::desired::Definition;
 use abide::model::name::{InstanceId, ServiceName};
-use abide::model::outcome::Exit;
+use abide::model::outcome::{Exit, Used};
 use abide::model::policy::{Order, RestartLimit, RestartWhen};
 use abide::model::service::Service;
 use abide::model::signal::Signal;
@@ -626,7 +626,14 @@ fn obey(fleet: &mut Fleet, now: u64) -> usize {
                 }
                 Effect::Signal { instance, run, signal: Signal::TERM, .. } => {
                     let exit = Exit::Code(0);
-                    answers.push(Event::Exited { instance, run, exit, leftovers: false, oom: false });
+                    answers.push(Event::Exited {
+                        instance,
+                        run,
+                        exit,
+                        leftovers: false,
+                        oom: false,
+                        used: Used::default(),
+                    });
                 }
                 _ => {}
             }

@@ -9,7 +9,7 @@ use abide::decide::fleet::{Finding, Fleet};
 use abide::model::desired::{Definition, Delta, Entry};
 use abide::model::diagnostic::{Code, Diagnostic};
 use abide::model::name::{InstanceId, ServiceName};
-use abide::model::outcome::{Exit, Failure};
+use abide::model::outcome::{Exit, Failure, Used};
 use abide::model::plan::Step;
 use abide::model::policy::StopScope;
 use abide::model::service::{Kind, Service};
@@ -305,6 +305,14 @@ impl World {
         }
     }
 
+    /// The kernel kills a process for want of memory.
+    pub(crate) fn starve(&mut self, text: &str) {
+        self.crash(text, Exit::Signal { signal: Signal::KILL, core: false });
+        if let Some(Event::Exited { oom, .. }) = self.flight.get_mut(&(self.now, self.sent)) {
+            *oom = true;
+        }
+    }
+
     /// The logger finds no descriptor for the output of a process.
     pub(crate) fn deafen(&mut self, text: &str) {
         let of = name(text);
@@ -321,7 +329,7 @@ impl World {
         };
         process.doomed = true;
         let (instance, leftovers) = (process.instance.clone(), process.rest);
-        self.send(after_ms, Event::Exited { instance, run, exit, leftovers, oom: false });
+        self.send(after_ms, Event::Exited { instance, run, exit, leftovers, oom: false, used: Used::default() });
     }
 
     fn perform(&mut self, effect: Effect) {
@@ -351,8 +359,14 @@ impl World {
                 let (from, to) = (transition.from.as_str(), transition.to.as_str());
                 self.note(&format!("{shown}: {from} -> {to}: {}", transition.reason));
             }
-            Effect::SetResources { .. }
-            | Effect::FindMain { .. }
+            Effect::SetResources { instance, run, definition } => {
+                if let Some(process) = self.processes.get_mut(&run) {
+                    process.definition = definition;
+                }
+                let outcome = if self.limits_fail { Err("not permitted".to_owned()) } else { Ok(()) };
+                self.send(1, Event::ResourcesSet { instance, run, outcome });
+            }
+            Effect::FindMain { .. }
             | Effect::RunErrand { .. }
             | Effect::EndErrand { .. }
             | Effect::Probe { .. }
@@ -407,7 +421,10 @@ impl World {
         // A life of no length: the end is told before the beginning.
         if let Some(life) = behaviour.life {
             let (instance, exit) = (instance.clone(), behaviour.exit);
-            self.send(life, Event::Exited { instance, run, exit, leftovers: behaviour.leaves, oom: false });
+            self.send(
+                life,
+                Event::Exited { instance, run, exit, leftovers: behaviour.leaves, oom: false, used: Used::default() },
+            );
         }
         let limits = definition.service.limits.clone();
         self.send(1, Event::Spawned { instance, run, pid: 100 + run.0 as i32, start_ticks: run.0, limits });

@@ -1,12 +1,14 @@
 //! One attempt: from a definition to a process that executes, or the reason why not.
 
 use super::confine::Confinement;
-use super::{Order, Refused, Started};
+use super::readiness::readiness;
+use super::{Order, Refused, Started, no_pipe, unrunnable};
+use crate::host::cgroup::Groups;
 use crate::host::limits;
 use crate::host::pipe::Pipes;
 use crate::host::sys::child::{self, Becomes, Born, Nursery, Plan, Program, Refusal, Strings};
 use crate::host::sys::process::prlimit;
-use crate::host::{clock, proc, within};
+use crate::host::{clock, proc, tree, within};
 use crate::model::launch::Launch;
 use crate::model::limits::{Bound, LimitKind};
 use crate::model::outcome::{Failure, Step};
@@ -16,7 +18,7 @@ use nix::unistd::User;
 use std::ffi::CString;
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -25,6 +27,8 @@ use std::sync::Arc;
 pub(super) struct Workplace {
     pub(super) table: Arc<Table>,
     pipes: Arc<Pipes>,
+    groups: Arc<Groups>,
+    mark: String,
     null: OwnedFd,
     /// Limits that abide changed for itself, as they were: number, soft, hard.
     restore: Vec<(u32, u64, u64)>,
@@ -34,7 +38,7 @@ pub(super) struct Workplace {
 }
 
 impl Workplace {
-    pub(super) fn new(table: Arc<Table>, pipes: Arc<Pipes>) -> io::Result<Self> {
+    pub(super) fn new(table: Arc<Table>, pipes: Arc<Pipes>, groups: Arc<Groups>, mark: String) -> io::Result<Self> {
         let originals = table.originals();
         let mut restore = Vec::new();
         for (resource, original) in (0..).zip(originals) {
@@ -45,7 +49,7 @@ impl Workplace {
         let dumpable = proc::read("/proc/sys/fs/suid_dumpable").is_ok_and(|text| text.trim() == "1");
         let uid = nix::unistd::geteuid().as_raw();
         let null = File::open("/dev/null")?.into();
-        Ok(Self { table, pipes, null, restore, uid, copy_for_users: dumpable })
+        Ok(Self { table, pipes, groups, mark, null, restore, uid, copy_for_users: dumpable })
     }
 
     /// Carries out `order`, unless `given_up` before the child is made. Also whether its pipe was made.
@@ -57,18 +61,26 @@ impl Workplace {
     ) -> (Result<Started, Refused>, bool) {
         let refuse = |failure| Refused { failure, had_process: false };
         let service = &order.definition.service;
-        let prepared = Launch::prepare(service, order.instance.index).and_then(|launch| self.prepare(launch));
+        let index = order.instance.index;
+        let launch = match &order.command {
+            None => Launch::prepare(service, index),
+            Some(words) => Launch::errand(service, index, words),
+        };
+        let prepared = launch.and_then(|mut launch| {
+            launch.environment.extend(order.variables.iter().cloned());
+            self.prepare(launch)
+        });
         let prepared = match prepared {
             Ok(prepared) => prepared,
             Err(failure) => return (Err(refuse(failure)), false),
         };
-        let opened_pipe = match self.pipes.make(order.slot) {
+        let opened_pipe = match self.pipes.make(order.output) {
             Ok(made) => made,
             Err(error) => return (Err(refuse(no_pipe(&error))), false),
         };
         let identity = &prepared.launch.identity;
         let uid = if identity.change { identity.uid } else { self.uid };
-        let result = match self.pipes.open(order.slot, uid) {
+        let result = match self.pipes.open(order.output, uid) {
             Err(error) => Err(refuse(no_pipe(&error))),
             // Meanwhile the core gave it up: no child, and the caller says why.
             Ok(_) if given_up() => Err(refuse(Failure::SpawnTimeout(super::SPAWN_TIMEOUT))),
@@ -93,16 +105,28 @@ impl Workplace {
         nursery: &mut Nursery,
     ) -> Result<Started, Refused> {
         let Prepared { launch, program, confinement } = prepared;
+        let service = &order.definition.service;
+        let joins = match &order.command {
+            None => self.groups.prepare(&order.instance, service),
+            Some(_) => self.groups.accompany(&order.instance, service),
+        };
+        let joins = joins.map_err(|failure| Refused { failure, had_process: false })?;
+        let legacy: Vec<RawFd> = joins.legacy.iter().map(AsRawFd::as_raw_fd).collect();
         let directory = CString::new(launch.directory.as_str()).unwrap_or_default();
+        let readiness = readiness(order).map_err(|failure| Refused { failure, had_process: false })?;
+        let mark = tree::mark(&self.mark, order.slot, order.run.0);
         let (null, pipe) = (self.null.as_raw_fd(), pipe.as_raw_fd());
+        let mut descriptors = vec![(null, 0), (pipe, 1), (pipe, 2)];
+        // Last: its number may be that of one of the others.
+        descriptors.extend(readiness.as_ref().map(|ready| (ready.write.as_raw_fd(), ready.number)));
         let identity = &launch.identity;
         let becomes = Becomes { uid: identity.uid, gid: identity.gid, groups: &identity.groups };
         let plan = Plan {
             program: Program::Path(program),
             argv: &argv(launch),
-            environment: &environment(launch),
+            environment: &environment(launch, &mark),
             // Also where another input follows: that one is opened as the user.
-            descriptors: &[(null, 0), (pipe, 1), (pipe, 2)],
+            descriptors: &descriptors,
             close_from: 3,
             limits: &self.limits(launch),
             umask: Some(launch.umask),
@@ -116,11 +140,16 @@ impl Workplace {
             dies_with: None,
             sibling: true,
             copy_memory: self.copy_for_users && identity.change || confinement.copies_memory(),
+            cgroup: joins.unified.as_ref().map(AsRawFd::as_raw_fd),
+            joins: &legacy,
         };
         let armed = clock::boot_ticks();
         self.table.arm(order.slot, order.run.0, armed);
         match child::start(&plan, nursery, self.table.pid_cell(order.slot)) {
-            Ok(born) => Ok(self.started(order, launch, born, armed)),
+            Ok(born) => {
+                let started = self.started(order, launch, born, armed);
+                Ok(Started { ready: readiness.map(|ready| ready.read), ..started })
+            }
             Err(refusal) => {
                 if !refusal.had_process {
                     self.table.disarm(order.slot);
@@ -151,10 +180,10 @@ impl Workplace {
         // It may have ended meanwhile, and its number be another's.
         if self.table.running(order.slot, order.run.0) == Some(born.pid) {
             self.table.set_start(order.slot, start_ticks);
-            Started { pid: born.pid, start_ticks, limits }
+            Started { pid: born.pid, start_ticks, limits, ready: None }
         } else {
             let start_ticks = if clock::ticks(born.at) == armed { armed } else { 0 };
-            Started { pid: born.pid, start_ticks, limits: launch.limits.clone() }
+            Started { pid: born.pid, start_ticks, limits: launch.limits.clone(), ready: None }
         }
     }
 
@@ -170,10 +199,12 @@ impl Workplace {
             Step::Exec if errno == libc::ENOENT && !is_there(launch, &program) => {
                 return Failure::NoProgram { program: program.into_owned(), searched: String::new() };
             }
-            Step::Exec if errno == libc::ENOENT => format!("{program}: the interpreter that it names"),
             // Only now is it counted among its user's.
             Step::Exec if errno == libc::EAGAIN => format!("{program} (limit `processes` of user {})", identity.user),
-            Step::Exec => program.into_owned(),
+            Step::Exec => match unrunnable::why(root(launch), &Path::new(&launch.directory).join(&*program), errno) {
+                Some(why) => return Failure::Unrunnable { program: program.into_owned(), why },
+                None => program.into_owned(),
+            },
             Step::Directory => launch.directory.clone(),
             Step::User => format!("{} ({})", identity.user, identity.uid),
             Step::Group => identity.gid.to_string(),
@@ -226,13 +257,6 @@ fn is_hidden(launch: &Launch, path: &Path) -> bool {
     launch.security.as_ref().is_some_and(|security| security.hides(path).is_some())
 }
 
-fn no_pipe(error: &io::Error) -> Failure {
-    match error.raw_os_error() {
-        Some(libc::EMFILE | libc::ENFILE | libc::ETOOMANYREFS) => Failure::NoDescriptors,
-        errno => Failure::Step { step: Step::Output, errno: errno.unwrap_or(libc::EIO), subject: String::new() },
-    }
-}
-
 /// A word with `/` is a path, relative to the service's directory since that is where it is
 /// executed; else the first of that name that can be executed on the service's own PATH.
 fn find_program(launch: &Launch) -> Result<CString, Failure> {
@@ -264,11 +288,13 @@ fn argv(launch: &Launch) -> Strings {
     strings.seal()
 }
 
-fn environment(launch: &Launch) -> Strings {
-    let bytes = launch.environment.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
-    let mut strings = Strings::with_capacity(launch.environment.len(), bytes);
+fn environment(launch: &Launch, mark: &str) -> Strings {
+    let bytes: usize = launch.environment.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
+    let own = tree::MARK.len() + mark.len() + 2;
+    let mut strings = Strings::with_capacity(launch.environment.len() + 1, bytes + own);
     for (name, value) in &launch.environment {
         strings.push(&[name.as_bytes(), b"=", value.as_bytes()]);
     }
+    strings.push(&[tree::MARK.as_bytes(), b"=", mark.as_bytes()]);
     strings.seal()
 }

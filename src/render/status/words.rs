@@ -48,6 +48,19 @@ pub(super) fn number(number: u64) -> String {
     text
 }
 
+/// A size for people, in three digits or so: `512 B`, `3.4 MiB`, `120 GiB`.
+pub(super) fn bytes(bytes: u64) -> String {
+    let units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    let (mut tenths, mut unit) = (u128::from(bytes) * 10, 0);
+    while tenths >= 10_240 && unit + 1 < units.len() {
+        (tenths, unit) = (tenths / 1024, unit + 1);
+    }
+    match (unit, tenths) {
+        (1.., 0..100) => format!("{}.{} {}", tenths / 10, tenths % 10, units[unit]),
+        _ => format!("{} {}", tenths / 10, units[unit]),
+    }
+}
+
 /// Text from a file, with control characters made visible, so that it cannot drive a terminal.
 pub(super) fn clean(text: &str) -> Cow<'_, str> {
     let hidden = |c: char| {
@@ -60,12 +73,13 @@ pub(super) fn clean(text: &str) -> Cow<'_, str> {
     Cow::Owned(text.chars().map(visible).collect())
 }
 
-/// `exit code 1`, `SIGSEGV, core dumped`, `an unknown end`.
+/// `exit code 1`, `SIGSEGV, core dumped`, `SIGKILL for want of memory`, `an unknown end`.
 pub(super) fn ended(exit: &LastExit) -> String {
     let core = if exit.core { ", core dumped" } else { "" };
+    let oom = if exit.oom { " for want of memory" } else { "" };
     match (exit.kind, exit.code, &exit.signal) {
-        (ExitKind::Code, Some(number), _) => format!("exit code {number}"),
-        (ExitKind::Signal, _, Some(signal)) => format!("{}{core}", clean(signal)),
+        (ExitKind::Code, Some(number), _) => format!("exit code {number}{oom}"),
+        (ExitKind::Signal, _, Some(signal)) => format!("{}{oom}{core}", clean(signal)),
         _ => "an unknown end".to_owned(),
     }
 }
