@@ -84,10 +84,10 @@ impl Fleet {
             unanswered: 0,
             jitter,
             powers,
-            gate: Gate::Open,
-            held: None,
             used: Used::default(),
             last_word: LastWord::default(),
+            gate: Gate::Open,
+            held: None,
         };
         Self {
             members: BTreeMap::new(),

@@ -26,14 +26,14 @@ pub(super) struct Turn {
     pub(super) unanswered: u32,
     pub(super) jitter: Jitter,
     pub(super) powers: Powers,
-    /// What the order of services lets the one do that it is about.
-    pub(super) gate: Gate,
-    /// Why it may not go down yet.
-    pub(super) held: Option<Words>,
     /// What the process used whose end is being told.
     pub(super) used: Used,
     /// The service with which all ends, and how it did.
     pub(super) last_word: LastWord,
+    /// What the order of services lets the one do that it is about.
+    pub(super) gate: Gate,
+    /// Why it may not go down yet.
+    pub(super) held: Option<Words>,
 }
 
 /// Whose end is the end of all: nobody's, or that of the first process of one service that ends by itself.
