@@ -19,6 +19,9 @@ pub const MARK: &str = "ABIDE_RUN";
 /// of its memory, and whoever reads it then hangs too.
 const PATIENCE: Duration = Duration::from_millis(100);
 
+/// How often one is looked for that is empty at first.
+const LOOKS: u32 = 25;
+
 /// No environment is read further than this.
 const MOST: u64 = 1 << 20;
 
@@ -101,10 +104,26 @@ fn start(abide: String) -> Option<(Sender<i32>, Receiver<Option<Whose>>)> {
     Some((ask, answer))
 }
 
+/// None while it executes a program: that has to be waited for, or its mark would never be found.
 fn environment(pid: i32) -> Option<Vec<u8>> {
-    let mut text = Vec::new();
-    File::open(format!("/proc/{pid}/environ")).ok()?.take(MOST).read_to_end(&mut text).ok()?;
-    Some(text)
+    let read = |file: &str| {
+        let mut text = Vec::new();
+        File::open(format!("/proc/{pid}/{file}")).ok()?.take(MOST).read_to_end(&mut text).ok().map(|_| text)
+    };
+    let mut empty = 0;
+    for _ in 0..LOOKS {
+        match read("environ")? {
+            text if !text.is_empty() => return Some(text),
+            // With arguments it is there; twice, since it may have come to be there between the two.
+            _ if read("cmdline").is_some_and(|words| !words.is_empty()) => empty += 1,
+            _ => {}
+        }
+        if empty > 1 {
+            break;
+        }
+        std::thread::sleep(PATIENCE / (2 * LOOKS));
+    }
+    None
 }
 
 /// The run that an environment names, if it is one of this abide.
