@@ -13,3 +13,4 @@ pub mod spawn;
 pub mod stderr;
 pub mod sys;
 pub mod tree;
+pub mod within;

@@ -1,6 +1,7 @@
 //! Definition to process, on threads of its own: who makes a child stands still until it executes.
 
 mod attempt;
+mod confine;
 
 use crate::decide::event::RunId;
 use crate::host::cgroup::Groups;

@@ -37,6 +37,8 @@ pub(crate) struct Start<'a> {
     pub(crate) directories: Option<Vec<PathBuf>>,
     /// Variables to set for it.
     pub(crate) variables: &'a [(&'a str, &'a str)],
+    /// Words before the binary: a program that executes what follows them.
+    pub(crate) wrapper: &'a [&'a str],
 }
 
 impl World {
@@ -148,6 +150,7 @@ impl World {
             let script = format!("ulimit -Sn {soft}; ulimit -Hn {hard}; exec \"$@\"");
             words.extend(["/bin/sh", "-ec", &script, "sh"].map(Into::into));
         }
+        words.extend(how.wrapper.iter().map(Into::into));
         words.extend([binary().into(), "run".into()]);
         words.extend(self.paths());
         words.extend(directories.into_iter().map(Into::into));

@@ -4,8 +4,9 @@ mod diagnostics;
 mod hostile;
 mod loading;
 
+use abide::model::capability;
 use abide::model::desired::Entry;
-use abide::model::limits::{Bound, Ceilings, LimitKind};
+use abide::model::limits::{Bound, Ceilings, LimitKind, Rights};
 use abide::model::name::ServiceName;
 use abide::model::resources::{Cgroups, Controller};
 use abide::source::config::Config;
@@ -19,12 +20,29 @@ fn machine() -> Surroundings {
     // As on a machine between the two versions.
     let cgroups = Cgroups { v1: [Controller::Memory, Controller::Pids].into(), ..Cgroups::default() };
     Surroundings {
-        ceilings: Ceilings { hard, may_raise: false, nr_open: 1 << 20, uid: 0, cgroups },
+        ceilings: Ceilings { hard, may_raise: false, nr_open: 1 << 20, uid: 0, cgroups, rights: root() },
         environment: BTreeMap::new(),
         uid: 0,
         is_init: false,
         preflight: true,
         advise: false,
+    }
+}
+
+/// What root may do in most containers: much, but nothing to the machine.
+fn root() -> Rights {
+    let all = (1 << 41) - 1;
+    let some = all & !(1 << capability::SYS_ADMIN | 1 << capability::SYS_RESOURCE | 1 << capability::SYS_NICE);
+    Rights {
+        effective: some,
+        bounding: some,
+        permitted: some,
+        last_capability: 40,
+        nice: 0,
+        nice_limit: 0,
+        realtime_limit: 0,
+        oom_score_adjust: 0,
+        cpus: vec![0, 1],
     }
 }
 
