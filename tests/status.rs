@@ -2,9 +2,9 @@
 
 mod sample;
 
-use abide::model::status::{Desired, State, Status};
+use abide::model::status::{Desired, LastExit, State, Status};
 use abide::model::time::Wall;
-use abide::render::status::{Style, nagios, page, span, table};
+use abide::render::status::{Closer, Style, Uses, nagios, page, span, table};
 use sample::{NOW, flaky, greedy, misspelt, mixed, service, status, workers};
 use std::time::Duration;
 
@@ -59,11 +59,28 @@ fn a_watched_screen_is_filled_and_begins_with_what_needs_attention() {
     }
 }
 
+/// What a web server said last, and what it uses.
+fn closer() -> [Closer; 1] {
+    let uses = Uses { processes: 5, cpu: Duration::from_millis(72_300), resident_bytes: 35_861_000 };
+    let lines = [
+        "2026-11-22T15:09:30.000001Z listening on 0.0.0.0:80",
+        "",
+        "\tindented, \u{1b}[31mred\u{1b}[0m and \u{202e}turned round",
+    ];
+    let lines = lines.map(str::to_owned).into_iter().chain(["a long line ".repeat(20)]);
+    [Closer { uses: Some(uses), log: Ok(lines.collect()) }]
+}
+
 #[test]
 fn one_service_has_a_page_with_everything_known() {
-    golden("page-web", &page(&misspelt(), NOW, &WIDE));
-    golden("page-flaky", &page(&flaky(), NOW, &WIDE));
-    golden("page-worker", &page(&workers("worker", 2), NOW, &WIDE));
+    golden("page-web", &page(&misspelt(), &closer(), NOW, &WIDE));
+    golden("page-web-60", &page(&misspelt(), &closer(), NOW, &Style { width: Some(60), unicode: false, ..PIPE }));
+    let unreadable = Closer { uses: None, log: Err("Permission denied".to_owned()) };
+    let mut flaky = flaky();
+    let exit = flaky.instances[0].last_exit.take();
+    flaky.instances[0].last_exit = exit.map(|exit| LastExit { cpu_ms: 12, max_rss_bytes: 3_500_000, ..exit });
+    golden("page-flaky", &page(&flaky, &[unreadable], NOW, &WIDE));
+    golden("page-worker", &page(&workers("worker", 2), &[], NOW, &WIDE));
 }
 
 #[test]
@@ -107,7 +124,7 @@ fn what_stands_in_files_cannot_drive_a_terminal() {
     web.errors[0].message = "bad \x1b[2J\u{9b}31m key".into();
     web.description = Some("\x1b]0;owned\x07".into());
     let all = status(vec![web.clone()]);
-    for text in [table(&all, NOW, &WIDE), page(&web, NOW, &WIDE)] {
+    for text in [table(&all, NOW, &WIDE), page(&web, &closer(), NOW, &WIDE)] {
         assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "{text:?}");
     }
 }
@@ -117,7 +134,7 @@ fn no_width_makes_it_panic() {
     for width in 0..200 {
         let style = Style { width: Some(width), height: Some(width / 4), ..PIPE };
         table(&mixed(), Wall(i64::MAX), &style);
-        page(&misspelt(), Wall(i64::MIN), &style);
+        page(&misspelt(), &closer(), Wall(i64::MIN), &style);
     }
 }
 

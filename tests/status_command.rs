@@ -23,7 +23,7 @@ fn life(dir: &Path, lock: Option<&Path>) -> Life {
 
 fn ask(status: Status, args: &[&str]) -> Answer {
     let bytes = serde_json::to_vec(&status).expect("serialises");
-    let reading = Reading { status, bytes, merged: false, life: Life::Alive };
+    let reading = Reading { status, bytes, merged: false, life: Life::Alive, closer: Vec::new() };
     answer(&parse(args), &reading, NOW, &Style::default())
 }
 
@@ -121,7 +121,13 @@ fn exit_codes_follow_the_contract() {
     let mut bad_file = calm();
     bad_file.problems = mixed().problems;
     assert_eq!(ask(bad_file, &[]).code, 1);
-    let gone = Reading { status: calm(), bytes: Vec::new(), merged: false, life: Life::Gone("abide is gone".into()) };
+    let gone = Reading {
+        status: calm(),
+        bytes: Vec::new(),
+        merged: false,
+        life: Life::Gone("abide is gone".into()),
+        closer: Vec::new(),
+    };
     let answer_of = |args: &[&str]| answer(&parse(args), &gone, NOW, &Style::default());
     assert_eq!(answer_of(&[]).code, 3);
     assert!(answer_of(&[]).text.starts_with("Last known state:"));

@@ -44,6 +44,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "host::limits",
             "host::clock",
             "host::cgroup",
+            "host::usage",
+            "log::rotate",
             "keeper",
             "logger",
             "daemon",
@@ -54,6 +56,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 /// Crates that are kept to some rooms.
 const CRATE_ROOMS: &[(&str, &[&str])] = &[
     ("notify", &["source/watch"]),
+    ("glob", &["source/pattern", "source/watch"]),
     ("tokio", &["daemon"]),
     ("clap", &["cli", "daemon", "main"]),
     ("annotate_snippets", &["render/diagnostic"]),

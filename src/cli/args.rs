@@ -1,6 +1,7 @@
 //! Every option once: help and usage errors derive from it.
 
 use crate::daemon::paths::Wishes;
+use crate::model::name::ServiceName;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -29,11 +30,16 @@ const RUN: &str = "\
 Examples:
   abide run services.d                    one directory, made if it is missing
   abide run /etc/abide/services.d /srv/d  two; abide.toml lies beside the first
+  abide run --exit-with web /services     in a container whose purpose is web
   ABIDE_LOG=debug abide run services.d    says more of what it does
 
-Ends on Ctrl-C or SIGTERM, with all services; the same once more hurries it.
+Ends on Ctrl-C, SIGTERM or SIGPWR, with all services; the same once more hurries it.
+With --exit-with it also ends, in the same order, when the process of that service ends by itself,
+and exits with its code, or with 128 and the number of the signal that ended it. An end that abide
+asked for, by an edit or a stop, is none; a start that fails is tried again as ever.
 
-Exit codes: 0 orderly end, 1 it could not start or has died, 64 usage, 78 abide.toml is broken";
+Exit codes: 0 orderly end, 1 it could not start or has died, 64 usage, 78 abide.toml is broken;
+that of the service where --exit-with names one";
 
 const CHECK: &str = "\
 Examples:
@@ -124,6 +130,9 @@ pub struct RunArgs {
     /// The directories to watch; where two have a service of one name, the first wins
     #[arg(value_name = "DIR", required = true)]
     pub directories: Vec<PathBuf>,
+    /// End when this service ends by itself, and with its exit code, whatever its [restart] says
+    #[arg(long, value_name = "NAME", value_parser = ServiceName::new)]
+    pub exit_with: Option<ServiceName>,
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented by its type")]
     pub places: PlaceArgs,

@@ -38,7 +38,7 @@ pub(super) fn run(args: RunArgs, arguments: &[OsString]) -> u8 {
 /// The supervisor, a child of the keeper.
 pub(super) fn supervisor(args: RunArgs) -> u8 {
     match places(args.places.into()) {
-        Ok(places) => daemon::run(&places, args.directories),
+        Ok(places) => daemon::run(&places, args.directories, args.exit_with),
         Err(error) => complain(&error, exit::ERRORS),
     }
 }

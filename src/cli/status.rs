@@ -1,5 +1,7 @@
-//! `abide status`: reads the snapshot file and nothing else, so that it answers while abide hangs.
+//! `abide status`: reads the snapshot file, and for the page of one service its log and `/proc`; asks
+//! nobody, so that it answers while abide hangs.
 
+mod closer;
 mod read;
 
 pub use read::{Life, Reading, SnapshotError, read};
@@ -46,7 +48,8 @@ pub fn run(args: &StatusArgs, runtime_dir: &Path, lock: Option<&Path>) -> u8 {
     }
     let now = wall(SystemTime::now());
     match read(runtime_dir, lock) {
-        Ok(reading) => {
+        Ok(mut reading) => {
+            look_closer(args, &mut reading);
             let answer = answer(args, &reading, now, &style(false));
             answer.complaints.iter().for_each(|sentence| complain(sentence));
             say(&answer.text, answer.code)
@@ -56,6 +59,18 @@ pub fn run(args: &StatusArgs, runtime_dir: &Path, lock: Option<&Path>) -> u8 {
             complain(&error.to_string());
             exit::NO_DAEMON
         }
+    }
+}
+
+/// Where a page is asked for, what belongs on it and stands in no snapshot.
+fn look_closer(args: &StatusArgs, reading: &mut Reading) {
+    if args.json || args.nagios || !matches!(reading.life, Life::Alive) {
+        return;
+    }
+    if let [name] = args.names.as_slice() {
+        let name = bare(name, &reading.status);
+        let service = reading.status.services.iter().find(|service| service.name.as_str() == name);
+        reading.closer = service.map(|service| closer::look(service, reading.status.abide.pid)).unwrap_or_default();
     }
 }
 
@@ -89,7 +104,7 @@ pub fn answer(args: &StatusArgs, reading: &Reading, now: Wall, style: &Style) ->
     let mut text = if args.json {
         json(args, reading, &status)
     } else if let ([_], [service]) = (args.names.as_slice(), status.services.as_slice()) {
-        page(service, now, style)
+        page(service, &reading.closer, now, style)
     } else if !args.names.is_empty() && status.services.is_empty() {
         String::new()
     } else {
@@ -180,6 +195,7 @@ fn watch(args: &StatusArgs, runtime_dir: &Path, lock: Option<&Path>) -> u8 {
         let text = match before.as_mut() {
             Some((_, Ok(reading))) => {
                 reading.look(runtime_dir, lock);
+                look_closer(args, reading);
                 let answer = answer(args, reading, now, &style(true));
                 answer.complaints.iter().map(|c| format!("abide status: {c}\n")).collect::<Vec<_>>().concat()
                     + &answer.text

@@ -94,6 +94,10 @@ mod tests {
                 "abide check: --config <FILE> needs a value; `abide check --help` shows how it is used",
             ),
             ("check --json --json x", "abide check: --json stands there twice; leave one out"),
+            (
+                "run --exit-with a/b x",
+                "abide run: invalid value 'a/b' for '--exit-with <NAME>': a service name begins with a letter or digit and goes on with letters, digits, `.`, `_` and `-`; '/' is none of them; `abide run --help` shows how it is used",
+            ),
             ("schema x", "abide schema: x is one argument too many; `abide schema --help` shows how it is used"),
         ];
         for (line, expected) in cases {

@@ -17,6 +17,8 @@ use crate::host::{clock, limits};
 use crate::keeper::role::{self, NoRole, SupervisorEnds};
 use crate::model::diagnostic::Diagnostic;
 use crate::model::logging::LogPolicy;
+use crate::model::name::ServiceName;
+use crate::model::outcome::Exit;
 use crate::model::resources::Cgroups;
 use crate::model::status::{AbideState, AbideStatus, Summary};
 use crate::render;
@@ -54,9 +56,10 @@ fn failed(attempt: &'static str) -> impl FnOnce(io::Error) -> BootError {
     move |source| BootError::System { attempt, source }
 }
 
-/// The supervisor, from its first breath to its last; the exit code tells the keeper what to do.
-pub fn run(places: &Places, directories: Vec<PathBuf>) -> u8 {
-    match supervise(places, directories) {
+/// The supervisor, from its first breath to its last; the exit code tells the keeper what to do. All
+/// ends when a process of the service `exit_with` does.
+pub fn run(places: &Places, directories: Vec<PathBuf>, exit_with: Option<ServiceName>) -> u8 {
+    match supervise(places, directories, exit_with) {
         Ok(code) => code,
         Err(error) => {
             let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
@@ -66,7 +69,7 @@ pub fn run(places: &Places, directories: Vec<PathBuf>) -> u8 {
     }
 }
 
-fn supervise(places: &Places, directories: Vec<PathBuf>) -> Result<u8, BootError> {
+fn supervise(places: &Places, directories: Vec<PathBuf>, exit_with: Option<ServiceName>) -> Result<u8, BootError> {
     memory::share_heap();
     let SupervisorEnds { table, keeper, bell, logger } = role::enter_supervisor()?;
     let mut ceilings = limits::ceilings_of(None).map_err(failed("read the limits from /proc"))?;
@@ -93,7 +96,7 @@ fn supervise(places: &Places, directories: Vec<PathBuf>) -> Result<u8, BootError
     let spawner = spawner.map_err(failed("start a thread"))?;
     let logger_socket = logger.as_fd().try_clone_to_owned().map_err(failed("copy a descriptor"))?;
     let host = Host::new(Parts {
-        table,
+        table: Arc::clone(&table),
         spawner,
         pipes,
         logger: Logger::new(logger_socket),
@@ -104,12 +107,16 @@ fn supervise(places: &Places, directories: Vec<PathBuf>) -> Result<u8, BootError
         tell: Box::new(move |event| drop(told.send(Letter::Told(event)))),
     });
     let powers = Powers { may_raise: surroundings.ceilings.may_raise, uid: surroundings.uid };
-    let fleet = Fleet::new(powers, seed(&instance_id));
+    let mut fleet = Fleet::new(powers, seed(&instance_id));
+    if let Some(name) = &exit_with {
+        fleet.end_with(name.clone());
+    }
     let publisher = Publisher::new(
         places.runtime.clone(),
         PublishPolicy::of(&config),
         envelope(instance_id, groups.cgroups().clone()),
     );
+    let changes = letters.clone();
     let setup = worker::Setup {
         directories,
         config_path,
@@ -118,12 +125,17 @@ fn supervise(places: &Places, directories: Vec<PathBuf>) -> Result<u8, BootError
         state_directory: Some(places.state.clone()),
         uid: surroundings.uid,
         loader: loader(surroundings, letters.clone()),
+        changed: Box::new(move |service, files| drop(changes.send(Letter::FilesChanged(service, files)))),
     };
     let files = worker::start(setup, move |delta| drop(letters.send(Letter::Delta(delta))))
         .map_err(failed("start a thread"))?;
+    let own_log = OwnLogState::default();
     let mut supervisor =
-        Supervisor { fleet, host, publisher, files, churn: 0, trace, own_log: OwnLogState::default(), finished: false };
+        Supervisor { fleet, host, publisher, files, churn: 0, trace, own_log, awaited: exit_with, finished: false };
     let code = turn_until_finished(&mut supervisor, inbox, bell, logger);
+    if let (Ok(OK), Some(exit)) = (&code, supervisor.fleet.last_word()) {
+        table.set_exit_code(exit.code());
+    }
     supervisor.trace.flush();
     code
 }
@@ -169,7 +181,8 @@ fn turn_until_finished(
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed("start the loop"))?;
     runtime.block_on(turn::run(supervisor, inbox, bell, logger)).map_err(failed("wait for events"))?;
     supervisor.leave();
-    tracing::info!("all services have ended");
+    let exit_with = supervisor.fleet.last_word().map(Exit::code);
+    tracing::info!(exit_with, "all services have ended");
     Ok(OK)
 }
 

@@ -79,6 +79,12 @@ pub(super) fn troubles(troubles: Vec<Trouble>) {
     }
 }
 
+/// Nothing is known of the service with which abide is to end; that may come.
+pub(super) fn awaited(service: &ServiceName) {
+    let service = service.as_str();
+    warn!(service, "abide is to end with this service (--exit-with), and no good file defines it yet; waits for one");
+}
+
 /// What is wrong with abide's own log, and that it is over.
 pub(super) fn own_log(message: &str) {
     warn!(target: trace::NOT_IN_THE_FILE, "abide's own log: {message}");

@@ -14,6 +14,7 @@ use crate::host::spawn::Outcome;
 use crate::host::sys::memory;
 use crate::keeper::role;
 use crate::model::desired::Delta;
+use crate::model::name::ServiceName;
 use crate::model::status::AbideState;
 use crate::model::time::{Mono, Now};
 use crate::source::config::Config;
@@ -34,6 +35,8 @@ pub(super) enum Letter {
     Delta(Delta),
     /// The files thread: `abide.toml` was accepted.
     Config(Arc<Config>),
+    /// The files thread: configuration files of a service's own changed.
+    FilesChanged(ServiceName, Vec<String>),
     /// A spawn thread: a start succeeded or failed.
     Spawned(Outcome),
     /// Another thread of the host: what it was asked to do or to find out.
@@ -51,6 +54,8 @@ pub(super) struct Supervisor {
     pub(super) trace: Trace,
     /// How abide's own log was, as last told.
     pub(super) own_log: OwnLogState,
+    /// The service of `--exit-with`, until the files were read once.
+    pub(super) awaited: Option<ServiceName>,
     pub(super) finished: bool,
 }
 
@@ -147,7 +152,13 @@ impl Supervisor {
 
     fn open(&mut self, letter: Letter) {
         match letter {
-            Letter::Delta(delta) => self.handle(Event::Delta(delta)),
+            Letter::Delta(delta) => {
+                self.handle(Event::Delta(delta));
+                if let Some(name) = self.awaited.take().filter(|name| self.fleet.accepted(name).is_none()) {
+                    report::awaited(&name);
+                }
+            }
+            Letter::FilesChanged(service, files) => self.handle(Event::FilesChanged { service, files }),
             Letter::Config(config) => {
                 self.publisher.set_policy(PublishPolicy::of(&config));
                 self.host.keep_own_log(own_log_of(&config));

@@ -47,11 +47,16 @@ impl Instance {
     pub(super) fn ended(&mut self, run: RunId, end: End, ordered: Mono, since: Mono, turn: &mut Turn) {
         let End { exit, leftovers, oom } = end;
         let ran = turn.now.mono.since(since);
-        self.last = Some(Ended { at: turn.now.wall, exit, oom, asked: false, ran });
+        self.last = Some(Ended { at: turn.now.wall, exit, oom, asked: false, ran, used: turn.used });
         self.starved = false;
         self.owed = Some(Cause::of(exit, oom));
         let told = self.told(end);
-        let (rest, why) = if self.is_current() && is_done(&self.wanted.service.restart, exit) {
+        let (rest, why) = if turn.last_word.is_of(&self.id) {
+            turn.last_word.exit.get_or_insert(exit);
+            // Whatever its policy says: there is no restart after the last word.
+            self.want = false;
+            (Rest::Down, format!("{told}; abide ends with it").into())
+        } else if self.is_current() && is_done(&self.wanted.service.restart, exit) {
             (Rest::Done, format!("{told}, not restarted by its policy").into())
         } else {
             self.next_attempt(&told, Over { ordered, ran: Some(ran) }, turn)
@@ -72,7 +77,7 @@ impl Instance {
     pub(super) fn ended_as_asked(&mut self, end: End, since: Mono, then: Rest, turn: &mut Turn) {
         let End { exit, leftovers, oom } = end;
         let ran = turn.now.mono.since(since);
-        self.last = Some(Ended { at: turn.now.wall, exit, oom, asked: true, ran });
+        self.last = Some(Ended { at: turn.now.wall, exit, oom, asked: true, ran, used: turn.used });
         let Phase::Stopping { ladder, .. } = &mut self.phase else { return };
         if ladder.main_exited(leftovers) {
             self.why = format!("{exit}; waits for what it started to end").into();

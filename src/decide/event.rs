@@ -4,7 +4,7 @@ use crate::model::check::Sign;
 use crate::model::desired::Delta;
 use crate::model::limits::Limits;
 use crate::model::name::{InstanceId, ServiceName};
-use crate::model::outcome::{Exit, Failure};
+use crate::model::outcome::{Exit, Failure, Used};
 
 /// A fact. Doubled, late or lost ones are a delay, never a wrong turn: each carries the run that
 /// it speaks of, and facts about earlier runs are ignored.
@@ -46,6 +46,8 @@ pub enum Event {
         leftovers: bool,
         /// Whether the kernel killed something of it for want of memory.
         oom: bool,
+        /// What it used.
+        used: Used,
     },
     /// What [`Event::Exited`] said was left of this run is gone too.
     TreeEmpty {

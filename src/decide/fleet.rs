@@ -7,13 +7,14 @@ use super::effect::Effect;
 use super::event::{Event, RunId};
 use super::instance::Instance;
 use super::member::{Census, Mark, Member, Tally, Totals, errors, newly};
-use super::phase::{Phase, Rest, Turn, Words};
+use super::phase::{LastWord, Phase, Rest, Turn, Words};
 use super::plan;
 use super::queue::Queue;
 use super::timers::Timers;
 use crate::model::desired::{Definition, Delta, Entry};
 use crate::model::diagnostic::Diagnostic;
 use crate::model::name::{InstanceId, ServiceName};
+use crate::model::outcome::{Exit, Used};
 use crate::model::plan::Change;
 use crate::model::status::{FileError, IgnoredEntry, SourceState, SourceStatus, State, Summary};
 use crate::model::time::{Mono, Now};
@@ -44,6 +45,8 @@ pub struct Fleet {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Ending {
     No,
+    /// Nobody asked: the service with which all ends did.
+    OfItself,
     Asked,
     Hurried,
     Finished,
@@ -74,7 +77,16 @@ impl Fleet {
     /// An empty fleet. `seed` is where chance (the spread of delays) comes from.
     pub fn new(powers: Powers, seed: u64) -> Self {
         let jitter = Jitter::new(seed);
-        let turn = Turn { now: Now::default(), effects: Vec::new(), last_run: RunId(0), unanswered: 0, jitter, powers };
+        let turn = Turn {
+            now: Now::default(),
+            effects: Vec::new(),
+            last_run: RunId(0),
+            unanswered: 0,
+            jitter,
+            powers,
+            used: Used::default(),
+            last_word: LastWord::default(),
+        };
         Self {
             members: BTreeMap::new(),
             turn,
@@ -92,17 +104,34 @@ impl Fleet {
         }
     }
 
+    /// All ends in order when a process of `service` ends by itself.
+    pub fn end_with(&mut self, service: ServiceName) {
+        self.turn.last_word = LastWord { of: Some(service), exit: None };
+    }
+
+    /// How the process with which all ends did, once it has.
+    pub fn last_word(&self) -> Option<Exit> {
+        self.turn.last_word.exit
+    }
+
     /// A fact.
     pub fn handle(&mut self, now: Now, event: Event) {
         self.turn.now = now;
         match event {
             Event::Delta(delta) => self.take_delta(delta),
-            Event::Shutdown => self.shut_down(),
+            Event::Shutdown if self.ending < Ending::Asked => self.shut_down(Ending::Asked),
+            Event::Shutdown => self.shut_down(Ending::Hurried),
             fact => {
+                if let Event::Exited { used, .. } = fact {
+                    self.turn.used = used;
+                }
                 if let Some(id) = fact.instance().cloned() {
                     self.touch(&id, |instance, turn| instance.handle(fact, turn));
                 }
             }
+        }
+        if self.ending == Ending::No && self.turn.last_word.exit.is_some() {
+            self.shut_down(Ending::OfItself);
         }
         self.finish_if_done();
     }
@@ -267,12 +296,8 @@ impl Fleet {
         }
     }
 
-    fn shut_down(&mut self) {
-        self.ending = match self.ending {
-            Ending::No => Ending::Asked,
-            Ending::Asked => Ending::Hurried,
-            later => later,
-        };
+    fn shut_down(&mut self, ending: Ending) {
+        self.ending = self.ending.max(ending);
         let hurry = self.ending == Ending::Hurried;
         self.surroundings_changed = true;
         let names: Vec<ServiceName> = self.members.keys().cloned().collect();
@@ -336,7 +361,7 @@ impl Fleet {
     }
 
     fn finish_if_done(&mut self) {
-        if matches!(self.ending, Ending::Asked | Ending::Hurried) && self.books.alive == 0 {
+        if matches!(self.ending, Ending::OfItself | Ending::Asked | Ending::Hurried) && self.books.alive == 0 {
             self.ending = Ending::Finished;
             self.turn.effects.push(Effect::Finished);
         }

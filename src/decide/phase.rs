@@ -6,7 +6,8 @@ use super::effect::Effect;
 use super::event::RunId;
 use super::stopping::Ladder;
 use crate::model::limits::Limits;
-use crate::model::outcome::Exit;
+use crate::model::name::{InstanceId, ServiceName};
+use crate::model::outcome::{Exit, Used};
 use crate::model::time::{Mono, Now, Wall};
 use std::borrow::Cow;
 use std::time::Duration;
@@ -24,6 +25,24 @@ pub(super) struct Turn {
     pub(super) unanswered: u32,
     pub(super) jitter: Jitter,
     pub(super) powers: Powers,
+    /// What the process used whose end is being told.
+    pub(super) used: Used,
+    /// The service with which all ends, and how it did.
+    pub(super) last_word: LastWord,
+}
+
+/// Whose end is the end of all: nobody's, or that of the first process of one service that ends by itself.
+#[derive(Debug, Default)]
+pub(super) struct LastWord {
+    pub(super) of: Option<ServiceName>,
+    pub(super) exit: Option<Exit>,
+}
+
+impl LastWord {
+    /// Whether this one has it.
+    pub(super) fn is_of(&self, instance: &InstanceId) -> bool {
+        self.of.as_ref() == Some(&instance.service)
+    }
 }
 
 /// Where the process is.
@@ -77,6 +96,7 @@ pub(super) struct Ended {
     pub(super) oom: bool,
     pub(super) asked: bool,
     pub(super) ran: Duration,
+    pub(super) used: Used,
 }
 
 /// Whether the limits of the running process are those of the file.

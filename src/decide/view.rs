@@ -10,7 +10,7 @@ use crate::model::desired::Definition;
 use crate::model::diagnostic::Code;
 use crate::model::limits::{Bound, Limit, Limits};
 use crate::model::name::{InstanceId, ServiceName};
-use crate::model::outcome::Exit;
+use crate::model::outcome::{Exit, Used};
 use crate::model::status::{
     Condition, ConditionKind, Desired, ExitKind, InstanceStatus, LastExit, LimitStatus, LogStatus, ServiceSource,
     ServiceStatus, State, Truth,
@@ -171,7 +171,9 @@ fn last_exit(last: &Ended) -> LastExit {
         Exit::Unknown => (ExitKind::Unknown, None, None, false),
     };
     let ran_ms = u64::try_from(last.ran.as_millis()).unwrap_or(u64::MAX);
-    LastExit { at: last.at, kind, code: number, signal: by, core, oom: last.oom, asked: last.asked, ran_ms }
+    let Used { cpu_ms, max_rss_bytes } = last.used;
+    let (asked, oom) = (last.asked, last.oom);
+    LastExit { at: last.at, kind, code: number, signal: by, core, oom, asked, ran_ms, cpu_ms, max_rss_bytes }
 }
 
 fn limits(limits: &Limits) -> BTreeMap<String, LimitStatus> {

@@ -13,4 +13,5 @@ pub mod spawn;
 pub mod stderr;
 pub mod sys;
 pub mod tree;
+pub mod usage;
 pub mod within;

@@ -2,6 +2,7 @@
 
 mod attempt;
 mod confine;
+mod unrunnable;
 
 use crate::decide::event::RunId;
 use crate::host::cgroup::Groups;

@@ -14,8 +14,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How long to wait for the effect of KILL, or for the logger to write what is left.
 const LAST_WAIT: Duration = Duration::from_secs(5);
 
-/// The supervisor's own words: an orderly end, wrong usage, a configuration that cannot be used.
-const PASSED_ON: [i32; 3] = [0, 64, 78];
+/// The supervisor's own words beside an orderly end: wrong usage, a configuration that cannot be used.
+const PASSED_ON: [i32; 2] = [64, 78];
 
 impl Keeper {
     /// Goes on where time or an exit allows it; abide's exit code when all is done.
@@ -25,7 +25,8 @@ impl Keeper {
             Phase::Serving { asked } => {
                 let status = self.supervisor_status.take()?;
                 match Exit::from_wait_status(status) {
-                    Exit::Code(code) if PASSED_ON.contains(&code) => self.drain(code, now),
+                    Exit::Code(0) => self.drain(self.table.exit_code().map_or(0, i32::from), true, now),
+                    Exit::Code(code) if PASSED_ON.contains(&code) => self.drain(code, true, now),
                     exit => {
                         self.report_crash(exit);
                         self.end_services(libc::SIGTERM);
@@ -38,12 +39,12 @@ impl Keeper {
             Phase::Ending { until, killing } => {
                 let left = self.services_left();
                 if left == 0 {
-                    self.drain(1, now);
+                    self.drain(1, false, now);
                     return self.step(now);
                 }
                 if now >= until && killing {
                     say(format_args!("{left} processes cannot be killed and are left behind"));
-                    self.drain(1, now);
+                    self.drain(1, false, now);
                 } else if now >= until {
                     self.phase = Phase::Ending { until: after(now, LAST_WAIT), killing: true };
                 }
@@ -53,7 +54,7 @@ impl Keeper {
                 }
                 None
             }
-            Phase::Draining { code, until } => {
+            Phase::Draining { code, until, .. } => {
                 if !self.troupe.is_on(Role::Logger) {
                     return Some(code);
                 }
@@ -67,9 +68,14 @@ impl Keeper {
         }
     }
 
-    fn drain(&mut self, code: i32, now: u64) {
+    fn drain(&mut self, code: i32, orderly: bool, now: u64) {
         self.troupe.dismiss_logger();
-        self.phase = Phase::Draining { code, until: after(now, LAST_WAIT) };
+        self.phase = Phase::Draining { code, orderly, until: after(now, LAST_WAIT) };
+    }
+
+    /// Whether nothing is left to find, whatever the exit code.
+    pub(super) fn is_orderly(&self) -> bool {
+        matches!(self.phase, Phase::Draining { orderly: true, .. })
     }
 
     fn report_crash(&self, exit: Exit) {

@@ -86,7 +86,7 @@ enum Phase {
     /// The supervisor crashed: what it started is ended, by KILL from the deadline on.
     Ending { until: Deadline, killing: bool },
     /// Only the logger is left, to write what the pipes hold.
-    Draining { code: i32, until: Deadline },
+    Draining { code: i32, orderly: bool, until: Deadline },
 }
 
 struct Keeper {
@@ -136,7 +136,7 @@ impl Keeper {
             }
             if let Some(code) = self.step(clock::now().mono.0) {
                 self.place.base().clear();
-                if code != 1 {
+                if self.is_orderly() {
                     self.place.leave();
                 }
                 return code;
@@ -180,7 +180,8 @@ impl Keeper {
 
     fn take_signal(&mut self, signal: i32) {
         match signal {
-            libc::SIGTERM | libc::SIGINT | libc::SIGQUIT => self.asked_to_end(),
+            // PWR is how a container's host asks its first process (LXC), and a UPS any init.
+            libc::SIGTERM | libc::SIGINT | libc::SIGQUIT | libc::SIGPWR => self.asked_to_end(),
             libc::SIGHUP if self.terminal => self.asked_to_end(),
             libc::SIGHUP => self.troupe.signal(Role::Supervisor, libc::SIGHUP),
             _ => {}
@@ -215,6 +216,7 @@ fn block_signals() -> Result<SignalFd, Refused> {
         Signal::SIGTERM,
         Signal::SIGINT,
         Signal::SIGQUIT,
+        Signal::SIGPWR,
         Signal::SIGHUP,
         Signal::SIGUSR1,
         Signal::SIGUSR2,

@@ -28,6 +28,16 @@ impl Exit {
         self == Self::Code(0)
     }
 
+    /// The exit code of whoever ends as this process did: its own, 128 and the signal's number as
+    /// shells have it, 1 where nobody knows.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Code(code) => u8::try_from(code & 0xff).unwrap_or(1),
+            Self::Signal { signal, .. } => u8::try_from(128 + signal.number()).unwrap_or(1),
+            Self::Unknown => 1,
+        }
+    }
+
     /// From the status of `wait(2)`.
     pub fn from_wait_status(status: i32) -> Self {
         let number = status & 0x7f;
@@ -37,6 +47,15 @@ impl Exit {
             _ => Self::Unknown,
         }
     }
+}
+
+/// What a process used in its life, with those of its children that it waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Used {
+    /// Processor time, in user space and in the kernel, milliseconds.
+    pub cpu_ms: u64,
+    /// The largest resident set that any of them had.
+    pub max_rss_bytes: u64,
 }
 
 impl fmt::Display for Exit {
@@ -180,6 +199,13 @@ pub enum Failure {
         /// Where it was looked for.
         searched: String,
     },
+    /// The program is there and the kernel does not execute it.
+    Unrunnable {
+        /// As it was to be executed.
+        program: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// A limit that cannot be had.
     Limit {
         /// Which one.
@@ -237,6 +263,7 @@ impl fmt::Display for Failure {
             }
             Self::NoProgram { program, searched } if searched.is_empty() => write!(f, "{program} does not exist"),
             Self::NoProgram { program, searched } => write!(f, "{program} is not in the service's PATH ({searched})"),
+            Self::Unrunnable { program, why } => write!(f, "could not execute {program}: {why}"),
             Self::Limit { kind, asked, highest } => {
                 write!(f, "limit {} = {asked} cannot be had, the highest here is {highest}", kind.key())
             }

@@ -423,6 +423,13 @@ pub struct LastExit {
     pub asked: bool,
     /// How long it had run.
     pub ran_ms: u64,
+    /// The processor time that it had used, in user space and in the kernel, with that of the children that it
+    /// waited for.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub cpu_ms: u64,
+    /// The largest resident set that it or one of those children had.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub max_rss_bytes: u64,
 }
 
 /// By what a process ended.

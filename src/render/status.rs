@@ -9,7 +9,7 @@ mod table;
 mod words;
 
 pub use nagios::nagios;
-pub use page::page;
+pub use page::{Closer, Uses, page};
 pub use table::table;
 pub use words::span;
 

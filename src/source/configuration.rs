@@ -6,7 +6,7 @@ use super::open::{Directory, OpenError};
 use super::read::{Care, Content, Stamp, read};
 use super::settle::{ERRORS, Outcome};
 use super::trust::Trust;
-use super::watch::Want;
+use super::watch::{Want, Which};
 use super::{Material, Text};
 use crate::model::desired::Entry;
 use crate::model::diagnostic::{Code, Diagnostic};
@@ -127,10 +127,10 @@ impl<C> Configuration<C> {
         let (parent, name) = split(&self.path);
         let (wants, content) = match Directory::open(&parent, trust) {
             Ok(directory) => {
-                let mut wants = vec![(directory.path.clone(), Some(name.clone()))];
+                let mut wants = vec![(directory.path.clone(), Which::One(name.clone()))];
                 self.directory.clone_from(&directory.path);
                 let content = directory.file(&name, trust).map(|file| {
-                    let links = file.links.iter().map(|link| (link.directory.clone(), Some(link.name.clone())));
+                    let links = file.links.iter().map(|link| (link.directory.clone(), Which::One(link.name.clone())));
                     wants.extend(links);
                     let stamp = Stamp::of(&file.stat);
                     let doubt = self.doubt.filter(|(earlier, _)| *earlier == stamp);

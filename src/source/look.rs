@@ -8,6 +8,7 @@ use super::read::{self, Care, Stamp};
 use super::scan::list;
 use super::settle::{ERRORS, Outcome, STRAYS};
 use super::trust::Trust;
+use super::watch::{Want, Which};
 use super::{Material, Text};
 use crate::model::desired::Entry;
 use crate::model::diagnostic::{Code, Diagnostic};
@@ -15,8 +16,8 @@ use crate::model::name::ServiceName;
 use crate::model::service::{Kind, Version};
 use nix::errno::Errno;
 use sha2::{Digest, Sha256};
-use std::ffi::{OsStr, OsString};
-use std::path::{Path, PathBuf};
+use std::ffi::OsStr;
+use std::path::Path;
 
 /// Makes an entry of what was read.
 pub(super) type Load<'a> = &'a mut dyn FnMut(&ServiceName, &Material) -> Entry;
@@ -27,8 +28,8 @@ pub(super) struct Look {
     pub(super) found: Option<Found>,
     /// What is now known of files that are as they were.
     pub(super) refreshed: Option<Content>,
-    /// Directories, and the name in each that matters; `None`: all.
-    pub(super) wants: Vec<(PathBuf, Option<OsString>)>,
+    /// Directories, and the names in each that matter.
+    pub(super) wants: Vec<Want>,
     /// Nobody could say whether somebody writes to it.
     pub(super) doubt: Vec<Stamp>,
     /// It has been as it is for longer than errors need.
@@ -54,12 +55,12 @@ pub(super) struct Eye<'a> {
 #[derive(Default)]
 struct Gathered {
     stamps: Vec<Stamp>,
-    wants: Vec<(PathBuf, Option<OsString>)>,
+    wants: Vec<Want>,
 }
 
 impl Gathered {
     fn links(&mut self, links: &[Link]) {
-        self.wants.extend(links.iter().map(|link| (link.directory.clone(), Some(link.name.clone()))));
+        self.wants.extend(links.iter().map(|link| (link.directory.clone(), Which::One(link.name.clone()))));
     }
 }
 
@@ -143,7 +144,7 @@ impl Eye<'_> {
             let shown_folder = shown.with_file_name(&folder);
             match directory.directory(&folder, self.trust) {
                 Ok(folder) => {
-                    gathered.wants.push((folder.path.clone(), None));
+                    gathered.wants.push((folder.path.clone(), Which::All));
                     gathered.links(&folder.links);
                     let mut names = list(&folder).map_err(|errno| unlisted(&shown_folder, errno))?;
                     names.retain(|name| is_drop_in(name));
@@ -189,7 +190,7 @@ impl Eye<'_> {
             Err(error) => return Err(End::Stray(error.to_string())),
         };
         for name in ["run", "down"] {
-            gathered.wants.push((inner.path.clone(), Some(name.into())));
+            gathered.wants.push((inner.path.clone(), Which::One(name.into())));
         }
         gathered.links(&inner.links);
         let shown_run = shown.join("run");

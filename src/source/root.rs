@@ -4,7 +4,7 @@
 use super::entry::shown;
 use super::open::{Directory, OpenError};
 use super::trust::Trust;
-use super::watch::Want;
+use super::watch::{Want, Which};
 use crate::model::name::ServiceName;
 use crate::model::service::Version;
 use crate::model::status::{Mechanism, SourceState, SourceStatus};
@@ -83,7 +83,7 @@ impl Root {
     /// The names whose change may make its path lead elsewhere.
     pub(super) fn ways(&self) -> Vec<Want> {
         let Some(directory) = &self.directory else { return nearest(&self.given).into_iter().collect() };
-        let links = directory.links.iter().map(|link| (link.directory.clone(), Some(link.name.clone())));
+        let links = directory.links.iter().map(|link| (link.directory.clone(), Which::One(link.name.clone())));
         links.chain(last_step(&directory.path)).collect()
     }
 
@@ -115,16 +115,17 @@ pub(super) fn steady(status: &SourceStatus) -> SourceStatus {
     SourceStatus { last_event_at: None, last_full_scan_at: None, scan_ms: 0, ..status.clone() }
 }
 
-fn last_step(path: &Path) -> Option<Want> {
-    Some((path.parent()?.to_owned(), Some(path.file_name()?.to_owned())))
+/// The name of a directory in the one that holds it.
+pub(super) fn last_step(path: &Path) -> Option<Want> {
+    Some((path.parent()?.to_owned(), Which::One(path.file_name()?.to_owned())))
 }
 
 /// The name in the nearest directory that is there whose appearance may bring `path`.
-fn nearest(path: &Path) -> Option<Want> {
+pub(super) fn nearest(path: &Path) -> Option<Want> {
     let absolute = std::path::absolute(path).ok()?;
     absolute.ancestors().find_map(|at| {
         let parent = at.parent()?.canonicalize().ok()?;
-        Some((parent, Some(at.file_name()?.to_owned())))
+        Some((parent, Which::One(at.file_name()?.to_owned())))
     })
 }
 

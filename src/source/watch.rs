@@ -9,7 +9,7 @@
 
 use super::settle::Seen;
 use mailbox::Need;
-pub(super) use mailbox::{Mailbox, Noticed, Want};
+pub(super) use mailbox::{Mailbox, Noticed, Want, Which};
 use names::Names;
 use notify::event::{AccessKind, AccessMode, CreateKind, ModifyKind, RenameMode};
 use notify::{Config, ErrorKind, Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
@@ -30,7 +30,20 @@ pub(super) enum Target {
     Source(usize),
     /// One candidate, wherever its parts lie.
     Candidate(super::catalogue::Key),
+    /// The configuration files of one service.
+    Reload(ReloadKey),
 }
+
+impl Target {
+    /// Whether it matters what is written into its names, not just which files they are.
+    fn has_content(self) -> bool {
+        matches!(self, Self::Candidate(_) | Self::Reload(_))
+    }
+}
+
+/// A service whose own configuration files are followed, for as long as they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct ReloadKey(pub(super) u32);
 
 /// What notify says becomes marks.
 fn notice(mailbox: &Mailbox, event: &notify::Result<Event>) {

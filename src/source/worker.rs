@@ -12,8 +12,10 @@ use super::trust::Trust;
 use super::watch::{Mailbox, Noticed, Target, Watch};
 use crate::model::desired::Delta;
 use crate::model::diagnostic::Diagnostic;
+use crate::model::name::ServiceName;
 use crate::model::status::SourceStatus;
 use crate::model::time::Mono;
+use reloads::Reloads;
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
@@ -21,6 +23,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 mod examine;
+mod reloads;
 mod sources;
 
 /// How often one looks where no event tells.
@@ -42,7 +45,12 @@ pub struct Setup<C> {
     pub uid: u32,
     /// How texts become entries.
     pub loader: Loader<C>,
+    /// Is told which files that a service's `[reload] watch` names are other than they were.
+    pub changed: Changed,
 }
+
+/// Hears of the configuration files of a service that changed, as shown to people.
+pub type Changed = Box<dyn Fn(ServiceName, Vec<String>) + Send>;
 
 /// The files thread, running.
 #[derive(Debug)]
@@ -102,8 +110,12 @@ enum Why {
 struct Worker<C> {
     mailbox: Arc<Mailbox>,
     send: Box<dyn Fn(Delta) + Send>,
+    changed: Changed,
     watch: Watch,
     trust: Trust,
+    /// For files that make nothing run.
+    everyone: Trust,
+    reloads: Reloads,
     markers: Markers,
     configuration: Configuration<C>,
     catalogue: Catalogue,
@@ -120,13 +132,16 @@ struct Worker<C> {
 
 impl<C> Worker<C> {
     fn new(setup: Setup<C>, watch: Watch, mailbox: Arc<Mailbox>, send: Box<dyn Fn(Delta) + Send>) -> Self {
-        let Setup { directories, config_path, config, config_text, state_directory, uid, loader } = setup;
+        let Setup { directories, config_path, config, config_text, state_directory, uid, loader, changed } = setup;
         let configuration = Configuration::new(config_path, config, config_text.as_ref(), loader);
         Self {
             mailbox,
             send,
+            changed,
             watch,
             trust: Trust::new(uid),
+            everyone: Trust::everyone(),
+            reloads: Reloads::new(configuration.timing().grace),
             markers: Markers::new(state_directory.as_deref()),
             settle: Settle::new(configuration.timing().grace),
             configuration,
@@ -149,6 +164,7 @@ impl<C> Worker<C> {
         loop {
             self.turn();
             self.tell();
+            self.turn_reloads();
             self.is_first = false;
             self.plan_poll();
             let noticed = self.mailbox.wait(self.deadline());
@@ -165,7 +181,8 @@ impl<C> Worker<C> {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        let settle = self.settle.next().map(|at| self.epoch + Duration::from_nanos(at.0));
+        let settle = self.settle.next().into_iter().chain(self.reloads.deadline()).min();
+        let settle = settle.map(|at| self.epoch + Duration::from_nanos(at.0));
         settle.into_iter().chain(self.next_rescan).chain(self.next_poll).min()
     }
 
@@ -182,14 +199,22 @@ impl<C> Worker<C> {
                 self.scan(source, Why::Told);
             }
             self.settle.note(Key::CONFIG, Seen::Found, self.now());
+            let now = self.now();
+            for key in self.unwatched_reloads() {
+                self.reloads.note(key, Seen::Found, now);
+            }
             self.next_poll = None;
         }
     }
 
     /// As long as no event tells, one looks again.
     fn plan_poll(&mut self) {
-        let is_config = |(target, _): (&Target, _)| *target == Target::Candidate(Key::CONFIG);
-        let needs_polling = self.roots.iter().any(Root::needs_polling) || self.watch.failed().any(is_config);
+        let is_other = |(target, _): (&Target, _)| match *target {
+            Target::Candidate(key) => key == Key::CONFIG,
+            Target::Reload(_) => true,
+            Target::Entries(_) | Target::Source(_) => false,
+        };
+        let needs_polling = self.roots.iter().any(Root::needs_polling) || self.watch.failed().any(is_other);
         self.next_poll = needs_polling.then(|| self.next_poll.unwrap_or_else(|| Instant::now() + POLL));
     }
 
@@ -215,6 +240,7 @@ impl<C> Worker<C> {
                     self.settle.note(key, seen, now);
                 }
                 (Target::Candidate(_), _) => {}
+                (Target::Reload(key), _) => self.reloads.note(key, seen, now),
             }
         }
         if noticed.overflows > 0 || noticed.rescan {
@@ -246,6 +272,7 @@ impl<C> Worker<C> {
             return;
         }
         self.mark();
+        self.follow(&changes);
         self.generation += u64::from(!changes.is_empty());
         self.told_sources.clone_from(&statuses);
         (self.send)(Delta {

@@ -208,6 +208,17 @@ impl Table {
         self.cells().head.heartbeat.load(Relaxed)
     }
 
+    /// An orderly end of the supervisor is abide's end with this code.
+    pub fn set_exit_code(&self, code: u8) {
+        self.cells().head.exit_code.store(u32::from(code) + 1, Release);
+    }
+
+    /// The code that an orderly end hands on, if it is not abide's own.
+    pub fn exit_code(&self) -> Option<u8> {
+        let word = self.cells().head.exit_code.load(Acquire);
+        word.checked_sub(1).and_then(|code| u8::try_from(code).ok())
+    }
+
     /// How many slots have to be looked at to see all that were ever used.
     pub fn used(&self) -> usize {
         (self.cells().head.high.load(Acquire) as usize).min(SLOTS)
@@ -308,6 +319,13 @@ impl Table {
         // Release: who sees EXITED sees how. From here on nobody signals this pid.
         cell.state.store(EXITED, Release);
         self.cells().pids[slot].store(0, Release);
+    }
+
+    /// Processor time in microseconds and largest resident set in KiB of the process of `slot` that ended
+    /// last; kept until the slot is armed anew and its next process ends.
+    pub fn last_usage(&self, slot: usize) -> (u64, u64) {
+        let cell = &self.cells().slots[slot];
+        (cell.user_us.load(Relaxed) + cell.system_us.load(Relaxed), cell.max_rss_kib.load(Relaxed))
     }
 
     /// The process marked as ended is reaped: only now is its end told, when its number no longer

@@ -14,6 +14,16 @@ fn ended(table: &Table, slot: usize, status: i32) {
 }
 
 #[test]
+fn an_exit_code_is_handed_on_only_once_it_is_set() {
+    let table = fresh();
+    assert_eq!(table.exit_code(), None);
+    for code in [0, 255] {
+        table.set_exit_code(code);
+        assert_eq!(table.exit_code(), Some(code));
+    }
+}
+
+#[test]
 fn a_second_mapping_sees_what_the_first_wrote() {
     let table = fresh();
     table.set_originals(&std::array::from_fn(|n| (n as u64, u64::MAX)));

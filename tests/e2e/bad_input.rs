@@ -240,3 +240,81 @@ fn what_runs_is_heard_however_few_descriptors_there_are() {
     }
     assert!(!world.events().iter().any(|it| it.to_string().contains("cannot")), "nothing was lost on the way");
 }
+
+/// Both a process slot's reason and the errors of a file, in one text.
+fn reasons(status: &Status) -> String {
+    let reasons = status.services.iter().flat_map(|it| &it.instances).filter_map(|instance| instance.reason.clone());
+    reasons.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn a_program_that_cannot_be_executed_is_one_clear_error() {
+    let (world, pid) = with_bystander();
+    let programs = world.root().join("programs");
+    std::fs::create_dir(&programs).expect("it is new");
+    let make = |name: &str, bytes: &[u8], mode: u32| {
+        std::fs::write(programs.join(name), bytes).expect("the world is writable");
+        std::fs::set_permissions(programs.join(name), std::fs::Permissions::from_mode(mode)).expect("it is ours");
+    };
+    let mut foreign = std::fs::read("/bin/sh").expect("there is a shell");
+    // Another machine's number (e_machine): S/390, or x86 there.
+    foreign[18..20].copy_from_slice(if cfg!(target_arch = "s390x") { &[0, 3] } else { &[22, 0] });
+    make("plain", b"#!/bin/sh\n", 0o644);
+    make("lost", b"#!/no/such/interpreter -x\n", 0o755);
+    make("windows", b"#!/bin/sh\r\necho\r\n", 0o755);
+    make("foreign", &foreign, 0o755);
+    make("text", b"hello", 0o755);
+    make("empty", b"", 0o755);
+    std::fs::create_dir(programs.join("directory")).expect("it is new");
+    let at_once = [("directory", "is a directory"), ("plain", "is not executable")];
+    let at_the_start = [
+        ("lost", "its interpreter /no/such/interpreter is not there"),
+        ("windows", "carriage return"),
+        ("foreign", "it is a program for"),
+        ("text", "neither a program nor a script"),
+        ("empty", "it is empty"),
+    ];
+    for (name, _) in at_once.iter().chain(&at_the_start) {
+        let program = programs.join(name);
+        world.drop_file(&format!("{name}.toml"), &format!("command = [\"{}\"]\n", program.display()));
+    }
+    for (name, words) in at_once {
+        complains(&world, &[&format!("{name}.toml"), "no-program", words]);
+    }
+    for (name, words) in at_the_start {
+        let says = |status: &Status| {
+            let state = super::world::service(status, name).map(|it| it.state);
+            state == Some(State::Backoff) && reasons(status).lines().any(|line| line.contains(words))
+        };
+        let status = world.until(&format!("{name} waits, and says {words:?}"), says);
+        assert!(reasons(&status).lines().all(|line| line.starts_with("could not execute ")), "{}", reasons(&status));
+    }
+    // What is mended runs.
+    make("lost", b"#!/bin/sh\nexec sleep 86400\n", 0o755);
+    world.pid("lost");
+    assert_eq!(world.pid("a"), pid);
+}
+
+#[test]
+fn a_bad_environment_file_is_one_clear_error_with_its_line() {
+    let (world, pid) = with_bystander();
+    let huge = format!("BIG={}\n", "x".repeat(10 << 20));
+    let cases = [
+        ("huge", huge.as_bytes(), "larger than 1 MiB"),
+        ("nul", b"A=1\nB=a\0b\n", "nul.env:2: a NUL byte"),
+        ("no-equals", b"# fine\nA=1\nnothing\n", "no-equals.env:3: a line without `=`"),
+        ("no-text", b"A=\xff\xfe\n", "not UTF-8"),
+        ("no-name", b"=1\n", "no-name.env:1"),
+        ("unclosed", b"A='1\n", "unclosed.env:1"),
+    ];
+    for (name, bytes, words) in cases {
+        let file = world.root().join(format!("{name}.env"));
+        std::fs::write(&file, bytes).expect("the world is writable");
+        world.drop_file(&format!("{name}.toml"), &format!("environment_files = [\"{}\"]\n{SLEEPER}", file.display()));
+        complains(&world, &[&format!("{name}.toml"), "environment-file", words]);
+        std::fs::write(&file, "A=1\n").expect("the world is writable");
+        shell(&format!("touch {name}.toml"), &world.services());
+        world.pid(name);
+    }
+    assert_eq!(world.pid("a"), pid);
+}

@@ -10,10 +10,13 @@
 mod bad_input;
 mod check;
 mod crash;
+mod daemons;
 mod examples;
 mod files;
+mod first_process;
 mod given;
 mod idle;
+mod leaks;
 mod limits;
 mod logs;
 mod plan;

@@ -13,6 +13,12 @@ pub(crate) fn alive(pid: i32) -> bool {
     !matches!(state, None | Some("Z" | "X"))
 }
 
+/// The fields of `/proc/PID/stat` after the name, state first; `None`: there is no such process.
+pub(crate) fn stat(pid: i32) -> Option<Vec<String>> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    Some(text.rsplit(')').next()?.split_whitespace().map(str::to_owned).collect())
+}
+
 /// Sends a signal; that the process is gone already is no error.
 pub(crate) fn send(pid: i32, signal: Signal) {
     let _ = kill(Pid::from_raw(pid), signal);

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::time::Duration;
 
 /// A port that nobody has at the moment.
-fn free_port() -> u16 {
+pub(super) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("a port is free").port()
 }
 
@@ -29,16 +29,16 @@ fn ask(port: u16, question: &[u8]) -> String {
 }
 
 /// One kind of server: how its file looks on a port, and how it shows that it is there.
-struct Server<'a> {
-    name: &'a str,
-    file: &'a dyn Fn(u16) -> String,
-    question: &'a [u8],
-    answer: &'a str,
-    has_children: bool,
+pub(super) struct Server<'a> {
+    pub(super) name: &'a str,
+    pub(super) file: &'a dyn Fn(u16) -> String,
+    pub(super) question: &'a [u8],
+    pub(super) answer: &'a str,
+    pub(super) has_children: bool,
 }
 
 /// Answers; moves with its port; comes back after `kill -9`; ends whole with its file.
-fn lives_a_whole_life(world: &World, server: &Server) {
+pub(super) fn lives_a_whole_life(world: &World, server: &Server) {
     let (name, file) = (server.name, format!("{}.toml", server.name));
     let answers = |port: u16| {
         world

@@ -48,6 +48,31 @@ fn the_table_names_every_service_with_its_state_and_pid() {
 }
 
 #[test]
+fn the_page_of_a_service_has_its_last_words_and_what_its_processes_use() {
+    let talks = "script = '''
+        sleep 86401 & sleep 86402 &
+        i=0; while [ $i -lt 14 ]; do i=$((i + 1)); echo said $i; done
+        printf 'rude \\033[2J\\n'; wait'''\n";
+    let world = World::with(&[("a", talks)]);
+    let pid = world.pid("a");
+    world.logged("a", "rude");
+    let text = said(&world.abide(&["status", "a"]));
+    assert!(text.contains("uses        3 processes, ") && text.contains(" of memory"), "{text}");
+    let quoted: Vec<_> = text.lines().filter(|line| line.contains("said ")).collect();
+    assert!(quoted.len() == 9 && quoted[0].ends_with("said 6"), "ten lines, this one and the next: {text}");
+    assert!(text.lines().last().is_some_and(|line| line.ends_with("rude \\u{1b}[2J")), "{text}");
+
+    super::process::send(pid, Signal::SIGKILL);
+    world.pid_after("a", pid);
+    let status = world.status().expect("it runs");
+    let last = service(&status, "a").and_then(|it| it.instances[0].last_exit.clone()).expect("it ended");
+    assert_eq!(last.signal.as_deref(), Some("SIGKILL"));
+    assert!(last.max_rss_bytes > 100_000, "{last:?}");
+    let text = said(&world.abide(&["status", "a"]));
+    assert!(text.contains("last end    SIGKILL") && text.contains("; it had used "), "{text}");
+}
+
+#[test]
 fn json_is_the_snapshot_and_holds_no_secret() {
     let secret = "hunter2-in-the-environment";
     let argument = "hunter3-as-an-argument";

@@ -1,6 +1,6 @@
 //! One watched directory, one supervisor, and an end to both.
 
-use super::process::{alive, has_capability, is_root, send};
+use super::process::{alive, children, has_capability, is_root, send};
 use abide::model::status::{ServiceStatus, SourceState, SourceStatus, State, Status};
 use nix::sys::signal::Signal;
 use std::ffi::OsString;
@@ -26,6 +26,8 @@ pub(crate) struct World {
     root: tempfile::TempDir,
     keeper: Option<Child>,
     fences: AtomicU32,
+    /// Runs in a pid namespace: its numbers are not ours.
+    contained: bool,
 }
 
 /// How the supervisor of a world is started.
@@ -39,13 +41,17 @@ pub(crate) struct Start<'a> {
     pub(crate) variables: &'a [(&'a str, &'a str)],
     /// Words before the binary: a program that executes what follows them.
     pub(crate) wrapper: &'a [&'a str],
+    /// Further options of `abide run`.
+    pub(crate) options: &'a [&'a str],
+    /// As the first process of a pid namespace.
+    pub(crate) contained: bool,
 }
 
 impl World {
     /// Directories, and nothing in them.
     pub(crate) fn empty() -> Self {
         let root = tempfile::Builder::new().prefix("abide-e2e-").tempdir().expect("a directory for temporary files");
-        let world = Self { root, keeper: None, fences: AtomicU32::new(0) };
+        let world = Self { root, keeper: None, fences: AtomicU32::new(0), contained: false };
         // Servers under users of their own must reach what is theirs.
         fs::set_permissions(world.root(), Permissions::from_mode(0o755)).expect("the directory is ours");
         for directory in [world.services(), world.runtime(), world.state(), world.logs()] {
@@ -132,7 +138,7 @@ impl World {
     /// The same, in other circumstances.
     pub(crate) fn start_as(&mut self, how: &Start) {
         self.launch(how);
-        let keeper = self.keeper();
+        let keeper = if self.contained { 1 } else { self.keeper() };
         self.until("the first look at the directories", |status| {
             let looked = |source: &SourceStatus| source.last_full_scan_at.is_some() || source.state != SourceState::Ok;
             status.abide.pid == keeper && status.sources.iter().all(looked)
@@ -151,8 +157,13 @@ impl World {
             words.extend(["/bin/sh", "-ec", &script, "sh"].map(Into::into));
         }
         words.extend(how.wrapper.iter().map(Into::into));
+        self.contained = how.contained;
+        if how.contained {
+            words.extend(["unshare", "--fork", "--pid", "--mount-proc", "--kill-child"].map(Into::into));
+        }
         words.extend([binary().into(), "run".into()]);
         words.extend(self.paths());
+        words.extend(how.options.iter().map(Into::into));
         words.extend(directories.into_iter().map(Into::into));
         let complaints = File::create(self.root().join("stderr")).expect("the world is writable");
         let child = Command::new(&words[0])
@@ -194,7 +205,9 @@ impl World {
 
     /// The keeper, which is what init would see.
     pub(crate) fn keeper(&self) -> i32 {
-        self.keeper.as_ref().expect("the supervisor was started").id() as i32
+        let child = self.keeper.as_ref().expect("the supervisor was started").id() as i32;
+        let inside = if self.contained { children(child).first().copied() } else { None };
+        inside.unwrap_or(child)
     }
 
     /// Signals the keeper.
@@ -358,9 +371,11 @@ impl World {
 impl Drop for World {
     /// Orderly, then in a hurry, then by force: no test leaves a process behind.
     fn drop(&mut self) {
-        let pids = self.status().map(|status| pids(&status)).unwrap_or_default();
+        // Those of a namespace end with its first process, and their numbers are somebody else's here.
+        let status = self.status().filter(|_| !self.contained);
+        let pids = status.map(|status| pids(&status)).unwrap_or_default();
+        let keeper_pid = self.keeper.as_ref().map_or(0, |_| self.keeper());
         if let Some(mut keeper) = self.keeper.take() {
-            let keeper_pid = keeper.id() as i32;
             let patience = [Signal::SIGTERM, Signal::SIGTERM, Signal::SIGTERM, Signal::SIGKILL];
             for signal in patience {
                 send(keeper_pid, signal);

@@ -136,6 +136,8 @@ pub fn exit(code: i32, seconds: i64, ran_ms: u64) -> LastExit {
         oom: false,
         asked: false,
         ran_ms,
+        cpu_ms: 0,
+        max_rss_bytes: 0,
     }
 }
 

@@ -93,7 +93,7 @@ pub(crate) fn one_process_an_instance(world: &World, instance: &InstanceId) {
 /// A process is asked to end only if it is not wanted, or not in its version.
 pub(crate) fn no_signal_without_reason(world: &World, run: RunId) {
     let Some(process) = world.processes.get(&run).filter(|process| process.main) else { return };
-    if world.shutdowns > 0 || world.was_asked(run) {
+    if world.shutdowns > 0 || world.fleet.last_word().is_some() || world.was_asked(run) {
         return;
     }
     let Some(wanted) = world.accepted.get(&process.instance.service) else { return };

@@ -2,6 +2,7 @@
 //! a file. One seed is one history.
 
 mod invariants;
+mod last_word;
 mod random;
 mod scenarios;
 mod services;

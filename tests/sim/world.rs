@@ -9,7 +9,7 @@ use abide::decide::fleet::{Finding, Fleet};
 use abide::model::desired::{Definition, Delta, Entry};
 use abide::model::diagnostic::{Code, Diagnostic};
 use abide::model::name::{InstanceId, ServiceName};
-use abide::model::outcome::{Exit, Failure};
+use abide::model::outcome::{Exit, Failure, Used};
 use abide::model::plan::Step;
 use abide::model::policy::StopScope;
 use abide::model::service::{Kind, Service};
@@ -285,7 +285,7 @@ impl World {
         };
         process.doomed = true;
         let (instance, leftovers) = (process.instance.clone(), process.rest);
-        self.send(after_ms, Event::Exited { instance, run, exit, leftovers, oom: false });
+        self.send(after_ms, Event::Exited { instance, run, exit, leftovers, oom: false, used: Used::default() });
     }
 
     fn perform(&mut self, effect: Effect) {
@@ -375,7 +375,10 @@ impl World {
         // A life of no length: the end is told before the beginning.
         if let Some(life) = behaviour.life {
             let (instance, exit) = (instance.clone(), behaviour.exit);
-            self.send(life, Event::Exited { instance, run, exit, leftovers: behaviour.leaves, oom: false });
+            self.send(
+                life,
+                Event::Exited { instance, run, exit, leftovers: behaviour.leaves, oom: false, used: Used::default() },
+            );
         }
         let limits = definition.service.limits.clone();
         self.send(1, Event::Spawned { instance, run, pid: 100 + run.0 as i32, start_ticks: run.0, limits });

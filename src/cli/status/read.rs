@@ -2,7 +2,7 @@
 
 use crate::model::status::{AbideState, AbideStatus, SCHEMA, ServiceStatus, Status};
 use crate::render::snapshot::INDEX;
-use crate::render::status::span;
+use crate::render::status::{Closer, span};
 use nix::fcntl::{FcntlArg, fcntl};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -69,6 +69,8 @@ pub struct Reading {
     pub merged: bool,
     /// Whether it speaks of the present.
     pub life: Life,
+    /// What was found out beside it about the service whose page is asked for, one an instance.
+    pub closer: Vec<Closer>,
 }
 
 impl Reading {
@@ -106,7 +108,7 @@ fn attempt(runtime_dir: &Path, lock: Option<&Path>) -> Result<Reading, SnapshotE
         merged = true;
     }
     let life = life(&status.abide, &path, lock);
-    Ok(Reading { status, bytes, merged, life })
+    Ok(Reading { status, bytes, merged, life, closer: Vec::new() })
 }
 
 /// What changes when the file is replaced or touched.

@@ -6,7 +6,7 @@ use super::super::tree::{self, Census, Reach};
 use super::{Host, Trouble};
 use crate::decide::event::{Event, RunId};
 use crate::model::name::InstanceId;
-use crate::model::outcome::Exit;
+use crate::model::outcome::{Exit, Used};
 use crate::model::policy::StopScope;
 use crate::model::signal::Signal;
 use crate::table::Notice;
@@ -94,7 +94,9 @@ impl Host {
         if !leftovers {
             self.table.clear_group(slot as usize);
         }
-        self.events.push_back(Event::Exited { instance: instance.clone(), run, exit, leftovers, oom });
+        let (cpu_us, max_rss_kib) = self.table.last_usage(slot as usize);
+        let used = Used { cpu_ms: cpu_us / 1000, max_rss_bytes: max_rss_kib * 1024 };
+        self.events.push_back(Event::Exited { instance: instance.clone(), run, exit, leftovers, oom, used });
         if leftovers {
             self.await_end(instance, slot, scope);
         }

@@ -1,7 +1,7 @@
 //! One attempt: from a definition to a process that executes, or the reason why not.
 
 use super::confine::Confinement;
-use super::{Order, Refused, Started};
+use super::{Order, Refused, Started, unrunnable};
 use crate::host::cgroup::Groups;
 use crate::host::limits;
 use crate::host::pipe::Pipes;
@@ -181,10 +181,12 @@ impl Workplace {
             Step::Exec if errno == libc::ENOENT && !is_there(launch, &program) => {
                 return Failure::NoProgram { program: program.into_owned(), searched: String::new() };
             }
-            Step::Exec if errno == libc::ENOENT => format!("{program}: the interpreter that it names"),
             // Only now is it counted among its user's.
             Step::Exec if errno == libc::EAGAIN => format!("{program} (limit `processes` of user {})", identity.user),
-            Step::Exec => program.into_owned(),
+            Step::Exec => match unrunnable::why(root(launch), &Path::new(&launch.directory).join(&*program), errno) {
+                Some(why) => return Failure::Unrunnable { program: program.into_owned(), why },
+                None => program.into_owned(),
+            },
             Step::Directory => launch.directory.clone(),
             Step::User => format!("{} ({})", identity.user, identity.uid),
             Step::Group => identity.gid.to_string(),

@@ -1,14 +1,34 @@
 //! The page of one service: everything that is known of it. Pure.
 
 use super::table::{error_lines, wrapped};
-use super::words::{clean, ended, number, since, span, why_instance, why_service};
+use super::words::{bytes, clean, ended, number, since, span, why_instance, why_service};
 use super::{Paint, Style, sign};
-use crate::model::status::{Desired, InstanceStatus, LimitStatus, ServiceStatus};
+use crate::model::status::{Desired, InstanceStatus, LastExit, LimitStatus, ServiceStatus};
 use crate::model::time::Wall;
 use std::time::Duration;
 
-/// The answer to `abide status NAME`, ending in a newline.
-pub fn page(service: &ServiceStatus, now: Wall, style: &Style) -> String {
+/// What is known of an instance beside the snapshot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Closer {
+    /// What its processes use; `None`: it has none.
+    pub uses: Option<Uses>,
+    /// The last lines of its output, or why they cannot be read.
+    pub log: Result<Vec<String>, String>,
+}
+
+/// What a tree of processes uses at the moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Uses {
+    /// How many there are.
+    pub processes: u64,
+    /// Their processor time.
+    pub cpu: Duration,
+    /// Their resident memory.
+    pub resident_bytes: u64,
+}
+
+/// The answer to `abide status NAME`, ending in a newline. `closer` has one a instance, or none.
+pub fn page(service: &ServiceStatus, closer: &[Closer], now: Wall, style: &Style) -> String {
     let mut lines = Lines { style, text: String::new() };
     let (mark, paint) = sign(service.state, style);
     let word = style.paint(paint, &format!("{mark} {}", service.state.as_str()));
@@ -29,12 +49,15 @@ pub fn page(service: &ServiceStatus, now: Wall, style: &Style) -> String {
             lines.raw(&line);
         }
     }
-    for instance in &service.instances {
+    for (index, instance) in service.instances.iter().enumerate() {
         lines.raw("");
-        instance_lines(&mut lines, service, instance, now);
+        instance_lines(&mut lines, service, instance, closer.get(index), now);
     }
     lines.text
 }
+
+/// Where values stand.
+const INDENT: usize = 14;
 
 struct Lines<'a> {
     style: &'a Style,
@@ -47,10 +70,24 @@ impl Lines<'_> {
         if value.is_empty() {
             return;
         }
-        for (index, line) in wrapped(value, 14, self.style).into_iter().enumerate() {
+        for (index, line) in wrapped(value, INDENT, self.style).into_iter().enumerate() {
             let label = if index == 0 { name } else { "" };
             let label = self.style.paint(Paint::Dim, &format!("  {label:12}"));
             self.raw(&format!("{label}{}", line.trim_start()));
+        }
+    }
+
+    /// Lines of somebody else's, each on one of ours: what is too long is cut.
+    fn quoted(&mut self, texts: &[String]) {
+        for text in texts {
+            let text = clean(&text.replace('\t', "    ")).into_owned();
+            let room = self.style.width.map_or(usize::MAX, |width| width.saturating_sub(INDENT).max(20));
+            let shown = if text.chars().count() > room {
+                text.chars().take(room - 1).chain([if self.style.unicode { '…' } else { '>' }]).collect()
+            } else {
+                text
+            };
+            self.raw(format!("{:INDENT$}{shown}", "").trim_end());
         }
     }
 
@@ -72,7 +109,13 @@ fn version(service: &ServiceStatus) -> String {
     }
 }
 
-fn instance_lines(lines: &mut Lines<'_>, service: &ServiceStatus, instance: &InstanceStatus, now: Wall) {
+fn instance_lines(
+    lines: &mut Lines<'_>,
+    service: &ServiceStatus,
+    instance: &InstanceStatus,
+    closer: Option<&Closer>,
+    now: Wall,
+) {
     let (mark, paint) = sign(instance.state, lines.style);
     let word = lines.style.paint(paint, &format!("{mark} {}", instance.state.as_str()));
     let pid = instance.pid.map_or_else(String::new, |pid| format!(", pid {pid}"));
@@ -88,13 +131,15 @@ fn instance_lines(lines: &mut Lines<'_>, service: &ServiceStatus, instance: &Ins
         "in sync",
         if instance.in_sync || instance.pid.is_none() { "" } else { "no: it does not run what the file says" },
     );
+    lines.field("uses", &closer.and_then(|closer| closer.uses).map(uses).unwrap_or_default());
     if instance.restarts > 0 {
         lines.field("restarts", &restarts(instance));
     }
     if let Some(exit) = &instance.last_exit {
         let asked = if exit.asked { ", as abide asked" } else { "" };
         let ran = span(Duration::from_millis(exit.ran_ms));
-        lines.field("last end", &format!("{}{asked}, {} ago, after {ran}", ended(exit), since(now, exit.at)));
+        let ago = since(now, exit.at);
+        lines.field("last end", &format!("{}{asked}, {ago} ago, after {ran}{}", ended(exit), used(exit)));
     }
     let limits: Vec<String> =
         instance.limits.iter().map(|(name, limit)| format!("{} {}", clean(name), bounds(*limit))).collect();
@@ -105,7 +150,27 @@ fn instance_lines(lines: &mut Lines<'_>, service: &ServiceStatus, instance: &Ins
             (count, bytes) => format!(" ({} lines, {} bytes dropped)", number(count), number(bytes)),
         };
         lines.field("log", &format!("{}{dropped}", clean(&log.path)));
+        match closer.map(|closer| &closer.log) {
+            Some(Ok(last)) => lines.quoted(last),
+            Some(Err(reason)) => lines.quoted(&[format!("(its lines cannot be read: {reason})")]),
+            None => {}
+        }
     }
+}
+
+fn uses(uses: Uses) -> String {
+    let processes = if uses.processes == 1 { "process" } else { "processes" };
+    let (count, memory) = (number(uses.processes), bytes(uses.resident_bytes));
+    format!("{count} {processes}, {} of processor time, {memory} of memory", span(uses.cpu))
+}
+
+/// What the last process had used; nothing where that is not known.
+fn used(exit: &LastExit) -> String {
+    if exit.max_rss_bytes == 0 {
+        return String::new();
+    }
+    let (cpu, memory) = (span(Duration::from_millis(exit.cpu_ms)), bytes(exit.max_rss_bytes));
+    format!("; it had used {cpu} of processor time and at most {memory} of memory")
 }
 
 fn restarts(instance: &InstanceStatus) -> String {

@@ -48,6 +48,19 @@ pub(super) fn number(number: u64) -> String {
     text
 }
 
+/// A size for people, in three digits or so: `512 B`, `3.4 MiB`, `120 GiB`.
+pub(super) fn bytes(bytes: u64) -> String {
+    let units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    let (mut tenths, mut unit) = (u128::from(bytes) * 10, 0);
+    while tenths >= 10_240 && unit + 1 < units.len() {
+        (tenths, unit) = (tenths / 1024, unit + 1);
+    }
+    match (unit, tenths) {
+        (1.., 0..100) => format!("{}.{} {}", tenths / 10, tenths % 10, units[unit]),
+        _ => format!("{} {}", tenths / 10, units[unit]),
+    }
+}
+
 /// Text from a file, with control characters made visible, so that it cannot drive a terminal.
 pub(super) fn clean(text: &str) -> Cow<'_, str> {
     let hidden = |c: char| {

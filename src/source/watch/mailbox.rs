@@ -4,6 +4,7 @@
 
 use super::Target;
 use crate::source::entry::matters;
+use crate::source::pattern::matches;
 use crate::source::settle::Seen;
 use std::collections::{HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
@@ -11,8 +12,19 @@ use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-/// What somebody wants to know: a directory, and one name in it or all.
-pub(in crate::source) type Want = (PathBuf, Option<OsString>);
+/// What somebody wants to know of: a directory, and names in it.
+pub(in crate::source) type Want = (PathBuf, Which);
+
+/// Which names of a directory matter to somebody.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::source) enum Which {
+    /// Every one.
+    All,
+    /// This one.
+    One(OsString),
+    /// Those that match.
+    Like(glob::Pattern),
+}
 
 /// How closely a directory must be watched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +59,7 @@ impl Noticed {
     fn mark(&mut self, target: Target, name: Option<OsString>, seen: Seen) {
         // Several names can stand behind a candidate: the fullest news wins. Of one name the last
         // counts, but that a change of mode says nothing that a completed write has not said better.
-        let is_candidate = matches!(target, Target::Candidate(_));
+        let is_candidate = target.has_content();
         let seen = if is_candidate && seen == Seen::Vanished { Seen::Changed } else { seen };
         let last = self.dirty.entry((target, name)).or_insert(seen);
         if is_candidate {
@@ -62,6 +74,14 @@ impl Noticed {
 struct Route {
     whole: Vec<Target>,
     names: HashMap<OsString, Vec<Target>>,
+    patterns: Vec<(glob::Pattern, Target)>,
+}
+
+impl Route {
+    /// Those to whom some names matter.
+    fn by_name(&self) -> impl Iterator<Item = Target> {
+        self.names.values().flatten().copied().chain(self.patterns.iter().map(|(_, target)| *target))
+    }
 }
 
 /// What is noticed, and for whom.
@@ -137,18 +157,24 @@ impl Mailbox {
     /// From now on `target` wants to know of `added`, and no more of `dropped`.
     pub(super) fn route(&self, target: Target, added: &[Want], dropped: &[Want]) {
         let mut state = self.lock();
-        for (directory, name) in added {
+        for (directory, which) in added {
             let route = state.routes.entry(directory.clone()).or_default();
-            let targets = match name {
-                Some(name) => route.names.entry(name.clone()).or_default(),
-                None => &mut route.whole,
+            let targets = match which {
+                Which::One(name) => route.names.entry(name.clone()).or_default(),
+                Which::All => &mut route.whole,
+                Which::Like(pattern) => {
+                    if !route.patterns.iter().any(|(known, of)| (known, *of) == (pattern, target)) {
+                        route.patterns.push((pattern.clone(), target));
+                    }
+                    continue;
+                }
             };
             if !targets.contains(&target) {
                 targets.push(target);
             }
         }
-        for (directory, name) in dropped {
-            state.unroute(target, directory, name.as_ref());
+        for (directory, which) in dropped {
+            state.unroute(target, directory, which);
         }
     }
 
@@ -160,11 +186,11 @@ impl Mailbox {
         let Some(route) = state.routes.get(directory) else { return (None, is_stale) };
         let need = if !route.whole.is_empty() {
             Some(Need::All)
-        } else if route.names.is_empty() {
+        } else if route.names.is_empty() && route.patterns.is_empty() {
             state.routes.remove(directory);
             None
         } else {
-            let content = route.names.values().flatten().any(|target| matches!(target, Target::Candidate(_)));
+            let content = route.by_name().any(Target::has_content);
             Some(Need::Names { content })
         };
         (need, is_stale)
@@ -174,7 +200,7 @@ impl Mailbox {
     pub(super) fn targets(&self, directory: &Path) -> Vec<Target> {
         let state = self.lock();
         let route = state.routes.get(directory);
-        route.map(|route| route.names.values().flatten().copied().collect()).unwrap_or_default()
+        route.map(|route| route.by_name().collect()).unwrap_or_default()
     }
 
     /// How often the worker took what was noticed.
@@ -207,6 +233,9 @@ impl State {
         for &target in route.names.get(name).into_iter().flatten() {
             noticed.mark(target, None, seen);
         }
+        for (_, target) in route.patterns.iter().filter(|(pattern, _)| matches(pattern, name)) {
+            noticed.mark(*target, None, seen);
+        }
     }
 
     /// Something happened to a watched directory itself: gone, moved, or its mode changed.
@@ -216,17 +245,18 @@ impl State {
         if seen != Seen::Changed {
             stale.insert(path.to_owned());
         }
-        for &target in route.whole.iter().chain(route.names.values().flatten()) {
+        for target in route.whole.iter().copied().chain(route.by_name()) {
             let owner = if let Target::Entries(source) = target { Target::Source(source) } else { target };
             noticed.mark(owner, None, Seen::Changed);
         }
     }
 
-    fn unroute(&mut self, target: Target, directory: &Path, name: Option<&OsString>) {
+    fn unroute(&mut self, target: Target, directory: &Path, which: &Which) {
         let Some(route) = self.routes.get_mut(directory) else { return };
-        match name {
-            None => route.whole.retain(|&other| other != target),
-            Some(name) => {
+        match which {
+            Which::All => route.whole.retain(|&other| other != target),
+            Which::Like(pattern) => route.patterns.retain(|(known, of)| (known, *of) != (pattern, target)),
+            Which::One(name) => {
                 if let Some(targets) = route.names.get_mut(name) {
                     targets.retain(|&other| other != target);
                     if targets.is_empty() {

@@ -23,7 +23,7 @@ impl Bench {
 
     fn want(&mut self, target: Target, names: &[&str]) -> bool {
         let directory = self.root.path().canonicalize().unwrap();
-        let wants = names.iter().map(|name| (directory.clone(), Some(OsString::from(name))));
+        let wants = names.iter().map(|name| (directory.clone(), Which::One(OsString::from(name))));
         self.watch.want(target, wants.collect())
     }
 
@@ -62,7 +62,7 @@ fn a_directory_that_is_watched_whole_for_a_while_is_heard_of_throughout() {
     let mut bench = Bench::new();
     let directory = bench.root.path().canonicalize().unwrap();
     bench.want(CONFIG, &["abide.toml"]);
-    assert!(bench.watch.want(Target::Entries(0), vec![(directory, None)]));
+    assert!(bench.watch.want(Target::Entries(0), vec![(directory, Which::All)]));
     fs::write(bench.root.path().join("abide.toml"), "").unwrap();
     assert!(bench.heard().contains(&CONFIG));
     bench.watch.want(Target::Entries(0), Vec::new());
@@ -77,7 +77,7 @@ fn a_directory_that_is_watched_whole_for_a_while_is_heard_of_throughout() {
 fn a_directory_that_was_made_anew_is_watched_anew() {
     let mut bench = Bench::new();
     let (directory, away) = (bench.root.path().join("d"), bench.root.path().join("away"));
-    let want = vec![(directory.clone(), Some(OsString::from("x")))];
+    let want = vec![(directory.clone(), Which::One(OsString::from("x")))];
     fs::create_dir(&directory).unwrap();
     assert!(bench.watch.want(CONFIG, want.clone()));
     fs::rename(&directory, &away).unwrap();
@@ -99,7 +99,7 @@ fn a_directory_that_was_made_anew_is_watched_anew() {
 fn what_cannot_matter_in_a_watched_directory_wakes_nobody() {
     let mut bench = Bench::new();
     let directory = bench.root.path().canonicalize().unwrap();
-    bench.watch.want(Target::Entries(0), vec![(directory.clone(), None)]);
+    bench.watch.want(Target::Entries(0), vec![(directory.clone(), Which::All)]);
     for debris in ["x~", ".x.toml.swp", "#x#"] {
         fs::write(directory.join(debris), "x").unwrap();
         fs::read(directory.join(debris)).unwrap();

@@ -159,6 +159,7 @@ impl<C> Worker<C> {
         };
         if is_new {
             self.settle.set_grace(self.configuration.timing().grace);
+            self.reloads.set_grace(self.configuration.timing().grace);
             self.plan_rescan();
             self.reload(now);
         }

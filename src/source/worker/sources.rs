@@ -11,7 +11,7 @@ use crate::source::read::Stamp;
 use crate::source::root::wall;
 use crate::source::scan::scan;
 use crate::source::settle::Seen;
-use crate::source::watch::Target;
+use crate::source::watch::{Target, Which};
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::fs::DirBuilderExt;
@@ -65,6 +65,7 @@ impl<C> Worker<C> {
         (0..self.roots.len()).for_each(|source| self.scan(source, why));
         if why != Why::First {
             self.settle.note(Key::CONFIG, Seen::Found, self.now());
+            self.reloads.note_all(self.now());
         }
     }
 
@@ -80,7 +81,7 @@ impl<C> Worker<C> {
             Err(silent) => return self.silence(source, silent),
         };
         // Watched first, listed then: what comes in between is seen twice, not missed.
-        let entries = vec![(directory.path.clone(), None)];
+        let entries = vec![(directory.path.clone(), Which::All)];
         let id = directory.id;
         self.roots[source].directory = Some(directory);
         let ways = self.roots[source].ways();
@@ -217,6 +218,7 @@ impl<C> Worker<C> {
         let is_of = |target: &Target| match *target {
             Target::Source(of) | Target::Entries(of) => of == source,
             Target::Candidate(key) => self.catalogue.get(key).is_some_and(|candidate| candidate.source == source),
+            Target::Reload(_) => false,
         };
         self.watch.failed().find(|(target, _)| is_of(target)).map(|(_, reason)| reason.clone())
     }

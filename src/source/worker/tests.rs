@@ -2,6 +2,7 @@
 //! files, and the deltas that must come of it.
 
 mod bench;
+mod reloads;
 mod ways;
 
 use super::*;

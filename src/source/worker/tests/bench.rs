@@ -1,12 +1,14 @@
 //! A directory of one's own, an abide that watches it, and what it said. The loader is a fake: a
-//! text that holds `bad` is an error, any other is a service that says it.
+//! text that holds `bad` is an error, any other is a service that says it. What follows `watches` in
+//! it are the configuration files of that service.
 
 use crate::model::desired::{Definition, Delta, Entry};
 use crate::model::diagnostic::{Code, Diagnostic};
 use crate::model::logging::LogPolicy;
 use crate::model::name::ServiceName;
-use crate::model::policy::{RestartPolicy, StopPolicy};
+use crate::model::policy::{OnChange, ReloadBy, ReloadPolicy, RestartPolicy, StopPolicy};
 use crate::model::service::{Identity, Kind, Run, Service, Version};
+use crate::model::signal::Signal;
 use crate::model::status::SourceStatus;
 use crate::source::configuration::{Loader, Timing, read_config};
 use crate::source::watch::{Mailbox, Watch};
@@ -27,6 +29,7 @@ const LONG: Duration = Duration::from_secs(10);
 pub(super) struct Bench {
     pub(super) root: tempfile::TempDir,
     pub(super) deltas: Option<(Handle, Receiver<Delta>)>,
+    pub(super) changed: Option<Receiver<(ServiceName, Vec<String>)>>,
     /// What runs according to the deltas: what each service says, or its errors.
     pub(super) desired: BTreeMap<String, Result<String, Vec<Code>>>,
     counts: BTreeMap<String, usize>,
@@ -49,6 +52,7 @@ impl Bench {
         Self {
             root,
             deltas: None,
+            changed: None,
             desired: BTreeMap::new(),
             counts: BTreeMap::new(),
             last: Delta::default(),
@@ -90,6 +94,8 @@ impl Bench {
         let text = read_config(&config_path, uid).unwrap();
         let config = Config { greeting: text.as_ref().map(greeting).unwrap_or_default(), timing };
         let (send, deltas) = channel();
+        let (tell, changed) = channel();
+        self.changed = Some(changed);
         let setup = Setup {
             directories,
             config_path,
@@ -98,6 +104,7 @@ impl Bench {
             state_directory: Some(self.root.path().join("state")),
             uid,
             loader: loader(timing),
+            changed: Box::new(move |service, files| drop(tell.send((service, files)))),
         };
         let handle = spawn(setup, move |delta| drop(send.send(delta)), watch).unwrap();
         self.deltas = Some((handle, deltas));
@@ -217,6 +224,9 @@ pub(super) fn load(greeting: &str, name: &ServiceName, material: &Material) -> E
     if down {
         said.push_str(" (down)");
     }
+    let watch: Vec<_> = said.split(' ').skip_while(|word| *word != "watches").skip(1).map(str::to_owned).collect();
+    let (how, on_change) = (ReloadBy::Signal(Signal::HUP), OnChange::Reload);
+    let reload = ReloadPolicy { how, watch, on_change, timeout: Duration::ZERO };
     let service = Service {
         name: name.clone(),
         kind,
@@ -233,12 +243,12 @@ pub(super) fn load(greeting: &str, name: &ServiceName, material: &Material) -> E
         ready: None,
         health: None,
         hooks: None,
-        reload: None,
+        reload: (!reload.watch.is_empty()).then(|| Box::new(reload)),
         resources: None,
         schedule: None,
         security: None,
         umask: 0o022,
-        base: Arc::default(),
+        base: Arc::new(BTreeMap::from([("CONF".to_owned(), "conf".to_owned())])),
         environment: BTreeMap::new(),
         restart: RestartPolicy::default(),
         stop: StopPolicy::default(),
