@@ -28,7 +28,8 @@ pub(super) const TAKEN: u32 = 4;
 pub(super) struct Who {
     pub(super) start_ticks: AtomicU64,
     pub(super) pid: AtomicI32,
-    pub(super) padding: AtomicU32,
+    /// The keeper's: the child that it is about to reap. It was padding before, and zero: the layout is the same.
+    pub(super) leave: AtomicU32,
 }
 
 #[repr(C)]

@@ -6,6 +6,7 @@
 
 #![expect(unsafe_code, reason = "the mapping")]
 
+mod adopt;
 mod layout;
 
 pub use layout::{LIMITS, SLOTS};
