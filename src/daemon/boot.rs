@@ -74,11 +74,7 @@ pub fn run(places: &Places, directories: Vec<PathBuf>, exit_with: Option<Service
 fn supervise(places: &Places, directories: Vec<PathBuf>, exit_with: Option<ServiceName>) -> Result<u8, BootError> {
     memory::share_heap();
     let SupervisorEnds { table, keeper, bell, logger } = role::enter_supervisor()?;
-    let mut ceilings = limits::ceilings_of(None).map_err(failed("read the limits from /proc"))?;
-    let groups = Groups::new(Ground::look(), &places.table).map_err(failed("look at the runtime directory"))?;
-    let groups = Arc::new(groups);
-    ceilings.cgroups = groups.cgroups().clone();
-    let surroundings = source::surroundings(ceilings, nix::unistd::getppid().as_raw() == 1, true);
+    let (groups, surroundings) = look_around(places)?;
     let config_path =
         source::config_path(places.config.as_deref(), directories.first().map_or(Path::new("."), |first| first));
     let (config, config_text) = match read_config(&config_path, surroundings.uid) {
@@ -111,16 +107,9 @@ fn supervise(places: &Places, directories: Vec<PathBuf>, exit_with: Option<Servi
     })
     .map_err(failed("make an epoll set"))?;
     let probes = Probes::new(letters.clone());
-    let powers = Powers { may_raise: surroundings.ceilings.may_raise, uid: surroundings.uid };
-    let mut fleet = Fleet::new(powers, seed(&instance_id));
-    if let Some(name) = &exit_with {
-        fleet.end_with(name.clone());
-    }
-    let publisher = Publisher::new(
-        places.runtime.clone(),
-        PublishPolicy::of(&config),
-        envelope(instance_id, groups.cgroups().clone()),
-    );
+    let fleet = fleet(&surroundings, &instance_id, exit_with.as_ref());
+    let envelope = envelope(instance_id, groups.cgroups().clone());
+    let publisher = Publisher::new(places.runtime.clone(), PublishPolicy::of(&config), envelope);
     let changes = letters.clone();
     let setup = worker::Setup {
         directories,
@@ -152,6 +141,24 @@ fn supervise(places: &Places, directories: Vec<PathBuf>, exit_with: Option<Servi
     }
     supervisor.trace.flush();
     code
+}
+
+/// The cgroups that there are, and all else that loading needs to know.
+fn look_around(places: &Places) -> Result<(Arc<Groups>, Surroundings), BootError> {
+    let mut ceilings = limits::ceilings_of(None).map_err(failed("read the limits from /proc"))?;
+    let groups = Groups::new(Ground::look(), &places.table).map_err(failed("look at the runtime directory"))?;
+    ceilings.cgroups = groups.cgroups().clone();
+    let surroundings = source::surroundings(ceilings, nix::unistd::getppid().as_raw() == 1, true);
+    Ok((Arc::new(groups), surroundings))
+}
+
+fn fleet(around: &Surroundings, instance_id: &str, exit_with: Option<&ServiceName>) -> Fleet {
+    let powers = Powers { may_raise: around.ceilings.may_raise, uid: around.uid };
+    let mut fleet = Fleet::new(powers, seed(instance_id));
+    if let Some(name) = exit_with {
+        fleet.end_with(name.clone());
+    }
+    fleet
 }
 
 /// What `abide.toml` says and its text, or the defaults where there is none.
