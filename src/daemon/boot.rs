@@ -76,8 +76,8 @@ fn supervise(places: &Places, directories: Vec<PathBuf>, exit_with: Option<Servi
     memory::share_heap();
     let SupervisorEnds { table, keeper, bell, logger } = role::enter_supervisor()?;
     let mut ceilings = limits::ceilings_of(None).map_err(failed("read the limits from /proc"))?;
-    let groups = Groups::new(Ground::look(), &places.table).map_err(failed("look at the runtime directory"))?;
-    let groups = Arc::new(groups);
+    let groups = Groups::new(Ground::look(), &places.table).map_err(failed("look at the runtime directory"));
+    let groups = Arc::new(groups?);
     ceilings.cgroups = groups.cgroups().clone();
     let surroundings = source::surroundings(ceilings, nix::unistd::getppid().as_raw() == 1, true);
     let config_path =
@@ -91,13 +91,12 @@ fn supervise(places: &Places, directories: Vec<PathBuf>, exit_with: Option<Servi
     let trace = trace::start(Some(own_log), io::stderr().is_terminal());
 
     let (letters, inbox) = unbounded_channel();
-    let told = letters.clone();
     let instance_id = fresh_id();
-    let spawner = spawner(&table, &pipes, &groups, &instance_id, letters.clone()).map_err(failed("start a thread"))?;
     let logger_socket = logger.as_fd().try_clone_to_owned().map_err(failed("copy a descriptor"))?;
+    let told = letters.clone();
     let host = Host::new(Parts {
         table: Arc::clone(&table),
-        spawner,
+        spawner: spawner(&table, &pipes, &groups, &instance_id, letters.clone())?,
         pipes,
         logger: Logger::new(logger_socket),
         log: places.log.clone(),
@@ -114,8 +113,11 @@ fn supervise(places: &Places, directories: Vec<PathBuf>, exit_with: Option<Servi
     if let Some(name) = &exit_with {
         fleet.end_with(name.clone());
     }
-    let envelope = envelope(instance_id, groups.cgroups().clone());
-    let publisher = Publisher::new(places.runtime.clone(), PublishPolicy::of(&config), envelope);
+    let publisher = Publisher::new(
+        places.runtime.clone(),
+        PublishPolicy::of(&config),
+        envelope(instance_id, groups.cgroups().clone()),
+    );
     let changes = letters.clone();
     let setup = worker::Setup {
         directories,
@@ -129,7 +131,8 @@ fn supervise(places: &Places, directories: Vec<PathBuf>, exit_with: Option<Servi
     };
     let files = worker::start(setup, move |delta| drop(letters.send(Letter::Delta(delta))))
         .map_err(failed("start a thread"))?;
-    let (own_log, awaited, churn, finished) = (OwnLogState::default(), exit_with, 0, false);
+    let own_log = OwnLogState::default();
+    let (churn, awaited, finished) = (0, exit_with, false);
     let mut supervisor = Supervisor { fleet, host, publisher, files, probes, churn, trace, own_log, awaited, finished };
     let code = turn_until_finished(&mut supervisor, inbox, bell, logger);
     if let (Ok(OK), Some(exit)) = (&code, supervisor.fleet.last_word()) {
@@ -139,16 +142,16 @@ fn supervise(places: &Places, directories: Vec<PathBuf>, exit_with: Option<Servi
     code
 }
 
-/// The spawn threads, whose outcomes come as letters.
 fn spawner(
     table: &Arc<Table>,
     pipes: &Arc<Pipes>,
     groups: &Arc<Groups>,
     mark: &str,
     letters: UnboundedSender<Letter>,
-) -> io::Result<Spawner> {
+) -> Result<Spawner, BootError> {
     let done = move |outcome| drop(letters.send(Letter::Spawned(outcome)));
-    Spawner::start(Arc::clone(table), Arc::clone(pipes), Arc::clone(groups), mark.to_owned(), done)
+    let (table, pipes, groups) = (Arc::clone(table), Arc::clone(pipes), Arc::clone(groups));
+    Spawner::start(table, pipes, groups, mark.to_owned(), done).map_err(failed("start a thread"))
 }
 
 /// What `abide.toml` says and its text, or the defaults where there is none.

@@ -13,8 +13,7 @@ use crate::model::policy::Hooks;
 use crate::model::time::Mono;
 use std::time::Duration;
 
-/// What tells a command the pid of the service's process; the name is systemd's.
-const MAIN_PID: &str = "MAINPID";
+/// What tells a command how the process ended. (MAINPID is the host's to tell.)
 const EXIT_CODE: &str = "ABIDE_EXIT_CODE";
 const EXIT_SIGNAL: &str = "ABIDE_EXIT_SIGNAL";
 
@@ -57,13 +56,12 @@ impl Instance {
 
     fn variables(&self) -> Vec<(String, String)> {
         let own = |name: &str, value: String| (name.to_owned(), value);
-        let main = self.process.as_ref().map(|process| own(MAIN_PID, process.pid.to_string()));
         let exit = self.care.as_ref().and_then(|care| care.exit).and_then(|exit| match exit {
             Exit::Code(code) => Some(own(EXIT_CODE, code.to_string())),
             Exit::Signal { signal, .. } => Some(own(EXIT_SIGNAL, signal.to_string())),
             Exit::Unknown => None,
         });
-        main.into_iter().chain(exit).collect()
+        exit.into_iter().collect()
     }
 
     /// Runs the next command of those that `list` names, each with its time; false: there is none.

@@ -144,12 +144,6 @@ impl Instance {
                     _ => self.tell(format!("process {pid} is the service from now on"), turn),
                 }
             }
-            (Err(why), Stage::Seeking { named: Some(_), left, .. }) if self.running().is_some() => {
-                // Whom it named is not there: perhaps its pid file or its tree tells.
-                let now = turn.now.mono;
-                self.care().stage = Stage::Seeking { named: None, next: Some(now), pause: FIRST_LOOK, left };
-                self.care().hitch = Some(why);
-            }
             (Err(why), Stage::Seeking { named, pause, left, .. }) if self.running().is_some() => {
                 let next = Some(turn.now.mono.plus(pause));
                 let pause = (pause * 2).min(LONGEST_LOOK);

@@ -21,6 +21,7 @@ mod idle;
 mod leaks;
 mod limits;
 mod logs;
+mod order;
 mod plan;
 mod probe;
 mod process;

@@ -44,7 +44,7 @@ fn commands_run_one_after_the_other_before_after_and_at_the_end() {
     0.000 web runs Before(0)
     0.003 web runs Before(1)
     0.007 web: starting -> running: started
-    0.016 web runs After(0) MAINPID=103
+    0.016 web runs After(0)
     0.019 web: running -> ready: ready after 12 ms
     1.000 web: ready -> stopping: exit code 7, next attempt in 0.5 s
     1.000 web runs Stopped(0) ABIDE_EXIT_CODE=7
@@ -112,16 +112,16 @@ fn a_command_after_the_start_that_fails_takes_the_service_with_it() {
     insta::assert_snapshot!(world.told(), @r"
     0.000 web: stopped -> starting: new
     0.001 web: starting -> running: started
-    0.001 web runs After(0) MAINPID=101
+    0.001 web runs After(0)
     0.001 web: running -> stopping: umask changed
     0.003 web: stopping -> starting: umask changed
     0.004 web: starting -> running: started
-    0.004 web runs After(0) MAINPID=103
+    0.004 web runs After(0)
     0.005 web: running -> stopping: `[start] after` failed: exit code 1, next attempt in 0.5 s
     0.007 web: stopping -> backoff: `[start] after` failed: exit code 1, next attempt in 0.5 s
     0.505 web: backoff -> starting: next attempt
     0.506 web: starting -> running: started
-    0.506 web runs After(0) MAINPID=105
+    0.506 web runs After(0)
     0.507 web: running -> stopping: `[start] after` failed: exit code 1, next attempt in 1.0 s
     0.509 web: stopping -> backoff: `[start] after` failed: exit code 1, next attempt in 1.0 s
     ");

@@ -36,12 +36,12 @@ fn a_command_stops_it_and_signals_only_what_still_lives() {
      0.000 web: stopped -> starting: new
      0.001 web: starting -> running: started
      0.010 web: running -> stopping: umask changed
-     0.010 web runs Stop MAINPID=101
+     0.010 web runs Stop
      0.013 SIGTERM to web
      0.013 web: stopping -> starting: umask changed
      0.014 web: starting -> running: started
      0.110 web: running -> stopping: removed
-     0.110 web runs Stop MAINPID=103
+     0.110 web runs Stop
      0.113 SIGTERM to web
     10.113 SIGKILL to web
     10.113 web: stopping -> stopping: did not end in time, killed
@@ -63,7 +63,7 @@ fn a_stop_command_that_hangs_is_killed_and_signals_follow() {
     0.000 web: stopped -> starting: new
     0.001 web: starting -> running: started
     0.010 web: running -> stopping: removed
-    0.010 web runs Stop MAINPID=101
+    0.010 web runs Stop
     2.010 web: stopping -> stopping: `[stop] command` did not end in time, killed
     2.010 SIGTERM to web
     2.012 web: stopping -> stopped: SIGTERM
@@ -128,10 +128,10 @@ fn a_reload_by_command_is_over_when_that_has_ended() {
     insta::assert_snapshot!(world.told(), @r"
     0.000 web: stopped -> starting: new
     0.001 web: starting -> running: started
-    2.000 web runs Reload MAINPID=101
+    2.000 web runs Reload
     2.000 web: running -> reloading: web.conf changed
     2.500 web: reloading -> running: reloaded
-    2.500 web runs Reload MAINPID=101
+    2.500 web runs Reload
     2.500 web: running -> reloading: web.conf changed
     3.000 web: reloading -> running: reloaded
     ");
@@ -158,10 +158,10 @@ fn a_reload_that_fails_is_said_and_the_service_goes_on() {
     insta::assert_snapshot!(world.told(), @r"
     0.000 web: stopped -> starting: new
     0.001 web: starting -> running: started
-    2.000 web runs Reload MAINPID=101
+    2.000 web runs Reload
     2.000 web: running -> reloading: web.conf changed
     2.001 web: reloading -> running: the reload failed: exit code 1
-    2.100 web runs Reload MAINPID=101
+    2.100 web runs Reload
     2.100 web: running -> reloading: web.conf changed
     2.103 web: reloading -> running: reloaded
     ");
