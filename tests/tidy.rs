@@ -15,7 +15,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("table", &["host::sys"]),
     ("host", &["model", "decide::event", "decide::effect", "table", "log"]),
     ("host/sys", &["model"]),
-    ("source", &["model", "host::users", "host::clock", "host::sys::lease"]),
+    ("source", &["model", "host::users", "host::clock", "host::within", "host::sys::lease"]),
     ("log", &["model"]),
     ("logger", &["log", "model", "table", "host::pipe", "host::sys", "host::clock", "host::stderr"]),
     (

@@ -2,6 +2,8 @@
 //!
 //! Every struct is taken apart without `..`: a new field does not compile before it has a price.
 
+mod security;
+
 use crate::model::limits::{Limit, LimitKind, Limits};
 use crate::model::logging::LogPolicy;
 use crate::model::plan::{Change, Price};
@@ -43,15 +45,15 @@ pub fn diff(old: &Service, new: &Service, powers: &Powers) -> Vec<Change> {
         limits,
         log,
         service_type: _,
-        stdin: _,
+        stdin,
         order: _,
         ready: _,
         health: _,
         hooks: _,
         reload: _,
         resources: _,
-        schedule: _,
-        security: _,
+        schedule,
+        security,
     } = old;
     let mut found = Changes(Vec::new());
     found.field("kind", *kind, new.kind, kind_word, Price::Restart);
@@ -75,6 +77,9 @@ pub fn diff(old: &Service, new: &Service, powers: &Powers) -> Vec<Change> {
     diff_stop(&mut found, stop, &new.stop);
     diff_limits(&mut found, limits, &new.limits, runs_within_reach(identity, *powers), powers.may_raise);
     diff_log(&mut found, log, &new.log);
+    found.field("stdin", stdin.as_ref(), new.stdin.as_ref(), security::input, Price::Restart);
+    security::schedule(&mut found, schedule.as_deref(), new.schedule.as_deref());
+    security::security(&mut found, security.as_deref(), new.security.as_deref());
     found.0
 }
 

@@ -2,8 +2,10 @@
 
 use crate::host::proc;
 use crate::host::sys::process::prlimit;
-use crate::model::limits::{Bound, Ceilings, Limit, LimitKind, Limits};
+use crate::model::capability;
+use crate::model::limits::{Bound, Ceilings, Limit, LimitKind, Limits, Rights};
 use crate::model::outcome::{Failure, Step};
+use crate::model::schedule::parse_ranges;
 use crate::table::Table;
 use std::io;
 
@@ -12,15 +14,39 @@ pub fn ceilings_of(pid: Option<i32>) -> io::Result<Ceilings> {
     let directory = pid.map_or_else(|| "/proc/self".to_owned(), |pid| format!("/proc/{pid}"));
     let limits = proc::parse_limits(&proc::read(format!("{directory}/limits"))?);
     let broken = || io::Error::new(io::ErrorKind::InvalidData, format!("{directory}/status has no Uid and CapEff"));
-    let rights = proc::Rights::parse(&proc::read(format!("{directory}/status"))?).ok_or_else(broken)?;
-    let nr_open = proc::read("/proc/sys/fs/nr_open").ok().and_then(|text| text.trim().parse().ok());
+    let status = proc::read(format!("{directory}/status"))?;
+    let credentials = proc::Credentials::parse(&status).ok_or_else(broken)?;
+    let rights = rights(pid, &directory, &limits, credentials);
     Ok(Ceilings {
-        hard: limits.into_iter().map(|(kind, limit)| (kind, limit.hard)).collect(),
-        may_raise: rights.has_sys_resource(),
         // The kernel's own default, where /proc/sys is hidden.
-        nr_open: nr_open.unwrap_or(1 << 20),
-        uid: rights.uid,
+        nr_open: number_in("/proc/sys/fs/nr_open").unwrap_or(1 << 20),
+        hard: limits.into_iter().map(|(kind, limit)| (kind, limit.hard)).collect(),
+        may_raise: rights.has(capability::SYS_RESOURCE),
+        uid: credentials.uid,
+        rights,
     })
+}
+
+fn rights(pid: Option<i32>, directory: &str, limits: &Limits, credentials: proc::Credentials) -> Rights {
+    let soft = |kind| limits.get(&kind).map_or(0, |limit| limit.soft.0);
+    let own = pid.unwrap_or(std::process::id() as i32);
+    let online = proc::read("/sys/devices/system/cpu/online").unwrap_or_default();
+    Rights {
+        effective: credentials.effective,
+        bounding: credentials.bounding,
+        permitted: credentials.permitted,
+        // Where /proc/sys is hidden: those that there are names for.
+        last_capability: number_in("/proc/sys/kernel/cap_last_cap").unwrap_or(capability::NAMES.len() as u32 - 1),
+        nice: proc::stat(own).map_or(0, |stat| stat.nice),
+        nice_limit: soft(LimitKind::Nice),
+        realtime_limit: soft(LimitKind::RealtimePriority),
+        oom_score_adjust: number_in(&format!("{directory}/oom_score_adj")).unwrap_or(0),
+        cpus: parse_ranges(online.trim(), u32::from(u16::MAX)).unwrap_or_default(),
+    }
+}
+
+fn number_in<T: std::str::FromStr>(path: &str) -> Option<T> {
+    proc::read(path).ok()?.trim().parse().ok()
 }
 
 /// Sets `limits` on the process of `run`; returns what the kernel then reports of them.

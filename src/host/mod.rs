@@ -12,3 +12,4 @@ pub mod stderr;
 pub mod sys;
 pub mod tree;
 pub mod usage;
+pub mod within;

@@ -18,6 +18,8 @@ pub struct Stat {
     pub group: i32,
     /// Its session.
     pub session: i32,
+    /// Its nice value.
+    pub nice: i32,
     /// Its start in clock ticks since boot.
     pub start_ticks: u64,
 }
@@ -33,9 +35,10 @@ impl Stat {
         let state = *fields.next()?.as_bytes().first()?;
         let mut number = || fields.next()?.parse().ok();
         let (parent, group, session) = (number()?, number()?, number()?);
-        // Field 7 is next, the start is field 22.
-        let start_ticks = fields.nth(15)?.parse().ok()?;
-        Some(Self { pid, state, parent, group, session, start_ticks })
+        // Field 7 is next, nice is field 19, the start is field 22.
+        let nice = fields.nth(12)?.parse().ok()?;
+        let start_ticks = fields.nth(2)?.parse().ok()?;
+        Some(Self { pid, state, parent, group, session, nice, start_ticks })
     }
 
     /// Whether it ended and only waits to be reaped.
@@ -60,24 +63,24 @@ pub fn parse_limits(text: &str) -> Limits {
 
 /// What we use of `/proc/PID/status`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rights {
+pub struct Credentials {
     /// Effective uid.
     pub uid: u32,
-    /// Effective capabilities.
-    pub capabilities: u64,
+    /// Effective capabilities: bit n is capability n.
+    pub effective: u64,
+    /// Permitted capabilities.
+    pub permitted: u64,
+    /// The bounding set.
+    pub bounding: u64,
 }
 
-impl Rights {
-    /// Reads the lines `Uid:` and `CapEff:`.
+impl Credentials {
+    /// Reads the lines `Uid:`, `CapEff:`, `CapPrm:` and `CapBnd:`.
     pub fn parse(status: &str) -> Option<Self> {
         let line = |key| status.lines().find_map(|line| line.strip_prefix(key)).map(str::trim);
+        let mask = |key| u64::from_str_radix(line(key)?, 16).ok();
         let uid = line("Uid:")?.split_ascii_whitespace().nth(1)?.parse().ok()?;
-        Some(Self { uid, capabilities: u64::from_str_radix(line("CapEff:")?, 16).ok()? })
-    }
-
-    /// Whether hard limits may be raised.
-    pub fn has_sys_resource(&self) -> bool {
-        self.capabilities & (1 << 24) != 0
+        Some(Self { uid, effective: mask("CapEff:")?, permitted: mask("CapPrm:")?, bounding: mask("CapBnd:")? })
     }
 }
 
@@ -117,7 +120,8 @@ mod tests {
         let tail = "S 12 34 56 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 987654 1 2 3";
         for name in ["cat", "a) R 1 1 1", "((", "two words", "\u{fffd}"] {
             let stat = Stat::parse(format!("77 ({name}) {tail}\n").as_bytes()).unwrap();
-            let expected = Stat { pid: 77, state: b'S', parent: 12, group: 34, session: 56, start_ticks: 987_654 };
+            let expected =
+                Stat { pid: 77, state: b'S', parent: 12, group: 34, session: 56, nice: 0, start_ticks: 987_654 };
             assert_eq!(stat, expected, "{name}");
         }
     }
@@ -136,8 +140,8 @@ mod tests {
         assert_eq!((stat.pid, stat.parent), (us, nix::unistd::getppid().as_raw()));
         assert!(processes().unwrap().iter().any(|other| other.pid == us));
         assert_eq!(parse_limits(&read("/proc/self/limits").unwrap()).len(), LimitKind::ALL.len());
-        let rights = Rights::parse(&read("/proc/self/status").unwrap()).unwrap();
-        assert_eq!(rights.uid, nix::unistd::geteuid().as_raw());
+        let credentials = Credentials::parse(&read("/proc/self/status").unwrap()).unwrap();
+        assert_eq!(credentials.uid, nix::unistd::geteuid().as_raw());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Definition to process, on threads of its own: who makes a child stands still until it executes.
 
 mod attempt;
+mod confine;
 mod unrunnable;
 
 use crate::decide::event::RunId;

@@ -7,7 +7,7 @@ use super::place::start_of;
 use super::{Deadline, Refused, Setup, after};
 use crate::host::clock;
 use crate::host::stderr::say;
-use crate::host::sys::child::{self, Nursery, Plan, Program, Strings};
+use crate::host::sys::child::{self, Nursery, Plan, Privileges, Program, Scheduling, Strings};
 use crate::host::sys::process;
 use crate::model::outcome::{Exit, Failure};
 use crate::table::{Role, Table, TableError};
@@ -209,7 +209,11 @@ impl Troupe {
             limits: &[],
             umask: None,
             becomes: None,
+            privileges: Privileges::default(),
+            isolation: None,
+            scheduling: Scheduling::default(),
             directory: None,
+            input: None,
             blocked: &TOLD,
             dies_with: Some(std::process::id() as i32),
             sibling: false,

@@ -129,6 +129,10 @@ codes! {
     NoProgram = "no-program",
     /// The directory is not there.
     NoDirectory = "no-directory",
+    /// A path that the service is to be given, or kept from, is not there or is of the wrong kind.
+    NoFile = "no-file",
+    /// abide lacks a right (a capability of the kernel's) that the key needs.
+    MissingRight = "missing-right",
     /// An environment file is missing, unreadable or malformed.
     EnvironmentFile = "environment-file",
     /// A limit above what can be had here.

@@ -2,6 +2,8 @@
 
 use super::limits::Limits;
 use super::outcome::Failure;
+use super::schedule::Schedule;
+use super::security::Security;
 use super::service::{Environment, Identity, Run, Service};
 use super::template::{BadTemplate, expand};
 
@@ -23,6 +25,12 @@ pub struct Launch {
     pub umask: u32,
     /// Limits to set; the others are those that abide was started with.
     pub limits: Limits,
+    /// The file that is its standard input, absolute; `None`: `/dev/null`.
+    pub stdin: Option<String>,
+    /// How it is scheduled.
+    pub schedule: Option<Box<Schedule>>,
+    /// What it may do and see; texts are expanded.
+    pub security: Option<Box<Security>>,
 }
 
 impl Launch {
@@ -41,7 +49,12 @@ impl Launch {
             environment.insert(name.clone(), value);
         }
         environment.insert(INSTANCE_VARIABLE.to_owned(), index.to_string());
-        let strings = argv.iter().chain(environment.values()).chain([&directory]);
+        let expanded =
+            |text: &String| expand_for(service, index, text).map_err(|bad| Failure::Prepare(bad.to_string()));
+        let stdin = service.stdin.as_ref().map(expanded).transpose()?;
+        let security = service.security.as_ref().map(|security| security.expanded(expanded)).transpose()?;
+        let confined = security.iter().flat_map(Security::texts);
+        let strings = argv.iter().chain(environment.values()).chain([&directory]).chain(&stdin).chain(confined);
         if let Some(bad) = strings.into_iter().find(|text| text.contains('\0')) {
             return Err(Failure::Prepare(format!("{bad:?} has a NUL byte")));
         }
@@ -52,6 +65,9 @@ impl Launch {
             identity: service.identity.clone(),
             umask: service.umask,
             limits: service.limits.clone(),
+            stdin,
+            schedule: service.schedule.clone(),
+            security: security.map(Box::new),
         })
     }
 }

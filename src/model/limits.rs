@@ -163,6 +163,38 @@ pub struct Ceilings {
     pub nr_open: u64,
     /// The effective uid of that process.
     pub uid: u32,
+    /// What else that process may do, and be told.
+    pub rights: Rights,
+}
+
+/// What the process that starts services may do to them beside limits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rights {
+    /// Effective capabilities: bit n is capability n.
+    pub effective: u64,
+    /// What a program that it executes can have at most.
+    pub bounding: u64,
+    /// What it can hand on to a program of another user.
+    pub permitted: u64,
+    /// `/proc/sys/kernel/cap_last_cap`.
+    pub last_capability: u32,
+    /// Its own nice value.
+    pub nice: i32,
+    /// Its soft RLIMIT_NICE: 20 minus the lowest nice value that it may have without CAP_SYS_NICE.
+    pub nice_limit: u64,
+    /// Its soft RLIMIT_RTPRIO: the highest real-time priority that it may have without CAP_SYS_NICE.
+    pub realtime_limit: u64,
+    /// Its own OOM score adjustment.
+    pub oom_score_adjust: i32,
+    /// The processors that are there, sorted; empty where nobody knows.
+    pub cpus: Vec<u32>,
+}
+
+impl Rights {
+    /// Whether it has the capability of this number.
+    pub fn has(&self, capability: u32) -> bool {
+        self.effective >> capability & 1 == 1
+    }
 }
 
 impl Ceilings {

@@ -76,31 +76,63 @@ pub enum Step {
     Clone = 1,
     Session,
     Signals,
+    OomScore,
+    Namespaces,
+    ReadOnly,
+    PrivateTmp,
+    Inaccessible,
+    Network,
+    Hostname,
     Limits,
+    Nice,
+    IoClass,
+    Affinity,
+    Realtime,
     Output,
-    Input,
+    Chroot,
+    Bounding,
     Groups,
     Group,
     User,
+    Capabilities,
+    Ambient,
+    NoNewPrivileges,
     Directory,
     CloseDescriptors,
+    Input,
     Exec,
 }
 
 impl Step {
     /// All of them, in the order in which they happen.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 28] = [
         Self::Clone,
         Self::Session,
         Self::Signals,
+        Self::OomScore,
+        Self::Namespaces,
+        Self::ReadOnly,
+        Self::PrivateTmp,
+        Self::Inaccessible,
+        Self::Network,
+        Self::Hostname,
         Self::Limits,
+        Self::Nice,
+        Self::IoClass,
+        Self::Affinity,
+        Self::Realtime,
         Self::Output,
-        Self::Input,
+        Self::Chroot,
+        Self::Bounding,
         Self::Groups,
         Self::Group,
         Self::User,
+        Self::Capabilities,
+        Self::Ambient,
+        Self::NoNewPrivileges,
         Self::Directory,
         Self::CloseDescriptors,
+        Self::Input,
         Self::Exec,
     ];
 
@@ -115,14 +147,30 @@ impl Step {
             Self::Clone => "make a process",
             Self::Session => "start a session",
             Self::Signals => "reset the signals",
+            Self::OomScore => "set oom_score_adjust to",
+            Self::Namespaces => "separate it from the machine",
+            Self::ReadOnly => "write-protect",
+            Self::PrivateTmp => "mount a private",
+            Self::Inaccessible => "hide",
+            Self::Network => "bring up the loopback of its private network",
+            Self::Hostname => "set the host name",
             Self::Limits => "set the limits",
+            Self::Nice => "set nice to",
+            Self::IoClass => "set io_class to",
+            Self::Affinity => "keep it to the processors",
+            Self::Realtime => "set realtime to",
             Self::Output => "attach the log pipe",
-            Self::Input => "open /dev/null as input",
+            Self::Chroot => "change the root to",
+            Self::Bounding => "take away",
             Self::Groups => "set the supplementary groups",
             Self::Group => "set the group",
             Self::User => "become the user",
+            Self::Capabilities => "set the capabilities",
+            Self::Ambient => "hand on",
+            Self::NoNewPrivileges => "set no_new_privileges",
             Self::Directory => "change to the directory",
             Self::CloseDescriptors => "close the other descriptors",
+            Self::Input => "open as standard input",
             Self::Exec => "execute",
         }
     }
@@ -163,6 +211,15 @@ pub enum Failure {
         /// What can be had.
         highest: Bound,
     },
+    /// The user database does not have the service's user as it was when the file was read.
+    User {
+        /// Its name.
+        user: String,
+        /// The number that was found when the file was read.
+        then: u32,
+        /// The number that it has now; `None`: there is no such user any more.
+        now: Option<u32>,
+    },
     /// The launch could not be prepared (an unknown variable, a NUL byte in an argument).
     Prepare(String),
     /// It was still not executing after this time; abide killed it.
@@ -197,6 +254,14 @@ impl fmt::Display for Failure {
             Self::Limit { kind, asked, highest } => {
                 write!(f, "limit {} = {asked} cannot be had, the highest here is {highest}", kind.key())
             }
+            Self::User { user, then, now: None } => write!(
+                f,
+                "there is no user {user} any more ({then} when the file was read); create it again, or name another user"
+            ),
+            Self::User { user, then, now: Some(now) } => write!(
+                f,
+                "the user {user} is {now} now and was {then} when the file was read; touch the file to have it read anew"
+            ),
             Self::Prepare(reason) => write!(f, "could not prepare the start: {reason}"),
             Self::SpawnTimeout(time) => write!(f, "was not executing after {} s and was killed", time.as_secs()),
             Self::TooManyRestarts { count, window, last } => {

@@ -1,6 +1,7 @@
 //! How the kernel schedules a service's processes.
 
 use serde::Serialize;
+use std::fmt;
 
 /// `[schedule]`: what is not named stays as abide has it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -37,4 +38,70 @@ pub enum Realtime {
     Fifo(u8),
     /// SCHED_RR with this priority, 1 to 99.
     RoundRobin(u8),
+}
+
+impl fmt::Display for IoClass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Realtime(level) => write!(f, "realtime:{level}"),
+            Self::BestEffort(level) => write!(f, "best-effort:{level}"),
+            Self::Idle => f.write_str("idle"),
+        }
+    }
+}
+
+impl fmt::Display for Realtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fifo(priority) => write!(f, "fifo:{priority}"),
+            Self::RoundRobin(priority) => write!(f, "round-robin:{priority}"),
+        }
+    }
+}
+
+/// Processors as people write them: `0-3,8`.
+pub fn ranges(cpus: &[u32]) -> String {
+    let mut runs: Vec<(u32, u32)> = Vec::new();
+    for cpu in cpus {
+        match runs.last_mut() {
+            Some((_, last)) if last.checked_add(1) == Some(*cpu) => *last = *cpu,
+            _ => runs.push((*cpu, *cpu)),
+        }
+    }
+    let words =
+        runs.iter().map(|(first, last)| if first == last { first.to_string() } else { format!("{first}-{last}") });
+    words.collect::<Vec<_>>().join(",")
+}
+
+/// Reads what [`ranges`] writes, sorted; `None` where it is something else, or names a processor above `highest`.
+pub fn parse_ranges(text: &str, highest: u32) -> Option<Vec<u32>> {
+    let mut cpus = Vec::new();
+    for part in text.split(',') {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let (first, last): (u32, u32) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
+        if first > last || last > highest {
+            return None;
+        }
+        cpus.extend(first..=last);
+        if cpus.len() > 2 * (highest as usize + 1) {
+            return None;
+        }
+    }
+    cpus.sort_unstable();
+    cpus.dedup();
+    Some(cpus)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn processors_read_as_they_are_written() {
+        assert_eq!(parse_ranges("8, 0-3,2", 8), Some(vec![0, 1, 2, 3, 8]));
+        assert_eq!(ranges(&[0, 1, 2, 3, 8]), "0-3,8");
+        for wrong in ["", "x", "3-1", "9", "1-", "0-4294967295"] {
+            assert_eq!(parse_ranges(wrong, 8), None, "{wrong}");
+        }
+    }
 }

@@ -6,12 +6,13 @@ use super::merge::Stack;
 use super::toml::reader::{self, Layer};
 use super::toml::shape::{self, ServiceFile};
 use super::words::{ENOUGH, Templates};
-use super::{Material, Surroundings, Text, daemontools, environment, preflight};
+use super::{Material, Surroundings, Text, confine, daemontools, environment, preflight, schedule};
 use crate::model::desired::{Definition, Entry};
 use crate::model::diagnostic::{Code, Diagnostic};
 use crate::model::logging::LogPolicy;
 use crate::model::name::ServiceName;
 use crate::model::policy::{RestartLimit, RestartPolicy, RestartWhen, ServiceType, StopPolicy};
+use crate::model::security::Security;
 use crate::model::service::{Environment, Kind, Run, Service, Version};
 use std::sync::Arc;
 use std::time::Duration;
@@ -96,12 +97,17 @@ impl<'a> Lowering<'a> {
         }
         let base = environment::base(self.around, self.stack, &self.file, &person, self.look, self.findings);
         let run = self.run();
-        let directory = self.file.directory.clone().unwrap_or_else(|| default_directory(&person));
+        let security = confine::security(self.stack, &self.file, self.findings);
+        let stdin = confine::stdin(&self.file);
+        let schedule = schedule::lower(&self.file);
+        let directory = self.file.directory.clone().unwrap_or_else(|| default_directory(&person, security.as_deref()));
         let limits = self.file.limits.as_ref().map(shape::Limits::to_model).unwrap_or_default();
         let variables = self.file.environment.clone().unwrap_or_default().0;
-        self.preflight(&base, &run, &directory);
+        self.preflight(&base, &run, &directory, (security.as_deref(), stdin.as_deref()));
         if self.look {
             preflight::limits(self.around, self.stack, &limits, self.findings);
+            let asked = schedule.as_deref().cloned().unwrap_or_default();
+            schedule::check(self.around, self.stack, &asked, &limits, self.findings);
         }
         Service {
             name: name.clone(),
@@ -113,15 +119,15 @@ impl<'a> Lowering<'a> {
             content: None,
             directory,
             service_type: ServiceType::default(),
-            stdin: None,
+            stdin,
             order: None,
             ready: None,
             health: None,
             hooks: None,
             reload: None,
             resources: None,
-            schedule: None,
-            security: None,
+            schedule,
+            security,
             umask: self.file.umask.map_or(0o022, |mask| mask.0),
             base,
             environment: variables,
@@ -176,10 +182,20 @@ impl<'a> Lowering<'a> {
     }
 
     /// Checks all templates, and what they expand to against the machine.
-    fn preflight(&mut self, base: &Environment, run: &Run, directory: &str) {
+    fn preflight(
+        &mut self,
+        base: &Environment,
+        run: &Run,
+        directory: &str,
+        (security, stdin): (Option<&Security>, Option<&str>),
+    ) {
         let partial = !self.look && self.file.environment_files.is_some();
         let templates = Templates { stack: self.stack, base, partial };
         templates_and_log(self.stack, &self.file, base, partial, self.findings);
+        let (around, look) = (self.around, self.look);
+        let mut check = confine::Check { around, templates: &templates, look, findings: self.findings };
+        let root = check.all(security, stdin);
+        let (root, look) = (root.as_deref(), check.look);
         let directory = match templates.check("directory", directory) {
             Ok(directory) if directory.starts_with('/') || (partial && directory.contains('$')) => Some(directory),
             Ok(directory) => {
@@ -196,13 +212,20 @@ impl<'a> Lowering<'a> {
             let words = templates.check_command(command);
             words.map_err(|found| self.findings.extend(found)).ok().and_then(|words| words.into_iter().next())
         });
-        let Some(directory) = directory.filter(|_| self.look) else { return };
-        preflight::directory(self.stack, &directory, self.findings);
+        let Some(directory) = directory.filter(|_| look) else { return };
+        preflight::directory(self.stack, root, &directory, self.findings);
+        if let Some(security) = security {
+            let word = program.as_ref().and_then(Option::as_deref);
+            confine::visible(self.stack, security, (&directory, word), self.findings);
+        }
+        if root.is_some() && matches!(run, Run::Script(_)) {
+            preflight::shell(self.stack, root, self.findings);
+        }
         if let Some(Some(program)) = program.filter(|word| word.as_ref().is_some_and(|word| !word.is_empty())) {
             let own = self.file.environment.as_ref().and_then(|variables| variables.0.get("PATH"));
             let own = own.and_then(|path| templates.expand(path).ok());
             let search = own.as_deref().or_else(|| base.get("PATH").map(String::as_str));
-            preflight::program(self.stack, &program, &directory, search, self.findings);
+            preflight::program(self.stack, &program, (root, &directory), search, self.findings);
         }
     }
 
@@ -267,7 +290,10 @@ fn hasty(policy: &RestartPolicy) -> Option<&'static str> {
     keys.into_iter().find(|(_, time)| *time < LEAST_PAUSE).map(|(key, _)| key)
 }
 
-fn default_directory(person: &Person) -> String {
+fn default_directory(person: &Person, security: Option<&Security>) -> String {
+    if security.is_some_and(|security| security.chroot.is_some()) {
+        return "/".to_owned();
+    }
     // Distributions write `/nonexistent` for a user that has no home, such as nobody.
     let has_home = person.identity.uid != 0 && person.home != "/nonexistent";
     if has_home { person.home.replace('$', "$$") } else { "/".to_owned() }

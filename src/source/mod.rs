@@ -5,6 +5,7 @@
 mod catalogue;
 pub mod config;
 pub mod configuration;
+mod confine;
 mod daemontools;
 pub mod entry;
 mod follow;
@@ -20,6 +21,7 @@ mod preflight;
 pub mod read;
 mod root;
 mod scan;
+mod schedule;
 pub mod settle;
 pub mod toml;
 pub mod trust;

@@ -3,6 +3,7 @@
 use super::Surroundings;
 use super::environment::{PATH, reason};
 use super::merge::Stack;
+use crate::host::within;
 use crate::model::diagnostic::{Code, Diagnostic};
 use crate::model::limits::{Bound, LimitKind, Limits};
 use std::os::unix::fs::PermissionsExt;
@@ -59,9 +60,9 @@ fn elsewhere(kind: LimitKind) -> (&'static str, char) {
 }
 
 /// Whether the working directory is one.
-pub(super) fn directory(stack: &Stack<'_>, directory: &str, findings: &mut Vec<Diagnostic>) {
+pub(super) fn directory(stack: &Stack<'_>, root: Option<&Path>, directory: &str, findings: &mut Vec<Diagnostic>) {
     let error = |message: String, help: String| stack.error("directory", Code::NoDirectory, message).help(help);
-    match std::fs::metadata(directory) {
+    match within::metadata(root, Path::new(directory)) {
         Ok(found) if found.is_dir() => {}
         Ok(_) => findings.push(error(format!("{directory:?} is no directory"), "name a directory".to_owned())),
         Err(failed) if failed.kind() == std::io::ErrorKind::NotFound => {
@@ -70,7 +71,8 @@ pub(super) fn directory(stack: &Stack<'_>, directory: &str, findings: &mut Vec<D
             } else {
                 "set `directory`, or create it: it is the home of the service's user".to_owned()
             };
-            findings.push(error(format!("the working directory {directory:?} is not there"), help));
+            let within = inside(root);
+            findings.push(error(format!("the working directory {directory:?} is not there{within}"), help));
         }
         Err(failed) => {
             let message = format!("cannot look at the working directory {directory:?}: {}", reason(&failed));
@@ -88,8 +90,8 @@ enum Found {
     Hidden(std::io::Error),
 }
 
-fn look(path: &Path) -> Found {
-    match std::fs::metadata(path) {
+fn look(root: Option<&Path>, path: &Path) -> Found {
+    match within::metadata(root, path) {
         Ok(found) if found.is_dir() => Found::Directory,
         Ok(found) if !found.is_file() || found.permissions().mode() & 0o111 == 0 => Found::NotExecutable,
         Ok(_) => Found::Program,
@@ -102,7 +104,7 @@ fn look(path: &Path) -> Found {
 pub(super) fn program(
     stack: &Stack<'_>,
     word: &str,
-    directory: &str,
+    (root, directory): (Option<&Path>, &str),
     search: Option<&str>,
     findings: &mut Vec<Diagnostic>,
 ) {
@@ -116,7 +118,7 @@ pub(super) fn program(
             search.split(':').filter(|part| !part.is_empty()).map(|part| Path::new(directory).join(part).join(word));
         let mut refused = None;
         for candidate in candidates {
-            match look(&candidate) {
+            match look(root, &candidate) {
                 Found::Program => return,
                 Found::NotExecutable if refused.is_none() => refused = Some(candidate),
                 _ => {}
@@ -125,16 +127,17 @@ pub(super) fn program(
         return match refused {
             Some(found) => error(not_executable(&found), format!("run: chmod +x {}", found.display())),
             None => error(
-                format!("there is no program {word:?} in the service's PATH"),
+                format!("there is no program {word:?} in the service's PATH{}", inside(root)),
                 format!("install it, or write its whole path; searched: {search}"),
             ),
         };
     }
     let file: PathBuf = Path::new(directory).join(word);
-    match look(&file) {
+    match look(root, &file) {
         Found::Program => {}
         Found::Absent => {
-            error(format!("the program {} is not there", shown(&file)), "install it, or correct the path".to_owned());
+            let message = format!("the program {} is not there{}", shown(&file), inside(root));
+            error(message, "install it, or correct the path".to_owned());
         }
         Found::Directory => {
             error(format!("{} is a directory, no program", shown(&file)), "name a program in it".to_owned());
@@ -145,6 +148,19 @@ pub(super) fn program(
             "let abide reach it".to_owned(),
         ),
     }
+}
+
+/// Whether the shell that runs scripts is there.
+pub(super) fn shell(stack: &Stack<'_>, root: Option<&Path>, findings: &mut Vec<Diagnostic>) {
+    if !matches!(look(root, Path::new("/bin/sh")), Found::Program) {
+        let message = format!("there is no /bin/sh to run the script{}", inside(root));
+        findings.push(stack.error("script", Code::NoProgram, message).help("install it there"));
+    }
+}
+
+/// Where a path was looked for, if not in our own root.
+fn inside(root: Option<&Path>) -> String {
+    root.map_or(String::new(), |root| format!(" within {}", shown(root)))
 }
 
 fn shown(path: &Path) -> String {

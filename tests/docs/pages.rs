@@ -7,7 +7,7 @@ use abide::cli::{exit, schema};
 use abide::model::diagnostic::Code;
 use abide::source::config::{ConfigFile, Metrics, OwnLog, Status, Watch};
 use abide::source::toml::schema as shapes;
-use abide::source::toml::shape::{Limits, Log, Restart, RestartLimit, ServiceFile, Stop};
+use abide::source::toml::shape::{Limits, Log, Restart, RestartLimit, Schedule, Security, ServiceFile, Stop};
 use clap::CommandFactory;
 use std::fmt::Write as _;
 
@@ -63,6 +63,8 @@ fn service_file() -> String {
         ("stop", "Stop", Stop::KEYS),
         ("limits", "Limits", Limits::KEYS),
         ("log", "Log", Log::KEYS),
+        ("schedule", "Schedule", Schedule::KEYS),
+        ("security", "Security", Security::KEYS),
     ];
     format!(
         "{MADE}\n# The service file\n\n`NAME.toml` in a watched directory is the service `NAME`; `NAME.toml.d/*.toml` are merged over it \

@@ -43,6 +43,8 @@ pub(crate) struct Start<'a> {
     pub(crate) options: &'a [&'a str],
     /// As the first process of a pid namespace.
     pub(crate) contained: bool,
+    /// Words before the binary: a program that executes what follows them.
+    pub(crate) wrapper: &'a [&'a str],
 }
 
 impl World {
@@ -158,6 +160,7 @@ impl World {
         if how.contained {
             words.extend(["unshare", "--fork", "--pid", "--mount-proc", "--kill-child"].map(Into::into));
         }
+        words.extend(how.wrapper.iter().map(Into::into));
         words.extend([binary().into(), "run".into()]);
         words.extend(self.paths());
         words.extend(how.options.iter().map(Into::into));

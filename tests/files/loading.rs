@@ -7,6 +7,8 @@ use abide::model::launch::Launch;
 use abide::model::limits::{Bound, Limit, LimitKind};
 use abide::model::name::ServiceName;
 use abide::model::policy::{RestartPolicy, RestartWhen, StopScope};
+use abide::model::schedule::{IoClass, Realtime, Schedule};
+use abide::model::security::Security;
 use abide::model::service::{Kind, Run, Service};
 use abide::model::signal::Signal;
 use abide::source::config::{self, Config};
@@ -68,8 +70,14 @@ fn every_key_has_its_meaning() {
         inherit_environment = false
         restart = { policy = "on-failure", delay = "1s", max_delay = "2m", factor = 3, jitter = 0, reset_after = "5s", limit = { count = 3, window = "1m" } }
         stop = { signal = "SIGINT", timeout = "3s", scope = "group" }
-        limits = { open_files = 1024, stack = "1MiB", cpu_time = "2m", realtime_cpu = "1ms", processes = { soft = 5, hard = "unlimited" }, nice = 30 }
+        limits = { open_files = 1024, stack = "1MiB", cpu_time = "2m", realtime_cpu = "1ms", processes = { soft = 5, hard = "unlimited" }, nice = 30, realtime_priority = 7 }
         log = { directory = "/var/log/${USER}", max_size = "1MB", max_files = 2 }
+        stdin = "file:/etc/${NAME:-passwd}"
+        schedule = { nice = 5, io_class = "best-effort", cpu_affinity = [1, 0, 1], oom_score_adjust = 100, realtime = "fifo:7" }
+        [security]
+        no_new_privileges = true
+        capabilities = ["CAP_CHOWN", "net_bind_service"]
+        ambient_capabilities = ["NET_BIND_SERVICE"]
         "#,
     );
     assert_eq!(service.run, Run::Script("exec sleep ${UNTOUCHED}".into()));
@@ -87,8 +95,85 @@ fn every_key_has_its_meaning() {
     assert_eq!(service.limits[&LimitKind::RealtimeCpu], both(1000));
     assert_eq!(service.limits[&LimitKind::Processes], Limit { soft: Bound(5), hard: Bound::UNLIMITED });
     assert_eq!((service.log.max_size, service.log.max_files), (1_000_000, 2));
+    let schedule = Schedule {
+        nice: Some(5),
+        io: Some(IoClass::BestEffort(4)),
+        cpu_affinity: Some(vec![0, 1]),
+        oom_score_adjust: Some(100),
+        realtime: Some(Realtime::Fifo(7)),
+    };
+    assert_eq!(service.schedule.as_deref(), Some(&schedule));
+    let security = Security {
+        no_new_privileges: true,
+        capabilities: Some(1 << 10 | 1),
+        ambient_capabilities: Some(1 << 10),
+        ..Security::default()
+    };
+    assert_eq!(service.security.as_deref(), Some(&security));
     let launch = Launch::prepare(&service, 3).expect("ready");
     assert_eq!(launch.environment["URL"], "http://x:3");
+    assert_eq!(launch.stdin.as_deref(), Some("/etc/passwd"));
+}
+
+#[test]
+fn what_asks_for_nothing_is_nothing() {
+    let service = plain("command = \"sleep 60\"\nstdin = \"null\"\n[security]\nprivate_tmp = false\n[schedule]\n");
+    assert_eq!((service.stdin, service.security, service.schedule), (None, None, None));
+}
+
+#[test]
+fn what_can_be_had_depends_on_rights_and_on_the_services_own_limits() {
+    let said = |around: &Surroundings, keys: &str| {
+        let text = format!("command = \"sleep 60\"\n{keys}\n");
+        let entry = load_with(around, &Config::default(), text.as_bytes(), &[]);
+        entry.diagnostics.iter().map(|finding| finding.message.clone()).collect::<Vec<_>>()
+    };
+    let (poor, mut rich, mut old) = (machine(), machine(), machine());
+    rich.ceilings.rights.effective = u64::MAX;
+    let none: [&str; 0] = [];
+    for keys in [
+        "schedule.nice = -1",
+        "schedule.nice = -1\nlimits.nice = 20",
+        "schedule.realtime = \"fifo:5\"",
+        "schedule.io_class = \"realtime\"",
+        "schedule.oom_score_adjust = -1",
+        "security.private_network = true",
+        "security.hostname = \"x\"",
+    ] {
+        assert_eq!(said(&poor, keys).len(), 1, "{keys}");
+        assert_eq!(said(&rich, keys), none, "{keys}");
+    }
+    for keys in [
+        "schedule.nice = -1\nlimits.nice = 21",
+        "schedule.nice = 0",
+        "schedule.realtime = \"fifo:5\"\nlimits.realtime_priority = 5",
+        "schedule.io_class = \"idle\"",
+        "schedule.oom_score_adjust = 0",
+        "security.no_new_privileges = true",
+        "security.capabilities = []",
+    ] {
+        assert_eq!(said(&poor, keys), none, "{keys}");
+    }
+    let newest = "security.capabilities = [\"CHECKPOINT_RESTORE\"]";
+    assert_eq!(said(&poor, newest), none);
+    old.ceilings.rights.last_capability = 39;
+    old.ceilings.rights.bounding &= (1 << 40) - 1;
+    assert_eq!(said(&old, newest), ["this kernel does not know CHECKPOINT_RESTORE"]);
+}
+
+#[test]
+fn programs_and_directories_are_looked_up_within_the_root() {
+    use std::os::unix::fs::PermissionsExt;
+    let home = tempfile::tempdir().expect("a directory");
+    std::fs::create_dir(home.path().join("bin")).expect("made");
+    let program = home.path().join("bin/inside");
+    std::fs::write(&program, "#!/bin/sh\n").expect("written");
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).expect("executable");
+    let text = |command: &str| format!("command = \"{command}\"\nsecurity.chroot = \"{}\"\n", home.path().display());
+    assert_eq!(plain(&text("inside")).directory, "/");
+    assert_eq!(plain(&text("bin/inside")).security.and_then(|it| it.chroot), home.path().to_str().map(str::to_owned));
+    let entry = load_with(&machine(), &Config::default(), text("/bin/sh").as_bytes(), &[]);
+    assert_eq!(entry.diagnostics[0].code, Code::NoProgram, "{entry:?}");
 }
 
 #[test]
@@ -267,16 +352,27 @@ fn limits_in_the_shape_are_those_of_the_model() {
 #[test]
 fn the_schema_takes_what_is_read_and_names_every_key() {
     let schema = schema::schema();
-    assert!(!schema.to_string().contains("null"), "TOML has no null: {schema}");
+    let text = schema.to_string();
+    assert!(!text.contains("\"type\":\"null\"") && !text.contains(",\"null\"]"), "TOML has no null: {text}");
     let validator = jsonschema::validator_for(&schema).expect("a schema");
     let valid: toml::Value = toml::from_str(
         "command = \"a\"\nuser = 5\nenvironment = { A = 1, B = true }\ninherit_environment = [\"A\"]\n\
-         [limits]\nopen_files = { soft = 1, hard = \"unlimited\" }\ncore = \"1MiB\"\n[restart]\npolicy = \"never\"\nlimit = { count = 1, window = \"1m\" }\n",
+         [limits]\nopen_files = { soft = 1, hard = \"unlimited\" }\ncore = \"1MiB\"\n[restart]\npolicy = \"never\"\nlimit = { count = 1, window = \"1m\" }\n\
+         [schedule]\nnice = -5\ncpu_affinity = \"0-3\"\nio_class = \"best-effort:7\"\nrealtime = \"fifo:10\"\n\
+         [security]\ncapabilities = [\"KILL\"]\nprivate_tmp = true\nread_only_paths = [\"/usr\"]\n",
     )
     .expect("TOML");
     let json = |value: &toml::Value| serde_json::to_value(value).expect("JSON");
     assert!(validator.is_valid(&json(&valid)), "{:?}", validator.iter_errors(&json(&valid)).next());
-    for bad in ["restrat = 1", "[limits]\nopen = 1", "instances = 1001", "[restart]\npolicy = \"x\"", "umask = \"9\""] {
+    for bad in [
+        "restrat = 1",
+        "[limits]\nopen = 1",
+        "instances = 1001",
+        "[restart]\npolicy = \"x\"",
+        "schedule.nice = 20",
+        "stdin = \"/f\"",
+        "umask = \"9\"",
+    ] {
         assert!(!validator.is_valid(&json(&toml::from_str(bad).expect("TOML"))), "{bad}");
     }
     for key in shape::ServiceFile::KEYS {

@@ -4,8 +4,9 @@ mod diagnostics;
 mod hostile;
 mod loading;
 
+use abide::model::capability;
 use abide::model::desired::Entry;
-use abide::model::limits::{Bound, Ceilings, LimitKind};
+use abide::model::limits::{Bound, Ceilings, LimitKind, Rights};
 use abide::model::name::ServiceName;
 use abide::source::config::Config;
 use abide::source::load::load;
@@ -16,12 +17,29 @@ use std::collections::BTreeMap;
 fn machine() -> Surroundings {
     let hard = BTreeMap::from([(LimitKind::OpenFiles, Bound(4096)), (LimitKind::Core, Bound(0))]);
     Surroundings {
-        ceilings: Ceilings { hard, may_raise: false, nr_open: 1 << 20, uid: 0 },
+        ceilings: Ceilings { hard, may_raise: false, nr_open: 1 << 20, uid: 0, rights: root() },
         environment: BTreeMap::new(),
         uid: 0,
         is_init: false,
         preflight: true,
         advise: false,
+    }
+}
+
+/// What root may do in most containers: much, but nothing to the machine.
+fn root() -> Rights {
+    let all = (1 << 41) - 1;
+    let some = all & !(1 << capability::SYS_ADMIN | 1 << capability::SYS_RESOURCE | 1 << capability::SYS_NICE);
+    Rights {
+        effective: some,
+        bounding: some,
+        permitted: some,
+        last_capability: 40,
+        nice: 0,
+        nice_limit: 0,
+        realtime_limit: 0,
+        oom_score_adjust: 0,
+        cpus: vec![0, 1],
     }
 }
 

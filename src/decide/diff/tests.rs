@@ -3,6 +3,8 @@
 use super::*;
 use crate::decide::samples::service;
 use crate::model::limits::Bound;
+use crate::model::schedule::{IoClass, Realtime, Schedule};
+use crate::model::security::Security;
 use crate::model::signal::Signal;
 use std::sync::Arc;
 
@@ -24,6 +26,14 @@ fn altered(alter: impl FnOnce(&mut Service)) -> Change {
     let mut changes = diff(&old, &new, &ME);
     assert_eq!(changes.len(), 1, "{changes:?}");
     changes.remove(0)
+}
+
+fn schedule(service: &mut Service) -> &mut Schedule {
+    service.schedule.get_or_insert_default()
+}
+
+fn security(service: &mut Service) -> &mut Security {
+    service.security.get_or_insert_default()
 }
 
 #[test]
@@ -66,6 +76,21 @@ fn every_field_alone_has_its_name_and_its_price() {
         (|s| s.log.directory = Some("/logs".into()), "log.directory", Live),
         (|s| s.log.max_size = 1 << 30, "log.max_size", Live),
         (|s| s.log.max_files = 9, "log.max_files", Live),
+        (|s| s.stdin = Some("/f".into()), "stdin", Restart),
+        (|s| schedule(s).nice = Some(5), "schedule.nice", Restart),
+        (|s| schedule(s).io = Some(IoClass::Idle), "schedule.io_class", Restart),
+        (|s| schedule(s).cpu_affinity = Some(vec![0]), "schedule.cpu_affinity", Restart),
+        (|s| schedule(s).oom_score_adjust = Some(5), "schedule.oom_score_adjust", Restart),
+        (|s| schedule(s).realtime = Some(Realtime::Fifo(5)), "schedule.realtime", Restart),
+        (|s| security(s).no_new_privileges = true, "security.no_new_privileges", Restart),
+        (|s| security(s).capabilities = Some(0), "security.capabilities", Restart),
+        (|s| security(s).ambient_capabilities = Some(1), "security.ambient_capabilities", Restart),
+        (|s| security(s).chroot = Some("/jail".into()), "security.chroot", Restart),
+        (|s| security(s).private_tmp = true, "security.private_tmp", Restart),
+        (|s| security(s).read_only_paths = vec!["/".into()], "security.read_only_paths", Restart),
+        (|s| security(s).inaccessible_paths = vec!["/home".into()], "security.inaccessible_paths", Restart),
+        (|s| security(s).private_network = true, "security.private_network", Restart),
+        (|s| security(s).hostname = Some("h".into()), "security.hostname", Restart),
     ];
     for (alter, field, price) in cases {
         let change = altered(alter);

@@ -1,15 +1,18 @@
 //! One attempt: from a definition to a process that executes, or the reason why not.
 
+use super::confine::Confinement;
 use super::{Order, Refused, Started, unrunnable};
 use crate::host::limits;
 use crate::host::pipe::Pipes;
 use crate::host::sys::child::{self, Becomes, Born, Nursery, Plan, Program, Refusal, Strings};
 use crate::host::sys::process::prlimit;
-use crate::host::{clock, proc};
+use crate::host::{clock, proc, within};
 use crate::model::launch::Launch;
 use crate::model::limits::{Bound, LimitKind};
 use crate::model::outcome::{Failure, Step};
+use crate::model::service::Identity;
 use crate::table::Table;
+use nix::unistd::User;
 use std::ffi::CString;
 use std::fs::File;
 use std::io;
@@ -54,9 +57,8 @@ impl Workplace {
     ) -> (Result<Started, Refused>, bool) {
         let refuse = |failure| Refused { failure, had_process: false };
         let service = &order.definition.service;
-        let prepared = Launch::prepare(service, order.instance.index)
-            .and_then(|launch| find_program(&launch).map(|program| (launch, program)));
-        let (launch, program) = match prepared {
+        let prepared = Launch::prepare(service, order.instance.index).and_then(|launch| self.prepare(launch));
+        let prepared = match prepared {
             Ok(prepared) => prepared,
             Err(failure) => return (Err(refuse(failure)), false),
         };
@@ -64,24 +66,33 @@ impl Workplace {
             Ok(made) => made,
             Err(error) => return (Err(refuse(no_pipe(&error))), false),
         };
-        let uid = if launch.identity.change { launch.identity.uid } else { self.uid };
+        let identity = &prepared.launch.identity;
+        let uid = if identity.change { identity.uid } else { self.uid };
         let result = match self.pipes.open(order.slot, uid) {
             Err(error) => Err(refuse(no_pipe(&error))),
             // Meanwhile the core gave it up: no child, and the caller says why.
             Ok(_) if given_up() => Err(refuse(Failure::SpawnTimeout(super::SPAWN_TIMEOUT))),
-            Ok(pipe) => self.execute(order, &launch, &program, &pipe, nursery),
+            Ok(pipe) => self.execute(order, &prepared, &pipe, nursery),
         };
         (result, opened_pipe)
+    }
+
+    /// What can be found out of `launch` before there is a child.
+    fn prepare(&self, launch: Launch) -> Result<Prepared, Failure> {
+        still_there(&launch.identity)?;
+        let program = find_program(&launch)?;
+        let confinement = Confinement::of(&launch, self.uid)?;
+        Ok(Prepared { launch, program, confinement })
     }
 
     fn execute(
         &self,
         order: &Order,
-        launch: &Launch,
-        program: &CString,
+        prepared: &Prepared,
         pipe: &OwnedFd,
         nursery: &mut Nursery,
     ) -> Result<Started, Refused> {
+        let Prepared { launch, program, confinement } = prepared;
         let directory = CString::new(launch.directory.as_str()).unwrap_or_default();
         let (null, pipe) = (self.null.as_raw_fd(), pipe.as_raw_fd());
         let identity = &launch.identity;
@@ -90,16 +101,21 @@ impl Workplace {
             program: Program::Path(program),
             argv: &argv(launch),
             environment: &environment(launch),
+            // Also where another input follows: that one is opened as the user.
             descriptors: &[(null, 0), (pipe, 1), (pipe, 2)],
             close_from: 3,
             limits: &self.limits(launch),
             umask: Some(launch.umask),
             becomes: identity.change.then_some(becomes),
+            privileges: confinement.privileges,
+            isolation: confinement.isolation(),
+            scheduling: confinement.scheduling(),
             directory: Some(&directory),
+            input: confinement.input.as_deref(),
             blocked: &[],
             dies_with: None,
             sibling: true,
-            copy_memory: self.copy_for_users && identity.change,
+            copy_memory: self.copy_for_users && identity.change || confinement.copies_memory(),
         };
         let armed = clock::boot_ticks();
         self.table.arm(order.slot, order.run.0, armed);
@@ -109,7 +125,7 @@ impl Workplace {
                 if !refusal.had_process {
                     self.table.disarm(order.slot);
                 }
-                let failure = self.failure(refusal, launch, program);
+                let failure = self.failure(refusal, prepared);
                 Err(Refused { failure, had_process: refusal.had_process })
             }
         }
@@ -142,18 +158,26 @@ impl Workplace {
         }
     }
 
-    fn failure(&self, refusal: Refusal, launch: &Launch, program: &CString) -> Failure {
+    fn failure(&self, refusal: Refusal, prepared: &Prepared) -> Failure {
         let Refusal { step, errno, detail, .. } = refusal;
+        let Prepared { launch, program, confinement } = prepared;
+        if let Some(subject) = confinement.subject(refusal) {
+            return Failure::Step { step, errno, subject };
+        }
         let program = program.to_string_lossy();
         let identity = &launch.identity;
+        let wrong = if step == Step::Exec { wrong_with(launch, &program, errno) } else { None };
+        if let Some(why) = wrong {
+            return Failure::Unrunnable { program: program.into_owned(), why };
+        }
         let subject = match step {
-            Step::Exec if errno == libc::ENOENT && !Path::new(&launch.directory).join(&*program).exists() => {
+            Step::Exec if errno == libc::ENOENT && !is_there(launch, &program) => {
                 return Failure::NoProgram { program: program.into_owned(), searched: String::new() };
             }
-            Step::Exec => match unrunnable::why(&Path::new(&launch.directory).join(&*program), errno) {
-                Some(why) => return Failure::Unrunnable { program: program.into_owned(), why },
-                None => program.into_owned(),
-            },
+            Step::Exec if errno == libc::ENOENT => format!("{program}: the interpreter that it names"),
+            // Only now is it counted among its user's.
+            Step::Exec if errno == libc::EAGAIN => format!("{program} (limit `processes` of user {})", identity.user),
+            Step::Exec => program.into_owned(),
             Step::Directory => launch.directory.clone(),
             Step::User => format!("{} ({})", identity.user, identity.uid),
             Step::Group => identity.gid.to_string(),
@@ -170,6 +194,46 @@ impl Workplace {
         };
         Failure::Step { step, errno, subject }
     }
+}
+
+/// One launch, with all that the child needs of it.
+struct Prepared {
+    launch: Launch,
+    program: CString,
+    confinement: Confinement,
+}
+
+/// Whether the user is still who it was when the file was read: another may have its number by now.
+fn still_there(identity: &Identity) -> Result<(), Failure> {
+    if !identity.change || identity.uid == 0 || identity.user.parse::<u32>().is_ok() {
+        return Ok(());
+    }
+    // A database that does not answer says nothing about the user.
+    let Ok(found) = User::from_name(&identity.user) else { return Ok(()) };
+    let now = found.map(|user| user.uid.as_raw());
+    if now == Some(identity.uid) {
+        return Ok(());
+    }
+    Err(Failure::User { user: identity.user.clone(), then: identity.uid, now })
+}
+
+fn root(launch: &Launch) -> Option<&Path> {
+    launch.security.as_ref()?.chroot.as_deref().map(Path::new)
+}
+
+fn is_there(launch: &Launch, program: &str) -> bool {
+    let path = Path::new(&launch.directory).join(program);
+    !is_hidden(launch, &path) && within::metadata(root(launch), &path).is_ok()
+}
+
+/// What is wrong with a program that is there, as far as can be seen from our root.
+fn wrong_with(launch: &Launch, program: &str, errno: i32) -> Option<String> {
+    let is_ours = root(launch).is_none();
+    is_ours.then(|| unrunnable::why(&Path::new(&launch.directory).join(program), errno)).flatten()
+}
+
+fn is_hidden(launch: &Launch, path: &Path) -> bool {
+    launch.security.as_ref().is_some_and(|security| security.hides(path).is_some())
 }
 
 fn no_pipe(error: &io::Error) -> Failure {
@@ -189,11 +253,12 @@ fn find_program(launch: &Launch) -> Result<CString, Failure> {
     }
     let path = launch.environment.get("PATH").map_or("/usr/bin:/bin", String::as_str);
     let executes = |candidate: &Path| {
-        std::fs::metadata(candidate).is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+        within::metadata(root(launch), candidate)
+            .is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
     };
     for directory in path.split(':').filter(|_| !word.is_empty()) {
         let candidate = Path::new(&launch.directory).join(directory).join(word);
-        if executes(&candidate) {
+        if !is_hidden(launch, &candidate) && executes(&candidate) {
             return CString::new(candidate.into_os_string().into_encoded_bytes()).map_err(nul);
         }
     }

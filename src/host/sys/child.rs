@@ -3,51 +3,26 @@
 
 #![expect(unsafe_code, reason = "the child's system calls")]
 
+mod descriptors;
+mod identity;
+mod isolation;
+mod scheduling;
+mod signals;
+mod strings;
+
 pub use super::clone::Nursery;
+pub use identity::{Becomes, Privileges};
+pub use isolation::Isolation;
+pub use scheduling::Scheduling;
+pub use strings::Strings;
+
 use super::clone::{Call, Manner, Report, call, make};
 use crate::model::outcome::Step;
-use std::ffi::{CStr, c_char, c_int, c_long, c_void};
+use signals::{bit, swap_mask};
+use std::ffi::{CStr, c_int, c_long, c_void};
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::ptr;
 use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
-
-/// Strings as `execve(2)` takes them, in one piece of memory.
-#[derive(Debug, Default)]
-pub struct Strings {
-    bytes: Vec<u8>,
-    starts: Vec<usize>,
-    pointers: Vec<*const c_char>,
-}
-
-// SAFETY: the pointers lead into `bytes` of the same value and are only read.
-unsafe impl Send for Strings {}
-
-impl Strings {
-    /// Room for so many strings of so many bytes in all.
-    pub fn with_capacity(strings: usize, bytes: usize) -> Self {
-        Self { bytes: Vec::with_capacity(bytes), starts: Vec::with_capacity(strings), pointers: Vec::new() }
-    }
-
-    /// Adds the string that `parts` make, up to its first NUL.
-    pub fn push(&mut self, parts: &[&[u8]]) {
-        self.starts.push(self.bytes.len());
-        for part in parts {
-            self.bytes.extend_from_slice(part);
-        }
-        self.bytes.push(0);
-    }
-
-    /// No more are added: now they have addresses.
-    #[must_use]
-    pub fn seal(mut self) -> Self {
-        self.pointers.reserve_exact(self.starts.len() + 1);
-        for start in &self.starts {
-            self.pointers.push(self.bytes[*start..].as_ptr().cast());
-        }
-        self.pointers.push(ptr::null());
-        self
-    }
-}
 
 /// What to execute.
 #[derive(Debug, Clone, Copy)]
@@ -56,17 +31,6 @@ pub enum Program<'a> {
     Path(&'a CStr),
     /// A file held open, wherever its path leads by now.
     Held(BorrowedFd<'a>),
-}
-
-/// As whom.
-#[derive(Debug, Clone, Copy)]
-pub struct Becomes<'a> {
-    /// User id.
-    pub uid: u32,
-    /// Group id.
-    pub gid: u32,
-    /// Supplementary groups.
-    pub groups: &'a [u32],
 }
 
 /// Everything that the child does. Every process gets a session of its own and default signal
@@ -89,8 +53,16 @@ pub struct Plan<'a> {
     pub umask: Option<u32>,
     /// As whom; `None`: as we are.
     pub becomes: Option<Becomes<'a>>,
+    /// What it may do.
+    pub privileges: Privileges,
+    /// What it is kept from seeing; `None`: it sees what we see.
+    pub isolation: Option<Isolation<'a>>,
+    /// How it is scheduled.
+    pub scheduling: Scheduling<'a>,
     /// Where.
     pub directory: Option<&'a CStr>,
+    /// The file that is its standard input, if it is none of `descriptors`; opened as the user.
+    pub input: Option<&'a CStr>,
     /// Signals that wait until the program asks for them; no others are blocked.
     pub blocked: &'a [i32],
     /// The child of this process dies with it.
@@ -117,7 +89,7 @@ pub struct Refusal {
     pub step: Step,
     /// Why.
     pub errno: i32,
-    /// For `Limits`, the number of `RLIMIT_…`.
+    /// For `Limits` the number of `RLIMIT_…`, for capabilities theirs, for paths which of the list.
     pub detail: u32,
     /// Whether there was a process at all, whose end is seen like any other.
     pub had_process: bool,
@@ -194,7 +166,12 @@ enum Never {}
 
 fn steps(plan: &Plan<'_>, call: Call) -> Result<Never, Failed> {
     sessions(plan)?;
-    dispositions(call)?;
+    signals::dispositions(call)?;
+    // While `/proc` is what it was, and before the limits, which may leave no descriptor to open it with.
+    scheduling::oom_score(&plan.scheduling)?;
+    if let Some(isolation) = &plan.isolation {
+        isolation::separate(isolation)?;
+    }
     // SAFETY (this function): plain system calls on this process alone; the pointers lead to strings
     // and slices of the plan, which outlives us.
     for (resource, soft, hard) in plan.limits {
@@ -203,20 +180,23 @@ fn steps(plan: &Plan<'_>, call: Call) -> Result<Never, Failed> {
         let set = unsafe { libc::syscall(libc::SYS_prlimit64, 0, *resource, limit.as_ptr(), none) };
         check(set, Step::Limits).map_err(|(step, errno, _)| (step, errno, *resource))?;
     }
+    // After the limits, two of which allow it.
+    scheduling::schedule(&plan.scheduling)?;
     if let Some(mask) = plan.umask {
         unsafe { libc::umask(mask) };
     }
-    for (from, to) in plan.descriptors {
-        let step = if *to == 0 { Step::Input } else { Step::Output };
-        check(c_long::from(unsafe { libc::dup2(*from, *to) }), step)?;
+    descriptors::place(plan.descriptors)?;
+    if let Some(root) = plan.isolation.as_ref().and_then(|isolation| isolation.root) {
+        isolation::enter(root)?;
     }
-    if let Some(becomes) = plan.becomes {
-        become_user(becomes)?;
-    }
+    identity::assume(plan.becomes, plan.privileges)?;
     if let Some(directory) = plan.directory {
         check(c_long::from(unsafe { libc::chdir(directory.as_ptr()) }), Step::Directory)?;
     }
-    close_from(plan, plan.close_from)?;
+    descriptors::close_from(plan, plan.close_from)?;
+    if let Some(file) = plan.input {
+        descriptors::input(file)?;
+    }
     // Last, so that no signal finds a handler or half a process.
     swap_mask(plan.blocked.iter().fold(0, |mask, signal| mask | bit(*signal)));
     execute(plan)
@@ -234,73 +214,6 @@ fn sessions(plan: &Plan<'_>) -> Result<(), Failed> {
     check(set, Step::Session)?;
     // It died before we asked to be told.
     if now == c_long::from(parent) { Ok(()) } else { Err((Step::Session, libc::ESRCH, 0)) }
-}
-
-/// Every disposition is the default one. clone3 was told to drop handlers, and drops no ignored
-/// signal; clone keeps both, and a handler must not run here.
-fn dispositions(call: Call) -> Result<(), Failed> {
-    let default = [0_u64; 4];
-    let mut signal = 1;
-    while signal <= 64 {
-        let mut old = [0_u64; 4];
-        let fixed = signal == libc::SIGKILL || signal == libc::SIGSTOP;
-        if !fixed && (call == Call::Clone || MAY_BE_IGNORED & (1 << (signal - 1)) != 0) {
-            // SAFETY: both are at least as large as the kernel's struct sigaction, whose zero is "default".
-            let set = unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), old.as_mut_ptr(), 8) };
-            check(set, Step::Signals)?;
-        }
-        signal += 1;
-    }
-    Ok(())
-}
-
-/// The keeper resets all dispositions before it makes the roles, so that what can be ignored in
-/// them is what Rust's start-up ignores, and what a tool or test in our place might.
-const MAY_BE_IGNORED: u64 =
-    bit(libc::SIGPIPE) | bit(libc::SIGHUP) | bit(libc::SIGINT) | bit(libc::SIGQUIT) | bit(libc::SIGCHLD);
-
-const fn bit(signal: i32) -> u64 {
-    1 << (signal - 1)
-}
-
-/// Raw calls: glibc's wrappers tell every thread of the memory they run in, which may be our parent's.
-fn become_user(becomes: Becomes<'_>) -> Result<(), Failed> {
-    let Becomes { uid, gid, groups } = becomes;
-    // SAFETY: plain system calls on this process alone; `groups` outlives us.
-    unsafe {
-        check(libc::syscall(libc::SYS_setgroups, groups.len(), groups.as_ptr()), Step::Groups)?;
-        check(libc::syscall(libc::SYS_setresgid, gid, gid, gid), Step::Group)?;
-        check(libc::syscall(libc::SYS_setresuid, uid, uid, uid), Step::User)
-    }
-}
-
-fn close_from(plan: &Plan<'_>, first: RawFd) -> Result<(), Failed> {
-    // A held program is needed for one call more: it closes itself on exec.
-    let held = match plan.program {
-        Program::Held(file) => file.as_raw_fd(),
-        Program::Path(_) => -1,
-    };
-    let close = |from: RawFd, to: u32| -> c_long {
-        // SAFETY: our own descriptors; the table of them is not shared.
-        unsafe { libc::syscall(libc::SYS_close_range, from, to, 0) }
-    };
-    let closed = if held >= first {
-        let below = if held > first { close(first, held as u32 - 1) } else { 0 };
-        below.min(close(held + 1, u32::MAX))
-    } else {
-        close(first, u32::MAX)
-    };
-    match check(closed, Step::CloseDescriptors) {
-        // A filter: one by one then. All of ours close on exec anyway, this is the second lock.
-        Err((_, libc::ENOSYS | libc::EPERM, _)) => {
-            // SAFETY: as above.
-            (first..1 << 16).filter(|fd| *fd != held).for_each(|fd| unsafe {
-                libc::syscall(libc::SYS_close, fd);
-            });
-            Ok(())
-        }
-        other => other,
-    }
 }
 
 fn execute(plan: &Plan<'_>) -> Result<Never, Failed> {
@@ -322,16 +235,6 @@ fn execute(plan: &Plan<'_>) -> Result<Never, Failed> {
 fn check(returned: c_long, step: Step) -> Result<(), Failed> {
     // SAFETY: errno of this thread; the parent's is the same word, and the parent stands still.
     if returned < 0 { Err((step, unsafe { *libc::__errno_location() }, 0)) } else { Ok(()) }
-}
-
-/// Sets the signal mask, all 64 of them (glibc hides two), and returns the one before.
-fn swap_mask(mask: u64) -> u64 {
-    let mut old = 0_u64;
-    // SAFETY: both words are of the size that is named.
-    unsafe {
-        libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw const mask, &raw mut old, 8);
-    }
-    old
 }
 
 /// CLOCK_BOOTTIME, which `/proc/PID/stat` counts starts by.
@@ -365,7 +268,11 @@ mod tests {
             limits: &[(libc::RLIMIT_CORE, 0, 0)],
             umask: None,
             becomes: None,
+            privileges: Privileges::default(),
+            isolation: None,
+            scheduling: Scheduling::default(),
             directory: Some(c"/"),
+            input: None,
             blocked: &[],
             dies_with: None,
             sibling: false,

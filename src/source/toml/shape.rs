@@ -4,8 +4,12 @@
 //! "did you mean". Every field is an `Option`: what a file does not say, another may.
 
 mod limits;
+mod schedule;
+mod security;
 
 pub use limits::Limits;
+pub use schedule::Schedule;
+pub use security::{Input, Security};
 
 use super::table::table;
 use super::values::{
@@ -63,10 +67,17 @@ table! {
         limits: Limits,
         /// What becomes of its output.
         log: Log,
+        /// Its standard input: "null" (`/dev/null`), or "file:" and the absolute path of a file that it can read;
+        /// `${VAR}` is expanded. Default: "null".
+        stdin: Input,
+        /// How the kernel schedules its processes.
+        schedule: Schedule,
+        /// What its processes may do, and what they see of the machine.
+        security: Security,
     }
     later &[
-        "after", "requires", "wants", "before", "reload", "resources", "schedule", "security", "socket", "ready", "health",
-        "update", "type", "start", "stdin", "pid_file", "remain", "exit", "chroot",
+        "after", "requires", "wants", "before", "reload", "resources", "socket", "ready", "health",
+        "update", "type", "start", "pid_file", "remain", "exit",
     ]
 }
 
@@ -139,7 +150,7 @@ table! {
 }
 
 /// What other supervisors call some of our keys.
-const SYNONYMS: [(&str, &str); 22] = [
+const SYNONYMS: [(&str, &str); 31] = [
     ("cmd", "command"),
     ("exec", "command"),
     ("exec_start", "command"),
@@ -162,6 +173,15 @@ const SYNONYMS: [(&str, &str); 22] = [
     ("memlock", "memory_lock"),
     ("when", "policy"),
     ("kill_timeout", "timeout"),
+    ("no_new_privs", "no_new_privileges"),
+    ("capability_bounding_set", "capabilities"),
+    ("root_directory", "chroot"),
+    ("read_only_directories", "read_only_paths"),
+    ("inaccessible_directories", "inaccessible_paths"),
+    ("oom_score_adj", "oom_score_adjust"),
+    ("ionice", "io_class"),
+    ("affinity", "cpu_affinity"),
+    ("standard_input", "stdin"),
 ];
 
 /// The key among `keys` that is `word` in another supervisor's language.
@@ -177,7 +197,15 @@ pub(super) fn misplaced(path: &str, key: &str) -> Option<String> {
         return (of_service && ServiceFile::KEYS.contains(&key))
             .then(|| "move it above the first `[table]`".to_owned());
     }
-    let tables = [("restart", Restart::KEYS), ("stop", Stop::KEYS), ("limits", Limits::KEYS), ("log", Log::KEYS)];
+    // `nice` is a limit too: who writes it at the top means the value.
+    let tables = [
+        ("restart", Restart::KEYS),
+        ("stop", Stop::KEYS),
+        ("schedule", Schedule::KEYS),
+        ("security", Security::KEYS),
+        ("limits", Limits::KEYS),
+        ("log", Log::KEYS),
+    ];
     let table = tables.into_iter().find(|(_, keys)| keys.contains(&key))?.0;
     let dot = if path.is_empty() { "" } else { "." };
     Some(format!("move it below `[{path}{dot}{table}]`"))
