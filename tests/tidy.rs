@@ -20,7 +20,17 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("logger", &["log", "model", "table", "host::pipe", "host::sys", "host::clock", "host::stderr"]),
     (
         "keeper",
-        &["model", "table", "host::sys", "host::clock", "host::pipe", "host::proc", "host::tree", "host::stderr"],
+        &[
+            "model",
+            "table",
+            "host::sys",
+            "host::clock",
+            "host::pipe",
+            "host::proc",
+            "host::tree",
+            "host::cgroup",
+            "host::stderr",
+        ],
     ),
     ("daemon", &["model", "decide", "render", "table", "host", "source", "log", "logger", "keeper"]),
     (
@@ -35,6 +45,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "host::clock",
             "host::usage",
             "log::rotate",
+            "host::cgroup",
             "keeper",
             "logger",
             "daemon",

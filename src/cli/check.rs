@@ -4,8 +4,10 @@ use super::args::{CheckArgs, Format};
 use super::run::places;
 use super::{complain, exit, say};
 use crate::daemon::paths::Places;
+use crate::host::cgroup::ground::Ground;
 use crate::model::diagnostic::{Code, Diagnostic};
 use crate::model::limits::Ceilings;
+use crate::model::resources::Cgroups;
 use crate::model::status::{AbideState, Status};
 use crate::render::diagnostic;
 use crate::source::once::ReadAll;
@@ -72,17 +74,20 @@ fn text(reading: &ReadAll, findings: &[Diagnostic], measured: &str) {
 /// What limits can be had: of the supervisor that runs on one of these directories, else of this
 /// process; and which it was, in words.
 fn ceilings(places: &Places, paths: &[PathBuf]) -> std::io::Result<(Ceilings, String)> {
-    if let Some((pid, directory)) = supervisor_of(places, paths)
+    if let Some((pid, directory, cgroups)) = supervisor_of(places, paths)
         && let Ok(ceilings) = crate::host::limits::ceilings_of(Some(pid))
     {
+        let ceilings = Ceilings { cgroups, ..ceilings };
         return Ok((ceilings, format!("limits measured against the supervisor that runs on {directory} (pid {pid})")));
     }
-    let ceilings = crate::host::limits::ceilings_of(None)?;
+    let cgroups = Ground::look().cgroups;
+    let ceilings = Ceilings { cgroups, ..crate::host::limits::ceilings_of(None)? };
     Ok((ceilings, "no supervisor runs on it: limits measured against this process".to_owned()))
 }
 
-/// The pid of the living supervisor that watches one of `paths`, or the directory of one.
-fn supervisor_of(places: &Places, paths: &[PathBuf]) -> Option<(i32, String)> {
+/// The living supervisor that watches one of `paths`, or the directory of one: its pid, what it
+/// watches, and the cgroups that it has.
+fn supervisor_of(places: &Places, paths: &[PathBuf]) -> Option<(i32, String, Cgroups)> {
     let snapshot = std::fs::read(places.runtime.join("status.json")).ok()?;
     let status: Status = serde_json::from_slice(&snapshot).ok()?;
     if status.abide.state == AbideState::Stopped {
@@ -96,7 +101,7 @@ fn supervisor_of(places: &Places, paths: &[PathBuf]) -> Option<(i32, String)> {
     let pid = status.abide.supervisor_pid;
     // The snapshot of a supervisor that was killed names a pid that may be anybody's by now.
     let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
-    (name.trim_end() == "abide").then(|| (pid, watched.path.clone()))
+    (name.trim_end() == "abide").then(|| (pid, watched.path.clone(), status.abide.cgroups))
 }
 
 fn directory_of(path: &Path) -> Option<PathBuf> {

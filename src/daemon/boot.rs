@@ -6,6 +6,8 @@ use super::trace;
 use super::turn::{self, Letter, OwnLogState, Supervisor};
 use crate::decide::diff::Powers;
 use crate::decide::fleet::Fleet;
+use crate::host::cgroup::Groups;
+use crate::host::cgroup::ground::Ground;
 use crate::host::line::Logger;
 use crate::host::perform::{Host, Parts};
 use crate::host::pipe::Pipes;
@@ -17,6 +19,7 @@ use crate::model::diagnostic::Diagnostic;
 use crate::model::logging::LogPolicy;
 use crate::model::name::ServiceName;
 use crate::model::outcome::Exit;
+use crate::model::resources::Cgroups;
 use crate::model::status::{AbideState, AbideStatus, Summary};
 use crate::render;
 use crate::render::snapshot::Envelope;
@@ -69,7 +72,10 @@ pub fn run(places: &Places, directories: Vec<PathBuf>, exit_with: Option<Service
 fn supervise(places: &Places, directories: Vec<PathBuf>, exit_with: Option<ServiceName>) -> Result<u8, BootError> {
     memory::share_heap();
     let SupervisorEnds { table, keeper, bell, logger } = role::enter_supervisor()?;
-    let ceilings = limits::ceilings_of(None).map_err(failed("read the limits from /proc"))?;
+    let mut ceilings = limits::ceilings_of(None).map_err(failed("read the limits from /proc"))?;
+    let groups = Groups::new(Ground::look(), &places.table).map_err(failed("look at the runtime directory"))?;
+    let groups = Arc::new(groups);
+    ceilings.cgroups = groups.cgroups().clone();
     let surroundings = source::surroundings(ceilings, nix::unistd::getppid().as_raw() == 1, true);
     let config_path =
         source::config_path(places.config.as_deref(), directories.first().map_or(Path::new("."), |first| first));
@@ -82,9 +88,12 @@ fn supervise(places: &Places, directories: Vec<PathBuf>, exit_with: Option<Servi
     let trace = trace::start(Some(own_log), io::stderr().is_terminal());
 
     let (letters, inbox) = unbounded_channel();
-    let outcomes = letters.clone();
+    let (outcomes, told) = (letters.clone(), letters.clone());
     let done = move |outcome| drop(outcomes.send(Letter::Spawned(outcome)));
-    let spawner = Spawner::start(Arc::clone(&table), Arc::clone(&pipes), done).map_err(failed("start a thread"))?;
+    let instance_id = fresh_id();
+    let spawner =
+        Spawner::start(Arc::clone(&table), Arc::clone(&pipes), Arc::clone(&groups), instance_id.clone(), done);
+    let spawner = spawner.map_err(failed("start a thread"))?;
     let logger_socket = logger.as_fd().try_clone_to_owned().map_err(failed("copy a descriptor"))?;
     let host = Host::new(Parts {
         table: Arc::clone(&table),
@@ -93,14 +102,20 @@ fn supervise(places: &Places, directories: Vec<PathBuf>, exit_with: Option<Servi
         logger: Logger::new(logger_socket),
         log: places.log.clone(),
         own_log: own_log_of(&config),
+        groups: Arc::clone(&groups),
+        mark: instance_id.clone(),
+        tell: Box::new(move |event| drop(told.send(Letter::Told(event)))),
     });
     let powers = Powers { may_raise: surroundings.ceilings.may_raise, uid: surroundings.uid };
-    let instance_id = fresh_id();
     let mut fleet = Fleet::new(powers, seed(&instance_id));
     if let Some(name) = &exit_with {
         fleet.end_with(name.clone());
     }
-    let publisher = Publisher::new(places.runtime.clone(), PublishPolicy::of(&config), envelope(instance_id));
+    let publisher = Publisher::new(
+        places.runtime.clone(),
+        PublishPolicy::of(&config),
+        envelope(instance_id, groups.cgroups().clone()),
+    );
     let changes = letters.clone();
     let setup = worker::Setup {
         directories,
@@ -188,7 +203,7 @@ fn own_log_pipe(pipes: &Pipes) -> io::Result<OwnedFd> {
     Ok(pipe)
 }
 
-fn envelope(instance_id: String) -> Envelope {
+fn envelope(instance_id: String, cgroups: Cgroups) -> Envelope {
     let now = clock::now();
     Envelope {
         abide: AbideStatus {
@@ -206,6 +221,7 @@ fn envelope(instance_id: String) -> Envelope {
             heartbeat_interval_ms: 0,
             truncated: false,
             notes: Vec::new(),
+            cgroups,
         },
         summary: Summary::default(),
         generation: 0,

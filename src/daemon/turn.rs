@@ -39,6 +39,8 @@ pub(super) enum Letter {
     FilesChanged(ServiceName, Vec<String>),
     /// A spawn thread: a start succeeded or failed.
     Spawned(Outcome),
+    /// Another thread of the host: what it was asked to do or to find out.
+    Told(Event),
 }
 
 /// The one owner of all state.
@@ -91,6 +93,8 @@ pub(super) async fn run(
 ) -> io::Result<()> {
     let bell = watch(bell, Interest::READABLE)?;
     let logger = watch(logger, Interest::READABLE)?;
+    let trees = supervisor.host.tree_events().transpose()?;
+    let trees = trees.map(|trees| watch(trees, Interest::READABLE)).transpose()?;
     // Only while something waits for room: else every message that the logger takes would wake us.
     let mut room = None;
     let mut terminate = signal(SignalKind::terminate())?;
@@ -112,6 +116,10 @@ pub(super) async fn run(
                 silence(bell.as_fd());
                 ready?.clear_ready();
                 supervisor.host.exits();
+            }
+            ready = readable(trees.as_ref()) => {
+                ready?.clear_ready();
+                supervisor.host.trees();
             }
             letter = inbox.recv() => {
                 let more = std::iter::from_fn(|| inbox.try_recv().ok());
@@ -156,6 +164,7 @@ impl Supervisor {
                 self.host.keep_own_log(own_log_of(&config));
             }
             Letter::Spawned(outcome) => self.host.spawned(outcome),
+            Letter::Told(event) => self.handle(event),
         }
     }
 
@@ -282,6 +291,14 @@ fn watch(descriptor: OwnedFd, interest: Interest) -> io::Result<AsyncFd<OwnedFd>
 async fn writable(descriptor: Option<&AsyncFd<OwnedFd>>) -> io::Result<AsyncFdReadyGuard<'_, OwnedFd>> {
     match descriptor {
         Some(descriptor) => descriptor.writable().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits for something to read; for ever where nothing ever is.
+async fn readable(descriptor: Option<&AsyncFd<OwnedFd>>) -> io::Result<AsyncFdReadyGuard<'_, OwnedFd>> {
+    match descriptor {
+        Some(descriptor) => descriptor.readable().await,
         None => std::future::pending().await,
     }
 }

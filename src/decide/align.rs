@@ -84,6 +84,11 @@ impl Instance {
             self.fit = Fit::Asked;
             turn.effects.push(Effect::SetLimits { instance: self.id.clone(), run, limits });
         }
+        if old.resources != new.resources {
+            self.fit = Fit::Asked;
+            let (instance, definition) = (self.id.clone(), self.wanted.clone());
+            turn.effects.push(Effect::SetResources { instance, run, definition });
+        }
         self.current = self.wanted.clone();
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Every struct is taken apart without `..`: a new field does not compile before it has a price.
 
+mod resources;
 mod security;
 
 use crate::model::limits::{Limit, LimitKind, Limits};
@@ -51,7 +52,7 @@ pub fn diff(old: &Service, new: &Service, powers: &Powers) -> Vec<Change> {
         health: _,
         hooks: _,
         reload: _,
-        resources: _,
+        resources,
         schedule,
         security,
     } = old;
@@ -76,6 +77,7 @@ pub fn diff(old: &Service, new: &Service, powers: &Powers) -> Vec<Change> {
     diff_restart(&mut found, restart, &new.restart);
     diff_stop(&mut found, stop, &new.stop);
     diff_limits(&mut found, limits, &new.limits, runs_within_reach(identity, *powers), powers.may_raise);
+    resources::diff(&mut found, resources.as_deref(), new.resources.as_deref());
     diff_log(&mut found, log, &new.log);
     found.field("stdin", stdin.as_ref(), new.stdin.as_ref(), security::input, Price::Restart);
     security::schedule(&mut found, schedule.as_deref(), new.schedule.as_deref());

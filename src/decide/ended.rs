@@ -4,17 +4,30 @@ use super::backoff::Over;
 use super::event::RunId;
 use super::instance::Instance;
 use super::phase::{Ended, Fit, Phase, Rest, Turn, Words};
+use super::restarts::Cause;
 use super::stopping::Ladder;
-use crate::model::outcome::{Exit, Failure};
+use crate::model::outcome::{Exit, Failure, Used};
 use crate::model::policy::{RestartPolicy, RestartWhen, StopScope};
+use crate::model::resources::ResourceKind;
 use crate::model::signal::Signal;
 use crate::model::time::Mono;
 use std::time::Duration;
 
+/// The end of a process, as it is told.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct End {
+    pub(super) exit: Exit,
+    /// Whether processes that it started are left.
+    pub(super) leftovers: bool,
+    /// Whether the kernel killed something of it for want of memory.
+    pub(super) oom: bool,
+    pub(super) used: Used,
+}
+
 impl Instance {
     pub(super) fn spawn_failed(&mut self, failure: &Failure, ordered: Mono, turn: &mut Turn) {
         self.owed = None;
-        if let Failure::Limit { .. } = failure {
+        if let Failure::Limit { .. } | Failure::Resource { .. } = failure {
             self.fit = Fit::Unmet(failure.to_string());
         }
         if *failure == Failure::NoDescriptors {
@@ -32,28 +45,22 @@ impl Instance {
     }
 
     /// It ended unasked.
-    pub(super) fn ended(
-        &mut self,
-        run: RunId,
-        exit: Exit,
-        leftovers: bool,
-        ordered: Mono,
-        since: Mono,
-        turn: &mut Turn,
-    ) {
+    pub(super) fn ended(&mut self, run: RunId, end: End, ordered: Mono, since: Mono, turn: &mut Turn) {
+        let End { exit, leftovers, oom, used } = end;
         let ran = turn.now.mono.since(since);
-        self.last = Some(Ended { at: turn.now.wall, exit, asked: false, ran, used: turn.used });
+        self.last = Some(Ended { at: turn.now.wall, exit, oom, asked: false, ran, used });
         self.starved = false;
-        self.owed = Some(exit);
+        self.owed = Some(Cause::of(exit, oom));
+        let told = self.told(end);
         let (rest, why) = if turn.last_word.is_of(&self.id) {
             turn.last_word.exit.get_or_insert(exit);
             // Whatever its policy says: there is no restart after the last word.
             self.want = false;
-            (Rest::Down, format!("{exit}; abide ends with it").into())
+            (Rest::Down, format!("{told}; abide ends with it").into())
         } else if self.is_current() && is_done(&self.wanted.service.restart, exit) {
-            (Rest::Done, format!("{exit}, not restarted by its policy").into())
+            (Rest::Done, format!("{told}, not restarted by its policy").into())
         } else {
-            self.next_attempt(&exit.to_string(), Over { ordered, ran: Some(ran) }, turn)
+            self.next_attempt(&told, Over { ordered, ran: Some(ran) }, turn)
         };
         let scope = self.wanted.service.stop.scope;
         if !leftovers || scope == StopScope::Process {
@@ -64,19 +71,35 @@ impl Instance {
         self.cause = why;
         let ladder = Ladder::sweep(scope, turn.now.mono);
         let phase = Phase::Stopping { run, since, ladder, then: rest };
-        self.enter(phase, format!("{exit}; ending what it left behind").into(), Some(exit), turn);
+        self.enter(phase, format!("{told}; ending what it left behind").into(), Some(exit), turn);
         self.step(turn);
     }
 
-    pub(super) fn ended_as_asked(&mut self, exit: Exit, leftovers: bool, since: Mono, then: Rest, turn: &mut Turn) {
+    pub(super) fn ended_as_asked(&mut self, end: End, since: Mono, then: Rest, turn: &mut Turn) {
+        let End { exit, leftovers, oom, used } = end;
         let ran = turn.now.mono.since(since);
-        self.last = Some(Ended { at: turn.now.wall, exit, asked: true, ran, used: turn.used });
+        self.last = Some(Ended { at: turn.now.wall, exit, oom, asked: true, ran, used });
         let Phase::Stopping { ladder, .. } = &mut self.phase else { return };
         if ladder.main_exited(leftovers) {
             self.why = format!("{exit}; waits for what it started to end").into();
             self.process = None;
         } else {
             self.rest(then, self.cause.clone(), Some(exit), turn);
+        }
+    }
+
+    /// How it ended, in words.
+    fn told(&self, end: End) -> String {
+        let End { exit, oom, .. } = end;
+        if !oom {
+            return exit.to_string();
+        }
+        let bound = self.current.service.resources.as_ref().and_then(|resources| resources.memory_max);
+        let bound = bound.map(|bound| format!(" (memory_max = {})", ResourceKind::MemoryMax.show(bound)));
+        let bound = bound.unwrap_or_default();
+        match exit {
+            Exit::Signal { signal: Signal::KILL, .. } => format!("killed by the kernel for want of memory{bound}"),
+            _ => format!("{exit} after the kernel had killed something of it for want of memory{bound}"),
         }
     }
 

@@ -27,10 +27,11 @@
 
 use super::backoff::Backoff;
 use super::effect::Effect;
+use super::ended::End;
 use super::event::{Event, RunId};
 use super::member::Noted;
 use super::phase::{Ended, Fit, Phase, Process, Rest, Turn, Words};
-use super::restarts::Restarts;
+use super::restarts::{Cause, Restarts};
 use super::stopping::{Climb, Ladder};
 use crate::model::desired::Definition;
 use crate::model::name::InstanceId;
@@ -76,7 +77,7 @@ pub(super) struct Instance {
     /// Why it should start, for when it does.
     pub(super) cause: Words,
     /// The unasked end that the next start makes good.
-    pub(super) owed: Option<Exit>,
+    pub(super) owed: Option<Cause>,
     /// It found no descriptor: attempts count as waiting until one succeeds.
     pub(super) starved: bool,
 }
@@ -207,15 +208,16 @@ impl Instance {
                 self.spawn_failed(&failure, ordered, turn);
             }
             (
-                Event::Exited { run: of, exit, leftovers, .. },
+                Event::Exited { run: of, exit, leftovers, oom, used, .. },
                 Phase::Running { run, ordered, since } | Phase::Starting { run, ordered: ordered @ since, .. },
             ) if of == run => {
-                self.ended(run, exit, leftovers, ordered, since, turn);
+                self.ended(run, End { exit, leftovers, oom, used }, ordered, since, turn);
             }
-            (Event::Exited { run: of, exit, leftovers, .. }, Phase::Stopping { run, ladder, since, then })
-                if of == run && !ladder.main_gone() =>
-            {
-                self.ended_as_asked(exit, leftovers, since, then, turn);
+            (
+                Event::Exited { run: of, exit, leftovers, oom, used, .. },
+                Phase::Stopping { run, ladder, since, then },
+            ) if of == run && !ladder.main_gone() => {
+                self.ended_as_asked(End { exit, leftovers, oom, used }, since, then, turn);
             }
             (Event::TreeEmpty { run: of, .. }, Phase::Stopping { run, ladder, then, .. })
                 if of == run && ladder.main_gone() =>
@@ -235,6 +237,14 @@ impl Instance {
                     }
                 }
             }
+            (Event::ResourcesSet { run: of, outcome, .. }, Phase::Running { run, .. }) if of == run => match outcome {
+                Ok(()) if self.fit == Fit::Asked => self.fit = Fit::Met,
+                Ok(()) => {}
+                Err(why) => {
+                    self.remark(format!("resources of the running processes are not changed: {why}").into(), turn);
+                    self.fit = Fit::Unmet(why);
+                }
+            },
             (Event::Unheard { run: of, .. }, Phase::Running { run, .. }) if of == run => {
                 self.stop_for(Rest::Waiting, Failure::NoDescriptors.to_string().into(), turn);
             }
@@ -264,8 +274,8 @@ impl Instance {
     }
 
     pub(super) fn start(&mut self, why: Words, exit: Option<Exit>, turn: &mut Turn) {
-        if let Some(exit) = self.owed.take() {
-            self.restarts.count(exit, turn.now.mono);
+        if let Some(cause) = self.owed.take() {
+            self.restarts.count(cause, turn.now.mono);
         }
         turn.last_run.0 += 1;
         let (run, definition) = (turn.last_run, self.wanted.clone());

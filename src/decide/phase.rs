@@ -25,8 +25,6 @@ pub(super) struct Turn {
     pub(super) unanswered: u32,
     pub(super) jitter: Jitter,
     pub(super) powers: Powers,
-    /// What the process used whose end is being told.
-    pub(super) used: Used,
     /// The service with which all ends, and how it did.
     pub(super) last_word: LastWord,
 }
@@ -92,6 +90,8 @@ pub(super) struct Process {
 pub(super) struct Ended {
     pub(super) at: Wall,
     pub(super) exit: Exit,
+    /// Whether the kernel killed something of it for want of memory.
+    pub(super) oom: bool,
     pub(super) asked: bool,
     pub(super) ran: Duration,
     pub(super) used: Used,

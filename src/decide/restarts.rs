@@ -9,10 +9,37 @@ const MINUTE: u64 = 60_000_000_000;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Restarts(Option<Box<Counts>>);
 
+/// By what an instance had ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cause {
+    Exit = 0,
+    Signal = 1,
+    Oom = 2,
+}
+
+impl Cause {
+    pub(super) const ALL: [Self; 3] = [Self::Exit, Self::Signal, Self::Oom];
+
+    pub(super) fn of(exit: Exit, oom: bool) -> Self {
+        match exit {
+            _ if oom => Self::Oom,
+            Exit::Signal { .. } => Self::Signal,
+            Exit::Code(_) | Exit::Unknown => Self::Exit,
+        }
+    }
+
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Exit => "exit",
+            Self::Signal => "signal",
+            Self::Oom => "oom",
+        }
+    }
+}
+
 #[derive(Debug, Clone)]
 struct Counts {
-    by_exit: u64,
-    by_signal: u64,
+    by_cause: [u64; 3],
     /// The minute that `minutes` ends with, counted from boot.
     last: u64,
     /// The last hour, a minute each, as a ring: bounded however often something restarts.
@@ -20,22 +47,23 @@ struct Counts {
 }
 
 impl Restarts {
-    /// One more, after `exit`.
-    pub(super) fn count(&mut self, exit: Exit, now: Mono) {
-        let counts = self.0.get_or_insert_with(|| {
-            Box::new(Counts { by_exit: 0, by_signal: 0, last: now.0 / MINUTE, minutes: [0; 60] })
-        });
-        match exit {
-            Exit::Signal { .. } => counts.by_signal += 1,
-            Exit::Code(_) | Exit::Unknown => counts.by_exit += 1,
-        }
+    /// One more, after an end by `cause`.
+    pub(super) fn count(&mut self, cause: Cause, now: Mono) {
+        let counts =
+            self.0.get_or_insert_with(|| Box::new(Counts { by_cause: [0; 3], last: now.0 / MINUTE, minutes: [0; 60] }));
+        counts.by_cause[cause as usize] += 1;
         counts.turn_to(now.0 / MINUTE);
         counts.minutes[(counts.last % 60) as usize] += 1;
     }
 
-    /// By exit, by signal.
-    pub(super) fn by_cause(&self) -> (u64, u64) {
-        self.0.as_ref().map_or((0, 0), |counts| (counts.by_exit, counts.by_signal))
+    /// How often after an end by `cause`.
+    pub(super) fn by(&self, cause: Cause) -> u64 {
+        self.0.as_ref().map_or(0, |counts| counts.by_cause[cause as usize])
+    }
+
+    /// How often in all.
+    pub(super) fn total(&self) -> u64 {
+        Cause::ALL.into_iter().map(|cause| self.by(cause)).sum()
     }
 
     /// In the hour before `now`, to the minute.
@@ -65,11 +93,13 @@ mod tests {
     fn the_hour_forgets_minute_by_minute_and_the_total_never() {
         let mut restarts = Restarts::default();
         for minute in [0, 0, 1, 59, 75] {
-            restarts.count(Exit::Code(1), Mono(minute * MINUTE));
+            restarts.count(Cause::of(Exit::Code(1), false), Mono(minute * MINUTE));
         }
-        restarts.count(Exit::from_wait_status(9), Mono(75 * MINUTE));
+        restarts.count(Cause::of(Exit::from_wait_status(9), false), Mono(75 * MINUTE));
         assert_eq!(restarts.within_hour(Mono(75 * MINUTE)), 3);
         assert_eq!(restarts.within_hour(Mono(200 * MINUTE)), 0);
-        assert_eq!(restarts.by_cause(), (5, 1));
+        restarts.count(Cause::of(Exit::from_wait_status(9), true), Mono(75 * MINUTE));
+        assert_eq!(Cause::ALL.map(|cause| restarts.by(cause)), [5, 1, 1]);
+        assert_eq!(restarts.total(), 7);
     }
 }

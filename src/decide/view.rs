@@ -5,6 +5,7 @@ use super::fleet::Fleet;
 use super::instance::Instance;
 use super::member::{CONDITIONS, Member};
 use super::phase::{Ended, Fit, Phase, Rest};
+use super::restarts::Cause;
 use crate::model::desired::Definition;
 use crate::model::diagnostic::Code;
 use crate::model::limits::{Bound, Limit, Limits};
@@ -104,8 +105,7 @@ fn camel(code: &str) -> String {
 fn instance_status(instance: &Instance, member: &Member, facts: &Facts) -> InstanceStatus {
     let process = instance.process.as_ref();
     let lives = matches!(instance.phase, Phase::Running { .. } | Phase::Stopping { .. });
-    let (by_exit, by_signal) = instance.restarts.by_cause();
-    let by = [("exit", by_exit), ("signal", by_signal)];
+    let by = Cause::ALL.map(|cause| (cause.word(), instance.restarts.by(cause)));
     InstanceStatus {
         id: instance.id.index,
         state: instance.state(),
@@ -116,7 +116,7 @@ fn instance_status(instance: &Instance, member: &Member, facts: &Facts) -> Insta
         running_hash: lives.then(|| instance.current.version.short()),
         in_sync: member.valid && is_in_sync(instance),
         adopted: false,
-        restarts: by_exit + by_signal,
+        restarts: instance.restarts.total(),
         restarts_1h: instance.restarts.within_hour(facts.now.mono),
         restarts_by: by.into_iter().filter(|(_, n)| *n > 0).map(|(word, n)| (word.to_owned(), n)).collect(),
         next_attempt_at: next_attempt(instance, facts.now),
@@ -172,7 +172,18 @@ fn last_exit(last: &Ended) -> LastExit {
     };
     let ran_ms = u64::try_from(last.ran.as_millis()).unwrap_or(u64::MAX);
     let Used { cpu_ms, max_rss_bytes } = last.used;
-    LastExit { at: last.at, kind, code: number, signal: by, core, asked: last.asked, ran_ms, cpu_ms, max_rss_bytes }
+    LastExit {
+        at: last.at,
+        kind,
+        code: number,
+        signal: by,
+        core,
+        oom: last.oom,
+        asked: last.asked,
+        ran_ms,
+        cpu_ms,
+        max_rss_bytes,
+    }
 }
 
 fn limits(limits: &Limits) -> BTreeMap<String, LimitStatus> {

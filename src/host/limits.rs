@@ -5,6 +5,7 @@ use crate::host::sys::process::prlimit;
 use crate::model::capability;
 use crate::model::limits::{Bound, Ceilings, Limit, LimitKind, Limits, Rights};
 use crate::model::outcome::{Failure, Step};
+use crate::model::resources::Cgroups;
 use crate::model::schedule::parse_ranges;
 use crate::table::Table;
 use std::io;
@@ -23,6 +24,7 @@ pub fn ceilings_of(pid: Option<i32>) -> io::Result<Ceilings> {
         hard: limits.into_iter().map(|(kind, limit)| (kind, limit.hard)).collect(),
         may_raise: rights.has(capability::SYS_RESOURCE),
         uid: credentials.uid,
+        cgroups: Cgroups::default(),
         rights,
     })
 }

@@ -1,5 +1,7 @@
 //! Linux: does and never decides. Hands descriptors to the loop, waits on none itself.
 
+pub mod cgroup;
+mod chores;
 pub mod clock;
 pub mod limits;
 pub mod line;

@@ -1,12 +1,17 @@
 //! The host: carries out effects and turns what the kernel, the keeper and the logger say into
 //! events. No condition here is policy.
 
+mod ends;
+
+use super::cgroup::Groups;
+use super::cgroup::watch::Watches;
+use super::chores::Chores;
 use super::limits;
 use super::line::Logger;
 use super::pipe::Pipes;
 use super::seat::{Losses, Run, Seat, Seats, log_directory};
 use super::spawn::{Order, Outcome, Spawner};
-use super::tree::{self, Census};
+use super::tree::{Census, Strays};
 use crate::decide::effect::Effect;
 use crate::decide::event::{Event, RunId};
 use crate::log::order::{self as logger, Destination};
@@ -14,10 +19,8 @@ use crate::log::rotate::LogFile;
 use crate::model::desired::Definition;
 use crate::model::logging::LogPolicy;
 use crate::model::name::InstanceId;
-use crate::model::outcome::{Exit, Failure, Used};
-use crate::model::policy::StopScope;
-use crate::model::signal::Signal;
-use crate::table::{Notice, SLOTS, Table};
+use crate::model::outcome::Failure;
+use crate::table::{SLOTS, Table};
 use std::collections::{HashMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -34,8 +37,18 @@ pub struct Host {
     seats: Seats,
     /// Slots whose pipe is being emptied for the last time, and what another logger has to be told of them.
     closing: HashMap<u32, [logger::Order; 2]>,
+    groups: Arc<Groups>,
+    /// What may take long and is nobody's start.
+    chores: Chores,
     /// Who lives, for all that is signalled in one turn.
     census: Option<Census>,
+    strays: Strays,
+    /// Whether those are as of this turn.
+    strays_seen: bool,
+    /// Groups that are waited for to become empty.
+    watches: Watches,
+    /// Slots whose orphans are waited for to end, as the keeper tells.
+    awaited: Vec<u32>,
     own_log_state: OwnLog,
     events: VecDeque<Event>,
     troubles: Vec<Trouble>,
@@ -82,12 +95,18 @@ pub struct Parts {
     pub log: PathBuf,
     /// How much of abide's own log is kept.
     pub own_log: LogPolicy,
+    /// The cgroups.
+    pub groups: Arc<Groups>,
+    /// What its marks begin with.
+    pub mark: String,
+    /// Where threads tell what they found out.
+    pub tell: Box<dyn Fn(Event) + Send + Sync>,
 }
 
 impl Host {
     /// A host without any instance. The pipe of slot 0, abide's own log, must exist.
     pub fn new(parts: Parts) -> Self {
-        let Parts { table, spawner, pipes, logger, log, own_log } = parts;
+        let Parts { table, spawner, pipes, logger, log, own_log, groups, mark, tell } = parts;
         Self {
             table,
             spawner,
@@ -97,7 +116,13 @@ impl Host {
             own_log,
             seats: Seats::new(SLOTS as u32),
             closing: HashMap::new(),
+            watches: Watches::new(groups.cgroups().directory.is_some()),
+            groups,
+            chores: Chores::new(tell),
             census: None,
+            strays: Strays::new(mark),
+            strays_seen: false,
+            awaited: Vec::new(),
             own_log_state: OwnLog::default(),
             events: VecDeque::new(),
             troubles: Vec::new(),
@@ -123,8 +148,14 @@ impl Host {
                 self.set_log(&instance, policy, definition, numbered);
             }
             Effect::Close { instance } => self.close(&instance),
-            Effect::SetResources { .. }
-            | Effect::FindMain { .. }
+            Effect::SetResources { instance, run, definition } => {
+                let groups = Arc::clone(&self.groups);
+                self.chores.order(move || {
+                    let outcome = groups.change(&instance, &definition.service).map_err(|failure| failure.to_string());
+                    Event::ResourcesSet { instance, run, outcome }
+                });
+            }
+            Effect::FindMain { .. }
             | Effect::RunErrand { .. }
             | Effect::EndErrand { .. }
             | Effect::Probe { .. }
@@ -144,6 +175,7 @@ impl Host {
     /// All of this turn is performed: what is known of the processes is old from now on.
     pub fn end_turn(&mut self) {
         self.census = None;
+        self.strays_seen = false;
     }
 
     /// What people should hear of, since last asked.
@@ -181,6 +213,7 @@ impl Host {
                 attached: false,
                 lost: Losses::default(),
                 run: Run::None,
+                killed: RunId(0),
             };
             if self.seats.take(&instance, empty).is_none() {
                 let failure = Failure::NoDescriptors;
@@ -196,19 +229,6 @@ impl Host {
             run,
             definition: Arc::clone(definition),
         });
-    }
-
-    fn signal(&mut self, instance: &InstanceId, run: RunId, signal: Signal, scope: StopScope) {
-        let Some(seat) = self.seats.get(instance).filter(|seat| seat.run.id() == Some(run)) else { return };
-        let slot = seat.slot as usize;
-        // Without it the group is left, which needs none.
-        let take = || Census::take(&self.table).unwrap_or_default();
-        let none = Census::default();
-        let census = if scope == StopScope::Tree { &*self.census.get_or_insert_with(take) } else { &none };
-        if let Err(error) = tree::signal(&self.table, census, slot, run.0, signal, scope) {
-            let message = format!("could not send {signal}: {error}");
-            self.troubles.push(Trouble { instance: Some(instance.clone()), numbered: seat.numbered, message });
-        }
     }
 
     /// What a spawn thread has to say.
@@ -247,58 +267,6 @@ impl Host {
         }
     }
 
-    /// What the keeper noted in the table; to be called when its bell rang.
-    pub fn exits(&mut self) {
-        for notice in self.table.take_exits() {
-            match notice {
-                Notice::Exited { slot, run, ending, .. } => {
-                    self.exited(slot as u32, RunId(run), Exit::from_wait_status(ending.status));
-                }
-                Notice::Stray { slot } => self.strays(slot as u32),
-            }
-        }
-    }
-
-    fn exited(&mut self, slot: u32, run: RunId, how: Exit) {
-        let Some((instance, seat)) = self.seats.at(slot).filter(|(_, seat)| seat.run.id() == Some(run)) else {
-            return self.table.clear_group(slot as usize);
-        };
-        match &mut seat.run {
-            Run::Ordered { exit, .. } => *exit = Some(how),
-            Run::Refused { failure, .. } => {
-                let failure = failure.clone();
-                seat.run = Run::None;
-                self.table.clear_group(slot as usize);
-                self.events.push_back(Event::SpawnFailed { instance, run, failure });
-            }
-            Run::Living { .. } => self.ended(&instance, run, how),
-            Run::None | Run::Leftovers { .. } => {}
-        }
-    }
-
-    fn ended(&mut self, instance: &InstanceId, run: RunId, exit: Exit) {
-        let Some(seat) = self.seats.get_mut(instance) else { return };
-        let watched = seat.definition.service.stop.scope != StopScope::Process;
-        let slot = seat.slot as usize;
-        let leftovers = watched && tree::has_leftovers(&self.table, slot);
-        seat.run = if leftovers { Run::Leftovers { run } } else { Run::None };
-        if !leftovers {
-            self.table.clear_group(slot);
-        }
-        let (cpu_us, max_rss_kib) = self.table.last_usage(slot);
-        let used = Used { cpu_ms: cpu_us / 1000, max_rss_bytes: max_rss_kib * 1024 };
-        self.events.push_back(Event::Exited { instance: instance.clone(), run, exit, leftovers, oom: false, used });
-    }
-
-    fn strays(&mut self, slot: u32) {
-        let Some((instance, seat)) = self.seats.at(slot) else { return };
-        let Run::Leftovers { run } = seat.run else { return };
-        if !tree::has_leftovers(&self.table, slot as usize) {
-            seat.run = Run::None;
-            self.events.push_back(Event::TreeEmpty { instance, run });
-        }
-    }
-
     fn set_log(&mut self, instance: &InstanceId, policy: LogPolicy, definition: Arc<Definition>, numbered: bool) {
         let log = log_directory(&self.log, &definition, instance, numbered);
         let Some(seat) = self.seats.get_mut(instance) else { return };
@@ -314,6 +282,8 @@ impl Host {
 
     fn close(&mut self, instance: &InstanceId) {
         let Some(seat) = self.seats.leave(instance) else { return };
+        self.no_longer_awaited(seat.slot);
+        self.groups.remove(instance);
         if !seat.attached {
             return self.seats.free(seat.slot);
         }

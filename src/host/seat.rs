@@ -23,6 +23,8 @@ pub(super) struct Seat {
     pub(super) attached: bool,
     pub(super) lost: Losses,
     pub(super) run: Run,
+    /// The last run whose whole tree got KILL: what it still bears has to get it too.
+    pub(super) killed: RunId,
 }
 
 /// What loggers could not write of one slot, one logger after the other: each counts from zero.

@@ -5,6 +5,7 @@ mod confine;
 mod unrunnable;
 
 use crate::decide::event::RunId;
+use crate::host::cgroup::Groups;
 use crate::host::pipe::Pipes;
 use crate::host::sys::child::Nursery;
 use crate::host::sys::process::{Whom, pidfd_open, pidfd_signal};
@@ -107,13 +108,15 @@ struct Queue {
 }
 
 impl Spawner {
-    /// Starts the first thread. `done` is called from any of them, or from [`Spawner::abandon`].
+    /// Starts the first thread. What is started bears marks that begin with `mark`. `done` is called from any of them, or from [`Spawner::abandon`].
     pub fn start(
         table: Arc<Table>,
         pipes: Arc<Pipes>,
+        groups: Arc<Groups>,
+        mark: String,
         done: impl Fn(Outcome) + Send + Sync + 'static,
     ) -> io::Result<Self> {
-        let workplace = Workplace::new(table, pipes)?;
+        let workplace = Workplace::new(table, pipes, groups, mark)?;
         let shared = Shared { queue: Mutex::default(), arrived: Condvar::new(), workplace, done: Box::new(done) };
         let spawner = Self { shared: Arc::new(shared) };
         spawner.shared.queue().threads = 1;

@@ -1,30 +1,57 @@
 //! Everything that a service started: signals that reach the right processes, and whether any is left.
 
-use crate::host::proc;
+mod census;
+mod strays;
+
+pub use census::Census;
+pub use strays::{MARK, Strays, mark};
+
+use crate::host::cgroup::group;
 use crate::host::sys::process::{Whom, pidfd_open, pidfd_signal};
 use crate::model::policy::StopScope;
 use crate::model::signal::Signal;
 use crate::table::Table;
+use census::Member;
 use nix::errno::Errno;
 use nix::sys::signal::kill;
 use nix::unistd::{Pid, getpgid, getsid};
 use std::collections::HashSet;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
 
-/// Sends `signal` to what is left of `run`, as far as `scope` reaches. Who is gone needs none:
-/// that is no error.
-///
-/// For [`StopScope::Tree`] `census` tells who belongs to it: taken before anybody of the tree may
-/// react to a signal, since who loses its parent can no longer be told.
-pub fn signal(
-    table: &Table,
-    census: &Census,
-    slot: usize,
-    run: u64,
-    signal: Signal,
-    scope: StopScope,
-) -> io::Result<()> {
+/// How a signal finds those that it is for.
+#[derive(Debug, Clone, Copy)]
+pub enum Reach<'a> {
+    /// The main process alone.
+    Process,
+    /// Its process group.
+    Group,
+    /// The group, and all that the census knows as descendants: taken before anybody of the tree may
+    /// react to a signal, since who loses its parent can no longer be told.
+    Census(&'a Census),
+    /// The group, and everybody in the cgroup of this path.
+    Cgroup(&'a Path),
+}
+
+impl Reach<'_> {
+    /// How far that is.
+    pub fn scope(&self) -> StopScope {
+        match self {
+            Self::Process => StopScope::Process,
+            Self::Group => StopScope::Group,
+            Self::Census(_) | Self::Cgroup(_) => StopScope::Tree,
+        }
+    }
+}
+
+/// Sends `signal` to what is left of `run`, as far as `reach` goes. Who is gone needs none: that is
+/// no error.
+pub fn signal(table: &Table, reach: Reach<'_>, slot: usize, run: u64, signal: Signal) -> io::Result<()> {
+    if let (Reach::Cgroup(path), Signal::KILL) = (reach, signal) {
+        // One write for all of them, whoever they fork meanwhile.
+        return group::kill(path).or_else(|error| not_found_is_fine(error, path));
+    }
     match table.running(slot, run) {
         Some(pid) => {
             let process = match pidfd_open(pid) {
@@ -35,17 +62,24 @@ pub fn signal(
             if table.running(slot, run) != Some(pid) {
                 return Ok(());
             }
-            signal_running(census, &process, pid, signal, scope)
+            signal_running(reach, &process, pid, slot, signal)
         }
-        None => match (table.group(slot), scope) {
-            (Some(group), StopScope::Group | StopScope::Tree) => signal_leftovers(census, group, signal, scope),
+        None => match (table.group(slot), reach) {
+            (_, Reach::Cgroup(path)) => signal_cgroup(path, 0, signal),
+            (Some(group), Reach::Group | Reach::Census(_)) => signal_leftovers(reach, group, slot, signal),
+            // Nobody of the group, so orphans alone, if any.
+            (None, Reach::Census(_)) => signal_others(reach, 0, slot, signal),
             _ => Ok(()),
         },
     }
 }
 
-fn signal_running(census: &Census, process: &OwnedFd, pid: i32, signal: Signal, scope: StopScope) -> io::Result<()> {
-    if scope == StopScope::Process {
+fn not_found_is_fine(error: io::Error, path: &Path) -> io::Result<()> {
+    if path.exists() { Err(error) } else { Ok(()) }
+}
+
+fn signal_running(reach: Reach<'_>, process: &OwnedFd, pid: i32, slot: usize, signal: Signal) -> io::Result<()> {
+    if reach.scope() == StopScope::Process {
         return gone_is_fine(pidfd_signal(process.as_fd(), signal.number(), Whom::Process));
     }
     match pidfd_signal(process.as_fd(), signal.number(), Whom::Group) {
@@ -57,25 +91,64 @@ fn signal_running(census: &Census, process: &OwnedFd, pid: i32, signal: Signal, 
         }
         sent => sent?,
     }
-    signal_others(census, pid, signal, scope)
+    match reach {
+        Reach::Cgroup(path) => signal_cgroup(path, pid, signal),
+        _ => signal_others(reach, pid, slot, signal),
+    }
 }
 
-fn signal_leftovers(census: &Census, group: i32, signal: Signal, scope: StopScope) -> io::Result<()> {
-    // A process of this number: then group and session of old are gone, for they kept it taken.
-    if kill(Pid::from_raw(group), None) != Err(Errno::ESRCH) {
-        return Ok(());
+fn signal_leftovers(reach: Reach<'_>, group: i32, slot: usize, signal: Signal) -> io::Result<()> {
+    // No process has the number: then nobody can have taken group and session over.
+    if kill(Pid::from_raw(group), None) == Err(Errno::ESRCH) {
+        if is_left(group) {
+            signal_group(group, signal)?;
+        }
+        return signal_others(reach, group, slot, signal);
     }
-    if is_left(group) {
-        signal_group(group, signal)?;
-    }
-    signal_others(census, group, signal, scope)
+    // Else both are gone, for they kept it taken; orphans of other groups may be left.
+    signal_others(reach, 0, slot, signal)
 }
 
 /// Who belongs to the tree and is not in the group of `leader`, which has its signal already.
-fn signal_others(census: &Census, leader: i32, signal: Signal, scope: StopScope) -> io::Result<()> {
-    let others = if scope == StopScope::Tree { census.of(leader) } else { Vec::new() };
+fn signal_others(reach: Reach<'_>, leader: i32, slot: usize, signal: Signal) -> io::Result<()> {
+    let Reach::Census(census) = reach else { return Ok(()) };
+    let others = census.of(leader, slot);
     signal_each(others.into_iter().filter(|member| member.group != leader), signal)
 }
+
+/// Everybody that `reach` knows of the tree of `slot`, whose main process is or was `leader`; itself left out.
+pub fn members(reach: Reach<'_>, leader: i32, slot: usize) -> Vec<i32> {
+    match reach {
+        Reach::Process | Reach::Group => Vec::new(),
+        Reach::Census(census) => census.of(leader, slot).into_iter().map(|member| member.pid).collect(),
+        Reach::Cgroup(path) => group::members(path).into_iter().filter(|pid| *pid != leader).collect(),
+    }
+}
+
+/// Everybody in the cgroup but those in the process group of `leader`, which has its signal already.
+fn signal_cgroup(path: &Path, leader: i32, signal: Signal) -> io::Result<()> {
+    let others = || group::members(path).into_iter().filter(|pid| *pid != leader);
+    let mut first = Ok(());
+    // Few at a time: each takes a descriptor.
+    let before: Vec<i32> = others().collect();
+    for some in before.chunks(SOME) {
+        let in_group = |pid: i32| getpgid(Some(Pid::from_raw(pid))).is_ok_and(|group| group.as_raw() == leader);
+        let held: Vec<(i32, OwnedFd)> =
+            some.iter().filter(|pid| !in_group(**pid)).filter_map(|pid| Some((*pid, pidfd_open(*pid).ok()?))).collect();
+        if held.is_empty() {
+            continue;
+        }
+        // The number may have passed to another before the descriptor was made: who is still listed is right.
+        let now: HashSet<i32> = others().collect();
+        for (_, process) in held.iter().filter(|(pid, _)| now.contains(pid)) {
+            first = first.and(gone_is_fine(pidfd_signal(process.as_fd(), signal.number(), Whom::Process)));
+        }
+    }
+    first
+}
+
+/// How many processes are held at once.
+const SOME: usize = 64;
 
 /// Whether any process of the group of an ended and reaped leader is left.
 ///
@@ -104,87 +177,10 @@ fn gone_is_fine(sent: io::Result<()>) -> io::Result<()> {
     sent.or_else(|error| if error.raw_os_error() == Some(libc::ESRCH) { Ok(()) } else { Err(error) })
 }
 
-/// A process, and by what it is told from a later one of the same number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Member {
-    pid: i32,
-    group: i32,
-    session: i32,
-    /// Known only of processes in sessions that no service began.
-    parent: i32,
-}
-
-/// All processes that can belong to a service, as they were at one moment: taken once for all that
-/// is signalled in one turn, since reading `/proc` costs by the number of all processes. Asking it
-/// costs by the size of the tree asked for: else the end of all services would cost their number squared.
-#[derive(Debug, Default)]
-pub struct Census {
-    by_session: Vec<Member>,
-    by_parent: Vec<Member>,
-}
-
-impl Census {
-    /// Looks at every process. Kernel threads have no session and are left out; of those in the
-    /// session of a service's main process two cheap calls tell all; only the others are read.
-    pub fn take(table: &Table) -> io::Result<Self> {
-        let mains: HashSet<i32> =
-            (0..table.used()).filter_map(|slot| table.resident(slot)).map(|(pid, ..)| pid).collect();
-        let mut members = Vec::new();
-        for entry in std::fs::read_dir("/proc")? {
-            let name = entry?.file_name();
-            let Some(pid) = name.to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
-            let Ok(session) = getsid(Some(Pid::from_raw(pid))).map(Pid::as_raw) else { continue };
-            if session == 0 {
-                continue;
-            }
-            if mains.contains(&session) {
-                let Ok(group) = getpgid(Some(Pid::from_raw(pid))).map(Pid::as_raw) else { continue };
-                members.push(Member { pid, group, session, parent: 0 });
-            } else if let Some(stat) = proc::stat(pid).filter(|stat| !stat.has_ended()) {
-                members.push(Member { pid, group: stat.group, session, parent: stat.parent });
-            }
-        }
-        Ok(Self::new(members))
-    }
-
-    fn new(mut members: Vec<Member>) -> Self {
-        let mut by_parent: Vec<Member> = members.iter().copied().filter(|member| member.parent != 0).collect();
-        by_parent.sort_unstable_by_key(|member| member.parent);
-        members.sort_unstable_by_key(|member| member.session);
-        Self { by_session: members, by_parent }
-    }
-
-    /// All that descend from `leader` or are in its session, itself left out.
-    fn of(&self, leader: i32) -> Vec<Member> {
-        let mut seen = HashSet::from([leader]);
-        let mut found = alike(&self.by_session, leader, |member| member.session).to_vec();
-        found.retain(|member| seen.insert(member.pid));
-        let mut next = 0;
-        let mut parent = Some(leader);
-        while let Some(pid) = parent {
-            let children = alike(&self.by_parent, pid, |member| member.parent);
-            found.extend(children.iter().copied().filter(|member| seen.insert(member.pid)));
-            parent = found.get(next).map(|member| member.pid);
-            next += 1;
-        }
-        found
-    }
-}
-
-/// Those of `members`, sorted by `key`, whose key is `wanted`.
-fn alike(members: &[Member], wanted: i32, key: fn(&Member) -> i32) -> &[Member] {
-    let from = members.partition_point(|member| key(member) < wanted);
-    let many = members[from..].partition_point(|member| key(member) == wanted);
-    &members[from..from + many]
-}
-
 fn signal_each(members: impl Iterator<Item = Member>, signal: Signal) -> io::Result<()> {
     let mut first = Ok(());
     for member in members {
-        let sent = signal_one(member, signal);
-        if first.is_ok() {
-            first = sent;
-        }
+        first = first.and(signal_one(member, signal));
     }
     first
 }
@@ -196,35 +192,4 @@ fn signal_one(member: Member, signal: Signal) -> io::Result<()> {
         return Ok(());
     }
     gone_is_fine(pidfd_signal(process.as_fd(), signal.number(), Whom::Process))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn member(pid: i32, session: i32, parent: i32) -> Member {
-        Member { pid, group: pid, session, parent }
-    }
-
-    #[test]
-    fn a_tree_is_the_session_of_its_leader_and_who_descends_from_anybody_in_it() {
-        let census = Census::new(vec![
-            member(10, 10, 0),
-            member(11, 10, 0),  // in the session
-            member(12, 12, 11), // a child of that one with a session of its own
-            member(13, 12, 12), // and its child
-            member(14, 14, 10),
-            member(20, 20, 0), // another service
-            member(21, 20, 0),
-            member(22, 22, 21),
-        ]);
-        let pids = |leader| {
-            let mut pids: Vec<i32> = census.of(leader).iter().map(|member| member.pid).collect();
-            pids.sort_unstable();
-            pids
-        };
-        assert_eq!(pids(10), [11, 12, 13, 14]);
-        assert_eq!(pids(20), [21, 22]);
-        assert_eq!(pids(30), [0; 0]);
-    }
 }

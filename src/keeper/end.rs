@@ -99,6 +99,9 @@ impl Keeper {
                 let _ = kill(-group, libc::SIGCONT);
             }
         }
+        if signal == libc::SIGKILL {
+            self.place.base().kill();
+        }
         for pid in self.strays() {
             let _ = kill(pid, signal);
             let _ = kill(pid, libc::SIGCONT);
@@ -111,7 +114,7 @@ impl Keeper {
             .filter(|slot| self.table.resident(*slot).is_some() || self.table.group(*slot).is_some_and(tree::is_left));
         match named.count() {
             // Only then: it walks all of /proc.
-            0 => self.strays().len(),
+            0 => self.strays().len().max(self.place.base().members().len()),
             count => count,
         }
     }

@@ -135,6 +135,7 @@ impl Keeper {
                 self.reap();
             }
             if let Some(code) = self.step(clock::now().mono.0) {
+                self.place.base().clear();
                 if self.is_orderly() {
                     self.place.leave();
                 }

@@ -1,6 +1,8 @@
 //! Where abide lives: the directory of the table, the lock that makes it the only one there, and
 //! what an abide that died there has left.
 
+use crate::host::cgroup::base::Base;
+use crate::host::cgroup::ground::Ground;
 use crate::host::pipe;
 use crate::host::proc;
 use crate::host::stderr::say;
@@ -10,7 +12,7 @@ use crate::table::{LIMITS, Machine, Role, Table, TableError};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl, open, openat};
 use nix::sys::stat::{Mode, fstat};
-use nix::unistd::{UnlinkatFlags, unlinkat};
+use nix::unistd::{Pid, UnlinkatFlags, getpgid, unlinkat};
 use std::collections::BTreeSet;
 use std::fs::{DirBuilder, File};
 use std::io;
@@ -99,6 +101,8 @@ impl Refused {
 pub(super) struct Place {
     path: PathBuf,
     directory: OwnedFd,
+    /// The cgroups of what runs here.
+    base: Base,
     /// A lock of this process, gone with it or with *any* closing of its file: opened once, here.
     _lock: OwnedFd,
 }
@@ -120,8 +124,11 @@ impl Place {
         let lock = openat(&directory, LOCK, flags, Mode::S_IRUSR | Mode::S_IWUSR).map_err(io::Error::from);
         let lock = lock.map_err(cannot("open the lock in"))?;
         take_lock(&lock, path)?;
-        let place = Self { path: path.into(), directory, _lock: lock };
+        let base = Base::on(&Ground::find(), &directory).map_err(cannot("look at"))?;
+        let place = Self { path: path.into(), directory, base, _lock: lock };
         place.end_predecessor()?;
+        place.base.clear();
+        place.settle();
         place.clear_pipes().map_err(cannot("clear the pipes in"))?;
         Ok(place)
     }
@@ -146,23 +153,50 @@ impl Place {
             }
             std::thread::sleep(LOOK);
         }
-        let left = survivors(&table);
-        if left.is_empty() {
+        let left = || survivors(&table).len().max(self.base.members().len());
+        if left() == 0 {
             return Ok(());
         }
-        say(format_args!("an abide that died here left services running ({}); ending them first", left.len()));
+        say(format_args!("an abide that died here left services running ({}); ending them first", left()));
         for (signal, patience) in [(libc::SIGTERM, 10), (libc::SIGKILL, 5)] {
-            for group in survivors(&table) {
+            let groups = survivors(&table);
+            for pid in self.base.members() {
+                let group = getpgid(Some(Pid::from_raw(pid))).map_or(0, Pid::as_raw);
+                if !groups.contains(&group) {
+                    let _ = kill(pid, signal);
+                    let _ = kill(pid, libc::SIGCONT);
+                }
+            }
+            for group in groups {
                 let _ = kill(-group, signal);
                 let _ = kill(-group, libc::SIGCONT);
             }
+            if signal == libc::SIGKILL {
+                self.base.kill();
+            }
             let deadline = Instant::now() + Duration::from_secs(patience);
-            while !survivors(&table).is_empty() && Instant::now() < deadline {
+            while left() > 0 && Instant::now() < deadline {
                 std::thread::sleep(LOOK);
             }
         }
-        let left = survivors(&table).len();
-        if left == 0 { Ok(()) } else { Err(Refused::Unkillable(left)) }
+        match left() {
+            0 => Ok(()),
+            left => Err(Refused::Unkillable(left)),
+        }
+    }
+
+    /// Makes the cgroup of services, where one can be had.
+    fn settle(&self) {
+        let ground = Ground::look();
+        if ground.unified.is_some() {
+            // Refused: the supervisor finds none, and says so.
+            let _ = self.base.settle(!ground.cgroups.v2.is_empty());
+        }
+    }
+
+    /// The cgroups of services.
+    pub(super) fn base(&self) -> &Base {
+        &self.base
     }
 
     fn clear_pipes(&self) -> io::Result<()> {

@@ -58,6 +58,8 @@ impl Keeper {
             return false;
         }
         let slot = if group > 0 { self.table.slot_of_group(group) } else { None };
+        // Of a group of its own: whose it was, only the supervisor may know.
+        let slot = slot.or_else(|| self.table.orphans_awaited().then_some(0));
         slot.inspect(|slot| self.table.mark_dirty(*slot)).is_some()
     }
 }

@@ -218,6 +218,8 @@ impl Troupe {
             dies_with: Some(std::process::id() as i32),
             sibling: false,
             copy_memory: false,
+            cgroup: None,
+            joins: &[],
         };
         let armed = clock::boot_ticks();
         let cell = if is_logger { &self.logger } else { &self.supervisor };

@@ -137,6 +137,8 @@ codes! {
     EnvironmentFile = "environment-file",
     /// A limit above what can be had here.
     LimitAboveHard = "limit-above-hard",
+    /// A value of `[resources]` for which there is no cgroup controller here.
+    NoController = "no-controller",
     /// Owner or mode let somebody else change what abide would do.
     Untrusted = "untrusted",
     /// The service runs as root and its files do not say that it is meant to.

@@ -1,5 +1,6 @@
 //! Resource limits (`setrlimit(2)`) as values.
 
+use super::resources::Cgroups;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -163,6 +164,8 @@ pub struct Ceilings {
     pub nr_open: u64,
     /// The effective uid of that process.
     pub uid: u32,
+    /// The cgroups that it can make: none is assumed until somebody has looked.
+    pub cgroups: Cgroups,
     /// What else that process may do, and be told.
     pub rights: Rights,
 }

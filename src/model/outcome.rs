@@ -1,6 +1,7 @@
 //! How a process ended, and the full list of ways in which a start can fail.
 
 use super::limits::{Bound, LimitKind};
+use super::resources::ResourceKind;
 use super::signal::Signal;
 use std::fmt;
 use std::time::Duration;
@@ -74,6 +75,7 @@ impl fmt::Display for Exit {
 #[expect(missing_docs, reason = "each is named after the call it makes")]
 pub enum Step {
     Clone = 1,
+    Cgroup,
     Session,
     Signals,
     OomScore,
@@ -105,8 +107,9 @@ pub enum Step {
 
 impl Step {
     /// All of them, in the order in which they happen.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::Clone,
+        Self::Cgroup,
         Self::Session,
         Self::Signals,
         Self::OomScore,
@@ -145,6 +148,7 @@ impl Step {
     pub fn attempt(self) -> &'static str {
         match self {
             Self::Clone => "make a process",
+            Self::Cgroup => "join the cgroup",
             Self::Session => "start a session",
             Self::Signals => "reset the signals",
             Self::OomScore => "set oom_score_adjust to",
@@ -220,6 +224,15 @@ pub enum Failure {
         /// The number that it has now; `None`: there is no such user any more.
         now: Option<u32>,
     },
+    /// A value of `[resources]` that cannot be had.
+    Resource {
+        /// Which one.
+        kind: ResourceKind,
+        /// What the file asks, as written there.
+        asked: String,
+        /// Why not.
+        why: String,
+    },
     /// The launch could not be prepared (an unknown variable, a NUL byte in an argument).
     Prepare(String),
     /// It was still not executing after this time; abide killed it.
@@ -262,6 +275,7 @@ impl fmt::Display for Failure {
                 f,
                 "the user {user} is {now} now and was {then} when the file was read; touch the file to have it read anew"
             ),
+            Self::Resource { kind, asked, why } => write!(f, "resource {} = {asked} cannot be had: {why}", kind.key()),
             Self::Prepare(reason) => write!(f, "could not prepare the start: {reason}"),
             Self::SpawnTimeout(time) => write!(f, "was not executing after {} s and was killed", time.as_secs()),
             Self::TooManyRestarts { count, window, last } => {

@@ -6,6 +6,7 @@
 //! source lines never stand here: the file is world-readable, and people put secrets there.
 
 use super::name::ServiceName;
+use super::resources::Cgroups;
 use super::service::Kind;
 use super::time::Wall;
 use schemars::JsonSchema;
@@ -76,6 +77,9 @@ pub struct AbideStatus {
     /// What abide itself could not do, in sentences: out of descriptors, dropped lines of its own log.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// The cgroups that it has.
+    #[serde(default)]
+    pub cgroups: Cgroups,
 }
 
 /// What abide as a whole is doing.
@@ -376,7 +380,7 @@ pub struct InstanceStatus {
     /// How many of them in the hour before `written_at` of its last change.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub restarts_1h: u64,
-    /// Restarts by cause: `exit`, `signal`.
+    /// Restarts by cause: `exit`, `signal`, `oom`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub restarts_by: BTreeMap<String, u64>,
     /// When the next attempt is made.
@@ -412,6 +416,9 @@ pub struct LastExit {
     /// Whether a core was dumped.
     #[serde(default, skip_serializing_if = "is_false")]
     pub core: bool,
+    /// Whether the kernel had killed something of it for want of memory.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub oom: bool,
     /// Whether abide had asked for it.
     pub asked: bool,
     /// How long it had run.

@@ -102,12 +102,14 @@ impl<'a> Lowering<'a> {
         let schedule = schedule::lower(&self.file);
         let directory = self.file.directory.clone().unwrap_or_else(|| default_directory(&person, security.as_deref()));
         let limits = self.file.limits.as_ref().map(shape::Limits::to_model).unwrap_or_default();
+        let resources = self.file.resources.as_ref().and_then(shape::Resources::to_model);
         let variables = self.file.environment.clone().unwrap_or_default().0;
         self.preflight(&base, &run, &directory, (security.as_deref(), stdin.as_deref()));
         if self.look {
             preflight::limits(self.around, self.stack, &limits, self.findings);
             let asked = schedule.as_deref().cloned().unwrap_or_default();
             schedule::check(self.around, self.stack, &asked, &limits, self.findings);
+            preflight::resources(self.around, self.stack, resources.as_deref(), self.findings);
         }
         Service {
             name: name.clone(),
@@ -125,7 +127,7 @@ impl<'a> Lowering<'a> {
             health: None,
             hooks: None,
             reload: None,
-            resources: None,
+            resources,
             schedule,
             security,
             umask: self.file.umask.map_or(0o022, |mask| mask.0),

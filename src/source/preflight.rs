@@ -6,6 +6,7 @@ use super::merge::Stack;
 use crate::host::within;
 use crate::model::diagnostic::{Code, Diagnostic};
 use crate::model::limits::{Bound, LimitKind, Limits};
+use crate::model::resources::Resources;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -56,6 +57,22 @@ fn elsewhere(kind: LimitKind) -> (&'static str, char) {
         LimitKind::PendingSignals => ("LimitSIGPENDING", 'i'),
         LimitKind::MessageQueue => ("LimitMSGQUEUE", 'q'),
         LimitKind::Locks => ("LimitLOCKS", 'x'),
+    }
+}
+
+/// The values that no cgroup here can keep.
+pub(super) fn resources(
+    around: &Surroundings,
+    stack: &Stack<'_>,
+    resources: Option<&Resources>,
+    findings: &mut Vec<Diagnostic>,
+) {
+    for (kind, _) in resources.into_iter().flat_map(Resources::named) {
+        let Err(why) = around.ceilings.cgroups.place(kind) else { continue };
+        let key = kind.key();
+        let message = format!("`{key}` cannot be had: {why}");
+        let help = "remove it, or run abide where it can make cgroups with that controller";
+        findings.push(stack.error(&format!("resources.{key}"), Code::NoController, message).help(help));
     }
 }
 

@@ -10,7 +10,7 @@ pub const SLOTS: usize = 16_384;
 pub const LIMITS: usize = 16;
 
 /// The first word of the file; its last byte is the version of the layout.
-pub(super) const MAGIC: u64 = u64::from_be_bytes(*b"abidetb\x01");
+pub(super) const MAGIC: u64 = u64::from_be_bytes(*b"abidetb\x02");
 
 /// `Slot::state`: never used, or given back.
 pub(super) const FREE: u32 = 0;
@@ -28,7 +28,8 @@ pub(super) const TAKEN: u32 = 4;
 pub(super) struct Who {
     pub(super) start_ticks: AtomicU64,
     pub(super) pid: AtomicI32,
-    pub(super) padding: AtomicU32,
+    /// One more than the exit code that abide hands on where this one ends in order; 0: its own.
+    pub(super) exit_code: AtomicU32,
 }
 
 #[repr(C)]
@@ -42,9 +43,8 @@ pub(super) struct Head {
     pub(super) heartbeat: AtomicU64,
     /// One more than the highest slot ever armed: scans stop here.
     pub(super) high: AtomicU32,
-    /// One more than the exit code that abide hands on; 0: its own. It was padding before, and zero:
-    /// the layout is the same.
-    pub(super) exit_code: AtomicU32,
+    /// Not 0: the end of any orphan is to be told, by the dirty bit of slot 0.
+    pub(super) orphans_awaited: AtomicU32,
     /// Soft and hard bound of every limit as the keeper was started with.
     pub(super) originals: [[AtomicU64; 2]; LIMITS],
 }

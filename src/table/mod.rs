@@ -85,7 +85,7 @@ pub enum Notice {
     },
     /// One of the group that an ended process left behind ended too: look again.
     Stray {
-        /// Whose.
+        /// Whose; 0: anybody's, see [`Table::await_orphans`].
         slot: usize,
     },
 }
@@ -210,12 +210,12 @@ impl Table {
 
     /// An orderly end of the supervisor is abide's end with this code.
     pub fn set_exit_code(&self, code: u8) {
-        self.cells().head.exit_code.store(u32::from(code) + 1, Release);
+        self.cells().head.roles[Role::Supervisor as usize].exit_code.store(u32::from(code) + 1, Release);
     }
 
     /// The code that an orderly end hands on, if it is not abide's own.
     pub fn exit_code(&self) -> Option<u8> {
-        let word = self.cells().head.exit_code.load(Acquire);
+        let word = self.cells().head.roles[Role::Supervisor as usize].exit_code.load(Acquire);
         word.checked_sub(1).and_then(|code| u8::try_from(code).ok())
     }
 
@@ -262,6 +262,21 @@ impl Table {
         let cell = &self.cells().slots[slot];
         let armed = cell.state.load(Acquire) == ARMED && cell.run.load(Relaxed) == run;
         armed.then(|| self.cells().pids[slot].load(Acquire)).filter(|pid| *pid > 0)
+    }
+
+    /// The run that `slot` was last prepared for.
+    pub fn run(&self, slot: usize) -> Option<u64> {
+        self.cells().slots.get(slot).map(|cell| cell.run.load(Relaxed)).filter(|run| *run > 0)
+    }
+
+    /// From now on the end of every orphan is told as a stray of slot 0; or no longer.
+    pub fn await_orphans(&self, awaited: bool) {
+        self.cells().head.orphans_awaited.store(u32::from(awaited), Release);
+    }
+
+    /// Whether that is so.
+    pub fn orphans_awaited(&self) -> bool {
+        self.cells().head.orphans_awaited.load(Acquire) != 0
     }
 
     /// What a slot names, for whoever comes after a dead keeper: pid, recorded start (0 if not yet

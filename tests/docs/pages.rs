@@ -7,7 +7,9 @@ use abide::cli::{exit, schema};
 use abide::model::diagnostic::Code;
 use abide::source::config::{ConfigFile, Metrics, OwnLog, Status, Watch};
 use abide::source::toml::schema as shapes;
-use abide::source::toml::shape::{Limits, Log, Restart, RestartLimit, Schedule, Security, ServiceFile, Stop};
+use abide::source::toml::shape::{
+    Limits, Log, Resources, Restart, RestartLimit, Schedule, Security, ServiceFile, Stop,
+};
 use clap::CommandFactory;
 use std::fmt::Write as _;
 
@@ -62,6 +64,7 @@ fn service_file() -> String {
         ("restart.limit", "RestartLimit", RestartLimit::KEYS),
         ("stop", "Stop", Stop::KEYS),
         ("limits", "Limits", Limits::KEYS),
+        ("resources", "Resources", Resources::KEYS),
         ("log", "Log", Log::KEYS),
         ("schedule", "Schedule", Schedule::KEYS),
         ("security", "Security", Security::KEYS),

@@ -277,7 +277,7 @@ impl Seen {
         assert_eq!(self.status("Threads"), "1");
         if !keys.contains("environment") {
             let names: Vec<&String> = self.0["environment"].as_object().expect("a map").keys().collect();
-            assert_eq!(names, ["ABIDE_INSTANCE", "HOME", "LANG", "LOGNAME", "PATH", "SHELL", "USER"]);
+            assert_eq!(names, ["ABIDE_INSTANCE", "ABIDE_RUN", "HOME", "LANG", "LOGNAME", "PATH", "SHELL", "USER"]);
         }
         assert!(!self.text("cgroup").is_empty());
     }

@@ -1,8 +1,9 @@
 //! What `/proc` and the kernel say about processes.
 
+use super::world::World;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 /// Whether the process is there and no zombie.
@@ -119,4 +120,54 @@ pub(crate) fn shell(script: &str, directory: &Path) -> Output {
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{script}\n{errors}");
     output
+}
+
+/// The group of v2 of a process, as the kernel names it.
+pub(crate) fn cgroup_of(pid: i32) -> String {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
+    text.lines().find_map(|line| line.strip_prefix("0::")).unwrap_or_default().to_owned()
+}
+
+/// The directory of the group of a process: of the v1 `controller`, else of v2.
+pub(crate) fn group_of(pid: i32, controller: &str) -> PathBuf {
+    let groups = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let v1 = groups.lines().find_map(|line| {
+        let (controllers, path) = line.split_once(':')?.1.split_once(':')?;
+        (!controller.is_empty() && controllers.split(',').any(|it| it == controller)).then(|| path.to_owned())
+    });
+    let (path, kind) = match v1 {
+        Some(path) => (path, " - cgroup "),
+        None => (cgroup_of(pid), " - cgroup2 "),
+    };
+    let fits =
+        |line: &&str| line.contains(kind) && (kind == " - cgroup2 " || line.split(',').any(|it| it == controller));
+    let point = mounts.lines().find(fits).and_then(|line| line.split(' ').nth(4)).unwrap_or_default();
+    Path::new(point).join(path.trim_start_matches('/'))
+}
+
+/// A file of the group of a process, without its newline.
+pub(crate) fn group_file(pid: i32, controller: &str, file: &str) -> String {
+    std::fs::read_to_string(group_of(pid, controller).join(file)).unwrap_or_default().trim_end().to_owned()
+}
+
+/// Whether abide has cgroups here. Says aloud where it has none; a failure where `CI=true` and root
+/// could have made one.
+pub(crate) fn has_cgroups(world: &World) -> bool {
+    let cgroups = world.status().map(|status| status.abide.cgroups).unwrap_or_default();
+    if cgroups.directory.is_some() {
+        return true;
+    }
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let writable = |line: &str| {
+        let point = line.split(' ').nth(4).unwrap_or_default();
+        line.contains(" - cgroup2 ") && nix::unistd::access(point, nix::unistd::AccessFlags::W_OK).is_ok()
+    };
+    let reason = format!("abide has no cgroups here: {}", cgroups.note.unwrap_or_default());
+    if is_root() && mounts.lines().any(writable) && !Path::new("/run/systemd/system").exists() {
+        skip(&reason);
+    } else {
+        skip_for_users(&reason);
+    }
+    false
 }

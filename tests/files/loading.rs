@@ -7,6 +7,7 @@ use abide::model::launch::Launch;
 use abide::model::limits::{Bound, Limit, LimitKind};
 use abide::model::name::ServiceName;
 use abide::model::policy::{RestartPolicy, RestartWhen, StopScope};
+use abide::model::resources::Resources;
 use abide::model::schedule::{IoClass, Realtime, Schedule};
 use abide::model::security::Security;
 use abide::model::service::{Kind, Run, Service};
@@ -174,6 +175,24 @@ fn programs_and_directories_are_looked_up_within_the_root() {
     assert_eq!(plain(&text("bin/inside")).security.and_then(|it| it.chroot), home.path().to_str().map(str::to_owned));
     let entry = load_with(&machine(), &Config::default(), text("/bin/sh").as_bytes(), &[]);
     assert_eq!(entry.diagnostics[0].code, Code::NoProgram, "{entry:?}");
+}
+
+#[test]
+fn resources_are_sizes_shares_and_processors_and_unlimited_lifts_a_default() {
+    let around = Surroundings { preflight: false, ..machine() };
+    let config = configured("[defaults.resources]\nmemory_max = \"1GiB\"\npids_max = 100\n");
+    let resources = |text: &str| {
+        let text = format!("command = \"/bin/true\"\n[resources]\n{text}\n");
+        good(load_with(&around, &config, text.as_bytes(), &[])).resources.map(|it| *it)
+    };
+    let expected = Resources { memory_max: Some(64 << 20), pids_max: Some(100), ..Resources::default() };
+    assert_eq!(resources("memory_max = \"64MiB\""), Some(expected));
+    assert_eq!(resources("memory_max = \"unlimited\"\npids_max = \"unlimited\""), None);
+    for (text, hundredths) in [("\"150%\"", 150), ("1.5", 150), ("2", 200), ("\"0.6 %\"", 1), ("0.29", 29)] {
+        assert_eq!(resources(&format!("cpu_max = {text}")).and_then(|it| it.cpu_max), Some(hundredths), "{text}");
+    }
+    let all = resources("memory_high = 4096\ncpu_weight = 1\nio_weight = 10000").expect("some are set");
+    assert_eq!((all.memory_high, all.cpu_weight, all.io_weight), (Some(4096), Some(1), Some(10_000)));
 }
 
 #[test]

@@ -8,6 +8,7 @@ use abide::model::capability;
 use abide::model::desired::Entry;
 use abide::model::limits::{Bound, Ceilings, LimitKind, Rights};
 use abide::model::name::ServiceName;
+use abide::model::resources::{Cgroups, Controller};
 use abide::source::config::Config;
 use abide::source::load::load;
 use abide::source::{Material, Surroundings, Text};
@@ -16,8 +17,10 @@ use std::collections::BTreeMap;
 /// A machine that does not depend on who runs the test: root's, with few descriptors.
 fn machine() -> Surroundings {
     let hard = BTreeMap::from([(LimitKind::OpenFiles, Bound(4096)), (LimitKind::Core, Bound(0))]);
+    // As on a machine between the two versions.
+    let cgroups = Cgroups { v1: [Controller::Memory, Controller::Pids].into(), ..Cgroups::default() };
     Surroundings {
-        ceilings: Ceilings { hard, may_raise: false, nr_open: 1 << 20, uid: 0, rights: root() },
+        ceilings: Ceilings { hard, may_raise: false, nr_open: 1 << 20, uid: 0, cgroups, rights: root() },
         environment: BTreeMap::new(),
         uid: 0,
         is_init: false,

@@ -45,12 +45,23 @@ pub(crate) fn another_logger(place: &Path, ends: SupervisorEnds) {
     pipes.make(0).unwrap();
     let (send, outcomes) = channel();
     let done = move |outcome| drop(send.send(outcome));
-    let spawner = Spawner::start(Arc::clone(&ends.table), Arc::clone(&pipes), done).unwrap();
+    let spawner =
+        Spawner::start(Arc::clone(&ends.table), Arc::clone(&pipes), Arc::default(), "hosts".into(), done).unwrap();
     let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_NONBLOCK).unwrap();
     let logger = Played(theirs);
     let own_log = LogPolicy::default();
     let log = place.join("log");
-    let mut host = Host::new(Parts { table: ends.table, spawner, pipes, logger: Logger::new(ours), log, own_log });
+    let mut host = Host::new(Parts {
+        table: ends.table,
+        spawner,
+        pipes,
+        logger: Logger::new(ours),
+        log,
+        own_log,
+        groups: Arc::default(),
+        mark: "hosts".into(),
+        tell: Box::new(|_| ()),
+    });
     let service = command(&["true"]);
     let instance = InstanceId::new(service.name.clone(), 0);
     let definition = Arc::new(Definition::from(service));

@@ -4,11 +4,10 @@ use crate::stage::{Stage, command, script};
 use crate::{holds, wait_for};
 use abide::decide::event::RunId;
 use abide::host::spawn::{Refused, SPAWN_TIMEOUT};
-use abide::host::tree::{self, Census};
+use abide::host::tree::{self, Census, Reach, Strays};
 use abide::host::{limits, proc};
 use abide::model::limits::{Bound, Limit, LimitKind, Limits};
 use abide::model::outcome::{Exit, Failure, Step};
-use abide::model::policy::StopScope;
 use abide::model::service::Identity;
 use abide::model::signal::Signal;
 use abide::table::{Notice, Role};
@@ -29,6 +28,10 @@ pub(crate) fn scenario(name: &str, stage: &Stage) {
         "linger" => crate::lives::linger(stage),
         other => panic!("no scenario {other}"),
     }
+}
+
+fn census(stage: &Stage) -> Census {
+    Census::take(&stage.table, &mut Strays::new(crate::stage::MARK.into())).unwrap()
 }
 
 fn is_root() -> bool {
@@ -63,7 +66,10 @@ fn fresh(stage: &Stage) {
     assert_eq!(stat.start_ticks, started.start_ticks);
     assert!(lines.contains(&"/dev/null"), "{said}");
     let variables = lines.iter().filter(|line| line.contains('=') && !line.starts_with("_=")).count();
-    assert!((4..=6).contains(&variables), "PATH HOME GREETING ABIDE_INSTANCE, and the shell's PWD, OLDPWD: {said}");
+    assert!(
+        (5..=7).contains(&variables),
+        "PATH HOME GREETING ABIDE_INSTANCE ABIDE_RUN, and the shell's PWD, OLDPWD: {said}"
+    );
     assert_eq!(started.limits, [(LimitKind::OpenFiles, open_files)].into());
 
     // Asked of the process itself: a shell blocks signals for a moment now and then.
@@ -210,7 +216,7 @@ fn leftovers(stage: &Stage) {
     stage.spawn(3, 1, script("sleep 300 & sleep 300 & exit 3"));
     assert_eq!(stage.exit(3, 1), Exit::Code(3));
     assert!(tree::has_leftovers(&stage.table, 3));
-    tree::signal(&stage.table, &Census::default(), 3, 1, Signal::KILL, StopScope::Group).unwrap();
+    tree::signal(&stage.table, Reach::Group, 3, 1, Signal::KILL).unwrap();
     while tree::has_leftovers(&stage.table, 3) {
         stage.notice(|notice| (*notice == Notice::Stray { slot: 3 }).then_some(()));
     }
@@ -221,7 +227,7 @@ fn leftovers(stage: &Stage) {
     let text = format!("setsid sh -c 'echo $$ > {}; exec sleep 300' & exec sleep 300", said.display());
     stage.spawn(4, 2, script(&text));
     let away: i32 = wait_for("the child", || std::fs::read_to_string(&said).ok()?.trim().parse().ok());
-    tree::signal(&stage.table, &Census::take(&stage.table).unwrap(), 4, 2, Signal::TERM, StopScope::Tree).unwrap();
+    tree::signal(&stage.table, Reach::Census(&census(stage)), 4, 2, Signal::TERM).unwrap();
     assert_eq!(stage.exit(4, 2), Exit::Signal { signal: Signal::TERM, core: false });
     wait_for("its end", || proc::stat(away).is_none_or(|stat| stat.has_ended()).then_some(()));
 
@@ -229,12 +235,12 @@ fn leftovers(stage: &Stage) {
     let leader = stage.spawn(4, 3, script("trap '' TERM; sleep 300 & wait; wait")).result.unwrap().pid;
     let child = |stat: &proc::Stat| stat.group == leader && stat.pid != leader;
     wait_for("its child", || proc::processes().unwrap().iter().any(child).then_some(()));
-    tree::signal(&stage.table, &Census::take(&stage.table).unwrap(), 4, 3, Signal::KILL, StopScope::Process).unwrap();
+    tree::signal(&stage.table, Reach::Process, 4, 3, Signal::KILL).unwrap();
     assert_eq!(stage.exit(4, 3), Exit::Signal { signal: Signal::KILL, core: false });
     assert!(tree::has_leftovers(&stage.table, 4));
     // Of a run that is over, and of another run: nobody.
-    tree::signal(&stage.table, &Census::take(&stage.table).unwrap(), 4, 2, Signal::KILL, StopScope::Process).unwrap();
-    tree::signal(&stage.table, &Census::take(&stage.table).unwrap(), 4, 3, Signal::KILL, StopScope::Tree).unwrap();
+    tree::signal(&stage.table, Reach::Process, 4, 2, Signal::KILL).unwrap();
+    tree::signal(&stage.table, Reach::Census(&census(stage)), 4, 3, Signal::KILL).unwrap();
     wait_for("its end", || (!tree::has_leftovers(&stage.table, 4)).then_some(()));
 }
 
@@ -253,7 +259,7 @@ fn set_limits(stage: &Stage) {
         let refused = Failure::Limit { kind: LimitKind::OpenFiles, asked: Bound(70), highest: Bound(60) };
         assert_eq!(limits::set(&stage.table, 1, 1, &higher), Err(refused));
     }
-    tree::signal(&stage.table, &Census::take(&stage.table).unwrap(), 1, 1, Signal::KILL, StopScope::Tree).unwrap();
+    tree::signal(&stage.table, Reach::Census(&census(stage)), 1, 1, Signal::KILL).unwrap();
     stage.exit(1, 1);
 }
 
@@ -289,8 +295,7 @@ fn stuck(stage: &Stage) {
             println!("caught at try {run}");
             return;
         }
-        tree::signal(&stage.table, &Census::take(&stage.table).unwrap(), 1, run, Signal::KILL, StopScope::Process)
-            .unwrap();
+        tree::signal(&stage.table, Reach::Process, 1, run, Signal::KILL).unwrap();
         stage.exit(1, run);
     }
     println!("skipped: no child was stopped in time");

@@ -23,6 +23,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 
+/// What the marks of services here begin with.
+pub(crate) const MARK: &str = "stage";
+
 pub(crate) struct Stage {
     pub place: PathBuf,
     pub table: Arc<Table>,
@@ -82,7 +85,7 @@ impl Stage {
             // The scenario may be over.
             let _ = send.send(outcome);
         };
-        let spawner = Spawner::start(Arc::clone(&table), pipes, done).unwrap();
+        let spawner = Spawner::start(Arc::clone(&table), pipes, Arc::default(), MARK.into(), done).unwrap();
         let notices = RefCell::default();
         Self { place: place.into(), table, spawner, outcomes, bell, _logger: logger, notices }
     }

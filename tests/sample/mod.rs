@@ -31,6 +31,7 @@ pub fn abide() -> AbideStatus {
         heartbeat_interval_ms: 15_000,
         truncated: false,
         notes: Vec::new(),
+        cgroups: abide::model::resources::Cgroups::default(),
     }
 }
 
@@ -132,6 +133,7 @@ pub fn exit(code: i32, seconds: i64, ran_ms: u64) -> LastExit {
         code: Some(code),
         signal: None,
         core: false,
+        oom: false,
         asked: false,
         ran_ms,
         cpu_ms: 0,

@@ -6,6 +6,7 @@ use crate::world::{Behaviour, GOOD, Start, World};
 use abide::decide::event::Event;
 use abide::model::outcome::Exit;
 use abide::model::policy::{RestartLimit, RestartPolicy, RestartWhen, StopScope};
+use abide::model::resources::Resources;
 use abide::model::service::{Kind, Service};
 use abide::model::status::{ConditionKind, State, Worst};
 use abide::model::time::Now;
@@ -316,6 +317,46 @@ fn limits_that_prlimit_can_set_are_set_live_and_others_restart() {
     let status = &world.fragments[&name("web")];
     assert!(!status.instances[0].in_sync);
     assert!(status.conditions.iter().any(|condition| condition.kind == ConditionKind::LimitsMet));
+}
+
+#[test]
+fn a_change_of_resources_reaches_what_runs_and_one_that_is_refused_is_a_condition() {
+    let bounded = |bytes| {
+        let resources = Resources { memory_max: Some(bytes), ..Resources::default() };
+        Service { resources: Some(Box::new(resources)), ..running("web", "/bin/a") }
+    };
+    let mut world = World::new();
+    world.write(running("web", "/bin/a"));
+    world.settle();
+    world.write(bounded(1 << 30));
+    world.settle();
+    let (instances, unmet) = {
+        let status = &world.fragments[&name("web")];
+        (status.instances.clone(), status.conditions.iter().any(|it| it.kind == ConditionKind::LimitsMet))
+    };
+    assert!(instances[0].in_sync && instances[0].restarts == 0 && !unmet);
+    assert_eq!(world.heard.iter().filter(|event| matches!(event, Event::ResourcesSet { .. })).count(), 1);
+    world.limits_fail = true;
+    world.write(bounded(1 << 20));
+    world.settle();
+    let status = &world.fragments[&name("web")];
+    assert!(!status.instances[0].in_sync && status.instances[0].pid == instances[0].pid);
+    assert!(status.conditions.iter().any(|it| it.kind == ConditionKind::LimitsMet && it.message == "not permitted"));
+}
+
+#[test]
+fn an_end_for_want_of_memory_is_told_and_counted_as_such() {
+    let resources = Resources { memory_max: Some(64 << 20), ..Resources::default() };
+    let mut world = World::new();
+    world.write(Service { resources: Some(Box::new(resources)), ..running("web", "/bin/a") });
+    world.settle();
+    world.starve("web");
+    world.settle();
+    let status = &world.fragments[&name("web")].instances[0];
+    assert_eq!((status.restarts, status.restarts_by.get("oom")), (1, Some(&1)));
+    assert!(status.last_exit.as_ref().is_some_and(|last| last.oom));
+    let told = "killed by the kernel for want of memory (memory_max = 64MiB)";
+    assert!(world.transcript.iter().any(|line| line.contains(told)), "{:?}", world.transcript);
 }
 
 #[test]

@@ -261,6 +261,14 @@ impl World {
         }
     }
 
+    /// The kernel kills a process for want of memory.
+    pub(crate) fn starve(&mut self, text: &str) {
+        self.crash(text, Exit::Signal { signal: Signal::KILL, core: false });
+        if let Some(Event::Exited { oom, .. }) = self.flight.get_mut(&(self.now, self.sent)) {
+            *oom = true;
+        }
+    }
+
     /// The logger finds no descriptor for the output of a process.
     pub(crate) fn deafen(&mut self, text: &str) {
         let of = name(text);
@@ -307,8 +315,14 @@ impl World {
                 let (from, to) = (transition.from.as_str(), transition.to.as_str());
                 self.note(&format!("{shown}: {from} -> {to}: {}", transition.reason));
             }
-            Effect::SetResources { .. }
-            | Effect::FindMain { .. }
+            Effect::SetResources { instance, run, definition } => {
+                if let Some(process) = self.processes.get_mut(&run) {
+                    process.definition = definition;
+                }
+                let outcome = if self.limits_fail { Err("not permitted".to_owned()) } else { Ok(()) };
+                self.send(1, Event::ResourcesSet { instance, run, outcome });
+            }
+            Effect::FindMain { .. }
             | Effect::RunErrand { .. }
             | Effect::EndErrand { .. }
             | Effect::Probe { .. }

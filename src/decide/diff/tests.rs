@@ -3,6 +3,7 @@
 use super::*;
 use crate::decide::samples::service;
 use crate::model::limits::Bound;
+use crate::model::resources::Resources;
 use crate::model::schedule::{IoClass, Realtime, Schedule};
 use crate::model::security::Security;
 use crate::model::signal::Signal;
@@ -61,6 +62,16 @@ fn every_field_alone_has_its_name_and_its_price() {
         (|s| s.umask = 0o077, "umask", Restart),
         (|s| s.environment = variables(&[("PORT", "1")]), "environment.PORT", Restart),
         (|s| s.base = Arc::new(variables(&[("LANG", "C")])), "base environment", Restart),
+        (
+            |s| s.resources = Some(Box::new(Resources { cpu_max: Some(150), ..Resources::default() })),
+            "resources.cpu_max",
+            Live,
+        ),
+        (
+            |s| s.resources = Some(Box::new(Resources { io_weight: Some(9), ..Resources::default() })),
+            "resources.io_weight",
+            Live,
+        ),
         (|s| s.restart.when = RestartWhen::Never, "restart.policy", Live),
         (|s| s.restart.delay = Duration::from_secs(9), "restart.delay", Live),
         (|s| s.restart.max_delay = Duration::from_secs(9), "restart.max_delay", Live),

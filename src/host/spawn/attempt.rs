@@ -2,11 +2,12 @@
 
 use super::confine::Confinement;
 use super::{Order, Refused, Started, unrunnable};
+use crate::host::cgroup::Groups;
 use crate::host::limits;
 use crate::host::pipe::Pipes;
 use crate::host::sys::child::{self, Becomes, Born, Nursery, Plan, Program, Refusal, Strings};
 use crate::host::sys::process::prlimit;
-use crate::host::{clock, proc, within};
+use crate::host::{clock, proc, tree, within};
 use crate::model::launch::Launch;
 use crate::model::limits::{Bound, LimitKind};
 use crate::model::outcome::{Failure, Step};
@@ -16,7 +17,7 @@ use nix::unistd::User;
 use std::ffi::CString;
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -25,6 +26,8 @@ use std::sync::Arc;
 pub(super) struct Workplace {
     pub(super) table: Arc<Table>,
     pipes: Arc<Pipes>,
+    groups: Arc<Groups>,
+    mark: String,
     null: OwnedFd,
     /// Limits that abide changed for itself, as they were: number, soft, hard.
     restore: Vec<(u32, u64, u64)>,
@@ -34,7 +37,7 @@ pub(super) struct Workplace {
 }
 
 impl Workplace {
-    pub(super) fn new(table: Arc<Table>, pipes: Arc<Pipes>) -> io::Result<Self> {
+    pub(super) fn new(table: Arc<Table>, pipes: Arc<Pipes>, groups: Arc<Groups>, mark: String) -> io::Result<Self> {
         let originals = table.originals();
         let mut restore = Vec::new();
         for (resource, original) in (0..).zip(originals) {
@@ -45,7 +48,7 @@ impl Workplace {
         let dumpable = proc::read("/proc/sys/fs/suid_dumpable").is_ok_and(|text| text.trim() == "1");
         let uid = nix::unistd::geteuid().as_raw();
         let null = File::open("/dev/null")?.into();
-        Ok(Self { table, pipes, null, restore, uid, copy_for_users: dumpable })
+        Ok(Self { table, pipes, groups, mark, null, restore, uid, copy_for_users: dumpable })
     }
 
     /// Carries out `order`, unless `given_up` before the child is made. Also whether its pipe was made.
@@ -93,14 +96,20 @@ impl Workplace {
         nursery: &mut Nursery,
     ) -> Result<Started, Refused> {
         let Prepared { launch, program, confinement } = prepared;
+        let joins = match self.groups.prepare(&order.instance, &order.definition.service) {
+            Ok(joins) => joins,
+            Err(failure) => return Err(Refused { failure, had_process: false }),
+        };
+        let legacy: Vec<RawFd> = joins.legacy.iter().map(AsRawFd::as_raw_fd).collect();
         let directory = CString::new(launch.directory.as_str()).unwrap_or_default();
+        let mark = tree::mark(&self.mark, order.slot, order.run.0);
         let (null, pipe) = (self.null.as_raw_fd(), pipe.as_raw_fd());
         let identity = &launch.identity;
         let becomes = Becomes { uid: identity.uid, gid: identity.gid, groups: &identity.groups };
         let plan = Plan {
             program: Program::Path(program),
             argv: &argv(launch),
-            environment: &environment(launch),
+            environment: &environment(launch, &mark),
             // Also where another input follows: that one is opened as the user.
             descriptors: &[(null, 0), (pipe, 1), (pipe, 2)],
             close_from: 3,
@@ -116,6 +125,8 @@ impl Workplace {
             dies_with: None,
             sibling: true,
             copy_memory: self.copy_for_users && identity.change || confinement.copies_memory(),
+            cgroup: joins.unified.as_ref().map(AsRawFd::as_raw_fd),
+            joins: &legacy,
         };
         let armed = clock::boot_ticks();
         self.table.arm(order.slot, order.run.0, armed);
@@ -274,11 +285,13 @@ fn argv(launch: &Launch) -> Strings {
     strings.seal()
 }
 
-fn environment(launch: &Launch) -> Strings {
-    let bytes = launch.environment.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
-    let mut strings = Strings::with_capacity(launch.environment.len(), bytes);
+fn environment(launch: &Launch, mark: &str) -> Strings {
+    let bytes: usize = launch.environment.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
+    let own = tree::MARK.len() + mark.len() + 2;
+    let mut strings = Strings::with_capacity(launch.environment.len() + 1, bytes + own);
     for (name, value) in &launch.environment {
         strings.push(&[name.as_bytes(), b"=", value.as_bytes()]);
     }
+    strings.push(&[tree::MARK.as_bytes(), b"=", mark.as_bytes()]);
     strings.seal()
 }

@@ -22,7 +22,7 @@ use signals::{bit, swap_mask};
 use std::ffi::{CStr, c_int, c_long, c_void};
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::ptr;
-use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering::Relaxed};
 
 /// What to execute.
 #[derive(Debug, Clone, Copy)]
@@ -71,6 +71,10 @@ pub struct Plan<'a> {
     pub sibling: bool,
     /// Whether it must not share our memory before it executes.
     pub copy_memory: bool,
+    /// The directory of the cgroup (v2) that it is born in, or joins first where that cannot be.
+    pub cgroup: Option<RawFd>,
+    /// Directories of other cgroups (v1) that it joins first.
+    pub joins: &'a [RawFd],
 }
 
 /// A child that executes its program.
@@ -105,15 +109,26 @@ fn start_by(call: Call, plan: &Plan<'_>, nursery: &mut Nursery, pid: &AtomicI32)
     report.step.store(0, Relaxed);
     report.born.store(0, Relaxed);
     let mask = swap_mask(u64::MAX);
-    let mut manner = Manner { call, sibling: plan.sibling, shares_memory: !plan.copy_memory };
+    let cgroup = plan.cgroup.filter(|_| call == Call::Clone3 && !DIES_AT_BIRTH.load(Relaxed));
+    let mut manner = Manner { call, sibling: plan.sibling, shares_memory: !plan.copy_memory, cgroup };
     let made = loop {
-        let scene = Scene { plan, report: ptr::from_ref(nursery.report()), call: manner.call };
+        let born_in_cgroup = manner.cgroup.is_some();
+        let scene = Scene { plan, report: ptr::from_ref(nursery.report()), call: manner.call, born_in_cgroup };
         let argument = ptr::from_ref(&scene).cast_mut().cast::<c_void>();
         // SAFETY: `child` keeps the promise; `scene` lives until the child executes or is gone.
         match unsafe { make(manner, nursery, pid, child, argument) } {
             Err(refused) => match (refused.raw_os_error(), manner) {
+                // Before Linux 5.7, or not to be cloned into; joining it will say why.
+                (
+                    Some(libc::E2BIG | libc::EINVAL | libc::EACCES | libc::EOPNOTSUPP),
+                    Manner { cgroup: Some(_), .. },
+                ) => {
+                    manner.cgroup = None;
+                }
                 // A filter may let through less than it answered to the question: ask for less.
-                (Some(libc::ENOSYS | libc::EPERM), Manner { call: Call::Clone3, .. }) => manner.call = Call::Clone,
+                (Some(libc::ENOSYS | libc::EPERM), Manner { call: Call::Clone3, .. }) => {
+                    (manner.call, manner.cgroup) = (Call::Clone, None);
+                }
                 (Some(libc::ENOSYS | libc::EPERM | libc::EINVAL), Manner { shares_memory: true, .. }) => {
                     manner.shares_memory = false;
                 }
@@ -127,6 +142,10 @@ fn start_by(call: Call, plan: &Plan<'_>, nursery: &mut Nursery, pid: &AtomicI32)
     let pid = made.map_err(|e| Refusal { step: Step::Clone, errno: errno(&e), detail: 0, had_process: false })?;
     let report = nursery.report();
     match Step::from_number(report.step.load(Relaxed)) {
+        None if manner.cgroup.is_some() && report.born.load(Relaxed) == 0 => {
+            DIES_AT_BIRTH.store(true, Relaxed);
+            Err(Refusal { step: Step::Cgroup, errno: libc::EINTR, detail: 0, had_process: true })
+        }
         None => Ok(Born { pid, at: report.born.load(Relaxed) }),
         Some(step) => {
             let (errno, detail) = (report.errno.load(Relaxed), report.detail.load(Relaxed));
@@ -135,10 +154,16 @@ fn start_by(call: Call, plan: &Plan<'_>, nursery: &mut Nursery, pid: &AtomicI32)
     }
 }
 
+/// A child was killed before its first step. Linux 6.14 and later do that where its new group was killed
+/// as a whole more or less often than that of its parent (`kill_seq` in `cgroup_css_set_fork`).
+/// From then on children join their group instead.
+static DIES_AT_BIRTH: AtomicBool = AtomicBool::new(false);
+
 struct Scene<'a> {
     plan: &'a Plan<'a>,
     report: *const Report,
     call: Call,
+    born_in_cgroup: bool,
 }
 
 /// The step that failed, why, and a number to go with it.
@@ -151,7 +176,7 @@ extern "C" fn child(scene: *mut c_void) -> c_int {
         (scene, &*scene.report)
     };
     report.born.store(boot_nanoseconds(), Relaxed);
-    let Err((step, errno, detail)) = steps(scene.plan, scene.call);
+    let Err((step, errno, detail)) = steps(scene.plan, scene.call, scene.born_in_cgroup);
     report.errno.store(errno, Relaxed);
     report.detail.store(detail, Relaxed);
     report.step.store(step as u32, Relaxed);
@@ -164,7 +189,8 @@ extern "C" fn child(scene: *mut c_void) -> c_int {
 
 enum Never {}
 
-fn steps(plan: &Plan<'_>, call: Call) -> Result<Never, Failed> {
+fn steps(plan: &Plan<'_>, call: Call, born_in_cgroup: bool) -> Result<Never, Failed> {
+    join_groups(plan, born_in_cgroup)?;
     sessions(plan)?;
     signals::dispositions(call)?;
     // While `/proc` is what it was, and before the limits, which may leave no descriptor to open it with.
@@ -200,6 +226,23 @@ fn steps(plan: &Plan<'_>, call: Call) -> Result<Never, Failed> {
     // Last, so that no signal finds a handler or half a process.
     swap_mask(plan.blocked.iter().fold(0, |mask, signal| mask | bit(*signal)));
     execute(plan)
+}
+
+/// First of all: what is limited there counts from here on.
+fn join_groups(plan: &Plan<'_>, born_in_cgroup: bool) -> Result<(), Failed> {
+    let own = plan.cgroup.as_ref().filter(|_| !born_in_cgroup);
+    for group in own.into_iter().chain(plan.joins) {
+        // SAFETY: plain system calls; the strings are constants.
+        unsafe {
+            let flags = libc::O_WRONLY | libc::O_CLOEXEC;
+            let list = libc::syscall(libc::SYS_openat, *group, c"cgroup.procs".as_ptr(), flags, 0);
+            check(list, Step::Cgroup)?;
+            // "0" is who writes.
+            check(libc::syscall(libc::SYS_write, list, c"0".as_ptr(), 1), Step::Cgroup)?;
+            libc::syscall(libc::SYS_close, list);
+        }
+    }
+    Ok(())
 }
 
 fn sessions(plan: &Plan<'_>) -> Result<(), Failed> {
@@ -277,6 +320,8 @@ mod tests {
             dies_with: None,
             sibling: false,
             copy_memory,
+            cgroup: None,
+            joins: &[],
         };
         let pid = AtomicI32::new(0);
         let born = start_by(call, &plan, &mut Nursery::new().unwrap(), &pid);

@@ -4,6 +4,7 @@
 
 use std::ffi::{c_int, c_long, c_void};
 use std::io;
+use std::os::fd::RawFd;
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering::Relaxed};
 
@@ -11,6 +12,8 @@ use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering::Relaxed};
 pub(super) type Entry = extern "C" fn(*mut c_void) -> c_int;
 
 const CLEAR_SIGHAND: u64 = 0x1_0000_0000;
+/// Linux 5.7. libc's constant is an `int` and overflows to 0.
+const INTO_CGROUP: u64 = 0x2_0000_0000;
 const GUARD: usize = 4096;
 const STACK: usize = 64 << 10;
 
@@ -98,9 +101,11 @@ pub(super) struct Manner {
     pub(super) sibling: bool,
     /// It shares our memory until it executes; else it has a copy, which costs with our size.
     pub(super) shares_memory: bool,
+    /// It is born in the cgroup of this directory; clone alone cannot do that.
+    pub(super) cgroup: Option<RawFd>,
 }
 
-/// `struct clone_args` of Linux 5.5, its first 64 bytes.
+/// `struct clone_args` of Linux 5.7, its first 88 bytes.
 #[repr(C, align(8))]
 #[derive(Default)]
 struct CloneArgs {
@@ -112,7 +117,13 @@ struct CloneArgs {
     stack: u64,
     stack_size: u64,
     tls: u64,
+    set_tid: u64,
+    set_tid_size: u64,
+    cgroup: u64,
 }
+
+/// What Linux 5.5 knew of it: all that is needed where there is no cgroup to be born in.
+const SIZE_WITHOUT_CGROUP: usize = 64;
 
 /// Makes the child and waits until it executes or ends. The kernel writes its pid to `pid` before it runs.
 ///
@@ -141,8 +152,15 @@ pub(super) unsafe fn make(
                 stack_size: STACK as u64,
                 ..CloneArgs::default()
             };
+            let (args, size) = match manner.cgroup {
+                None => (args, SIZE_WITHOUT_CGROUP),
+                Some(group) => {
+                    let flags = args.flags | INTO_CGROUP;
+                    (CloneArgs { flags, cgroup: group as u64, ..args }, size_of::<CloneArgs>())
+                }
+            };
             // SAFETY: the stack is the nursery's and free, `pid` outlives the call, the rest is the caller's promise.
-            unsafe { clone3(&args, entry, argument) }
+            unsafe { clone3(&args, size, entry, argument) }
         }
         Call::Clone => {
             let flags = flags | if manner.sibling { 0 } else { libc::SIGCHLD };
@@ -164,7 +182,7 @@ fn result(returned: c_long) -> io::Result<c_long> {
 /// # Safety
 /// As [`make`].
 #[cfg(target_arch = "x86_64")]
-unsafe fn clone3(args: &CloneArgs, entry: Entry, argument: *mut c_void) -> io::Result<c_long> {
+unsafe fn clone3(args: &CloneArgs, size: usize, entry: Entry, argument: *mut c_void) -> io::Result<c_long> {
     let returned: c_long;
     // SAFETY: the kernel keeps all registers but rax, rcx and r11. The child comes back on its own stack
     // with rax = 0 and leaves by `entry`; only the parent reaches the end.
@@ -180,7 +198,7 @@ unsafe fn clone3(args: &CloneArgs, entry: Entry, argument: *mut c_void) -> io::R
             "2:",
             inlateout("rax") libc::SYS_clone3 => returned,
             in("rdi") args,
-            in("rsi") size_of::<CloneArgs>(),
+            in("rsi") size,
             in("r12") argument,
             in("r13") entry,
             lateout("rcx") _,
@@ -193,7 +211,7 @@ unsafe fn clone3(args: &CloneArgs, entry: Entry, argument: *mut c_void) -> io::R
 /// # Safety
 /// As [`make`].
 #[cfg(target_arch = "aarch64")]
-unsafe fn clone3(args: &CloneArgs, entry: Entry, argument: *mut c_void) -> io::Result<c_long> {
+unsafe fn clone3(args: &CloneArgs, size: usize, entry: Entry, argument: *mut c_void) -> io::Result<c_long> {
     let returned: c_long;
     // SAFETY: the kernel keeps all registers but x0. The child comes back on its own stack with
     // x0 = 0 and leaves by `entry`; only the parent reaches the end.
@@ -207,7 +225,7 @@ unsafe fn clone3(args: &CloneArgs, entry: Entry, argument: *mut c_void) -> io::R
             "brk #1",
             "2:",
             inlateout("x0") args => returned,
-            in("x1") size_of::<CloneArgs>(),
+            in("x1") size,
             in("x8") libc::SYS_clone3,
             in("x20") argument,
             in("x21") entry,

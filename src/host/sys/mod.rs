@@ -7,3 +7,4 @@ pub mod lease;
 pub mod memory;
 pub mod process;
 pub mod socket;
+pub mod xattr;

@@ -73,12 +73,13 @@ pub(super) fn clean(text: &str) -> Cow<'_, str> {
     Cow::Owned(text.chars().map(visible).collect())
 }
 
-/// `exit code 1`, `SIGSEGV, core dumped`, `an unknown end`.
+/// `exit code 1`, `SIGSEGV, core dumped`, `SIGKILL for want of memory`, `an unknown end`.
 pub(super) fn ended(exit: &LastExit) -> String {
     let core = if exit.core { ", core dumped" } else { "" };
+    let oom = if exit.oom { " for want of memory" } else { "" };
     match (exit.kind, exit.code, &exit.signal) {
-        (ExitKind::Code, Some(number), _) => format!("exit code {number}"),
-        (ExitKind::Signal, _, Some(signal)) => format!("{}{core}", clean(signal)),
+        (ExitKind::Code, Some(number), _) => format!("exit code {number}{oom}"),
+        (ExitKind::Signal, _, Some(signal)) => format!("{}{oom}{core}", clean(signal)),
         _ => "an unknown end".to_owned(),
     }
 }

@@ -4,10 +4,12 @@
 //! "did you mean". Every field is an `Option`: what a file does not say, another may.
 
 mod limits;
+mod resources;
 mod schedule;
 mod security;
 
 pub use limits::Limits;
+pub use resources::Resources;
 pub use schedule::Schedule;
 pub use security::{Input, Security};
 
@@ -55,7 +57,8 @@ table! {
         environment_files: Vec<String>,
         /// What of abide's own environment it gets: true (all), false (nothing), or a list of names. Default:
         /// false, and true where abide is PID 1. Always set: PATH (the usual directories), HOME, USER, LOGNAME and SHELL
-        /// (of the service's user) and LANG (abide's own, else C.UTF-8). What is meant for abide alone (NOTIFY_SOCKET,
+        /// (of the service's user), LANG (abide's own, else C.UTF-8), ABIDE_INSTANCE and ABIDE_RUN, a mark by which abide
+        /// knows its processes again. What is meant for abide alone (NOTIFY_SOCKET,
         /// WATCHDOG_*, LISTEN_*, ABIDE_*) is never handed on.
         inherit_environment: Inherit,
         /// When and how fast it is restarted after it ended by itself.
@@ -65,6 +68,8 @@ table! {
         /// Resource limits, one key per RLIMIT of Linux: a number (soft and hard), a size or duration where it is
         /// one, "unlimited", or { soft, hard }. One that cannot be had keeps the service from starting.
         limits: Limits,
+        /// What all its processes together may use.
+        resources: Resources,
         /// What becomes of its output.
         log: Log,
         /// Its standard input: "null" (`/dev/null`), or "file:" and the absolute path of a file that it can read;
@@ -76,7 +81,7 @@ table! {
         security: Security,
     }
     later &[
-        "after", "requires", "wants", "before", "reload", "resources", "socket", "ready", "health",
+        "after", "requires", "wants", "before", "reload", "socket", "ready", "health",
         "update", "type", "start", "pid_file", "remain", "exit",
     ]
 }
@@ -129,7 +134,8 @@ table! {
         /// How long it may take before KILL. Default: "10s".
         #[schemars(with = "Option<DurationText>")]
         timeout: Duration,
-        /// What is reached: "tree" (all that it started), "group" (its process group) or "process". Default: "tree".
+        /// What is reached: "tree" (all that it started: its cgroup, or what can be told to be its), "group" (its
+        /// process group) or "process". Default: "tree".
         #[schemars(with = "Option<ChoiceOf<StopScope>>")]
         scope: StopScope,
     }
@@ -204,6 +210,7 @@ pub(super) fn misplaced(path: &str, key: &str) -> Option<String> {
         ("schedule", Schedule::KEYS),
         ("security", Security::KEYS),
         ("limits", Limits::KEYS),
+        ("resources", Resources::KEYS),
         ("log", Log::KEYS),
     ];
     let table = tables.into_iter().find(|(_, keys)| keys.contains(&key))?.0;
