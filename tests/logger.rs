@@ -582,3 +582,43 @@ fn open_files_make_room_for_pipes_and_what_finds_none_is_refused_and_can_come_ag
     logger.attach(refused, to(refused));
     says(&mut pipes[refused as usize], refused);
 }
+
+#[test]
+fn a_line_is_looked_for_from_the_order_on_however_it_comes() {
+    let place = Place::new();
+    let logger = Logger::start(&place);
+    let watch = |run, pattern: Option<&str>, fresh| {
+        logger.order(&Order::Watch { slot: 1, run, pattern: pattern.map(str::to_owned), fresh });
+    };
+    watch(1, Some("ready"), true);
+    assert_eq!(logger.report(), Report::Watching { slot: 1, run: 1 }, "nobody waits for a slot that is not read");
+
+    let mut pipe = place.pipe(1);
+    pipe.write_all(b"ready, says the run before\nhalf a line of it, ").unwrap();
+    logger.attach(1, place.to("web", 1 << 20, 3));
+    watch(2, Some("^ready on port \\d+$"), true);
+    assert_eq!(logger.report(), Report::Watching { slot: 1, run: 2 });
+    assert!(text(&place.directory("web")).ends_with("half a line of it, "), "it is written before the answer");
+    for piece in ["ready soon\nrea", "dy on po", "rt 80"] {
+        pipe.write_all(piece.as_bytes()).unwrap();
+        until("the piece is written", || text(&place.directory("web")).ends_with(piece));
+    }
+    pipe.write_all(b"80\nready on port 9\n").unwrap();
+    assert_eq!(logger.report(), Report::Matched { slot: 1, run: 2 });
+    assert!(text(&place.directory("web")).contains("\nready on port 8080\n"), "it stands in the log by then");
+
+    // Once; and what is not looked for any more is not found.
+    watch(3, Some("^never mind"), false);
+    watch(3, None, false);
+    watch(4, Some("("), true);
+    let Report::Trouble { slot: 1, message: Some(message) } = logger.report() else { panic!("a broken pattern") };
+    assert!(message.contains("`(`"), "{message}");
+    assert_eq!(logger.report(), Report::Watching { slot: 1, run: 4 });
+    pipe.write_all(b"never mind\nready on port 1\n").unwrap();
+    until("it is written", || text(&place.directory("web")).ends_with("port 1\n"));
+    watch(5, Some("^so"), true);
+    assert_eq!(logger.report(), Report::Watching { slot: 1, run: 5 });
+    pipe.write_all(b"so\n").unwrap();
+    assert_eq!(logger.report(), Report::Matched { slot: 1, run: 5 });
+    logger.finish();
+}

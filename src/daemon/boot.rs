@@ -1,6 +1,7 @@
 //! The one way up: descriptors from the keeper, `abide.toml`, own log, threads; then the loop.
 
 use super::paths::{Places, boot_id};
+use super::probe::Probes;
 use super::publish::{PublishPolicy, Publisher};
 use super::trace;
 use super::turn::{self, Letter, OwnLogState, Supervisor};
@@ -9,6 +10,7 @@ use crate::decide::fleet::Fleet;
 use crate::host::cgroup::Groups;
 use crate::host::cgroup::ground::Ground;
 use crate::host::line::Logger;
+use crate::host::notify_socket;
 use crate::host::perform::{Host, Parts};
 use crate::host::pipe::Pipes;
 use crate::host::spawn::Spawner;
@@ -102,10 +104,13 @@ fn supervise(places: &Places, directories: Vec<PathBuf>, exit_with: Option<Servi
         logger: Logger::new(logger_socket),
         log: places.log.clone(),
         own_log: own_log_of(&config),
+        notify: places.runtime.join(notify_socket::NAME),
         groups: Arc::clone(&groups),
         mark: instance_id.clone(),
-        tell: Box::new(move |event| drop(told.send(Letter::Told(event)))),
-    });
+        tell: Arc::new(move |what| drop(told.send(Letter::Told(what)))),
+    })
+    .map_err(failed("make an epoll set"))?;
+    let probes = Probes::new(letters.clone());
     let powers = Powers { may_raise: surroundings.ceilings.may_raise, uid: surroundings.uid };
     let mut fleet = Fleet::new(powers, seed(&instance_id));
     if let Some(name) = &exit_with {
@@ -129,9 +134,18 @@ fn supervise(places: &Places, directories: Vec<PathBuf>, exit_with: Option<Servi
     };
     let files = worker::start(setup, move |delta| drop(letters.send(Letter::Delta(delta))))
         .map_err(failed("start a thread"))?;
-    let own_log = OwnLogState::default();
-    let mut supervisor =
-        Supervisor { fleet, host, publisher, files, churn: 0, trace, own_log, awaited: exit_with, finished: false };
+    let mut supervisor = Supervisor {
+        fleet,
+        host,
+        publisher,
+        files,
+        probes,
+        churn: 0,
+        trace,
+        own_log: OwnLogState::default(),
+        awaited: exit_with,
+        finished: false,
+    };
     let code = turn_until_finished(&mut supervisor, inbox, bell, logger);
     if let (Ok(OK), Some(exit)) = (&code, supervisor.fleet.last_word()) {
         table.set_exit_code(exit.code());
@@ -177,9 +191,18 @@ fn turn_until_finished(
     bell: OwnedFd,
     logger: OwnedFd,
 ) -> Result<u8, BootError> {
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed("start the loop"))?;
-    runtime.block_on(turn::run(supervisor, inbox, bell, logger)).map_err(failed("wait for events"))?;
+    // Threads only look up names for probes; more names than these at once wait.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(4)
+        .thread_stack_size(256 << 10)
+        .thread_name("lookup")
+        .build()
+        .map_err(failed("start the loop"))?;
+    let turned = runtime.block_on(turn::run(supervisor, inbox, bell, logger));
+    // A name server that does not answer holds up nobody's end.
+    runtime.shutdown_background();
+    turned.map_err(failed("wait for events"))?;
     supervisor.leave();
     let exit_with = supervisor.fleet.last_word().map(Exit::code);
     tracing::info!(exit_with, "all services have ended");

@@ -4,6 +4,7 @@
 
 mod boot;
 pub mod paths;
+mod probe;
 pub mod publish;
 mod report;
 pub mod trace;

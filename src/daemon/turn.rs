@@ -1,20 +1,22 @@
 //! One turn after another: gather, decide, perform, publish.
 
 use super::boot::own_log_of;
+use super::probe::Probes;
 use super::publish::{PublishPolicy, Published, Publisher};
 use super::report;
 use super::trace::{self, Trace};
 use crate::decide::effect::Effect;
-use crate::decide::event::Event;
+use crate::decide::event::{Event, RunId};
 use crate::decide::fleet::Fleet;
 use crate::decide::view::Facts;
+use crate::host::chores::Told;
 use crate::host::clock;
 use crate::host::perform::{Host, OwnLog};
 use crate::host::spawn::Outcome;
 use crate::host::sys::memory;
 use crate::keeper::role;
 use crate::model::desired::Delta;
-use crate::model::name::ServiceName;
+use crate::model::name::{InstanceId, ServiceName};
 use crate::model::status::AbideState;
 use crate::model::time::{Mono, Now};
 use crate::source::config::Config;
@@ -39,8 +41,17 @@ pub(super) enum Letter {
     FilesChanged(ServiceName, Vec<String>),
     /// A spawn thread: a start succeeded or failed.
     Spawned(Outcome),
+    /// A probe: what came of it.
+    Probed {
+        /// Whose.
+        instance: InstanceId,
+        /// Which.
+        run: RunId,
+        /// Well, or why not.
+        outcome: Result<(), String>,
+    },
     /// Another thread of the host: what it was asked to do or to find out.
-    Told(Event),
+    Told(Told),
 }
 
 /// The one owner of all state.
@@ -49,6 +60,7 @@ pub(super) struct Supervisor {
     pub(super) host: Host,
     pub(super) publisher: Publisher,
     pub(super) files: worker::Handle,
+    pub(super) probes: Probes,
     /// How many statuses changed since memory was last given back.
     pub(super) churn: usize,
     pub(super) trace: Trace,
@@ -93,6 +105,7 @@ pub(super) async fn run(
 ) -> io::Result<()> {
     let bell = watch(bell, Interest::READABLE)?;
     let logger = watch(logger, Interest::READABLE)?;
+    let watched = watch(supervisor.host.watch().try_clone_to_owned()?, Interest::READABLE)?;
     let trees = supervisor.host.tree_events().transpose()?;
     let trees = trees.map(|trees| watch(trees, Interest::READABLE)).transpose()?;
     // Only while something waits for room: else every message that the logger takes would wake us.
@@ -136,6 +149,13 @@ pub(super) async fn run(
                 supervisor.host.flush();
             }
             _ = hang_up.recv() => supervisor.files.rescan(),
+            // Last, since services can fill it at will.
+            ready = watched.readable() => {
+                let mut ready = ready?;
+                if !supervisor.host.watched() {
+                    ready.clear_ready();
+                }
+            }
             () = until(deadline) => {}
         }
         // Also where something else is always to be done.
@@ -164,7 +184,12 @@ impl Supervisor {
                 self.host.keep_own_log(own_log_of(&config));
             }
             Letter::Spawned(outcome) => self.host.spawned(outcome),
-            Letter::Told(event) => self.handle(event),
+            Letter::Probed { instance, run, outcome } => {
+                if self.probes.answered(run) {
+                    self.handle(Event::Probed { instance, run, outcome });
+                }
+            }
+            Letter::Told(told) => self.host.told(told),
         }
     }
 
@@ -219,6 +244,10 @@ impl Supervisor {
             Effect::Report(transition) => trace::transition(&transition),
             Effect::Announce(step) => report::step(&step),
             Effect::Finished => self.finished = true,
+            Effect::Probe { instance, run, which, definition } => {
+                self.probes.start(instance, run, which, &definition);
+            }
+            Effect::DropProbe { run, .. } => self.probes.stop(run),
             effect => self.host.perform(effect),
         }
     }

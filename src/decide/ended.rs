@@ -6,7 +6,7 @@ use super::instance::Instance;
 use super::phase::{Ended, Fit, Phase, Rest, Turn, Words};
 use super::restarts::Cause;
 use super::stopping::Ladder;
-use crate::model::outcome::{Exit, Failure, Used};
+use crate::model::outcome::{Exit, Failure};
 use crate::model::policy::{RestartPolicy, RestartWhen, StopScope};
 use crate::model::resources::ResourceKind;
 use crate::model::signal::Signal;
@@ -21,7 +21,6 @@ pub(super) struct End {
     pub(super) leftovers: bool,
     /// Whether the kernel killed something of it for want of memory.
     pub(super) oom: bool,
-    pub(super) used: Used,
 }
 
 impl Instance {
@@ -46,9 +45,9 @@ impl Instance {
 
     /// It ended unasked.
     pub(super) fn ended(&mut self, run: RunId, end: End, ordered: Mono, since: Mono, turn: &mut Turn) {
-        let End { exit, leftovers, oom, used } = end;
+        let End { exit, leftovers, oom } = end;
         let ran = turn.now.mono.since(since);
-        self.last = Some(Ended { at: turn.now.wall, exit, oom, asked: false, ran, used });
+        self.last = Some(Ended { at: turn.now.wall, exit, oom, asked: false, ran, used: turn.used });
         self.starved = false;
         self.owed = Some(Cause::of(exit, oom));
         let told = self.told(end);
@@ -76,9 +75,9 @@ impl Instance {
     }
 
     pub(super) fn ended_as_asked(&mut self, end: End, since: Mono, then: Rest, turn: &mut Turn) {
-        let End { exit, leftovers, oom, used } = end;
+        let End { exit, leftovers, oom } = end;
         let ran = turn.now.mono.since(since);
-        self.last = Some(Ended { at: turn.now.wall, exit, oom, asked: true, ran, used });
+        self.last = Some(Ended { at: turn.now.wall, exit, oom, asked: true, ran, used: turn.used });
         let Phase::Stopping { ladder, .. } = &mut self.phase else { return };
         if ladder.main_exited(leftovers) {
             self.why = format!("{exit}; waits for what it started to end").into();

@@ -14,7 +14,7 @@ use super::timers::Timers;
 use crate::model::desired::{Definition, Delta, Entry};
 use crate::model::diagnostic::Diagnostic;
 use crate::model::name::{InstanceId, ServiceName};
-use crate::model::outcome::Exit;
+use crate::model::outcome::{Exit, Used};
 use crate::model::plan::Change;
 use crate::model::status::{FileError, IgnoredEntry, SourceState, SourceStatus, State, Summary};
 use crate::model::time::{Mono, Now};
@@ -84,6 +84,7 @@ impl Fleet {
             unanswered: 0,
             jitter,
             powers,
+            used: Used::default(),
             last_word: LastWord::default(),
         };
         Self {
@@ -121,6 +122,9 @@ impl Fleet {
             Event::Shutdown if self.ending < Ending::Asked => self.shut_down(Ending::Asked),
             Event::Shutdown => self.shut_down(Ending::Hurried),
             fact => {
+                if let Event::Exited { used, .. } = fact {
+                    self.turn.used = used;
+                }
                 if let Some(id) = fact.instance().cloned() {
                     self.touch(&id, |instance, turn| instance.handle(fact, turn));
                 }

@@ -208,16 +208,15 @@ impl Instance {
                 self.spawn_failed(&failure, ordered, turn);
             }
             (
-                Event::Exited { run: of, exit, leftovers, oom, used, .. },
+                Event::Exited { run: of, exit, leftovers, oom, .. },
                 Phase::Running { run, ordered, since } | Phase::Starting { run, ordered: ordered @ since, .. },
             ) if of == run => {
-                self.ended(run, End { exit, leftovers, oom, used }, ordered, since, turn);
+                self.ended(run, End { exit, leftovers, oom }, ordered, since, turn);
             }
-            (
-                Event::Exited { run: of, exit, leftovers, oom, used, .. },
-                Phase::Stopping { run, ladder, since, then },
-            ) if of == run && !ladder.main_gone() => {
-                self.ended_as_asked(End { exit, leftovers, oom, used }, since, then, turn);
+            (Event::Exited { run: of, exit, leftovers, oom, .. }, Phase::Stopping { run, ladder, since, then })
+                if of == run && !ladder.main_gone() =>
+            {
+                self.ended_as_asked(End { exit, leftovers, oom }, since, then, turn);
             }
             (Event::TreeEmpty { run: of, .. }, Phase::Stopping { run, ladder, then, .. })
                 if of == run && ladder.main_gone() =>

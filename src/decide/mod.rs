@@ -20,4 +20,4 @@ mod stopping;
 mod timers;
 pub mod view;
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;

@@ -25,6 +25,8 @@ pub(super) struct Turn {
     pub(super) unanswered: u32,
     pub(super) jitter: Jitter,
     pub(super) powers: Powers,
+    /// What the process used whose end is being told.
+    pub(super) used: Used,
     /// The service with which all ends, and how it did.
     pub(super) last_word: LastWord,
 }

@@ -1,4 +1,4 @@
-//! Definitions for the tests of this room.
+//! Definitions for the tests of this room, and of those that carry out what it wants.
 
 use crate::model::limits::Limits;
 use crate::model::logging::LogPolicy;
@@ -8,7 +8,7 @@ use crate::model::service::{Environment, Identity, Kind, Run, Service};
 use std::sync::Arc;
 
 /// A service of defaults that runs as uid 1000.
-pub(super) fn service(name: &str) -> Service {
+pub(crate) fn service(name: &str) -> Service {
     Service {
         name: ServiceName::new(name).expect("legal"),
         kind: Kind::Toml,

@@ -172,18 +172,8 @@ fn last_exit(last: &Ended) -> LastExit {
     };
     let ran_ms = u64::try_from(last.ran.as_millis()).unwrap_or(u64::MAX);
     let Used { cpu_ms, max_rss_bytes } = last.used;
-    LastExit {
-        at: last.at,
-        kind,
-        code: number,
-        signal: by,
-        core,
-        oom: last.oom,
-        asked: last.asked,
-        ran_ms,
-        cpu_ms,
-        max_rss_bytes,
-    }
+    let (asked, oom) = (last.asked, last.oom);
+    LastExit { at: last.at, kind, code: number, signal: by, core, oom, asked, ran_ms, cpu_ms, max_rss_bytes }
 }
 
 fn limits(limits: &Limits) -> BTreeMap<String, LimitStatus> {

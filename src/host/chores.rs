@@ -1,14 +1,36 @@
 //! What may take long and is no start of a process: one thread of its own, made when first needed.
 
-use crate::decide::event::Event;
+use crate::decide::event::{Event, RunId};
+use crate::model::name::InstanceId;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 
-type Chore = Box<dyn FnOnce() -> Event + Send>;
+type Chore = Box<dyn FnOnce() -> Told + Send>;
+
+/// What came of a chore: for [`super::perform::Host::told`].
+#[derive(Debug)]
+pub enum Told {
+    /// It is the core's business.
+    Event(Event),
+    /// A pid file was read.
+    PidFile {
+        /// Of whom.
+        instance: InstanceId,
+        /// Of which run.
+        run: RunId,
+        /// The user that it runs as.
+        uid: u32,
+        /// What it names, or why nothing.
+        pid: Result<i32, String>,
+    },
+}
+
+/// Where what came of chores is told.
+pub type Tell = Arc<dyn Fn(Told) + Send + Sync>;
 
 /// Does one thing after the other, in the order in which they are asked, and tells what came of it.
 pub(super) struct Chores {
-    tell: Arc<dyn Fn(Event) + Send + Sync>,
+    tell: Tell,
     thread: Option<Sender<Chore>>,
 }
 
@@ -19,12 +41,12 @@ impl std::fmt::Debug for Chores {
 }
 
 impl Chores {
-    pub(super) fn new(tell: Box<dyn Fn(Event) + Send + Sync>) -> Self {
-        Self { tell: tell.into(), thread: None }
+    pub(super) fn new(tell: Tell) -> Self {
+        Self { tell, thread: None }
     }
 
     /// Has `chore` done.
-    pub(super) fn order(&mut self, chore: impl FnOnce() -> Event + Send + 'static) {
+    pub(super) fn order(&mut self, chore: impl FnOnce() -> Told + Send + 'static) {
         if self.thread.is_none() {
             self.thread = self.start();
         }

@@ -1,11 +1,14 @@
 //! Linux: does and never decides. Hands descriptors to the loop, waits on none itself.
 
 pub mod cgroup;
-mod chores;
+pub mod chores;
 pub mod clock;
 pub mod limits;
 pub mod line;
+pub mod notify_socket;
+mod owner;
 pub mod perform;
+mod pid_file;
 pub mod pipe;
 pub mod proc;
 mod seat;
@@ -14,4 +17,5 @@ pub mod stderr;
 pub mod sys;
 pub mod tree;
 pub mod usage;
+mod watch;
 pub mod within;

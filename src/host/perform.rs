@@ -2,27 +2,39 @@
 //! events. No condition here is policy.
 
 mod ends;
+mod errands;
+mod lines;
+mod mains;
+mod measures;
+mod output;
+mod signs;
+mod starts;
 
 use super::cgroup::Groups;
 use super::cgroup::watch::Watches;
-use super::chores::Chores;
+use super::chores::{Chores, Tell, Told};
 use super::limits;
 use super::line::Logger;
+use super::notify_socket::NotifySocket;
 use super::pipe::Pipes;
 use super::seat::{Losses, Run, Seat, Seats, log_directory};
-use super::spawn::{Order, Outcome, Spawner};
+use super::spawn::{Order, Spawner};
 use super::tree::{Census, Strays};
+use super::watch::Watch;
 use crate::decide::effect::Effect;
 use crate::decide::event::{Event, RunId};
-use crate::log::order::{self as logger, Destination};
-use crate::log::rotate::LogFile;
+use crate::log::order as logger;
 use crate::model::desired::Definition;
 use crate::model::logging::LogPolicy;
 use crate::model::name::InstanceId;
 use crate::model::outcome::Failure;
 use crate::table::{SLOTS, Table};
+use errands::Errands;
+use lines::Awaited;
+use signs::Refusals;
 use std::collections::{HashMap, VecDeque};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Linux, as the loop sees it.
@@ -37,9 +49,19 @@ pub struct Host {
     seats: Seats,
     /// Slots whose pipe is being emptied for the last time, and what another logger has to be told of them.
     closing: HashMap<u32, [logger::Order; 2]>,
+    errands: Errands,
+    watch: Watch,
+    /// Lines that are waited for, by slot.
+    lines: HashMap<u32, Awaited>,
+    /// Made for the first service that asks for it.
+    notify: Option<NotifySocket>,
+    notify_path: PathBuf,
+    refusals: HashMap<Option<InstanceId>, Refusals>,
     groups: Arc<Groups>,
     /// What may take long and is nobody's start.
     chores: Chores,
+    /// Apart, since a pid file may lie on a disk that hangs.
+    readings: Chores,
     /// Who lives, for all that is signalled in one turn.
     census: Option<Census>,
     strays: Strays,
@@ -95,19 +117,21 @@ pub struct Parts {
     pub log: PathBuf,
     /// How much of abide's own log is kept.
     pub own_log: LogPolicy,
+    /// Where the notify socket is to be: services of all users must reach it.
+    pub notify: PathBuf,
     /// The cgroups.
     pub groups: Arc<Groups>,
     /// What its marks begin with.
     pub mark: String,
     /// Where threads tell what they found out.
-    pub tell: Box<dyn Fn(Event) + Send + Sync>,
+    pub tell: Tell,
 }
 
 impl Host {
     /// A host without any instance. The pipe of slot 0, abide's own log, must exist.
-    pub fn new(parts: Parts) -> Self {
-        let Parts { table, spawner, pipes, logger, log, own_log, groups, mark, tell } = parts;
-        Self {
+    pub fn new(parts: Parts) -> io::Result<Self> {
+        let Parts { table, spawner, pipes, logger, log, own_log, notify, groups, mark, tell } = parts;
+        Ok(Self {
             table,
             spawner,
             pipes,
@@ -116,9 +140,16 @@ impl Host {
             own_log,
             seats: Seats::new(SLOTS as u32),
             closing: HashMap::new(),
+            errands: Errands::default(),
+            watch: Watch::new()?,
+            lines: HashMap::new(),
+            notify: None,
+            notify_path: notify,
+            refusals: HashMap::new(),
             watches: Watches::new(groups.cgroups().directory.is_some()),
             groups,
-            chores: Chores::new(tell),
+            chores: Chores::new(Arc::clone(&tell)),
+            readings: Chores::new(tell),
             census: None,
             strays: Strays::new(mark),
             strays_seen: false,
@@ -126,16 +157,18 @@ impl Host {
             own_log_state: OwnLog::default(),
             events: VecDeque::new(),
             troubles: Vec::new(),
-        }
+        })
     }
 
-    /// Carries out one effect. `Report`, `Announce` and `Finished` are the loop's own business.
+    /// Carries out one effect. Probes, `Report`, `Announce` and `Finished` are the loop's own business.
     pub fn perform(&mut self, effect: Effect) {
         match effect {
             Effect::Spawn { instance, run, definition, numbered } => self.spawn(instance, run, &definition, numbered),
             Effect::AbandonSpawn { instance, run } => {
-                if let Some(seat) = self.seats.get(&instance) {
-                    self.spawner.abandon(seat.slot as usize, run);
+                if let Some(slot) = self.seats.get(&instance).map(|seat| seat.slot)
+                    && !self.abandon_held(&instance, slot, run)
+                {
+                    self.spawner.abandon(slot as usize, run);
                 }
             }
             Effect::Signal { instance, run, signal, scope } => self.signal(&instance, run, signal, scope),
@@ -152,18 +185,30 @@ impl Host {
                 let groups = Arc::clone(&self.groups);
                 self.chores.order(move || {
                     let outcome = groups.change(&instance, &definition.service).map_err(|failure| failure.to_string());
-                    Event::ResourcesSet { instance, run, outcome }
+                    Told::Event(Event::ResourcesSet { instance, run, outcome })
                 });
             }
-            Effect::FindMain { .. }
-            | Effect::RunErrand { .. }
-            | Effect::EndErrand { .. }
-            | Effect::Probe { .. }
+            Effect::RunErrand { instance, run, errand, definition, variables } => {
+                self.run_errand(instance, run, errand, &definition, variables);
+            }
+            Effect::EndErrand { run, .. } => self.end_errand(run),
+            Effect::FindMain { instance, run, definition, named } => {
+                self.find_main(instance, run, &definition, named);
+            }
+            Effect::Measure { instance, run } => self.measure(instance, run),
+            Effect::Probe { .. }
             | Effect::DropProbe { .. }
-            | Effect::Measure { .. }
             | Effect::Report(_)
             | Effect::Announce(_)
             | Effect::Finished => {}
+        }
+    }
+
+    /// What a thread was asked to do or to find out.
+    pub fn told(&mut self, told: Told) {
+        match told {
+            Told::Event(event) => self.events.push_back(event),
+            Told::PidFile { instance, run, uid, pid } => self.found(instance, run, uid, pid.map(Some)),
         }
     }
 
@@ -183,205 +228,53 @@ impl Host {
         std::mem::take(&mut self.troubles)
     }
 
-    /// So much of abide's own log is kept from now on.
-    pub fn keep_own_log(&mut self, policy: LogPolicy) {
-        if policy != self.own_log {
-            self.own_log = policy;
-            self.logger.send(&own_log(&self.log, &self.own_log));
-        }
-    }
-
-    /// How abide's own log fares.
-    pub fn own_log(&self) -> &OwnLog {
-        &self.own_log_state
-    }
-
-    /// The file that takes the output of `instance`.
-    pub fn log_path(&self, instance: &InstanceId, definition: &Definition, numbered: bool) -> Option<String> {
-        let directory = log_directory(&self.log, definition, instance, numbered);
-        directory.join("current").into_os_string().into_string().ok()
-    }
-
     fn spawn(&mut self, instance: InstanceId, run: RunId, definition: &Arc<Definition>, numbered: bool) {
-        if self.seats.get(&instance).is_none() {
-            let empty = |slot| Seat {
-                slot,
-                definition: Arc::clone(definition),
-                numbered,
-                log: log_directory(&self.log, definition, &instance, numbered),
-                policy: definition.service.log.clone(),
-                attached: false,
-                lost: Losses::default(),
-                run: Run::None,
-                killed: RunId(0),
-            };
-            if self.seats.take(&instance, empty).is_none() {
-                let failure = Failure::NoDescriptors;
+        let Some(seat) = self.seat_of(&instance, definition, numbered) else {
+            let failure = Failure::NoDescriptors;
+            return self.events.push_back(Event::SpawnFailed { instance, run, failure });
+        };
+        seat.definition = Arc::clone(definition);
+        let slot = seat.slot;
+        let variables = match self.notify_variables(&definition.service) {
+            Ok(variables) => variables,
+            Err(error) => {
+                let reason = format!("the socket {} cannot be made: {error}", self.notify_path.display());
+                let failure = Failure::Prepare(reason);
                 return self.events.push_back(Event::SpawnFailed { instance, run, failure });
             }
+        };
+        self.forget_readiness(slot);
+        if let Some(seat) = self.seats.get_mut(&instance) {
+            seat.run = Run::Ordered { run, exit: None, signs: Vec::new() };
         }
-        let Some(seat) = self.seats.get_mut(&instance) else { return };
-        seat.definition = Arc::clone(definition);
-        seat.run = Run::Ordered { run, exit: None };
-        self.spawner.order(Order {
-            instance: instance.clone(),
-            slot: seat.slot as usize,
-            run,
-            definition: Arc::clone(definition),
-        });
+        let order = Order::service(instance, slot as usize, run, Arc::clone(definition));
+        self.order_start(Order { variables, ..order });
     }
 
-    /// What a spawn thread has to say.
-    pub fn spawned(&mut self, outcome: Outcome) {
-        let Outcome { instance, run, result, .. } = outcome;
-        let Some(seat) = self.seats.get_mut(&instance) else { return };
-        if outcome.opened_pipe {
-            seat.attached = true;
-            self.logger.send(&attach(seat, None));
-        }
-        let Run::Ordered { run: ordered, exit } = &seat.run else { return };
-        if *ordered != run {
-            return;
-        }
-        let exit = *exit;
-        match (result, exit) {
-            (Ok(started), exit) => {
-                let (pid, start_ticks, limits) = (started.pid, started.start_ticks, started.limits);
-                seat.run = Run::Living { run };
-                let attached = seat.attached;
-                self.events.push_back(Event::Spawned { instance: instance.clone(), run, pid, start_ticks, limits });
-                if !attached {
-                    self.events.push_back(Event::Unheard { instance: instance.clone(), run });
-                }
-                if let Some(exit) = exit {
-                    self.ended(&instance, run, exit);
-                }
+    /// The seat of `instance`, taken now if it has none; `None` when all are taken.
+    fn seat_of(&mut self, instance: &InstanceId, definition: &Arc<Definition>, numbered: bool) -> Option<&mut Seat> {
+        match self.seats.get_mut(instance) {
+            None => {
+                let empty = |slot| Seat {
+                    slot,
+                    definition: Arc::clone(definition),
+                    numbered,
+                    log: log_directory(&self.log, definition, instance, numbered),
+                    policy: definition.service.log.clone(),
+                    attached: false,
+                    leaving: false,
+                    lost: Losses::default(),
+                    run: Run::None,
+                    killed: RunId(0),
+                };
+                return self.seats.take(instance, empty);
             }
-            (Err(refused), None) if refused.had_process => {
-                seat.run = Run::Refused { run, failure: refused.failure };
+            Some(seat) if seat.leaving => {
+                seat.leaving = false;
+                self.set_log(instance, definition.service.log.clone(), Arc::clone(definition), numbered);
             }
-            (Err(refused), _) => {
-                seat.run = Run::None;
-                self.events.push_back(Event::SpawnFailed { instance, run, failure: refused.failure });
-            }
+            Some(_) => {}
         }
+        self.seats.get_mut(instance)
     }
-
-    fn set_log(&mut self, instance: &InstanceId, policy: LogPolicy, definition: Arc<Definition>, numbered: bool) {
-        let log = log_directory(&self.log, &definition, instance, numbered);
-        let Some(seat) = self.seats.get_mut(instance) else { return };
-        let moved = (seat.log != log).then(|| std::mem::replace(&mut seat.log, log));
-        seat.definition = definition;
-        seat.numbered = numbered;
-        seat.policy = policy;
-        if seat.attached {
-            let order = attach(seat, moved.as_deref());
-            self.logger.send(&order);
-        }
-    }
-
-    fn close(&mut self, instance: &InstanceId) {
-        let Some(seat) = self.seats.leave(instance) else { return };
-        self.no_longer_awaited(seat.slot);
-        self.groups.remove(instance);
-        if !seat.attached {
-            return self.seats.free(seat.slot);
-        }
-        let orders = [attach(&seat, None), logger::Order::Detach { slot: seat.slot }];
-        self.logger.send(&orders[1]);
-        self.closing.insert(seat.slot, orders);
-    }
-
-    /// What the logger has to say; to be called when its socket is readable.
-    pub fn reports(&mut self) {
-        while let Some(report) = self.logger.receive() {
-            match report {
-                logger::Report::Hello => self.brief_logger(),
-                logger::Report::Detached { slot } => self.detached(slot),
-                logger::Report::Dropped { slot: 0, bytes, lines } => self.own_log_state.lost.count(bytes, lines),
-                logger::Report::Trouble { slot: 0, message } => self.own_log_state.trouble = message,
-                logger::Report::Dropped { slot, bytes, lines } => {
-                    if let Some((instance, seat)) = self.seats.at(slot) {
-                        seat.lost.count(bytes, lines);
-                        let (bytes, lines) = seat.lost.total();
-                        self.events.push_back(Event::LogDropped { instance, bytes, lines });
-                    }
-                }
-                logger::Report::Refused { slot, message } => self.refused(slot, message),
-                logger::Report::Trouble { slot, message } => {
-                    // Of a slot that is closing the message alone must do.
-                    let whose = self.seats.at(slot).map(|(instance, seat)| (instance, seat.numbered));
-                    let (instance, numbered) = whose.map_or((None, false), |(one, numbered)| (Some(one), numbered));
-                    let message = message.unwrap_or_else(|| "output is written again".to_owned());
-                    self.troubles.push(Trouble { instance, numbered, message });
-                }
-            }
-        }
-    }
-
-    /// The logger cannot read this slot's pipe: who writes to it would stand still once it is full.
-    fn refused(&mut self, slot: u32, message: String) {
-        let Some((instance, seat)) = self.seats.at(slot).filter(|(_, seat)| seat.attached) else { return };
-        // So that the next start makes a new pipe and the logger hears of it.
-        seat.attached = false;
-        let numbered = seat.numbered;
-        if let Run::Living { run } = seat.run {
-            self.events.push_back(Event::Unheard { instance: instance.clone(), run });
-        }
-        self.troubles.push(Trouble { instance: Some(instance), numbered, message });
-        self.logger.send(&logger::Order::Detach { slot });
-        self.release(slot);
-    }
-
-    fn release(&mut self, slot: u32) {
-        if let Err(error) = self.pipes.release(slot as usize) {
-            let message = format!("could not give up the pipe of slot {slot}: {error}");
-            self.troubles.push(Trouble { instance: None, numbered: false, message });
-        }
-    }
-
-    /// A new logger knows nothing.
-    fn brief_logger(&mut self) {
-        self.logger.forget();
-        self.logger.send(&own_log(&self.log, &self.own_log));
-        for seat in self.seats.all().filter(|seat| seat.attached) {
-            self.logger.send(&attach(seat, None));
-        }
-        for order in self.closing.values().flatten() {
-            self.logger.send(order);
-        }
-    }
-
-    fn detached(&mut self, slot: u32) {
-        if self.closing.remove(&slot).is_none() {
-            return;
-        }
-        // A grandchild may still hold the old pipe: the next tenant of the slot gets a new one.
-        self.release(slot);
-        self.seats.free(slot);
-    }
-
-    /// Whether the logger has still to be told something that its socket had no room for.
-    pub fn has_pending(&self) -> bool {
-        self.logger.has_pending()
-    }
-
-    /// Tells it, as far as there is room.
-    pub fn flush(&mut self) {
-        self.logger.flush();
-    }
-}
-
-fn attach(seat: &Seat, moved_from: Option<&Path>) -> logger::Order {
-    let to = destination(&seat.log, LogFile::Current, &seat.policy);
-    logger::Order::Attach { slot: seat.slot, to, rename_from: moved_from.map(Path::to_owned) }
-}
-
-fn own_log(directory: &Path, policy: &LogPolicy) -> logger::Order {
-    logger::Order::Attach { slot: 0, to: destination(directory, LogFile::Own, policy), rename_from: None }
-}
-
-fn destination(directory: &Path, file: LogFile, policy: &LogPolicy) -> Destination {
-    let LogPolicy { max_size, max_files, .. } = *policy;
-    Destination { directory: directory.to_owned(), file, max_size, max_files }
 }

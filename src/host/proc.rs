@@ -99,6 +99,13 @@ pub fn stat(pid: i32) -> Option<Stat> {
     Stat::parse(&line[..length])
 }
 
+/// Resident pages of `pid`, and how many of them are of files or shared memory; `None` if it is gone.
+pub fn resident(pid: i32) -> Option<(u64, u64)> {
+    let text = read(format!("/proc/{pid}/statm")).ok()?;
+    let mut numbers = text.split_ascii_whitespace().skip(1).map(str::parse);
+    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+}
+
 /// Every process, as far as `/proc` is whole while it is read.
 pub fn processes() -> io::Result<Vec<Stat>> {
     let mut all = Vec::new();
@@ -142,6 +149,8 @@ mod tests {
         assert_eq!(parse_limits(&read("/proc/self/limits").unwrap()).len(), LimitKind::ALL.len());
         let credentials = Credentials::parse(&read("/proc/self/status").unwrap()).unwrap();
         assert_eq!(credentials.uid, nix::unistd::geteuid().as_raw());
+        let (resident, shared) = resident(us).unwrap();
+        assert!(resident >= shared && shared > 0);
     }
 
     #[test]

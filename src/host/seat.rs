@@ -1,6 +1,7 @@
 //! Which instance sits in which slot of the table, and how far its present run has come.
 
 use crate::decide::event::RunId;
+use crate::model::check::Sign;
 use crate::model::desired::Definition;
 use crate::model::launch::expand_for;
 use crate::model::logging::LogPolicy;
@@ -21,6 +22,8 @@ pub(super) struct Seat {
     pub(super) policy: LogPolicy,
     /// Whether the slot has its pipe and the logger was told to read it.
     pub(super) attached: bool,
+    /// Its instance is gone for good, and only an errand that is still being made keeps the pipe.
+    pub(super) leaving: bool,
     pub(super) lost: Losses,
     pub(super) run: Run,
     /// The last run whose whole tree got KILL: what it still bears has to get it too.
@@ -56,8 +59,8 @@ impl Losses {
 pub(super) enum Run {
     /// None was ordered, or all of the last one is gone.
     None,
-    /// The spawn thread works on it; the process may already have ended.
-    Ordered { run: RunId, exit: Option<Exit> },
+    /// The spawn thread works on it; the process may already have said something, or ended.
+    Ordered { run: RunId, exit: Option<Exit>, signs: Vec<Sign> },
     /// It did not reach its program; the process that failed has still to be reaped.
     Refused { run: RunId, failure: Failure },
     /// It executes.
@@ -111,16 +114,18 @@ impl Seats {
         Some((instance, seat))
     }
 
+    /// A slot that nobody sits in, for as long as an errand takes; `None` when all are taken.
+    pub(super) fn slot(&mut self) -> Option<u32> {
+        self.free.pop().or_else(|| {
+            let next = self.by_slot.len() as u32;
+            (next < self.slots).then(|| self.by_slot.push(None))?;
+            Some(next)
+        })
+    }
+
     /// Takes a seat for `instance`; `None` when all are taken.
     pub(super) fn take(&mut self, instance: &InstanceId, seat: impl FnOnce(u32) -> Seat) -> Option<&mut Seat> {
-        let slot = match self.free.pop() {
-            Some(slot) => slot,
-            None if (self.by_slot.len() as u32) < self.slots => {
-                self.by_slot.push(None);
-                self.by_slot.len() as u32 - 1
-            }
-            None => return None,
-        };
+        let slot = self.slot()?;
         self.by_slot[slot as usize] = Some(instance.clone());
         Some(self.by_instance.entry(instance.clone()).or_insert_with(|| Box::new(seat(slot))))
     }
@@ -135,6 +140,11 @@ impl Seats {
     /// The slot can be taken again.
     pub(super) fn free(&mut self, slot: u32) {
         self.free.push(slot);
+    }
+
+    /// Everybody, by name.
+    pub(super) fn each(&self) -> impl Iterator<Item = (&InstanceId, &Seat)> {
+        self.by_instance.iter().map(|(instance, seat)| (instance, &**seat))
     }
 
     /// Everybody, for telling a new logger.

@@ -2,6 +2,7 @@
 
 mod attempt;
 mod confine;
+mod readiness;
 mod unrunnable;
 
 use crate::decide::event::RunId;
@@ -12,12 +13,12 @@ use crate::host::sys::process::{Whom, pidfd_open, pidfd_signal};
 use crate::model::desired::Definition;
 use crate::model::limits::Limits;
 use crate::model::name::InstanceId;
-use crate::model::outcome::Failure;
+use crate::model::outcome::{Failure, Step};
 use crate::table::Table;
 use attempt::Workplace;
 use std::collections::VecDeque;
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -38,10 +39,23 @@ pub struct Order {
     pub instance: InstanceId,
     /// What.
     pub definition: Arc<Definition>,
+    /// Another of its commands, to be executed in place of the service itself.
+    pub command: Option<Vec<String>>,
+    /// Variables beside those of the service.
+    pub variables: Vec<(String, String)>,
+    /// The slot whose pipe takes the output.
+    pub output: usize,
+}
+
+impl Order {
+    /// To start the service itself.
+    pub fn service(instance: InstanceId, slot: usize, run: RunId, definition: Arc<Definition>) -> Self {
+        Self { slot, run, instance, definition, command: None, variables: Vec::new(), output: slot }
+    }
 }
 
 /// What became of an [`Order`].
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug)]
 pub struct Outcome {
     /// Whose.
     pub instance: InstanceId,
@@ -56,7 +70,7 @@ pub struct Outcome {
 }
 
 /// It executes its program.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Started {
     /// Its pid.
     pub pid: i32,
@@ -64,6 +78,8 @@ pub struct Started {
     pub start_ticks: u64,
     /// The limits that the kernel reports, of those that the service names.
     pub limits: Limits,
+    /// Where it says that it is ready, if it does so by a descriptor: the reading end, non-blocking.
+    pub ready: Option<OwnedFd>,
 }
 
 /// It does not.
@@ -169,6 +185,14 @@ impl Drop for Spawner {
         // Not joined: one may be stuck in a child.
         self.shared.queue().closed = true;
         self.shared.arrived.notify_all();
+    }
+}
+
+/// Why a slot's pipe cannot be had.
+pub(super) fn no_pipe(error: &io::Error) -> Failure {
+    match error.raw_os_error() {
+        Some(libc::EMFILE | libc::ENFILE | libc::ETOOMANYREFS) => Failure::NoDescriptors,
+        errno => Failure::Step { step: Step::Output, errno: errno.unwrap_or(libc::EIO), subject: String::new() },
     }
 }
 

@@ -1,21 +1,34 @@
 //! Paths as a process within another root finds them. Only looks.
 
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, OpenHow, ResolveFlag, open, openat2};
+use nix::fcntl::{self, OFlag, OpenHow, ResolveFlag, openat2};
 use nix::sys::stat::Mode;
 use std::fs::{File, Metadata};
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 /// What `path`, absolute, is to a process whose root is `root` (`None`: ours); links are followed within it.
 pub fn metadata(root: Option<&Path>, path: &Path) -> io::Result<Metadata> {
-    let Some(root) = root else { return std::fs::metadata(path) };
-    let directory = open(root, OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())?;
-    let how = OpenHow::new().flags(OFlag::O_PATH | OFlag::O_CLOEXEC).resolve(ResolveFlag::RESOLVE_IN_ROOT);
+    File::from(find(root, path, OFlag::O_PATH)?).metadata()
+}
+
+/// The file at `path` for reading, found as [`metadata`] finds it. Waits for nobody.
+pub fn open(root: Option<&Path>, path: &Path) -> io::Result<File> {
+    Ok(find(root, path, OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY)?.into())
+}
+
+/// Opens that file with `flags`: with `O_PATH` it is found and not opened.
+pub(super) fn find(root: Option<&Path>, path: &Path, flags: OFlag) -> io::Result<OwnedFd> {
+    let flags = flags | OFlag::O_CLOEXEC;
+    let plain = |path: &Path| Ok(fcntl::open(path, flags, Mode::empty())?);
+    let Some(root) = root else { return plain(path) };
+    let directory = fcntl::open(root, OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())?;
+    let how = OpenHow::new().flags(flags).resolve(ResolveFlag::RESOLVE_IN_ROOT);
     match openat2(&directory, path, how) {
-        Ok(found) => File::from(found).metadata(),
+        Ok(found) => Ok(found),
         // Before Linux 5.6, or a filter: then with the links of our own root.
-        Err(Errno::ENOSYS | Errno::EPERM) => std::fs::metadata(joined(root, path)),
+        Err(Errno::ENOSYS | Errno::EPERM) => plain(&joined(root, path)),
         Err(errno) => Err(errno.into()),
     }
 }

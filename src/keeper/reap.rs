@@ -32,6 +32,15 @@ impl Keeper {
 
     /// Notes one, and lets it go. Whether the supervisor has something to look at.
     fn note(&mut self, ended: &Ended) -> bool {
+        let pid = ended.pid;
+        // Said before its slot is looked for: the supervisor may adopt it in this very moment.
+        self.table.take_leave(pid);
+        let told = self.note_and_reap(ended);
+        self.table.left();
+        told
+    }
+
+    fn note_and_reap(&mut self, ended: &Ended) -> bool {
         let Ended { pid, status, user_us, system_us, max_rss_kib } = *ended;
         if let Some(slot) = self.table.slot_of(pid) {
             let exited_at = clock::now().mono.0;

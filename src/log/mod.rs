@@ -1,5 +1,6 @@
-//! Output of services, as values: rotation rules, names, orders to the logger. Pure.
+//! Output of services, as values: rotation rules, names, orders to the logger, what is looked for in it. Pure.
 
+pub mod lookout;
 pub mod order;
 pub mod rotate;
 pub mod stamp;

@@ -46,6 +46,19 @@ pub enum Order {
         /// Which slot.
         slot: u32,
     },
+    /// Look for a line that matches, from now on, and say so once ([`Report::Matched`]); in place of what was looked
+    /// for before.
+    Watch {
+        /// Which slot.
+        slot: u32,
+        /// For which run: only told back.
+        run: u64,
+        /// As [`crate::model::pattern::compile`] takes it. `None`: for nothing any more.
+        pattern: Option<String>,
+        /// Whether what the pipe holds now is of another run: it is written first, unlooked at, and that this is
+        /// done is answered by [`Report::Watching`].
+        fresh: bool,
+    },
 }
 
 /// Logger to supervisor.
@@ -57,6 +70,20 @@ pub enum Report {
     Detached {
         /// Which slot.
         slot: u32,
+    },
+    /// What the slot's pipe held is written; from here on its lines are looked at.
+    Watching {
+        /// Which slot.
+        slot: u32,
+        /// For which run.
+        run: u64,
+    },
+    /// A line matched.
+    Matched {
+        /// Which slot.
+        slot: u32,
+        /// For which run.
+        run: u64,
     },
     /// What could not be written is lost. At most once a second for each slot.
     Dropped {
@@ -105,6 +132,13 @@ impl Order {
                 packet.0
             }
             Self::Detach { slot } => Packet::new(b'D', *slot).0,
+            Self::Watch { slot, run, pattern, fresh } => {
+                let mut packet = Packet::new(b'W', *slot);
+                packet.0.extend(run.to_le_bytes());
+                packet.0.push(u8::from(*fresh));
+                packet.maybe_text(pattern.as_deref().map(str::as_bytes));
+                packet.0
+            }
         }
     }
 
@@ -122,6 +156,8 @@ impl Report {
         match self {
             Self::Hello => Packet::new(b'h', 0).0,
             Self::Detached { slot } => Packet::new(b'd', *slot).0,
+            Self::Watching { slot, run } => Packet::of_run(b'w', *slot, *run),
+            Self::Matched { slot, run } => Packet::of_run(b'm', *slot, *run),
             Self::Dropped { slot, bytes, lines } => {
                 let mut packet = Packet::new(b'l', *slot);
                 packet.0.extend(bytes.to_le_bytes());
@@ -160,6 +196,12 @@ impl Packet {
         Self(bytes)
     }
 
+    fn of_run(kind: u8, slot: u32, run: u64) -> Vec<u8> {
+        let mut packet = Self::new(kind, slot);
+        packet.0.extend(run.to_le_bytes());
+        packet.0
+    }
+
     fn text(&mut self, text: &[u8]) {
         self.0.extend((text.len() as u32).to_le_bytes());
         self.0.extend(text);
@@ -192,6 +234,10 @@ impl<'a> Rest<'a> {
                 Some(Order::Attach { slot, to: Destination { directory, file, max_size, max_files }, rename_from })
             }
             b'D' => Some(Order::Detach { slot }),
+            b'W' => {
+                let (run, fresh) = (self.u64()?, self.flag()?);
+                Some(Order::Watch { slot, run, pattern: self.maybe_text()?.map(words), fresh })
+            }
             _ => None,
         }
     }
@@ -201,6 +247,8 @@ impl<'a> Rest<'a> {
         match kind {
             b'h' => Some(Report::Hello),
             b'd' => Some(Report::Detached { slot }),
+            b'w' => Some(Report::Watching { slot, run: self.u64()? }),
+            b'm' => Some(Report::Matched { slot, run: self.u64()? }),
             b'l' => Some(Report::Dropped { slot, bytes: self.u64()?, lines: self.u64()? }),
             b'r' => Some(Report::Refused { slot, message: words(self.text()?) }),
             b't' => Some(Report::Trouble { slot, message: self.maybe_text()?.map(words) }),
@@ -237,9 +285,13 @@ impl<'a> Rest<'a> {
 
     #[expect(clippy::option_option, reason = "the outer one is a packet cut off, the inner one an absent text")]
     fn maybe_text(&mut self) -> Option<Option<&'a [u8]>> {
+        if self.flag()? { self.text().map(Some) } else { Some(None) }
+    }
+
+    fn flag(&mut self) -> Option<bool> {
         match self.byte()? {
-            0 => Some(None),
-            1 => Some(Some(self.text()?)),
+            0 => Some(false),
+            1 => Some(true),
             _ => None,
         }
     }
@@ -276,6 +328,8 @@ mod tests {
                 rename_from,
             }),
             any::<u32>().prop_map(|slot| Order::Detach { slot }),
+            (any::<(u32, u64, bool)>(), prop::option::of(".{0,100}"))
+                .prop_map(|((slot, run, fresh), pattern)| Order::Watch { slot, run, pattern, fresh }),
         ]
     }
 
@@ -283,6 +337,8 @@ mod tests {
         prop_oneof![
             Just(Report::Hello),
             any::<u32>().prop_map(|slot| Report::Detached { slot }),
+            any::<(u32, u64)>().prop_map(|(slot, run)| Report::Watching { slot, run }),
+            any::<(u32, u64)>().prop_map(|(slot, run)| Report::Matched { slot, run }),
             any::<(u32, u64, u64)>().prop_map(|(slot, bytes, lines)| Report::Dropped { slot, bytes, lines }),
             (any::<u32>(), ".{0,100}").prop_map(|(slot, message)| Report::Refused { slot, message }),
             (any::<u32>(), prop::option::of(".{0,100}")).prop_map(|(slot, message)| Report::Trouble { slot, message }),

@@ -65,8 +65,10 @@ fn key(report: &Report) -> (u32, u8) {
         Report::Hello => (0, 0),
         Report::Dropped { slot, .. } => (*slot, 1),
         Report::Trouble { slot, .. } => (*slot, 2),
-        Report::Refused { slot, .. } => (*slot, 3),
-        Report::Detached { slot } => (*slot, 4),
+        Report::Watching { slot, .. } => (*slot, 3),
+        Report::Matched { slot, .. } => (*slot, 4),
+        Report::Refused { slot, .. } => (*slot, 5),
+        Report::Detached { slot } => (*slot, 6),
     }
 }
 

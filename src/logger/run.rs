@@ -9,7 +9,9 @@ use super::trouble::Trouble;
 use super::worker::{BELL, Command, Worker, open_pipe};
 use crate::host::stderr::say;
 use crate::host::sys::memory;
+use crate::log::lookout::Lookout;
 use crate::log::order::{Destination, MAX_PACKET, Order, Report};
+use crate::model::pattern;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
@@ -135,6 +137,7 @@ impl Logger {
                 Ok(count) => match Order::decode(&packet[..count]) {
                     Ok(Order::Attach { slot, to, rename_from }) => self.attach(slot, to, rename_from),
                     Ok(Order::Detach { slot }) => self.detach(slot),
+                    Ok(Order::Watch { slot, run, pattern, fresh }) => self.watch(slot, run, pattern, fresh),
                     Err(error) => say(format_args!("cannot read an order to the logger: {error}. Restart abide")),
                 },
             }
@@ -205,6 +208,23 @@ impl Logger {
             Some(file_system) => self.tell(&file_system, Command::Detach { slot }),
             None => self.outbox.send(Report::Detached { slot }),
         }
+    }
+
+    /// Has a line looked for. The pattern is understood here, where there is stack enough for any.
+    fn watch(&self, slot: u32, run: u64, pattern: Option<String>, fresh: bool) {
+        let Some(file_system) = self.slots.get(&slot) else {
+            // Nobody can read it, and nobody shall wait for that.
+            return self.outbox.send(Report::Watching { slot, run });
+        };
+        let pattern = pattern.and_then(|text| match pattern::compile(&text) {
+            Ok(pattern) => Some(pattern),
+            Err(reason) => {
+                let message = format!("cannot look for `{text}` in its output: {reason}. Write another `[ready] log`");
+                self.outbox.send(Report::Trouble { slot, message: Some(message) });
+                None
+            }
+        });
+        self.tell(file_system, Command::Watch { slot, run, lookout: pattern.map(Lookout::new), fresh });
     }
 
     fn tell(&self, file_system: &FileSystem, command: Command) {

@@ -5,6 +5,7 @@ use super::outbox::Outbox;
 use super::pace::Pace;
 use super::sink::Sink;
 use super::trouble::Trouble;
+use crate::log::lookout::Lookout;
 use crate::log::order::{Destination, Report};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat};
@@ -52,6 +53,13 @@ pub(super) enum Command {
     Detach {
         slot: u32,
     },
+    /// Look for a line on behalf of a run; if `fresh`, only in what comes after what the pipe holds now.
+    Watch {
+        slot: u32,
+        run: u64,
+        lookout: Option<Lookout>,
+        fresh: bool,
+    },
     /// Another worker reads it from now on.
     Yield {
         slot: u32,
@@ -78,6 +86,14 @@ struct Slot {
     to: Destination,
     /// Made with the first byte: most slots of a machine are silent.
     output: Option<Box<Output>>,
+    /// What is looked for in it, and for which run.
+    watched: Option<Box<(u64, Lookout)>>,
+}
+
+impl Slot {
+    fn new(pipe: Arc<OwnedFd>, to: Destination) -> Self {
+        Self { pipe, to, output: None, watched: None }
+    }
 }
 
 #[derive(Default)]
@@ -146,7 +162,7 @@ impl Worker {
             match self.commands.try_recv() {
                 Ok(Command::Attach { slot, pipe, to, rename_from }) => {
                     self.rename(slot, rename_from, &to);
-                    self.slots.insert(slot, Slot { pipe, to, output: None });
+                    self.slots.insert(slot, Slot::new(pipe, to));
                 }
                 Ok(Command::Open { slot, to, rename_from }) => self.open(slot, to, rename_from),
                 Ok(Command::Redirect { slot, to, rename_from }) => self.redirect(slot, to, rename_from),
@@ -156,6 +172,7 @@ impl Worker {
                     self.slots.remove(&slot);
                     self.outbox.send(Report::Detached { slot });
                 }
+                Ok(Command::Watch { slot, run, lookout, fresh }) => self.watch(slot, run, lookout, fresh),
                 Ok(Command::Yield { slot }) => drop(self.slots.remove(&slot)),
                 Ok(Command::Finish) | Err(std::sync::mpsc::TryRecvError::Disconnected) => {
                     let slots: Vec<u32> = self.slots.keys().copied().collect();
@@ -178,11 +195,27 @@ impl Worker {
             Ok(pipe)
         });
         match watched {
-            Ok(pipe) => drop(self.slots.insert(slot, Slot { pipe, to, output: None })),
+            Ok(pipe) => drop(self.slots.insert(slot, Slot::new(pipe, to))),
             Err(errno) => {
                 let message = Trouble::Pipe { slot, errno }.to_string();
                 self.outbox.send(Report::Refused { slot, message });
             }
+        }
+    }
+
+    fn watch(&mut self, slot: u32, run: u64, lookout: Option<Lookout>, fresh: bool) {
+        let look_for = |worker: &mut Self, what| {
+            if let Some(known) = worker.slots.get_mut(&slot) {
+                known.watched = what;
+            }
+        };
+        if fresh {
+            look_for(self, None);
+            self.empty(slot);
+        }
+        look_for(self, lookout.map(|lookout| Box::new((run, lookout))));
+        if fresh {
+            self.outbox.send(Report::Watching { slot, run });
         }
     }
 
@@ -225,8 +258,13 @@ impl Worker {
             let edges = if output.hung_up { EpollFlags::EPOLLET } else { EpollFlags::empty() };
             let _ = self.epoll.modify(&known.pipe, &mut EpollEvent::new(EpollFlags::EPOLLIN | edges, slot.into()));
         }
+        let seen = known.watched.take_if(|watched| watched.1.sees(&self.buffer[..count]));
         if count > 0 {
             self.write(slot, count, now);
+        }
+        // Told once it stands in the log, where people then look for it.
+        if let Some(watched) = seen {
+            self.outbox.send(Report::Matched { slot, run: watched.0 });
         }
         count
     }

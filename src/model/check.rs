@@ -30,7 +30,7 @@ pub struct HttpCheck {
     pub url: String,
     /// The status that it should have; `None`: 200 to 399.
     pub status: Option<u16>,
-    /// A text that the body should contain.
+    /// A text that the body should contain: as it stands, no template.
     pub body: Option<String>,
 }
 

@@ -37,10 +37,18 @@ impl Launch {
     /// The launch of instance `index` of `service`.
     pub fn prepare(service: &Service, index: u32) -> Result<Self, Failure> {
         let argv = match &service.run {
-            Run::Command(words) => words.iter().map(|word| expand_for(service, index, word)).collect::<Result<_, _>>(),
-            Run::Script(text) => Ok(["/bin/sh", "-e", "-c", text, service.name.as_str()].map(str::to_owned).to_vec()),
+            Run::Command(words) => expand_all(service, index, words)?,
+            Run::Script(text) => ["/bin/sh", "-e", "-c", text, service.name.as_str()].map(str::to_owned).to_vec(),
         };
-        let argv: Vec<String> = argv.map_err(|bad| Failure::Prepare(bad.to_string()))?;
+        Self::with(service, index, argv)
+    }
+
+    /// The launch of another command of `service` for its instance `index`: all is as for the service itself.
+    pub fn errand(service: &Service, index: u32, words: &[String]) -> Result<Self, Failure> {
+        Self::with(service, index, expand_all(service, index, words)?)
+    }
+
+    fn with(service: &Service, index: u32, argv: Vec<String>) -> Result<Self, Failure> {
         let directory =
             expand_for(service, index, &service.directory).map_err(|bad| Failure::Prepare(bad.to_string()))?;
         let mut environment = Environment::clone(&service.base);
@@ -70,6 +78,11 @@ impl Launch {
             security: security.map(Box::new),
         })
     }
+}
+
+fn expand_all(service: &Service, index: u32, words: &[String]) -> Result<Vec<String>, Failure> {
+    let expanded = words.iter().map(|word| expand_for(service, index, word)).collect::<Result<_, _>>();
+    expanded.map_err(|bad| Failure::Prepare(bad.to_string()))
 }
 
 /// Expands one template of `service` as its instance `index` sees it: over `base` and

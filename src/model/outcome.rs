@@ -91,6 +91,7 @@ pub enum Step {
     Affinity,
     Realtime,
     Output,
+    Readiness,
     Chroot,
     Bounding,
     Groups,
@@ -107,7 +108,7 @@ pub enum Step {
 
 impl Step {
     /// All of them, in the order in which they happen.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::Clone,
         Self::Cgroup,
         Self::Session,
@@ -125,6 +126,7 @@ impl Step {
         Self::Affinity,
         Self::Realtime,
         Self::Output,
+        Self::Readiness,
         Self::Chroot,
         Self::Bounding,
         Self::Groups,
@@ -164,6 +166,7 @@ impl Step {
             Self::Affinity => "keep it to the processors",
             Self::Realtime => "set realtime to",
             Self::Output => "attach the log pipe",
+            Self::Readiness => "attach the descriptor that it says over that it is ready",
             Self::Chroot => "change the root to",
             Self::Bounding => "take away",
             Self::Groups => "set the supplementary groups",

@@ -28,8 +28,8 @@ pub(super) const TAKEN: u32 = 4;
 pub(super) struct Who {
     pub(super) start_ticks: AtomicU64,
     pub(super) pid: AtomicI32,
-    /// One more than the exit code that abide hands on where this one ends in order; 0: its own.
-    pub(super) exit_code: AtomicU32,
+    /// The keeper's: the child that it is about to reap. It was padding before, and zero: the layout is the same.
+    pub(super) leave: AtomicU32,
 }
 
 #[repr(C)]
@@ -45,6 +45,9 @@ pub(super) struct Head {
     pub(super) high: AtomicU32,
     /// Not 0: the end of any orphan is to be told, by the dirty bit of slot 0.
     pub(super) orphans_awaited: AtomicU32,
+    /// One more than the exit code that abide hands on; 0: its own.
+    pub(super) exit_code: AtomicU32,
+    pub(super) padding: AtomicU32,
     /// Soft and hard bound of every limit as the keeper was started with.
     pub(super) originals: [[AtomicU64; 2]; LIMITS],
 }
@@ -77,4 +80,4 @@ pub(super) struct Layout {
 }
 
 const _: () = assert!(size_of::<Slot>() == 64, "the layout is frozen");
-const _: () = assert!(size_of::<Head>() == 8 * 5 + 16 * 3 + 8 + 8 + 256, "the layout is frozen");
+const _: () = assert!(size_of::<Head>() == 8 * 5 + 16 * 3 + 8 + 16 + 256, "the layout is frozen");

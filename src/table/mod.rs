@@ -6,6 +6,7 @@
 
 #![expect(unsafe_code, reason = "the mapping")]
 
+mod adopt;
 mod layout;
 
 pub use layout::{LIMITS, SLOTS};
@@ -210,12 +211,12 @@ impl Table {
 
     /// An orderly end of the supervisor is abide's end with this code.
     pub fn set_exit_code(&self, code: u8) {
-        self.cells().head.roles[Role::Supervisor as usize].exit_code.store(u32::from(code) + 1, Release);
+        self.cells().head.exit_code.store(u32::from(code) + 1, Release);
     }
 
     /// The code that an orderly end hands on, if it is not abide's own.
     pub fn exit_code(&self) -> Option<u8> {
-        let word = self.cells().head.roles[Role::Supervisor as usize].exit_code.load(Acquire);
+        let word = self.cells().head.exit_code.load(Acquire);
         word.checked_sub(1).and_then(|code| u8::try_from(code).ok())
     }
 

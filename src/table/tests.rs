@@ -109,3 +109,94 @@ fn marking_and_taking_at_once_loses_nothing() {
     marking.join().unwrap();
     assert!(told[1..].iter().all(|times| *times == 1));
 }
+
+fn taken(table: &Table, slot: usize, run: u64, pid: i32) {
+    table.arm(slot, run, 0);
+    table.pid_cell(slot).store(pid, Relaxed);
+    ended(table, slot, 0);
+    table.take_exits();
+}
+
+#[test]
+fn an_adopted_process_is_as_one_that_was_made_in_its_slot() {
+    let table = fresh();
+    taken(&table, 1, 7, 50);
+    assert!(!table.adopt(1, 6, 60, 3), "another run");
+    assert!(table.adopt(1, 7, 60, 3));
+    assert!(!table.adopt(1, 7, 61, 3), "there is one");
+    assert_eq!((table.running(1, 7), table.slot_of(60)), (Some(60), Some(1)));
+    assert!(!table.replace(1, 7, 50, 70, 4), "another former one");
+    assert!(table.replace(1, 7, 60, 70, 4));
+    assert_eq!((table.running(1, 7), table.slot_of(60), table.resident(1)), (Some(70), None, Some((70, 4, 0))));
+    assert!(!table.is_over(1, 7));
+    ended(&table, 1, 9);
+    assert!(table.is_over(1, 7) && !table.disown(1, 7), "that is told");
+    assert!(matches!(table.take_exits()[..], [Notice::Exited { slot: 1, run: 7, pid: 70, .. }]));
+}
+
+#[test]
+fn one_that_nobody_will_tell_of_is_disowned_and_the_slot_is_as_before() {
+    let table = fresh();
+    taken(&table, 1, 7, 50);
+    assert!(table.adopt(1, 7, 60, 3));
+    assert!(!table.disown(1, 6) && table.disown(1, 7) && !table.disown(1, 7));
+    assert_eq!((table.running(1, 7), table.slot_of(60)), (None, None));
+    assert!(table.adopt(1, 7, 61, 3));
+}
+
+/// The keeper and the one who adopts, many times at once: each end is told by exactly one of them.
+#[test]
+fn a_process_that_is_reaped_while_it_is_adopted_is_told_once() {
+    use std::sync::atomic::{AtomicBool, AtomicI32};
+    const ROUNDS: i32 = 20_000;
+    let table = std::sync::Arc::new(fresh());
+    // The round that the keeper may begin, and the last one that it has reaped.
+    let (round, reaped) = (AtomicI32::new(0), AtomicI32::new(0));
+    let stop = AtomicBool::new(false);
+    let (mut by_keeper, mut by_us) = (0, 0);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut done = 0;
+            while !stop.load(Acquire) {
+                let pid = round.load(Acquire);
+                if pid == done {
+                    std::thread::yield_now();
+                    continue;
+                }
+                table.take_leave(pid);
+                let slot = table.slot_of(pid);
+                slot.inspect(|slot| table.mark_exited(*slot, &Ending::default()));
+                reaped.store(pid, Release);
+                slot.inspect(|slot| table.mark_reaped(*slot));
+                table.left();
+                done = pid;
+            }
+        });
+        for pid in 1..=ROUNDS {
+            taken(&table, 1, pid as u64, i32::MAX);
+            round.store(pid, Release);
+            (0..pid % 50).for_each(|_| std::hint::spin_loop());
+            assert!(table.adopt(1, pid as u64, pid, 1));
+            while table.is_taking_leave_of(pid) {
+                std::thread::yield_now();
+            }
+            if reaped.load(Acquire) == pid && table.disown(1, pid as u64) {
+                by_us += 1;
+                assert_eq!(table.take_exits(), []);
+                continue;
+            }
+            let told = loop {
+                match table.take_exits()[..] {
+                    [] => std::thread::yield_now(),
+                    [told] => break told,
+                    _ => panic!("told twice"),
+                }
+            };
+            assert!(matches!(told, Notice::Exited { run, pid: whose, .. } if run == pid as u64 && whose == pid));
+            by_keeper += 1;
+        }
+        stop.store(true, Release);
+    });
+    assert_eq!(by_keeper + by_us, ROUNDS);
+    assert!(by_keeper > 0, "{by_us} by us");
+}

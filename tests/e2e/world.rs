@@ -39,12 +39,12 @@ pub(crate) struct Start<'a> {
     pub(crate) directories: Option<Vec<PathBuf>>,
     /// Variables to set for it.
     pub(crate) variables: &'a [(&'a str, &'a str)],
+    /// Words before the binary: a program that executes what follows them.
+    pub(crate) wrapper: &'a [&'a str],
     /// Further options of `abide run`.
     pub(crate) options: &'a [&'a str],
     /// As the first process of a pid namespace.
     pub(crate) contained: bool,
-    /// Words before the binary: a program that executes what follows them.
-    pub(crate) wrapper: &'a [&'a str],
 }
 
 impl World {
@@ -156,11 +156,11 @@ impl World {
             let script = format!("ulimit -Sn {soft}; ulimit -Hn {hard}; exec \"$@\"");
             words.extend(["/bin/sh", "-ec", &script, "sh"].map(Into::into));
         }
+        words.extend(how.wrapper.iter().map(Into::into));
         self.contained = how.contained;
         if how.contained {
             words.extend(["unshare", "--fork", "--pid", "--mount-proc", "--kill-child"].map(Into::into));
         }
-        words.extend(how.wrapper.iter().map(Into::into));
         words.extend([binary().into(), "run".into()]);
         words.extend(self.paths());
         words.extend(how.options.iter().map(Into::into));

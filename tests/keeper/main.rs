@@ -7,8 +7,12 @@
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test may panic, and its name is its documentation")]
 
+mod errands;
+mod forking;
 mod hosts;
 mod lives;
+mod rig;
+mod signs;
 mod spawns;
 mod stage;
 
@@ -48,7 +52,13 @@ fn as_role() {
             let scenario = std::env::var(SCENARIO).unwrap();
             let code = lives::scenario(&scenario, &place, &ends).unwrap_or_else(|| {
                 match scenario.as_str() {
-                    "another-logger" => hosts::another_logger(&place, ends),
+                    "another-logger" => hosts::another_logger(rig::Rig::new(&place, ends)),
+                    "notify" => signs::notify(rig::Rig::new(&place, ends)),
+                    "line" => signs::line(rig::Rig::new(&place, ends)),
+                    "descriptor" => signs::descriptor(rig::Rig::new(&place, ends)),
+                    "forking" => forking::forking(rig::Rig::new(&place, ends)),
+                    "successors" => forking::successors(rig::Rig::new(&place, ends)),
+                    "errands" => errands::errands(rig::Rig::new(&place, ends)),
                     _ => spawns::scenario(&scenario, &stage::Stage::new(&place, ends)),
                 }
                 0

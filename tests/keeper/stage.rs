@@ -93,7 +93,7 @@ impl Stage {
     pub(crate) fn order(&self, slot: usize, run: u64, service: Service) {
         let instance = InstanceId::new(service.name.clone(), 7);
         let definition = Arc::new(Definition::from(service));
-        self.spawner.order(Order { slot, run: RunId(run), instance, definition });
+        self.spawner.order(Order::service(instance, slot, RunId(run), definition));
     }
 
     pub(crate) fn spawn(&self, slot: usize, run: u64, service: Service) -> Outcome {

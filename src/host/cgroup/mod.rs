@@ -119,6 +119,22 @@ impl Groups {
         Ok(joins)
     }
 
+    /// What an errand of `instance` joins: who lives in its group is let be. Where nobody does, it is as for a start.
+    pub fn accompany(&self, instance: &InstanceId, service: &Service) -> Result<Joins, Failure> {
+        let Some(path) = self.path(instance).filter(|path| group::is_populated(path)) else {
+            return self.prepare(instance, service);
+        };
+        let open = |path: &Path| directory(path).map_err(|error| cannot_join(path, &error));
+        let mut joins = Joins { unified: Some(open(&path)?), legacy: Vec::new() };
+        if self.set().contains_key(instance) {
+            let legacy = Controller::ALL.into_iter().filter_map(|controller| self.legacy_path(instance, controller));
+            for path in legacy.filter(|path| path.is_dir()) {
+                joins.legacy.push(open(&path)?);
+            }
+        }
+        Ok(joins)
+    }
+
     /// Brings the values of `service` to what already runs as `instance`. May block.
     pub fn change(&self, instance: &InstanceId, service: &Service) -> Result<(), Failure> {
         let wanted = service.resources.as_deref().cloned().unwrap_or_default();

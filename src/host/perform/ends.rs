@@ -7,7 +7,7 @@ use super::{Host, Trouble};
 use crate::decide::event::{Event, RunId};
 use crate::model::name::InstanceId;
 use crate::model::outcome::{Exit, Used};
-use crate::model::policy::StopScope;
+use crate::model::policy::{ServiceType, StopScope};
 use crate::model::signal::Signal;
 use crate::table::Notice;
 use std::io;
@@ -68,6 +68,9 @@ impl Host {
     }
 
     fn exited(&mut self, slot: u32, run: RunId, how: Exit) {
+        if self.errands.is_one(slot, run) {
+            return self.errand_exited(slot, how);
+        }
         let Some((instance, seat)) = self.seats.at(slot).filter(|(_, seat)| seat.run.id() == Some(run)) else {
             return self.table.clear_group(slot as usize);
         };
@@ -77,6 +80,7 @@ impl Host {
                 let failure = failure.clone();
                 seat.run = Run::None;
                 self.table.clear_group(slot as usize);
+                self.forget_readiness(slot);
                 self.events.push_back(Event::SpawnFailed { instance, run, failure });
             }
             Run::Living { .. } => self.ended(&instance, run, how),
@@ -87,12 +91,16 @@ impl Host {
     pub(super) fn ended(&mut self, instance: &InstanceId, run: RunId, exit: Exit) {
         let Some(seat) = self.seats.get(instance) else { return };
         let (slot, scope) = (seat.slot, seat.definition.service.stop.scope);
+        // What a launcher left may have gone from where it can be told. It is still to be looked for.
+        let forking = matches!(seat.definition.service.service_type, ServiceType::Forking { .. });
+        let sought = forking && matches!(exit, Exit::Code(_));
         let leftovers = self.is_left(instance, slot, scope);
         let oom = self.ran_out_of_memory(instance, exit);
         let Some(seat) = self.seats.get_mut(instance) else { return };
-        seat.run = if leftovers { Run::Leftovers { run } } else { Run::None };
-        if !leftovers {
+        seat.run = if leftovers || sought { Run::Leftovers { run } } else { Run::None };
+        if !leftovers && !sought {
             self.table.clear_group(slot as usize);
+            self.forget_readiness(slot);
         }
         let (cpu_us, max_rss_kib) = self.table.last_usage(slot as usize);
         let used = Used { cpu_ms: cpu_us / 1000, max_rss_bytes: max_rss_kib * 1024 };
@@ -157,6 +165,7 @@ impl Host {
             seat.run = Run::None;
         }
         self.no_longer_awaited(slot);
+        self.forget_readiness(slot);
         self.events.push_back(Event::TreeEmpty { instance, run });
     }
 

@@ -1,7 +1,8 @@
 //! One attempt: from a definition to a process that executes, or the reason why not.
 
 use super::confine::Confinement;
-use super::{Order, Refused, Started, unrunnable};
+use super::readiness::readiness;
+use super::{Order, Refused, Started, no_pipe, unrunnable};
 use crate::host::cgroup::Groups;
 use crate::host::limits;
 use crate::host::pipe::Pipes;
@@ -60,18 +61,26 @@ impl Workplace {
     ) -> (Result<Started, Refused>, bool) {
         let refuse = |failure| Refused { failure, had_process: false };
         let service = &order.definition.service;
-        let prepared = Launch::prepare(service, order.instance.index).and_then(|launch| self.prepare(launch));
+        let index = order.instance.index;
+        let launch = match &order.command {
+            None => Launch::prepare(service, index),
+            Some(words) => Launch::errand(service, index, words),
+        };
+        let prepared = launch.and_then(|mut launch| {
+            launch.environment.extend(order.variables.iter().cloned());
+            self.prepare(launch)
+        });
         let prepared = match prepared {
             Ok(prepared) => prepared,
             Err(failure) => return (Err(refuse(failure)), false),
         };
-        let opened_pipe = match self.pipes.make(order.slot) {
+        let opened_pipe = match self.pipes.make(order.output) {
             Ok(made) => made,
             Err(error) => return (Err(refuse(no_pipe(&error))), false),
         };
         let identity = &prepared.launch.identity;
         let uid = if identity.change { identity.uid } else { self.uid };
-        let result = match self.pipes.open(order.slot, uid) {
+        let result = match self.pipes.open(order.output, uid) {
             Err(error) => Err(refuse(no_pipe(&error))),
             // Meanwhile the core gave it up: no child, and the caller says why.
             Ok(_) if given_up() => Err(refuse(Failure::SpawnTimeout(super::SPAWN_TIMEOUT))),
@@ -96,14 +105,20 @@ impl Workplace {
         nursery: &mut Nursery,
     ) -> Result<Started, Refused> {
         let Prepared { launch, program, confinement } = prepared;
-        let joins = match self.groups.prepare(&order.instance, &order.definition.service) {
-            Ok(joins) => joins,
-            Err(failure) => return Err(Refused { failure, had_process: false }),
+        let service = &order.definition.service;
+        let joins = match &order.command {
+            None => self.groups.prepare(&order.instance, service),
+            Some(_) => self.groups.accompany(&order.instance, service),
         };
+        let joins = joins.map_err(|failure| Refused { failure, had_process: false })?;
         let legacy: Vec<RawFd> = joins.legacy.iter().map(AsRawFd::as_raw_fd).collect();
         let directory = CString::new(launch.directory.as_str()).unwrap_or_default();
+        let readiness = readiness(order).map_err(|failure| Refused { failure, had_process: false })?;
         let mark = tree::mark(&self.mark, order.slot, order.run.0);
         let (null, pipe) = (self.null.as_raw_fd(), pipe.as_raw_fd());
+        let mut descriptors = vec![(null, 0), (pipe, 1), (pipe, 2)];
+        // Last: its number may be that of one of the others.
+        descriptors.extend(readiness.as_ref().map(|ready| (ready.write.as_raw_fd(), ready.number)));
         let identity = &launch.identity;
         let becomes = Becomes { uid: identity.uid, gid: identity.gid, groups: &identity.groups };
         let plan = Plan {
@@ -111,7 +126,7 @@ impl Workplace {
             argv: &argv(launch),
             environment: &environment(launch, &mark),
             // Also where another input follows: that one is opened as the user.
-            descriptors: &[(null, 0), (pipe, 1), (pipe, 2)],
+            descriptors: &descriptors,
             close_from: 3,
             limits: &self.limits(launch),
             umask: Some(launch.umask),
@@ -131,7 +146,10 @@ impl Workplace {
         let armed = clock::boot_ticks();
         self.table.arm(order.slot, order.run.0, armed);
         match child::start(&plan, nursery, self.table.pid_cell(order.slot)) {
-            Ok(born) => Ok(self.started(order, launch, born, armed)),
+            Ok(born) => {
+                let started = self.started(order, launch, born, armed);
+                Ok(Started { ready: readiness.map(|ready| ready.read), ..started })
+            }
             Err(refusal) => {
                 if !refusal.had_process {
                     self.table.disarm(order.slot);
@@ -162,10 +180,10 @@ impl Workplace {
         // It may have ended meanwhile, and its number be another's.
         if self.table.running(order.slot, order.run.0) == Some(born.pid) {
             self.table.set_start(order.slot, start_ticks);
-            Started { pid: born.pid, start_ticks, limits }
+            Started { pid: born.pid, start_ticks, limits, ready: None }
         } else {
             let start_ticks = if clock::ticks(born.at) == armed { armed } else { 0 };
-            Started { pid: born.pid, start_ticks, limits: launch.limits.clone() }
+            Started { pid: born.pid, start_ticks, limits: launch.limits.clone(), ready: None }
         }
     }
 
@@ -177,18 +195,16 @@ impl Workplace {
         }
         let program = program.to_string_lossy();
         let identity = &launch.identity;
-        let wrong = if step == Step::Exec { wrong_with(launch, &program, errno) } else { None };
-        if let Some(why) = wrong {
-            return Failure::Unrunnable { program: program.into_owned(), why };
-        }
         let subject = match step {
             Step::Exec if errno == libc::ENOENT && !is_there(launch, &program) => {
                 return Failure::NoProgram { program: program.into_owned(), searched: String::new() };
             }
-            Step::Exec if errno == libc::ENOENT => format!("{program}: the interpreter that it names"),
             // Only now is it counted among its user's.
             Step::Exec if errno == libc::EAGAIN => format!("{program} (limit `processes` of user {})", identity.user),
-            Step::Exec => program.into_owned(),
+            Step::Exec => match unrunnable::why(root(launch), &Path::new(&launch.directory).join(&*program), errno) {
+                Some(why) => return Failure::Unrunnable { program: program.into_owned(), why },
+                None => program.into_owned(),
+            },
             Step::Directory => launch.directory.clone(),
             Step::User => format!("{} ({})", identity.user, identity.uid),
             Step::Group => identity.gid.to_string(),
@@ -237,21 +253,8 @@ fn is_there(launch: &Launch, program: &str) -> bool {
     !is_hidden(launch, &path) && within::metadata(root(launch), &path).is_ok()
 }
 
-/// What is wrong with a program that is there, as far as can be seen from our root.
-fn wrong_with(launch: &Launch, program: &str, errno: i32) -> Option<String> {
-    let is_ours = root(launch).is_none();
-    is_ours.then(|| unrunnable::why(&Path::new(&launch.directory).join(program), errno)).flatten()
-}
-
 fn is_hidden(launch: &Launch, path: &Path) -> bool {
     launch.security.as_ref().is_some_and(|security| security.hides(path).is_some())
-}
-
-fn no_pipe(error: &io::Error) -> Failure {
-    match error.raw_os_error() {
-        Some(libc::EMFILE | libc::ENFILE | libc::ETOOMANYREFS) => Failure::NoDescriptors,
-        errno => Failure::Step { step: Step::Output, errno: errno.unwrap_or(libc::EIO), subject: String::new() },
-    }
 }
 
 /// A word with `/` is a path, relative to the service's directory since that is where it is

@@ -1,32 +1,32 @@
 //! Why a file cannot be executed, where the kernel's word for it says little: "no such file" of a
 //! script that is there, "exec format error" of a program for another machine.
 
+use crate::host::within;
 use std::fmt::Write as _;
-use std::fs::OpenOptions;
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 /// So much of the beginning says what a file is: the kernel itself reads 256 bytes.
 const HEAD: u64 = 4096;
 
-/// The reason behind `errno` for the program at `path`, as it follows a colon; `None`: the kernel's own word will do.
-pub(super) fn why(path: &Path, errno: i32) -> Option<String> {
-    let found = std::fs::metadata(path).ok()?;
+/// The reason behind `errno` for the program at `path`, absolute within `root`, as it follows a colon; `None`: the
+/// kernel's own word will do.
+pub(super) fn why(root: Option<&Path>, path: &Path, errno: i32) -> Option<String> {
+    let found = within::metadata(root, path).ok()?;
     if found.is_dir() {
         return Some("it is a directory".to_owned());
     }
     if found.permissions().mode() & 0o111 == 0 {
         return Some("it is not executable (chmod +x)".to_owned());
     }
-    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path).ok()?;
     let mut head = Vec::new();
-    file.take(HEAD).read_to_end(&mut head).ok()?;
+    within::open(root, path).ok()?.take(HEAD).read_to_end(&mut head).ok()?;
     match errno {
         libc::ENOENT => missing(&head),
         libc::ENOEXEC => Some(foreign(&head)),
-        libc::EACCES => closed(&head),
+        libc::EACCES => closed(root, &head),
         _ => None,
     }
 }
@@ -53,9 +53,9 @@ fn foreign(head: &[u8]) -> String {
     }
 }
 
-fn closed(head: &[u8]) -> Option<String> {
+fn closed(root: Option<&Path>, head: &[u8]) -> Option<String> {
     let interpreter = interpreter(head)?;
-    let found = std::fs::metadata(Path::new(std::ffi::OsStr::from_bytes(interpreter))).ok()?;
+    let found = within::metadata(root, Path::new(std::ffi::OsStr::from_bytes(interpreter))).ok()?;
     let cannot = found.is_dir() || found.permissions().mode() & 0o111 == 0;
     cannot.then(|| format!("its interpreter {} is not executable", shown(interpreter)))
 }
@@ -158,7 +158,7 @@ mod tests {
         let ours = std::fs::read("/proc/self/exe").unwrap();
         for length in 0..200 {
             let head = &ours[..length];
-            let _ = (missing(head), foreign(head), closed(head));
+            let _ = (missing(head), foreign(head), closed(None, head));
             let mut wild = ours[..200].to_vec();
             wild[length..].fill(0xff);
             let _ = (missing(&wild), foreign(&wild));

@@ -45,7 +45,7 @@ pub struct Plan<'a> {
     pub environment: &'a Strings,
     /// From where to where; a source is never one of the targets.
     pub descriptors: &'a [(RawFd, RawFd)],
-    /// Descriptors from here on are closed.
+    /// Descriptors from here on are closed, but for the last of those above, if it is one of them.
     pub close_from: RawFd,
     /// Number of `RLIMIT_…`, soft, hard.
     pub limits: &'a [(u32, u64, u64)],

@@ -1,4 +1,4 @@
-//! Messages that carry a descriptor (SCM_RIGHTS).
+//! Messages that carry a descriptor (SCM_RIGHTS), or the credentials of who sent them (SCM_CREDENTIALS).
 
 #![expect(unsafe_code, reason = "the received number becomes a descriptor that we own")]
 
@@ -25,9 +25,27 @@ pub fn send(socket: BorrowedFd<'_>, bytes: &[u8], descriptor: Option<BorrowedFd<
     }
 }
 
+/// What came with a message.
+#[derive(Debug, Default)]
+pub struct Received {
+    /// How long it is, as far as it fits.
+    pub length: usize,
+    /// Whether it is longer than the buffer.
+    pub truncated: bool,
+    /// Pid and uid of who sent it, where the socket has SO_PASSCRED: by the kernel's word.
+    pub sender: Option<(i32, u32)>,
+    /// The last of the descriptors that came along; the others are closed.
+    pub descriptor: Option<OwnedFd>,
+}
+
 /// Receives one message without waiting and without allocating: how long it is, 0 at the end of
 /// the connection, and the descriptor that came with it. `None`: there is none now.
 pub fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Option<(usize, Option<OwnedFd>)>> {
+    Ok(receive_all(socket, buffer)?.map(|received| (received.length, received.descriptor)))
+}
+
+/// The same, with all that came along.
+pub fn receive_all(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Option<Received>> {
     let mut part = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
     let mut control = Control([0; 64]);
     // SAFETY: all-zero is a legal msghdr.
@@ -44,21 +62,27 @@ pub fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Option<(
         let later = matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted);
         return if later { Ok(None) } else { Err(error) };
     }
-    let mut descriptor = None;
+    let truncated = message.msg_flags & libc::MSG_TRUNC != 0;
+    let mut received = Received { length: length as usize, truncated, ..Received::default() };
     // SAFETY: the macros walk the control buffer that the kernel filled; each number in it is a
-    // descriptor just made for us. More than one of them and the surplus is closed by the drop.
+    // descriptor just made for us. More than one of them and the surplus is closed by the drop; those
+    // for which the buffer has no room the kernel never gives.
     unsafe {
         let mut header = libc::CMSG_FIRSTHDR(&raw const message);
         while !header.is_null() {
-            if (*header).cmsg_level == libc::SOL_SOCKET && (*header).cmsg_type == libc::SCM_RIGHTS {
+            let kind = (*header).cmsg_type;
+            if (*header).cmsg_level == libc::SOL_SOCKET && kind == libc::SCM_RIGHTS {
                 let data = libc::CMSG_DATA(header).cast::<[u8; size_of::<i32>()]>();
                 let count = ((*header).cmsg_len - libc::CMSG_LEN(0) as usize) / size_of::<i32>();
                 for n in 0..count {
-                    descriptor = Some(OwnedFd::from_raw_fd(i32::from_ne_bytes(*data.add(n))));
+                    received.descriptor = Some(OwnedFd::from_raw_fd(i32::from_ne_bytes(*data.add(n))));
                 }
+            } else if (*header).cmsg_level == libc::SOL_SOCKET && kind == libc::SCM_CREDENTIALS {
+                let sender = libc::CMSG_DATA(header).cast::<libc::ucred>().read_unaligned();
+                received.sender = Some((sender.pid, sender.uid));
             }
             header = libc::CMSG_NXTHDR(&raw const message, header);
         }
     }
-    Ok(Some((length as usize, descriptor)))
+    Ok(Some(received))
 }

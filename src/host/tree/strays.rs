@@ -19,6 +19,10 @@ pub const MARK: &str = "ABIDE_RUN";
 /// of its memory, and whoever reads it then hangs too.
 const PATIENCE: Duration = Duration::from_millis(100);
 
+/// An environment that is empty is looked at so often, so far apart.
+const LOOKS: u32 = 10;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(1);
+
 /// No environment is read further than this.
 const MOST: u64 = 1 << 20;
 
@@ -103,7 +107,14 @@ fn start(abide: String) -> Option<(Sender<i32>, Receiver<Option<Whose>>)> {
 
 fn environment(pid: i32) -> Option<Vec<u8>> {
     let mut text = Vec::new();
-    File::open(format!("/proc/{pid}/environ")).ok()?.take(MOST).read_to_end(&mut text).ok()?;
+    for _ in 0..LOOKS {
+        File::open(format!("/proc/{pid}/environ")).ok()?.take(MOST).read_to_end(&mut text).ok()?;
+        if !text.is_empty() {
+            break;
+        }
+        // It has none; or it is in the middle of an execve, where the kernel shows none.
+        std::thread::sleep(BETWEEN_LOOKS);
+    }
     Some(text)
 }
 

@@ -10,7 +10,11 @@ use std::os::fd::{AsRawFd, RawFd};
 /// Puts each where it is to be.
 pub(super) fn place(descriptors: &[(RawFd, RawFd)]) -> Result<(), Failed> {
     for (from, to) in descriptors {
-        let step = if *to == 0 { Step::Input } else { Step::Output };
+        let step = match *to {
+            0 => Step::Input,
+            1 | 2 => Step::Output,
+            _ => Step::Readiness,
+        };
         // SAFETY: our own descriptors; the table of them is not shared.
         check(c_long::from(unsafe { libc::dup2(*from, *to) }), step)?;
     }
@@ -30,9 +34,10 @@ pub(super) fn input(file: &CStr) -> Result<(), Failed> {
 /// Closes all from `first` on.
 pub(super) fn close_from(plan: &Plan<'_>, first: RawFd) -> Result<(), Failed> {
     // A held program is needed for one call more: it closes itself on exec.
-    let held = match plan.program {
-        Program::Held(file) => file.as_raw_fd(),
-        Program::Path(_) => -1,
+    let held = match (plan.program, plan.descriptors.last()) {
+        (Program::Held(file), _) => file.as_raw_fd(),
+        (Program::Path(_), Some((_, last))) => *last,
+        (Program::Path(_), None) => -1,
     };
     let close = |from: RawFd, to: u32| -> c_long {
         // SAFETY: our own descriptors; the table of them is not shared.

@@ -1,0 +1,172 @@
+//! The output of instances: what the logger is told, and what it says.
+
+use super::{Host, OwnLog, Trouble};
+use crate::decide::event::{Event, RunId};
+use crate::host::seat::{Run, Seat, log_directory};
+use crate::log::order::{self as logger, Destination};
+use crate::log::rotate::LogFile;
+use crate::model::desired::Definition;
+use crate::model::logging::LogPolicy;
+use crate::model::name::InstanceId;
+use std::path::Path;
+use std::sync::Arc;
+
+impl Host {
+    /// So much of abide's own log is kept from now on.
+    pub fn keep_own_log(&mut self, policy: LogPolicy) {
+        if policy != self.own_log {
+            self.own_log = policy;
+            self.logger.send(&own_log(&self.log, &self.own_log));
+        }
+    }
+
+    /// How abide's own log fares.
+    pub fn own_log(&self) -> &OwnLog {
+        &self.own_log_state
+    }
+
+    /// The file that takes the output of `instance`.
+    pub fn log_path(&self, instance: &InstanceId, definition: &Definition, numbered: bool) -> Option<String> {
+        let directory = log_directory(&self.log, definition, instance, numbered);
+        directory.join("current").into_os_string().into_string().ok()
+    }
+
+    pub(super) fn set_log(
+        &mut self,
+        instance: &InstanceId,
+        policy: LogPolicy,
+        definition: Arc<Definition>,
+        numbered: bool,
+    ) {
+        let log = log_directory(&self.log, &definition, instance, numbered);
+        let Some(seat) = self.seats.get_mut(instance) else { return };
+        let moved = (seat.log != log).then(|| std::mem::replace(&mut seat.log, log));
+        seat.definition = definition;
+        seat.numbered = numbered;
+        seat.policy = policy;
+        if seat.attached {
+            let (slot, order) = (seat.slot, attach(seat, moved.as_deref()));
+            self.logger.send(&order);
+            self.remind_of_line(slot);
+        }
+    }
+
+    pub(super) fn close(&mut self, instance: &InstanceId) {
+        self.end_errands_of(instance);
+        // One that is still being made would make the pipe anew after it was given up.
+        if self.errands.is_any_ordered_for(instance) {
+            if let Some(seat) = self.seats.get_mut(instance) {
+                seat.leaving = true;
+            }
+            return;
+        }
+        let Some(seat) = self.seats.leave(instance) else { return };
+        self.no_longer_awaited(seat.slot);
+        self.groups.remove(instance);
+        self.refusals.remove(&Some(instance.clone()));
+        if !seat.attached {
+            return self.seats.free(seat.slot);
+        }
+        let orders = [attach(&seat, None), logger::Order::Detach { slot: seat.slot }];
+        self.logger.send(&orders[1]);
+        self.closing.insert(seat.slot, orders);
+    }
+
+    /// What the logger has to say; to be called when its socket is readable.
+    pub fn reports(&mut self) {
+        while let Some(report) = self.logger.receive() {
+            match report {
+                logger::Report::Hello => self.brief_logger(),
+                logger::Report::Detached { slot } => self.detached(slot),
+                logger::Report::Watching { slot, run } => self.watching(slot, RunId(run)),
+                logger::Report::Matched { slot, run } => self.matched(slot, RunId(run)),
+                logger::Report::Dropped { slot: 0, bytes, lines } => self.own_log_state.lost.count(bytes, lines),
+                logger::Report::Trouble { slot: 0, message } => self.own_log_state.trouble = message,
+                logger::Report::Dropped { slot, bytes, lines } => {
+                    if let Some((instance, seat)) = self.seats.at(slot) {
+                        seat.lost.count(bytes, lines);
+                        let (bytes, lines) = seat.lost.total();
+                        self.events.push_back(Event::LogDropped { instance, bytes, lines });
+                    }
+                }
+                logger::Report::Refused { slot, message } => self.refused(slot, message),
+                logger::Report::Trouble { slot, message } => {
+                    // Of a slot that is closing the message alone must do.
+                    let whose = self.seats.at(slot).map(|(instance, seat)| (instance, seat.numbered));
+                    let (instance, numbered) = whose.map_or((None, false), |(one, numbered)| (Some(one), numbered));
+                    let message = message.unwrap_or_else(|| "output is written again".to_owned());
+                    self.troubles.push(Trouble { instance, numbered, message });
+                }
+            }
+        }
+    }
+
+    /// The logger cannot read this slot's pipe: who writes to it would stand still once it is full.
+    fn refused(&mut self, slot: u32, message: String) {
+        let Some((instance, seat)) = self.seats.at(slot).filter(|(_, seat)| seat.attached) else { return };
+        // So that the next start makes a new pipe and the logger hears of it.
+        seat.attached = false;
+        let numbered = seat.numbered;
+        if let Run::Living { run } = seat.run {
+            self.events.push_back(Event::Unheard { instance: instance.clone(), run });
+        }
+        self.troubles.push(Trouble { instance: Some(instance), numbered, message });
+        self.logger.send(&logger::Order::Detach { slot });
+        self.release(slot);
+    }
+
+    fn release(&mut self, slot: u32) {
+        if let Err(error) = self.pipes.release(slot as usize) {
+            let message = format!("could not give up the pipe of slot {slot}: {error}");
+            self.troubles.push(Trouble { instance: None, numbered: false, message });
+        }
+    }
+
+    /// A new logger knows nothing.
+    fn brief_logger(&mut self) {
+        self.logger.forget();
+        self.logger.send(&own_log(&self.log, &self.own_log));
+        for seat in self.seats.all().filter(|seat| seat.attached) {
+            self.logger.send(&attach(seat, None));
+        }
+        for (slot, awaited) in &self.lines {
+            self.logger.send(&awaited.order(*slot));
+        }
+        for order in self.closing.values().flatten() {
+            self.logger.send(order);
+        }
+    }
+
+    fn detached(&mut self, slot: u32) {
+        if self.closing.remove(&slot).is_none() {
+            return;
+        }
+        // A grandchild may still hold the old pipe: the next tenant of the slot gets a new one.
+        self.release(slot);
+        self.seats.free(slot);
+    }
+
+    /// Whether the logger has still to be told something that its socket had no room for.
+    pub fn has_pending(&self) -> bool {
+        self.logger.has_pending()
+    }
+
+    /// Tells it, as far as there is room.
+    pub fn flush(&mut self) {
+        self.logger.flush();
+    }
+}
+
+pub(super) fn attach(seat: &Seat, moved_from: Option<&Path>) -> logger::Order {
+    let to = destination(&seat.log, LogFile::Current, &seat.policy);
+    logger::Order::Attach { slot: seat.slot, to, rename_from: moved_from.map(Path::to_owned) }
+}
+
+fn own_log(directory: &Path, policy: &LogPolicy) -> logger::Order {
+    logger::Order::Attach { slot: 0, to: destination(directory, LogFile::Own, policy), rename_from: None }
+}
+
+fn destination(directory: &Path, file: LogFile, policy: &LogPolicy) -> Destination {
+    let LogPolicy { max_size, max_files, .. } = *policy;
+    Destination { directory: directory.to_owned(), file, max_size, max_files }
+}

@@ -1,0 +1,41 @@
+//! Patterns that `[ready] log` looks for: one place says what is a legal one, and how it is understood.
+
+use regex::bytes::{Regex, RegexBuilder};
+
+/// The longest pattern, in bytes.
+pub const MAX_PATTERN: usize = 4096;
+
+/// The most memory that a pattern may take once it is understood, in bytes.
+const MAX_SIZE: usize = 1 << 20;
+
+/// Understands a pattern; or why it cannot be, for people.
+pub fn compile(text: &str) -> Result<Regex, String> {
+    if text.len() > MAX_PATTERN {
+        return Err(format!("it is longer than {MAX_PATTERN} bytes"));
+    }
+    RegexBuilder::new(text).size_limit(MAX_SIZE).build().map_err(|error| match error {
+        regex::Error::CompiledTooBig(_) => "it takes too much memory; make its repetitions smaller".to_owned(),
+        other => other.to_string(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn what_is_no_pattern_or_too_large_is_refused_with_a_reason() {
+        assert!(compile("listening on .*:(\\d+)$").unwrap().is_match(b"now listening on :80"));
+        assert!(compile("(").unwrap_err().contains("unclosed group"));
+        assert!(compile("(a{1000}){1000}").unwrap_err().contains("memory"));
+        assert!(compile(&"a".repeat(MAX_PATTERN + 1)).unwrap_err().contains("longer"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_survived(text in "[a-z(){}\\[\\]*+?|^$.\\\\0-9-]{0,60}") {
+            let _ = compile(&text);
+        }
+    }
+}
