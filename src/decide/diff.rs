@@ -2,11 +2,13 @@
 //!
 //! Every struct is taken apart without `..`: a new field does not compile before it has a price.
 
+mod order;
 mod resources;
 mod security;
 
 use crate::model::limits::{Limit, LimitKind, Limits};
 use crate::model::logging::LogPolicy;
+use crate::model::name::ServiceName;
 use crate::model::plan::{Change, Price};
 use crate::model::policy::{RestartLimit, RestartPolicy, RestartWhen, StopPolicy, StopScope};
 use crate::model::service::{Environment, Identity, Kind, Run, Service};
@@ -47,7 +49,7 @@ pub fn diff(old: &Service, new: &Service, powers: &Powers) -> Vec<Change> {
         log,
         service_type: _,
         stdin,
-        order: _,
+        order,
         ready: _,
         health: _,
         hooks: _,
@@ -74,6 +76,7 @@ pub fn diff(old: &Service, new: &Service, powers: &Powers) -> Vec<Change> {
     found.field("umask", *umask, new.umask, |mask| format!("{mask:04o}"), Price::Restart);
     diff_environment(&mut found, environment, &new.environment);
     diff_base(&mut found, base, &new.base);
+    order::diff(&mut found, order.as_deref(), new.order.as_deref());
     diff_restart(&mut found, restart, &new.restart);
     diff_stop(&mut found, stop, &new.stop);
     diff_limits(&mut found, limits, &new.limits, runs_within_reach(identity, *powers), powers.may_raise);
@@ -178,7 +181,7 @@ fn diff_restart(found: &mut Changes, old: &RestartPolicy, new: &RestartPolicy) {
         limit,
         spacing,
         exits: _,
-        on_give_up: _,
+        on_give_up,
         max_age: _,
         max_memory: _,
     } = old;
@@ -191,6 +194,8 @@ fn diff_restart(found: &mut Changes, old: &RestartPolicy, new: &RestartPolicy) {
     found.field("restart.reset_after", *reset_after, new.reset_after, duration, Price::Live);
     let shown = |RestartLimit { count, window }: RestartLimit| format!("{count} in {}", duration(window));
     found.texts("restart.limit", limit.map(shown), new.limit.map(shown), Price::Live);
+    let named = |name: &Option<ServiceName>| name.as_ref().map(ToString::to_string);
+    found.texts("restart.on_give_up", named(on_give_up), named(&new.on_give_up), Price::Live);
     found.field("restart.spacing", *spacing, new.spacing, duration, Price::Live);
 }
 

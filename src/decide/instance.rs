@@ -9,6 +9,7 @@
 //! - down: nothing is wanted, or it is about to start;
 //! - done: it ended by itself and its policy leaves it at that;
 //! - waiting: it is wanted and no descriptor is free; the fleet says when to try again;
+//! - blocked: it is wanted, and another service must come first; the fleet says when to look again;
 //! - backoff: it is wanted, it ended, and the next attempt has a time;
 //! - failed: it is wanted and abide has given up until its file changes.
 //!
@@ -30,6 +31,7 @@ use super::effect::Effect;
 use super::ended::End;
 use super::event::{Event, RunId};
 use super::member::Noted;
+use super::order::Gate;
 use super::phase::{Ended, Fit, Phase, Process, Rest, Turn, Words};
 use super::restarts::{Cause, Restarts};
 use super::stopping::{Climb, Ladder};
@@ -110,7 +112,7 @@ impl Instance {
     pub(super) fn state(&self) -> State {
         match self.phase {
             Phase::Resting(Rest::Down | Rest::Done) => State::Stopped,
-            Phase::Resting(Rest::Waiting) => State::Waiting,
+            Phase::Resting(Rest::Waiting | Rest::Blocked { .. }) => State::Waiting,
             Phase::Resting(Rest::Backoff(_)) => State::Backoff,
             Phase::Resting(Rest::Failed) => State::Failed,
             // Else every attempt of one that waits would be two entries in the log.
@@ -259,8 +261,22 @@ impl Instance {
             (true, Phase::Resting(Rest::Backoff(until))) if until <= turn.now.mono => {
                 self.start("next attempt".into(), None, turn);
             }
-            (true, Phase::Running { run, .. }) => self.bring_in_line(run, turn),
-            (false, Phase::Running { .. }) => self.stop(self.cause.clone(), turn),
+            (true, Phase::Resting(Rest::Blocked { .. })) if turn.gate == Gate::Open => {
+                self.start("what it waited for is there".into(), None, turn);
+            }
+            (true, Phase::Resting(Rest::Blocked { .. })) => self.block(None, turn),
+            (true, Phase::Resting(Rest::Backoff(_) | Rest::Waiting)) if matches!(turn.gate, Gate::Lost(_)) => {
+                self.block(None, turn);
+            }
+            (true, Phase::Running { run, .. }) => match turn.gate.clone() {
+                Gate::Lost(_) if turn.held.is_some() => {}
+                Gate::Lost(why) => self.stop_for(Rest::Blocked { lost: true }, why, turn),
+                Gate::Open | Gate::Shut(_) => self.bring_in_line(run, turn),
+            },
+            (false, Phase::Running { .. }) => match &turn.held {
+                Some(why) => self.why.clone_from(why),
+                None => self.stop(self.cause.clone(), turn),
+            },
             (false, Phase::Resting(rest)) if rest != Rest::Down => {
                 self.starved = false;
                 self.enter(Phase::Resting(Rest::Down), self.cause.clone(), None, turn);
@@ -273,6 +289,9 @@ impl Instance {
     }
 
     pub(super) fn start(&mut self, why: Words, exit: Option<Exit>, turn: &mut Turn) {
+        if turn.gate != Gate::Open {
+            return self.block(exit, turn);
+        }
         if let Some(cause) = self.owed.take() {
             self.restarts.count(cause, turn.now.mono);
         }
@@ -284,6 +303,19 @@ impl Instance {
         let ordered = turn.now.mono;
         let until = Some(ordered.plus(SPAWN_TIME + SPAWN_TIME_EACH * turn.unanswered));
         self.enter(Phase::Starting { run, ordered, until }, why, exit, turn);
+    }
+
+    /// Rests until another that must come first is up.
+    fn block(&mut self, exit: Option<Exit>, turn: &mut Turn) {
+        let (why, lost) = match &turn.gate {
+            Gate::Open => return,
+            Gate::Shut(why) => (why.clone(), false),
+            Gate::Lost(why) => (why.clone(), true),
+        };
+        let unasked = exit.filter(|_| self.last.is_some_and(|last| !last.asked));
+        let why = unasked.map_or(why.clone(), |exit| format!("{exit}; {why}").into());
+        self.starved = false;
+        self.enter(Phase::Resting(Rest::Blocked { lost }), why, exit, turn);
     }
 
     pub(super) fn stop(&mut self, why: Words, turn: &mut Turn) {

@@ -55,7 +55,8 @@ error[unknown-key]: unknown key `restrat`
 #[test]
 fn keys_of_later_releases_are_told_from_misspelt_ones() {
     let world = World::empty();
-    world.drop_file("a.toml", "command = [\"/bin/sleep\", \"1\"]\nafter = [\"db\"]\n[ready]\ntcp = \"localhost:80\"\n");
+    world
+        .drop_file("a.toml", "command = [\"/bin/sleep\", \"1\"]\nbefore = [\"db\"]\n[ready]\ntcp = \"localhost:80\"\n");
     let output = world.abide(&["check", "--format", "json", "services.d"]);
     let found: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
     let text = found.to_string();

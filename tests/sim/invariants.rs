@@ -8,7 +8,7 @@ use abide::decide::view::Facts;
 use abide::model::desired::Definition;
 use abide::model::name::{InstanceId, ServiceName};
 use abide::model::plan::{Price, Step};
-use abide::model::status::{Desired, ServiceStatus, State, Summary, Worst};
+use abide::model::status::{Desired, InstanceStatus, ServiceStatus, State, Summary, Worst};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +25,7 @@ pub(crate) fn check(world: &mut World) {
     }
     let fresh: BTreeMap<ServiceName, ServiceStatus> =
         world.fleet.names().filter_map(|name| Some((name.clone(), status(world, name)?))).collect();
+    crate::order::nobody_runs_on_what_is_lost(world);
     assert_eq!(world.fragments, fresh, "incremental status differs from status from scratch");
     assert_eq!(
         world.fleet.summary(),
@@ -60,7 +61,11 @@ fn counted(services: &BTreeMap<ServiceName, ServiceStatus>, accepted: &Accepted)
     let invalid = |s: &ServiceStatus| !s.errors.is_empty();
     let critical = |s: &ServiceStatus| {
         (invalid(s) && s.accepted_hash.is_none())
-            || s.instances.iter().any(|i| matches!(i.state, State::Failed | State::Backoff | State::Waiting))
+            || s.instances.iter().any(|i| match i.state {
+                State::Failed | State::Backoff => true,
+                State::Waiting => !waits_for_one_that_comes(i),
+                _ => false,
+            })
     };
     let worst = match () {
         () if count(&critical) > 0 => Worst::Critical,
@@ -84,6 +89,11 @@ fn counted(services: &BTreeMap<ServiceName, ServiceStatus>, accepted: &Accepted)
     }
 }
 
+fn waits_for_one_that_comes(instance: &InstanceStatus) -> bool {
+    let reason = instance.reason.as_deref().unwrap_or_default();
+    reason.contains("waits for ") && !reason.contains("waits for a free descriptor")
+}
+
 /// No instance ever has two processes.
 pub(crate) fn one_process_an_instance(world: &World, instance: &InstanceId) {
     let living: Vec<_> = world.living(instance).collect();
@@ -97,7 +107,8 @@ pub(crate) fn no_signal_without_reason(world: &World, run: RunId) {
         return;
     }
     let Some(wanted) = world.accepted.get(&process.instance.service) else { return };
-    let stays = wanted.service.enabled && process.instance.index < wanted.service.instances;
+    let falls = crate::order::falls(world, &process.instance.service);
+    let stays = !falls && process.instance.index < wanted.service.instances;
     let price = dearest(&diff(&process.definition.service, &wanted.service, &POWERS));
     assert!(
         !stays || price == Price::Restart,
@@ -127,7 +138,7 @@ pub(crate) fn converged(world: &World) {
     for process in world.processes.values().filter(|process| process.main) {
         let id = &process.instance;
         let wanted = world.accepted.get(&id.service).map(|definition| &definition.service);
-        let wanted = wanted.filter(|s| s.enabled && id.index < s.instances && world.shutdowns == 0);
+        let wanted = wanted.filter(|s| !crate::order::falls(world, &id.service) && id.index < s.instances);
         let wanted = wanted.unwrap_or_else(|| panic!("{id} lives and is not wanted\n{story}"));
         let price = dearest(&diff(&process.definition.service, wanted, &POWERS));
         assert!(price < Price::Restart, "{id} runs another version\n{story}");
@@ -138,7 +149,8 @@ pub(crate) fn converged(world: &World) {
         for index in 0..size {
             let state = status.instances[index as usize].state;
             let id = InstanceId::new(name.clone(), index);
-            let excused = matches!(state, State::Failed | State::Stopped) || world.shutdowns > 0;
+            let blocked = state == State::Waiting && crate::order::waits_rightly(world, name, index);
+            let excused = matches!(state, State::Failed | State::Stopped) || blocked || world.shutdowns > 0;
             let lives = world.living(&id).any(|process| process.main);
             assert!(lives && state == State::Running || excused, "{id} is {state:?}, lives: {lives}\n{story}");
             let reason = &status.instances[index as usize].reason;
@@ -148,9 +160,17 @@ pub(crate) fn converged(world: &World) {
             );
         }
         let failed = status.state == State::Failed;
+        let blocked = status.instances.iter().any(|i| i.state == State::Waiting);
+        let refused = !status.errors.is_empty();
         let limits_unmet = status.conditions.iter().any(|c| c.kind == abide::model::status::ConditionKind::LimitsMet);
         assert!(
-            status.as_desired || failed || limits_unmet || world.bad.contains(name) || world.shutdowns > 0,
+            status.as_desired
+                || failed
+                || blocked
+                || refused
+                || limits_unmet
+                || world.bad.contains(name)
+                || world.shutdowns > 0,
             "{name} is not as desired: {status:#?}\n{story}"
         );
     }

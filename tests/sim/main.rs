@@ -3,6 +3,7 @@
 
 mod invariants;
 mod last_word;
+mod order;
 mod random;
 mod scenarios;
 mod services;

@@ -4,6 +4,7 @@
 //! explained; [`values`] reads single values; [`reader`] walks a text and collects what is wrong.
 
 pub mod bounds;
+pub mod names;
 pub mod reader;
 pub mod schema;
 pub mod shape;
