@@ -18,6 +18,7 @@ mod forking;
 mod given;
 mod hooks;
 mod idle;
+mod in_depth;
 mod leaks;
 mod limits;
 mod logs;
