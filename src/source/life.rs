@@ -10,6 +10,7 @@ use super::toml::values::CommandLine;
 use super::words::Templates;
 use crate::model::check::{Check, Health, HttpCheck, OnFailure, Ready};
 use crate::model::diagnostic::{Code, Diagnostic};
+use crate::model::endpoint::Endpoint;
 use crate::model::pattern;
 use crate::model::policy::{
     ExitRules, Hooks, OnChange, ReloadBy, ReloadPolicy, RestartPolicy, RestartWhen, ServiceType, StopPolicy,
@@ -222,7 +223,7 @@ impl Life<'_> {
     fn tcp(&mut self, table: &str, text: &str) -> Check {
         let path = format!("{table}.tcp");
         match self.templates.check(&path, text) {
-            Ok(address) if is_address(&address) || (self.templates.partial && address.contains('$')) => {}
+            Ok(address) if Endpoint::tcp(&address).is_ok() || (self.templates.partial && address.contains('$')) => {}
             Ok(address) => {
                 let message = format!("{address:?} is no `host:port`");
                 self.error(&path, Code::BadValue, message, "write it like \"127.0.0.1:8080\" or \"[::1]:8080\"");
@@ -239,7 +240,7 @@ impl Life<'_> {
                 let help = "ask it by `exec`, such as [\"curl\", \"-fsS\", \"https://...\"], or its port by `tcp`";
                 self.error(&path, Code::BadValue, "abide asks http only, not https", help);
             }
-            Ok(url) if is_url(&url) || (self.templates.partial && url.contains('$')) => {}
+            Ok(url) if Endpoint::http(&url).is_ok() || (self.templates.partial && url.contains('$')) => {}
             Ok(url) => {
                 let message = format!("{url:?} is no URL");
                 self.error(&path, Code::BadValue, message, "write it like \"http://127.0.0.1:8080/health\"");
@@ -387,24 +388,4 @@ impl Life<'_> {
             self.error("restart.max_memory", Code::BadSize, "`max_memory` is zero", help);
         }
     }
-}
-
-/// Whether `text` is `host:port`, an IPv6 address in brackets.
-fn is_address(text: &str) -> bool {
-    let Some((host, port)) = text.rsplit_once(':') else { return false };
-    let bracketed = host.starts_with('[') && host.ends_with(']') && host.len() > 2;
-    let plain = !host.is_empty() && !host.contains([':', '[', ']', '/', ' ']);
-    (bracketed || plain) && port.parse::<u16>().is_ok_and(|port| port > 0)
-}
-
-/// Whether `text` is `http://host[:port][/path]`.
-fn is_url(text: &str) -> bool {
-    let Some(rest) = text.strip_prefix("http://") else { return false };
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let ported = if authority.contains(':') && !authority.ends_with(']') {
-        authority.to_owned()
-    } else {
-        format!("{authority}:80")
-    };
-    is_address(&ported) && !text.contains(|c: char| c.is_whitespace() || c.is_control())
 }

@@ -1,0 +1,96 @@
+//! Commands around a service's life: as it runs, in order, in its log, and none without end.
+
+use super::process::{alive, arguments, children, is_root, send, uid};
+use super::ready::{first, in_state, why};
+use super::world::World;
+use abide::model::status::State;
+use nix::sys::signal::Signal;
+use std::fmt::Write as _;
+
+/// What a service's log holds.
+fn log(world: &World, name: &str) -> String {
+    std::fs::read_to_string(world.logs().join(name).join("current")).unwrap_or_default()
+}
+
+#[test]
+fn hooks_run_in_order_as_the_service_does_with_their_output_in_its_log() {
+    let world = World::with(&[]);
+    let user = if is_root() { "user = \"nobody\"\n" } else { "" };
+    let say = |word: &str| format!("[\"/bin/sh\", \"-c\", \"echo {word} $$(id -u) $$(pwd) $$GREETING\"]");
+    let mut file = format!("{user}directory = \"/usr\"\nenvironment.GREETING = \"hello\"\n");
+    let _ = writeln!(file, "script = 'echo main; exec sleep 86400'");
+    let _ = writeln!(file, "[start]\nbefore = [{}, {}]", say("one"), say("two"));
+    let _ = writeln!(file, "after = [[\"/bin/sh\", \"-c\", \"echo after $$MAINPID\"]]");
+    let _ = writeln!(
+        file,
+        "[stop]\nafter = [[\"/bin/sh\", \"-c\", \"echo over $${{ABIDE_EXIT_CODE:-none}} $${{ABIDE_EXIT_SIGNAL:-none}}\"]]"
+    );
+    world.drop_file("web.toml", &file);
+    world.until_true("what comes after", || log(&world, "web").contains("after "));
+    let pid = world.pid("web");
+    let own = uid(pid).expect("it runs");
+    let expected = format!("one {own} /usr hello\ntwo {own} /usr hello\nmain\nafter {pid}\n");
+    assert_eq!(log(&world, "web"), expected);
+    if is_root() {
+        assert_ne!(own, 0);
+    }
+
+    send(pid, Signal::SIGKILL);
+    let again = world.pid_after("web", pid);
+    world.until_true("its end and its second start", || log(&world, "web").matches("after ").count() == 2);
+    let rest = log(&world, "web").split_off(expected.len());
+    assert_eq!(rest, format!("over none SIGKILL\n{}", expected.replace(&pid.to_string(), &again.to_string())));
+    world.remove("web.toml");
+    world.gone("web");
+    assert!(log(&world, "web").ends_with("over none SIGTERM\n"), "{}", log(&world, "web"));
+}
+
+#[test]
+fn a_start_whose_hook_fails_or_never_ends_fails_and_nothing_is_left_of_it() {
+    let world = World::with(&[]);
+    let nap = 300_000 + std::process::id();
+    let sleeping = || {
+        let naps = |pid: &i32| arguments(*pid).last().is_some_and(|word| *word == nap.to_string());
+        children(world.keeper()).into_iter().filter(naps).count()
+    };
+    world.drop_file(
+        "fails.toml",
+        "script = 'echo main; exec sleep 86400'\n[start]\nbefore = [[\"/bin/sh\", \"-c\", \"exit 7\"]]\n",
+    );
+    world.drop_file(
+        "hangs.toml",
+        &format!("script = 'echo main; exec sleep 86400'\n[start]\nbefore = [[\"/bin/sh\", \"-c\", \"sleep {nap} & sleep {nap}\"]]\ntimeout = \"300ms\"\n"),
+    );
+    for (name, word) in [("fails", "exit code 7"), ("hangs", "0.3 s")] {
+        let failed = why(&in_state(&world, name, State::Backoff));
+        assert!(failed.contains(word), "{name}: {failed}");
+        assert!(!log(&world, name).contains("main"), "{name} never ran");
+        world.remove(&format!("{name}.toml"));
+        world.gone(name);
+    }
+    assert_eq!(sleeping(), 0);
+}
+
+#[test]
+fn a_stop_command_ends_the_service_and_one_that_hangs_does_not_save_it() {
+    let world = World::with(&[]);
+    let deaf = "trap '' TERM; trap 'echo asked; exit 0' USR1; while :; do sleep 0.05; done";
+    let kind = format!(
+        "script = \"{deaf}\"\n[stop]\ncommand = [\"/bin/sh\", \"-c\", \"kill -USR1 $$MAINPID\"]\ntimeout = \"10s\"\n"
+    );
+    world.drop_file("kind.toml", &kind);
+    world.drop_file(
+        "hangs.toml",
+        "command = [\"/bin/sleep\", \"86400\"]\n[stop]\ncommand = [\"/bin/sleep\", \"86401\"]\ntimeout = \"300ms\"\n",
+    );
+    let pids = [world.pid("kind"), world.pid("hangs")];
+    for name in ["kind", "hangs"] {
+        world.remove(&format!("{name}.toml"));
+        world.gone(name);
+    }
+    assert!(log(&world, "kind").ends_with("asked\n"), "{}", log(&world, "kind"));
+    assert!(pids.into_iter().all(|pid| !alive(pid)));
+    let stuck = |pid: &i32| arguments(*pid).last().is_some_and(|word| word == "86401");
+    assert!(!children(world.keeper()).iter().any(stuck));
+    assert!(first(&world.status().expect("a snapshot"), "kind").is_none());
+}
