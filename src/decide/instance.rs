@@ -254,6 +254,7 @@ impl Instance {
             ) if of == run => match self.stage() {
                 // Nothing is watched: this is the launcher's end a second time.
                 Stage::Seeking { .. } => {}
+                _ if self.was_a_step(exit, leftovers, turn) => self.seek_again(run, since, turn),
                 _ if self.is_launcher_gone(exit) => self.launched(run, ordered, leftovers, turn),
                 _ => self.ended(run, End { exit, leftovers, oom }, ordered, since, turn),
             },

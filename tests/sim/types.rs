@@ -51,6 +51,27 @@ fn the_daemon_that_a_launcher_leaves_is_found_and_watched() {
 }
 
 #[test]
+fn a_process_that_only_led_to_the_daemon_is_no_end_of_it() {
+    let mut world = tasked(Service { ready: ready(tcp()), ..forking() }, |_| ());
+    world.pass(20);
+    assert_eq!(state(&world, "web"), State::Ready);
+    for process in world.processes.values_mut() {
+        process.rest = true;
+    }
+    world.crash("web", Exit::Code(0));
+    world.settle();
+    invariants::converged(&world);
+    insta::assert_snapshot!(world.told(), @r"
+    0.000 web: stopped -> starting: new
+    0.006 web: starting -> running: process 1001 is the service
+    0.007 web: running -> ready: ready after 6 ms
+    0.020 web: ready -> starting: what was taken for it has ended, and left others: it is looked for again
+    0.021 web: starting -> running: process 1001 is the service
+    0.022 web: running -> ready: ready after 21 ms
+    ");
+}
+
+#[test]
 fn a_daemon_can_be_ready_later_than_found() {
     let mut world = tasked(Service { ready: ready(tcp()), ..forking() }, |tasks| tasks.ready = Some(700));
     world.pass(3000);

@@ -178,7 +178,8 @@ table! {
         /// In place of `signal`: signals one after the other, each with the time until the next, then KILL.
         steps: Steps,
         /// Run one after the other once all of it has ended, before it rests or starts again: as the service runs, for at most
-        /// `timeout` each, also when a start has failed. ABIDE_EXIT_CODE or ABIDE_EXIT_SIGNAL tells how it ended.
+        /// `timeout` each, also when a start has failed. ABIDE_EXIT_CODE or ABIDE_EXIT_SIGNAL (such as "SIGTERM")
+        /// tells how it ended; a shell reads it where `$$ABIDE_EXIT_CODE` is written.
         after: Commands,
     }
     later &["before"]
