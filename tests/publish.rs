@@ -6,12 +6,12 @@ use abide::daemon::publish::{PublishPolicy, Published, Publisher, Share, next_wr
 use abide::model::name::ServiceName;
 use abide::model::status::{AbideState, ServiceStatus, State, Status};
 use abide::model::time::{Mono, Now, Wall};
-use abide::render::snapshot::{Envelope, INDEX, WHOLE};
+use abide::render::snapshot::{INDEX, News, WHOLE};
 use proptest::prelude::*;
 use sample::{NOW, envelope, flaky, greedy, misspelt, mixed, service, workers};
 use std::collections::BTreeMap;
 use std::io::Read;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -120,9 +120,20 @@ fn an_envelope_that_says_the_same_is_not_written_and_never_turns_the_number_back
     let dir = tempfile::tempdir().expect("a directory");
     let mut publisher = publisher(dir.path(), PublishPolicy::default());
     drive(&mut publisher, 0, 100);
-    publisher.set_envelope(envelope());
+    let known = envelope();
+    let news = |generation| News {
+        state: known.abide.state,
+        notes: &known.abide.notes,
+        summary: known.summary,
+        generation,
+        sources: &known.sources,
+        problems: &known.problems,
+        ignored: &known.ignored,
+        now: NOW,
+    };
+    publisher.renew_envelope(&news(known.generation));
     assert_eq!(drive(&mut publisher, 1_000, 2_000), [0_u64; 0]);
-    publisher.set_envelope(Envelope { generation: 8, ..envelope() });
+    publisher.renew_envelope(&news(8));
     assert_eq!(drive(&mut publisher, 2_000, 3_000), [2_010]);
     assert_eq!((read(dir.path()).generation, read(dir.path()).abide.snapshot_seq), (8, 2));
 }
@@ -265,6 +276,33 @@ fn who_reads_slowly_or_kept_a_second_name_has_what_was_there_when_they_came() {
     assert_eq!(read(dir.path()).services.len(), 300);
 }
 
+#[test]
+fn in_a_large_file_nothing_moves_and_what_others_did_to_it_is_undone() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut publisher = publisher(dir.path(), PublishPolicy::default());
+    let mut services = many(300);
+    put(&mut publisher, &services);
+    let file = dir.path().join("status.json");
+    let mut change = |round: u64| {
+        services[7].generation = round + 1_000;
+        publisher.update(&services[7].name, Some(&services[7]));
+        drive(&mut publisher, round * 1_000, round * 1_000 + 500);
+        assert_eq!(read(dir.path()).services, services, "round {round}");
+        let found = std::fs::metadata(&file).expect("there");
+        (found.ino(), found.size())
+    };
+    change(0);
+    let one = change(1);
+    let other = change(2);
+    assert_eq!((change(3), change(4)), (one, other), "two files take turns, and nothing moves in them");
+    let foreign = std::fs::OpenOptions::new().write(true).open(&file).expect("there");
+    foreign.write_all_at(&b"x".repeat(50_000), 9_000).expect("writes");
+    drop(foreign);
+    for round in 5..9 {
+        change(round);
+    }
+}
+
 /// What comes from outside, in all its shapes.
 fn any_service() -> impl Strategy<Value = ServiceStatus> {
     let kind = prop_oneof![
@@ -338,6 +376,42 @@ proptest! {
         if main < 30.0 {
             let rate = |of: f64| of / main + of / index;
             prop_assert!(rate(bytes.into()) <= 5.001e6 && rate(cost.as_secs_f64()) <= 0.050_01, "both together");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+
+    #[test]
+    fn a_large_file_is_the_model_too_whatever_changes_grows_and_goes(
+        rounds in prop::collection::vec(
+            (prop::collection::vec((0..400_u32, prop::option::of(0..3_000_usize)), 0..30), 0..6_000_usize),
+            1..12,
+        ),
+    ) {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut publisher = publisher(dir.path(), PublishPolicy::default());
+        let mut model: BTreeMap<_, _> = many(200).into_iter().map(|service| (service.name.clone(), service)).collect();
+        for service in model.values() {
+            publisher.update(&service.name, Some(service));
+        }
+        for (round, (changes, problem)) in rounds.into_iter().enumerate() {
+            for (index, size) in changes {
+                let mut service = service(&format!("app-{index:05}"), State::Running);
+                service.description = Some("x".repeat(size.unwrap_or(0)));
+                publisher.update(&service.name, size.is_some().then_some(&service));
+                if size.is_some() {
+                    model.insert(service.name.clone(), service);
+                } else {
+                    model.remove(&service.name);
+                }
+            }
+            publisher.envelope_mut().problems = vec![sample::error("x.toml", 3, &"y".repeat(problem), None)];
+            drive(&mut publisher, round as u64 * 40_000, round as u64 * 40_000 + 500);
+            let status = read(dir.path());
+            prop_assert!(status.services.iter().eq(model.values()), "round {}", round);
+            prop_assert_eq!(status.problems[0].message.len(), problem);
         }
     }
 }

@@ -37,6 +37,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "cli",
         &[
             "model",
+            "decide::judge",
             "decide::plan",
             "decide::diff",
             "render",

@@ -171,7 +171,7 @@ impl FormatArgs {
 /// `abide check`
 #[derive(Debug, Clone, Args)]
 pub struct CheckArgs {
-    /// Directories, or single service files
+    /// Directories, or single service files; of services that these name, a file beside them is enough
     #[arg(value_name = "PATH", required = true)]
     pub paths: Vec<PathBuf>,
     #[command(flatten)]

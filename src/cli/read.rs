@@ -1,5 +1,6 @@
 //! Reading files once, for the commands that need no daemon.
 
+use crate::decide::judge::judge_all;
 use crate::source::config::{self, Config};
 use crate::source::load::load;
 use crate::source::once::{ReadAll, read_all};
@@ -8,7 +9,8 @@ use crate::source::{Surroundings, config_path, configuration};
 use std::path::{Path, PathBuf};
 
 /// What directories and files say, under the `abide.toml` that a supervisor of them would use.
-/// What is wrong with that one is among the problems; the defaults then hold.
+/// What is wrong with that one is among the problems; the defaults then hold. What the services say of each other is
+/// judged as at a first load; of a single file, against the names beside it.
 pub(super) fn read(paths: &[PathBuf], named: Option<&Path>, around: &Surroundings) -> ReadAll {
     let first = paths.first().map_or(Path::new("."), PathBuf::as_path);
     // A file belongs to the directory that it lies in.
@@ -23,5 +25,6 @@ pub(super) fn read(paths: &[PathBuf], named: Option<&Path>, around: &Surrounding
     let mut loader = |name: &_, material: &_| load(around, &config, name, material);
     let mut reading = read_all(paths, &config_path, &Trust::new(around.uid), &mut loader);
     reading.problems.splice(0..0, findings);
+    judge_all(&mut reading.entries, &reading.beside);
     reading
 }

@@ -29,6 +29,7 @@ use crate::source::config::{self, Config};
 use crate::source::configuration::{self, Loader, Timing};
 use crate::source::load::load;
 use crate::source::{self, Surroundings, Text, worker};
+use crate::table::Table;
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -75,8 +76,8 @@ fn supervise(places: &Places, directories: Vec<PathBuf>, exit_with: Option<Servi
     memory::share_heap();
     let SupervisorEnds { table, keeper, bell, logger } = role::enter_supervisor()?;
     let mut ceilings = limits::ceilings_of(None).map_err(failed("read the limits from /proc"))?;
-    let groups = Groups::new(Ground::look(), &places.table).map_err(failed("look at the runtime directory"))?;
-    let groups = Arc::new(groups);
+    let groups = Groups::new(Ground::look(), &places.table).map_err(failed("look at the runtime directory"));
+    let groups = Arc::new(groups?);
     ceilings.cgroups = groups.cgroups().clone();
     let surroundings = source::surroundings(ceilings, nix::unistd::getppid().as_raw() == 1, true);
     let config_path =
@@ -90,16 +91,12 @@ fn supervise(places: &Places, directories: Vec<PathBuf>, exit_with: Option<Servi
     let trace = trace::start(Some(own_log), io::stderr().is_terminal());
 
     let (letters, inbox) = unbounded_channel();
-    let (outcomes, told) = (letters.clone(), letters.clone());
-    let done = move |outcome| drop(outcomes.send(Letter::Spawned(outcome)));
     let instance_id = fresh_id();
-    let spawner =
-        Spawner::start(Arc::clone(&table), Arc::clone(&pipes), Arc::clone(&groups), instance_id.clone(), done);
-    let spawner = spawner.map_err(failed("start a thread"))?;
     let logger_socket = logger.as_fd().try_clone_to_owned().map_err(failed("copy a descriptor"))?;
+    let told = letters.clone();
     let host = Host::new(Parts {
         table: Arc::clone(&table),
-        spawner,
+        spawner: spawner(&table, &pipes, &groups, &instance_id, letters.clone())?,
         pipes,
         logger: Logger::new(logger_socket),
         log: places.log.clone(),
@@ -134,24 +131,27 @@ fn supervise(places: &Places, directories: Vec<PathBuf>, exit_with: Option<Servi
     };
     let files = worker::start(setup, move |delta| drop(letters.send(Letter::Delta(delta))))
         .map_err(failed("start a thread"))?;
-    let mut supervisor = Supervisor {
-        fleet,
-        host,
-        publisher,
-        files,
-        probes,
-        churn: 0,
-        trace,
-        own_log: OwnLogState::default(),
-        awaited: exit_with,
-        finished: false,
-    };
+    let own_log = OwnLogState::default();
+    let (churn, awaited, finished) = (0, exit_with, false);
+    let mut supervisor = Supervisor { fleet, host, publisher, files, probes, churn, trace, own_log, awaited, finished };
     let code = turn_until_finished(&mut supervisor, inbox, bell, logger);
     if let (Ok(OK), Some(exit)) = (&code, supervisor.fleet.last_word()) {
         table.set_exit_code(exit.code());
     }
     supervisor.trace.flush();
     code
+}
+
+fn spawner(
+    table: &Arc<Table>,
+    pipes: &Arc<Pipes>,
+    groups: &Arc<Groups>,
+    mark: &str,
+    letters: UnboundedSender<Letter>,
+) -> Result<Spawner, BootError> {
+    let done = move |outcome| drop(letters.send(Letter::Spawned(outcome)));
+    let (table, pipes, groups) = (Arc::clone(table), Arc::clone(pipes), Arc::clone(groups));
+    Spawner::start(table, pipes, groups, mark.to_owned(), done).map_err(failed("start a thread"))
 }
 
 /// What `abide.toml` says and its text, or the defaults where there is none.

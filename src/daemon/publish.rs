@@ -1,10 +1,11 @@
 //! The snapshot on disk: `status.json`, its twin `status.prom`, and what may stand beside them.
 //!
 //! Keeps one fragment a service and decides when to write. Files are replaced by a rename, so that
-//! a reader never sees half of one; the bytes go out in pieces, so that no copy of the whole is
+//! a reader never sees half of one; what is new goes out in pieces, so that no copy of the whole is
 //! ever in memory. Knows no tokio: the loop asks [`Publisher::next_deadline`] and calls
 //! [`Publisher::poll`].
 
+mod blocks;
 mod files;
 mod pace;
 
@@ -14,9 +15,10 @@ use crate::model::name::ServiceName;
 use crate::model::status::{AbideState, ServiceStatus};
 use crate::model::time::{Mono, Now};
 use crate::render::prometheus::{self, Detail, Facts, Lines};
-use crate::render::snapshot::{self, Envelope, INDEX, WHOLE};
+use crate::render::snapshot::{self, Envelope, INDEX, News, WHOLE};
 use crate::source::config::{Config, MetricsDetail};
-use files::{forget, last_seq, replace, sweep, sweep_services, touch};
+use blocks::Blocks;
+use files::{Told, forget, last_seq, replace, sweep, sweep_services, touch};
 use pace::Pace;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -85,9 +87,10 @@ pub enum Published {
 struct Cached {
     json: Box<[u8]>,
     facts: Facts,
-    lines: Lines,
     as_desired: bool,
 }
+
+type Services = BTreeMap<ServiceName, Cached>;
 
 /// Writes the snapshot.
 #[derive(Debug)]
@@ -95,8 +98,13 @@ pub struct Publisher {
     dir: PathBuf,
     policy: PublishPolicy,
     envelope: Envelope,
-    services: BTreeMap<ServiceName, Cached>,
-    /// What `lines` were made for: a settled detail.
+    services: Services,
+    /// Where they stand in `status.json`, as long as it lists all, and what of it is on disk.
+    blocks: Blocks,
+    told: Told,
+    /// What the services contribute to the metrics, if anything.
+    lines: BTreeMap<ServiceName, Lines>,
+    /// What they were made for: a settled detail.
     detail: Detail,
     scratch: Vec<u8>,
     /// Those whose own file is out of date.
@@ -117,7 +125,10 @@ impl Publisher {
             dir,
             policy,
             envelope,
-            services: BTreeMap::new(),
+            services: Services::new(),
+            blocks: Blocks::default(),
+            told: Told::default(),
+            lines: BTreeMap::new(),
             detail: policy.detail.settled(0),
             scratch: Vec::new(),
             pending: BTreeSet::new(),
@@ -132,6 +143,7 @@ impl Publisher {
     pub fn update(&mut self, name: &ServiceName, status: Option<&ServiceStatus>) {
         let Some(status) = status else {
             if self.services.remove(name).is_some() {
+                self.lines.remove(name);
                 self.note(name);
             }
             return;
@@ -142,23 +154,19 @@ impl Publisher {
             return;
         }
         let facts = Facts::of(status);
-        let lines = Lines::of(name, &facts, self.detail);
-        let json = self.scratch.as_slice().into();
-        let cached = Cached { json, facts, lines, as_desired: status.as_desired };
+        match Lines::of(name, &facts, self.detail) {
+            lines if lines.is_empty() => drop(self.lines.remove(name)),
+            lines => drop(self.lines.insert(name.clone(), lines)),
+        }
+        let cached = Cached { json: self.scratch.as_slice().into(), facts, as_desired: status.as_desired };
         self.services.insert(name.clone(), cached);
         self.note(name);
     }
 
-    /// Replaces all but the services; leads to a write if that makes a difference.
-    pub fn set_envelope(&mut self, mut envelope: Envelope) {
-        let (new, old) = (&mut envelope.abide, &self.envelope.abide);
-        new.snapshot_seq = old.snapshot_seq;
-        new.written_at = old.written_at;
-        new.monotonic_ns = old.monotonic_ns;
-        new.heartbeat_interval_ms = old.heartbeat_interval_ms;
-        new.truncated = old.truncated;
-        if envelope != self.envelope {
-            *self.envelope_mut() = envelope;
+    /// How all but the services now stands; leads to a write if that makes a difference.
+    pub fn renew_envelope(&mut self, news: &News<'_>) {
+        if !self.envelope.says(news) {
+            self.envelope_mut().renew(news);
         }
     }
 
@@ -229,6 +237,7 @@ impl Publisher {
 
     fn note(&mut self, name: &ServiceName) {
         self.main.touch();
+        self.blocks.touch(name, self.envelope.abide.snapshot_seq + 1);
         if self.services.len() > WHOLE {
             self.index.touch();
         }
@@ -292,20 +301,45 @@ impl Publisher {
         abide.monotonic_ns = now.mono.0;
         abide.heartbeat_interval_ms = self.policy.heartbeat.as_millis() as u64;
         abide.truncated = truncated;
-        let shown = self.services.values().filter(|cached| !truncated || !cached.as_desired);
-        let json = shown.map(|cached| &*cached.json);
-        let lines: Vec<&Lines> = self.services.values().map(|cached| &cached.lines).filter(|l| !l.is_empty()).collect();
-        let bytes = replace(&self.dir, JSON, |out| snapshot::write(out, &self.envelope, json))?;
-        Ok(bytes + replace(&self.dir, PROM, |out| prometheus::write(out, &self.envelope, &lines))?)
+        let number = abide.snapshot_seq;
+        let bytes = self.write_json(number)?;
+        let lines: Vec<&Lines> = self.lines.values().collect();
+        Ok(bytes + replace(&self.dir, PROM, |out, _| prometheus::write(out, &self.envelope, &lines))?.size)
+    }
+
+    fn write_json(&mut self, number: u64) -> Result<u64, PublishError> {
+        let (head, tail) = (snapshot::head(&self.envelope), snapshot::tail(&self.envelope));
+        if self.envelope.abide.truncated {
+            self.blocks.forget();
+            let shown = self.services.values().filter(|cached| !cached.as_desired);
+            let written = replace(&self.dir, JSON, |out, _| {
+                out.write_all(&head)?;
+                out.write_all(b"[")?;
+                for (index, cached) in shown.enumerate() {
+                    out.write_all(if index == 0 { b"" } else { b"," })?;
+                    out.write_all(&cached.json)?;
+                }
+                out.write_all(&tail)
+            })?;
+            return Ok(written.size);
+        }
+        self.blocks.arrange(head.len(), &self.services, number);
+        let written = replace(&self.dir, JSON, |out, before| {
+            let since = before.and_then(|file| self.told.by(file));
+            self.blocks.write(out, (&head, &tail), &self.services, since)
+        })?;
+        self.told.note(written, number);
+        Ok(written.size)
     }
 
     fn write_index(&self) -> Result<u64, PublishError> {
-        replace(&self.dir, INDEX, |out| {
+        let written = replace(&self.dir, INDEX, |out, _| {
             self.services.values().try_for_each(|cached| {
                 out.write_all(&cached.json)?;
                 out.write_all(b"\n")
             })
-        })
+        });
+        written.map(|file| file.size)
     }
 
     fn write_own_files(&mut self) -> Result<u64, PublishError> {
@@ -315,7 +349,7 @@ impl Publisher {
             let file = format!("{name}.json");
             match self.services.get(name) {
                 Some(cached) => {
-                    bytes += replace(&dir, &file, |out| out.write_all(&cached.json))?;
+                    bytes += replace(&dir, &file, |out, _| out.write_all(&cached.json))?.size;
                     forget(&dir, &file);
                 }
                 None => drop(fs::remove_file(dir.join(file))),
@@ -330,22 +364,23 @@ impl Publisher {
         let detail = self.policy.detail.settled(self.services.len());
         if detail != self.detail {
             self.detail = detail;
-            for (name, cached) in &mut self.services {
-                cached.lines = Lines::of(name, &cached.facts, detail);
-            }
+            let lines =
+                self.services.iter().map(|(name, cached)| (name.clone(), Lines::of(name, &cached.facts, detail)));
+            self.lines = lines.filter(|(_, lines)| !lines.is_empty()).collect();
         }
     }
 
     /// A file that somebody removed is written again.
     fn touch(&mut self, now: Now) -> Result<Published, PublishError> {
         for name in [JSON, PROM] {
-            match touch(&self.dir, name) {
+            match touch(&self.dir, name, now.wall) {
                 Err(error) if error.source.kind() == io::ErrorKind::NotFound => {
                     return self.write_parts(now, true, self.services.len() > WHOLE);
                 }
                 other => other?,
             }
         }
+        self.told.touched(now.wall);
         self.rest_beat(now.mono);
         Ok(Published::Heartbeat)
     }

@@ -3,15 +3,18 @@
 //! Neither is ever waited for. The pipe is written without blocking; stderr, perhaps a stopped
 //! terminal, by a thread of its own behind a bounded channel. What finds no room is counted.
 
+mod pipe;
+
 use crate::log::stamp::Civil;
 use crate::model::status::State;
 use crate::model::transition::Transition;
+use pipe::Pipe;
 use std::fmt::{self, Write as _};
 use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
@@ -51,6 +54,13 @@ pub fn start(pipe: Option<OwnedFd>, stderr_is_terminal: bool) -> Trace {
     let (subscriber, trace) = assemble(pipe, stderr, stderr_is_terminal, filter);
     // Fails only if the process has a log already; then that one goes on.
     let _ = tracing::subscriber::set_global_default(subscriber);
+    if let Some(pipe) = trace.pipe.clone() {
+        let usual = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            usual(panic);
+            pipe.rescue();
+        }));
+    }
     if let Some(complaint) = complaint {
         tracing::warn!("{complaint}");
     }
@@ -73,7 +83,7 @@ pub fn transition(t: &Transition) {
 impl Trace {
     /// How many lines for the file found no room in its pipe, or not wholly, since the start.
     pub fn dropped(&self) -> u64 {
-        self.pipe.as_ref().map_or(0, |pipe| pipe.dropped.load(Ordering::Relaxed))
+        self.pipe.as_ref().map_or(0, |pipe| pipe.dropped())
     }
 
     /// How many lines for people were not written: nobody reads, as at a stopped terminal.
@@ -81,10 +91,25 @@ impl Trace {
         self.unshown.load(Ordering::Relaxed)
     }
 
+    /// From now on lines for the file are held back, up to a pipe's worth, until [`Self::release`]:
+    /// what belongs together wakes the logger once.
+    pub fn hold(&self) {
+        if let Some(pipe) = &self.pipe {
+            pipe.hold();
+        }
+    }
+
+    /// Writes what was held back.
+    pub fn release(&self) {
+        if let Some(pipe) = &self.pipe {
+            pipe.release();
+        }
+    }
+
     /// Waits a moment for what is still on its way: the last thing before the end.
     pub fn flush(&self) {
         if let Some(pipe) = &self.pipe {
-            pipe.lines().finish(&pipe.dropped);
+            pipe.finish();
         }
         let (done, finished) = sync_channel(1);
         if let Some(people) = &self.people
@@ -114,8 +139,7 @@ fn assemble(
     is_terminal: bool,
     filter: Targets,
 ) -> (impl Subscriber + Send + Sync, Trace) {
-    let pipe =
-        pipe.map(|fd| Arc::new(Pipe { lines: Mutex::new(Lines { fd, torn: Vec::new() }), dropped: AtomicU64::new(0) }));
+    let pipe = pipe.map(|fd| Arc::new(Pipe::new(fd)));
     let json = pipe.clone().map(|pipe| {
         let layer = tracing_subscriber::fmt::layer().json().flatten_event(true);
         layer
@@ -143,66 +167,6 @@ struct Micros;
 impl FormatTime for Micros {
     fn format_time(&self, w: &mut Writer<'_>) -> fmt::Result {
         now().rfc3339(w)
-    }
-}
-
-/// The pipe of slot 0.
-#[derive(Debug)]
-struct Pipe {
-    lines: Mutex<Lines>,
-    dropped: AtomicU64,
-}
-
-impl Pipe {
-    fn lines(&self) -> std::sync::MutexGuard<'_, Lines> {
-        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-#[derive(Debug)]
-struct Lines {
-    fd: OwnedFd,
-    /// The end of a line longer than `PIPE_BUF` that found no room: the next thing to be written, so that no line is torn.
-    torn: Vec<u8>,
-}
-
-impl Lines {
-    /// Writes a line, or drops it whole.
-    fn put(&mut self, line: &[u8], dropped: &AtomicU64) {
-        self.mend();
-        let written = if self.torn.is_empty() { nix::unistd::write(&self.fd, line).unwrap_or(0) } else { 0 };
-        if written == 0 {
-            dropped.fetch_add(1, Ordering::Relaxed);
-        } else {
-            self.torn.extend_from_slice(&line[written..]);
-        }
-    }
-
-    fn mend(&mut self) {
-        if !self.torn.is_empty()
-            && let Ok(written) = nix::unistd::write(&self.fd, &self.torn)
-        {
-            self.torn.drain(..written);
-        }
-    }
-
-    /// The last chance of a torn line.
-    fn finish(&mut self, dropped: &AtomicU64) {
-        self.mend();
-        if !std::mem::take(&mut self.torn).is_empty() {
-            dropped.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-}
-
-/// The subscriber writes each event in one call.
-impl Write for &Pipe {
-    fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
-        self.lines().put(line, &self.dropped);
-        Ok(line.len())
-    }
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
     }
 }
 

@@ -19,6 +19,7 @@ use crate::model::desired::Delta;
 use crate::model::name::{InstanceId, ServiceName};
 use crate::model::status::AbideState;
 use crate::model::time::{Mono, Now};
+use crate::render::snapshot::News;
 use crate::source::config::Config;
 use crate::source::worker;
 use std::io;
@@ -206,6 +207,7 @@ impl Supervisor {
 
     /// Decides and performs until there is nothing left to do, then publishes what changed.
     fn settle(&mut self) {
+        self.trace.hold();
         loop {
             while let Some(event) = self.host.next_event() {
                 self.handle(event);
@@ -222,6 +224,7 @@ impl Supervisor {
         report::troubles(self.host.take_troubles());
         let renewed = self.look_after_own_log();
         report::findings(self.fleet.take_findings());
+        self.trace.release();
         self.publish(renewed);
     }
 
@@ -283,22 +286,18 @@ impl Supervisor {
 
     /// All of the snapshot but the services.
     fn renew_envelope(&mut self, now: Now) {
-        let mut envelope = self.publisher.envelope().clone();
-        envelope.summary = self.fleet.summary();
-        envelope.generation = self.fleet.generation();
-        envelope.observed_generation = self.fleet.generation();
-        envelope.sources = self.fleet.sources().to_vec();
-        envelope.problems = self.fleet.problems().to_vec();
-        envelope.ignored = self.fleet.ignored().to_vec();
-        envelope.abide.notes = self.own_log.notes();
-        let changed = envelope.generation != self.publisher.envelope().generation;
-        if changed && envelope.summary.config_invalid == 0 && envelope.problems.is_empty() {
-            envelope.last_apply_success = Some(now.wall);
-        }
-        if self.fleet.is_ending() {
-            envelope.abide.state = AbideState::Stopping;
-        }
-        self.publisher.set_envelope(envelope);
+        let (fleet, notes) = (&self.fleet, self.own_log.notes());
+        let state = if fleet.is_ending() { AbideState::Stopping } else { AbideState::Running };
+        self.publisher.renew_envelope(&News {
+            state,
+            notes: &notes,
+            summary: fleet.summary(),
+            generation: fleet.generation(),
+            sources: fleet.sources(),
+            problems: fleet.problems(),
+            ignored: fleet.ignored(),
+            now: now.wall,
+        });
     }
 
     /// The last word, once nothing is left.

@@ -24,6 +24,11 @@ impl Instance {
         self.step(turn);
     }
 
+    /// One that was to go down, and still runs because others had to go first, is wanted again.
+    pub(super) fn stay(&mut self) {
+        self.want |= matches!(self.phase, Phase::Running { .. }) || self.remains();
+    }
+
     /// The files' meaning changed, in `changes`.
     pub(super) fn edit(&mut self, new: &Arc<Definition>, numbered: bool, changes: &[Change], turn: &mut Turn) {
         let relabel = self.numbered != numbered || output_differs(&self.wanted, new);
@@ -34,7 +39,10 @@ impl Instance {
             turn.effects.push(Effect::SetLog { instance, policy, definition: new.clone(), numbered });
         }
         if changes.iter().any(|change| change.price > Price::Nothing && change.field != "instances") {
-            self.cause = Words::Owned(in_words(changes));
+            // Why one goes down that is not wanted was said before.
+            if self.want {
+                self.cause = Words::Owned(in_words(changes));
+            }
             self.reconsider(dearest(changes), turn);
         }
         self.step(turn);
@@ -50,7 +58,7 @@ impl Instance {
             Phase::Stopping { then: Rest::Done, .. } | Phase::Clearing { then: Rest::Done } if still_done => {}
             Phase::Resting(Rest::Done) if self.want && remains => {
                 self.forgive();
-                self.take_down(self.cause.clone(), turn);
+                self.take_down(Rest::Down, self.cause.clone(), turn);
             }
             Phase::Resting(Rest::Done | Rest::Backoff(_) | Rest::Failed) if self.want => {
                 self.forgive();

@@ -3,11 +3,13 @@
 //! Every struct is taken apart without `..`: a new field does not compile before it has a price.
 
 mod life;
+mod order;
 mod resources;
 mod security;
 
 use crate::model::limits::{Limit, LimitKind, Limits};
 use crate::model::logging::LogPolicy;
+use crate::model::name::ServiceName;
 use crate::model::plan::{Change, Price};
 use crate::model::policy::{RestartLimit, RestartPolicy, RestartWhen, StopPolicy, StopScope};
 use crate::model::service::{Environment, Identity, Kind, Run, Service};
@@ -48,7 +50,7 @@ pub fn diff(old: &Service, new: &Service, powers: &Powers) -> Vec<Change> {
         log,
         service_type: _, // this, and what else says how it lives, in `life`
         stdin,
-        order: _,
+        order,
         ready: _,
         health: _,
         hooks: _,
@@ -75,6 +77,7 @@ pub fn diff(old: &Service, new: &Service, powers: &Powers) -> Vec<Change> {
     found.field("umask", *umask, new.umask, |mask| format!("{mask:04o}"), Price::Restart);
     diff_environment(&mut found, environment, &new.environment);
     diff_base(&mut found, base, &new.base);
+    order::diff(&mut found, order.as_deref(), new.order.as_deref());
     diff_restart(&mut found, restart, &new.restart);
     diff_stop(&mut found, stop, &new.stop);
     life::diff_life(&mut found, old, new);
@@ -180,7 +183,7 @@ fn diff_restart(found: &mut Changes, old: &RestartPolicy, new: &RestartPolicy) {
         limit,
         spacing,
         exits,
-        on_give_up: _,
+        on_give_up,
         max_age,
         max_memory,
     } = old;
@@ -193,6 +196,8 @@ fn diff_restart(found: &mut Changes, old: &RestartPolicy, new: &RestartPolicy) {
     found.field("restart.reset_after", *reset_after, new.reset_after, duration, Price::Live);
     let shown = |RestartLimit { count, window }: RestartLimit| format!("{count} in {}", duration(window));
     found.texts("restart.limit", limit.map(shown), new.limit.map(shown), Price::Live);
+    let named = |name: &Option<ServiceName>| name.as_ref().map(ToString::to_string);
+    found.texts("restart.on_give_up", named(on_give_up), named(&new.on_give_up), Price::Live);
     found.field("restart.spacing", *spacing, new.spacing, duration, Price::Live);
     life::diff_exits(found, exits.as_deref(), new.exits.as_deref());
     found.texts("restart.max_age", max_age.map(duration), new.max_age.map(duration), Price::Live);

@@ -182,7 +182,7 @@ impl Instance {
                 let why = exit.map_or_else(|| self.cause.clone(), |exit| exit.to_string().into());
                 self.enter(Phase::Resting(Rest::Down), why, exit, turn);
             }
-            Rest::Down => self.start(why, exit, turn),
+            Rest::Down | Rest::Blocked { .. } => self.start(why, exit, turn),
             Rest::Backoff(at) if at <= now => self.start(why, exit, turn),
             _ => {
                 self.enter(Phase::Resting(rest), why, exit, turn);

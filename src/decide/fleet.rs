@@ -6,16 +6,15 @@ use super::diff::Powers;
 use super::effect::Effect;
 use super::event::{Event, RunId};
 use super::instance::Instance;
-use super::member::{Census, Mark, Member, Tally, Totals, errors, newly};
-use super::phase::{LastWord, Phase, Rest, Turn, Words};
-use super::plan;
+use super::member::{Census, Mark, Member, Tally, Totals};
+use super::order::{Gate, Ties};
+use super::phase::{LastWord, Phase, Rest, Turn};
 use super::queue::Queue;
 use super::timers::Timers;
-use crate::model::desired::{Definition, Delta, Entry};
+use crate::model::desired::Definition;
 use crate::model::diagnostic::Diagnostic;
 use crate::model::name::{InstanceId, ServiceName};
 use crate::model::outcome::{Exit, Used};
-use crate::model::plan::Change;
 use crate::model::status::{FileError, IgnoredEntry, SourceState, SourceStatus, State, Summary};
 use crate::model::time::{Mono, Now};
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,18 +26,19 @@ pub use super::member::Finding;
 #[derive(Debug)]
 pub struct Fleet {
     pub(super) members: BTreeMap<ServiceName, Member>,
-    turn: Turn,
-    books: Books,
+    pub(super) turn: Turn,
+    pub(super) books: Books,
+    pub(super) ties: Ties,
     census: Census,
     changed: BTreeSet<ServiceName>,
-    surroundings_changed: bool,
-    findings: Vec<Finding>,
+    pub(super) surroundings_changed: bool,
+    pub(super) findings: Vec<Finding>,
     pub(super) ending: Ending,
-    generation: u64,
-    sources: Vec<SourceStatus>,
-    ignored: Vec<IgnoredEntry>,
-    problem_diagnostics: Vec<Diagnostic>,
-    problems: Vec<FileError>,
+    pub(super) generation: u64,
+    pub(super) sources: Vec<SourceStatus>,
+    pub(super) ignored: Vec<IgnoredEntry>,
+    pub(super) problem_diagnostics: Vec<Diagnostic>,
+    pub(super) problems: Vec<FileError>,
 }
 
 /// How far abide's own end is.
@@ -54,7 +54,7 @@ pub(super) enum Ending {
 
 /// What spans all instances.
 #[derive(Debug, Default)]
-struct Books {
+pub(super) struct Books {
     timers: Timers,
     queue: Queue,
     alive: u64,
@@ -62,7 +62,7 @@ struct Books {
 
 impl Books {
     /// Brings everything that is kept about `instance` up to date.
-    fn note(&mut self, totals: &mut Totals, instance: &mut Instance, now: Mono) {
+    pub(super) fn note(&mut self, totals: &mut Totals, instance: &mut Instance, now: Mono) {
         let (deadline, mark) = (instance.deadline(), Mark::of(instance));
         self.timers.shift(&instance.id, instance.noted.deadline, deadline);
         self.queue.note(&instance.id, instance.phase == Phase::Resting(Rest::Waiting), now);
@@ -86,11 +86,14 @@ impl Fleet {
             powers,
             used: Used::default(),
             last_word: LastWord::default(),
+            gate: Gate::Open,
+            held: None,
         };
         Self {
             members: BTreeMap::new(),
             turn,
             books: Books::default(),
+            ties: Ties::default(),
             census: Census::default(),
             changed: BTreeSet::new(),
             surroundings_changed: false,
@@ -134,6 +137,7 @@ impl Fleet {
         if self.ending == Ending::No && self.turn.last_word.exit.is_some() {
             self.shut_down(Ending::OfItself);
         }
+        self.settle();
         self.finish_if_done();
     }
 
@@ -146,12 +150,16 @@ impl Fleet {
         if let Some(id) = self.books.queue.turn(now.mono) {
             self.touch(&id, Instance::try_again);
         }
+        for name in self.ties.ring(now.mono) {
+            self.notice(&name);
+        }
+        self.settle();
         self.finish_if_done();
     }
 
     /// When to call [`Self::handle_timeout`] next. At rest: never.
     pub fn next_deadline(&self) -> Option<Mono> {
-        self.books.timers.next().into_iter().chain(self.books.queue.deadline()).min()
+        [self.books.timers.next(), self.books.queue.deadline(), self.ties.deadline()].into_iter().flatten().min()
     }
 
     /// What to do now, in this order.
@@ -215,90 +223,9 @@ impl Fleet {
         self.ending != Ending::No
     }
 
-    fn take_delta(&mut self, delta: Delta) {
-        let Delta { changes, sources, ignored, problems, generation } = delta;
-        self.generation = generation;
-        self.surroundings_changed |= sources.is_some() || ignored.is_some() || problems.is_some();
-        self.sources = sources.unwrap_or_else(|| std::mem::take(&mut self.sources));
-        self.ignored = ignored.unwrap_or_else(|| std::mem::take(&mut self.ignored));
-        if let Some(problems) = problems {
-            self.take_problems(problems);
-        }
-        self.surroundings_changed |= !changes.is_empty();
-        for (name, entry) in changes {
-            match entry {
-                Some(entry) => self.take_entry(&name, entry),
-                None => self.remove(&name),
-            }
-            self.conclude(&name);
-        }
-    }
-
-    fn take_problems(&mut self, problems: Vec<Diagnostic>) {
-        self.findings.extend(newly(&self.problem_diagnostics, &problems));
-        let gone = self.problem_diagnostics.iter().map(|old| &old.file);
-        let mended: BTreeSet<_> = gone.filter(|file| problems.iter().all(|new| new.file != **file)).collect();
-        self.findings.extend(mended.into_iter().map(|file| Finding::Mended { service: None, file: file.clone() }));
-        self.problems = errors(&problems, &self.problems, self.turn.now.wall);
-        self.problem_diagnostics = problems;
-    }
-
-    fn take_entry(&mut self, name: &ServiceName, entry: Entry) {
-        let member = self.members.entry(name.clone()).or_insert_with(Member::new);
-        let (findings, definition) = member.read(name, entry, self.turn.now.wall);
-        self.findings.extend(findings);
-        let Some(new) = definition else { return };
-        let old = member.accepted.replace(new.clone());
-        let step = plan::step(old.as_ref().map(|old| &old.service), Some(&new.service), &self.turn.powers);
-        let (cause, changes) = match step {
-            Some(step) => {
-                let told = (Words::Owned(step.reason.clone()), step.changes.clone());
-                self.turn.effects.push(Effect::Announce(step));
-                told
-            }
-            None => (Words::Borrowed(""), Vec::new()),
-        };
-        self.bring_in_line(name, &new, &cause, &changes);
-    }
-
-    /// Every instance of `name` hears of its `new` definition; missing ones are added.
-    fn bring_in_line(&mut self, name: &ServiceName, new: &Arc<Definition>, cause: &Words, changes: &[Change]) {
-        let Some(member) = self.members.get_mut(name) else { return };
-        let (count, numbered) = (new.service.instances, new.service.instances > 1);
-        // Exactly: most services have one, and room for four would be most of what a service takes.
-        member.instances.reserve_exact((count as usize).saturating_sub(member.instances.len()));
-        for index in member.instances.len() as u32..count {
-            member.instances.push(Instance::new(InstanceId::new(name.clone(), index), new, numbered));
-        }
-        let up = new.service.enabled && self.ending == Ending::No;
-        for instance in &mut member.instances {
-            // One that is surplus goes as what it was: its output stays where it is.
-            let surplus = instance.id.index >= count;
-            if surplus || !up {
-                instance.want(false, cause, &mut self.turn);
-            }
-            if !surplus {
-                instance.edit(new, numbered, changes, &mut self.turn);
-                instance.want(up, cause, &mut self.turn);
-            }
-            self.books.note(&mut member.totals, instance, self.turn.now.mono);
-        }
-    }
-
-    fn remove(&mut self, name: &ServiceName) {
-        let Some(member) = self.members.get_mut(name) else { return };
-        let old = member.lose();
-        if let Some(step) = plan::step(old.as_ref().map(|old| &old.service), None, &self.turn.powers) {
-            self.turn.effects.push(Effect::Announce(step));
-        }
-        for instance in &mut member.instances {
-            instance.want(false, &"removed".into(), &mut self.turn);
-            self.books.note(&mut member.totals, instance, self.turn.now.mono);
-        }
-    }
-
     /// Configuration files of a service's own changed: every instance takes them up.
     fn files_changed(&mut self, name: &ServiceName, files: &[String]) {
+        self.prepare(name);
         let Some(member) = self.members.get_mut(name) else { return };
         for instance in &mut member.instances {
             instance.files_changed(files, &mut self.turn);
@@ -312,7 +239,11 @@ impl Fleet {
         let hurry = self.ending == Ending::Hurried;
         self.surroundings_changed = true;
         let names: Vec<ServiceName> = self.members.keys().cloned().collect();
+        for name in &names {
+            self.notice(name);
+        }
         for name in names {
+            self.prepare(&name);
             let Some(member) = self.members.get_mut(&name) else { continue };
             for instance in &mut member.instances {
                 instance.want(false, &"abide is ending".into(), &mut self.turn);
@@ -327,6 +258,7 @@ impl Fleet {
 
     /// Does something to one instance, and what follows from it for the rest.
     fn touch(&mut self, id: &InstanceId, act: impl FnOnce(&mut Instance, &mut Turn)) {
+        self.prepare(&id.service);
         let Some(member) = self.members.get_mut(&id.service) else { return };
         let Some(instance) = member.instances.get_mut(id.index as usize) else { return };
         let before = instance.state();
@@ -345,7 +277,7 @@ impl Fleet {
     }
 
     /// Closes what is surplus and at rest, forgets who is gone, and keeps the counts right.
-    fn conclude(&mut self, name: &ServiceName) {
+    pub(super) fn conclude(&mut self, name: &ServiceName) {
         self.changed.insert(name.clone());
         let Some(member) = self.members.get_mut(name) else { return };
         let size = member.size() as usize;
@@ -361,14 +293,19 @@ impl Fleet {
                 member.totals.replace(gone.noted.mark, None);
             }
         }
-        let before = member.tally;
         if member.removed && member.instances.is_empty() {
+            self.census.replace(member.tally, Tally::default());
             self.members.remove(name);
-            self.census.replace(before, Tally::default());
-        } else {
-            let after = member.refresh(self.turn.now.wall, self.ending != Ending::No);
-            self.census.replace(before, after);
         }
+        if self.members.get(name).is_none_or(|it| it.accepted.is_none() && it.instances.is_empty()) {
+            self.ties.tie(name, None);
+        }
+        let desired = self.asked(name);
+        if let Some(member) = self.members.get_mut(name) {
+            let before = member.tally;
+            self.census.replace(before, member.refresh(self.turn.now.wall, desired));
+        }
+        self.notice(name);
     }
 
     fn finish_if_done(&mut self) {

@@ -10,6 +10,7 @@
 //! - done: it ended by itself and its policy leaves it at that; a job that has succeeded and
 //!   remains counts as up;
 //! - waiting: it is wanted and no descriptor is free; the fleet says when to try again;
+//! - blocked: it is wanted, and another service must come first; the fleet says when to look again;
 //! - backoff: it is wanted, it ended, and the next attempt has a time;
 //! - failed: it is wanted and abide has given up until its file changes.
 //!
@@ -45,6 +46,7 @@ use super::effect::Effect;
 use super::ended::End;
 use super::event::{Event, RunId};
 use super::member::Noted;
+use super::order::Gate;
 use super::phase::{Ended, Fit, Phase, Process, Rest, Turn, Words};
 use super::restarts::{Cause, Restarts};
 use crate::model::desired::Definition;
@@ -128,7 +130,7 @@ impl Instance {
         match self.phase {
             Phase::Resting(Rest::Done) if self.remains() => State::Ready,
             Phase::Resting(Rest::Down | Rest::Done) => State::Stopped,
-            Phase::Resting(Rest::Waiting) => State::Waiting,
+            Phase::Resting(Rest::Waiting | Rest::Blocked { .. }) => State::Waiting,
             Phase::Resting(Rest::Backoff(_)) => State::Backoff,
             Phase::Resting(Rest::Failed) => State::Failed,
             // Else every attempt of one that waits would be two entries in the log.
@@ -319,11 +321,33 @@ impl Instance {
             (true, Phase::Resting(Rest::Backoff(until))) if until <= turn.now.mono => {
                 self.start("next attempt".into(), None, turn);
             }
+            (true, Phase::Resting(Rest::Blocked { .. })) if turn.gate == Gate::Open => {
+                self.start("what it waited for is there".into(), None, turn);
+            }
+            (true, Phase::Resting(Rest::Blocked { .. })) => self.block(None, turn),
+            (true, Phase::Resting(Rest::Backoff(_) | Rest::Waiting)) if matches!(turn.gate, Gate::Lost(_)) => {
+                self.block(None, turn);
+            }
+            (true, Phase::Resting(Rest::Done)) if self.remains() => match turn.gate.clone() {
+                Gate::Lost(why) if turn.held.is_none() => self.take_down(Rest::Blocked { lost: true }, why, turn),
+                _ => {}
+            },
+            (true, Phase::Preparing { .. }) if matches!(turn.gate, Gate::Lost(_)) => self.quit_pending(turn),
             (true, Phase::Preparing { .. }) => self.prepare_the_newest(turn),
-            (true, Phase::Running { run, .. }) => self.bring_in_line(run, turn),
+            (true, Phase::Running { run, .. }) => match turn.gate.clone() {
+                Gate::Lost(_) if turn.held.is_some() => {}
+                Gate::Lost(why) => self.stop_for(Rest::Blocked { lost: true }, why, turn),
+                Gate::Open | Gate::Shut(_) => self.bring_in_line(run, turn),
+            },
             (false, Phase::Preparing { .. }) => self.quit_pending(turn),
-            (false, Phase::Running { .. }) => self.stop(self.cause.clone(), turn),
-            (false, Phase::Resting(Rest::Done)) if self.remains() => self.take_down(self.cause.clone(), turn),
+            (false, Phase::Running { .. }) => match &turn.held {
+                Some(why) => self.why.clone_from(why),
+                None => self.stop(self.cause.clone(), turn),
+            },
+            (false, Phase::Resting(Rest::Done)) if self.remains() => match &turn.held {
+                Some(why) => self.why.clone_from(why),
+                None => self.take_down(Rest::Down, self.cause.clone(), turn),
+            },
             (false, Phase::Resting(rest)) if rest != Rest::Down => {
                 self.starved = false;
                 self.enter(Phase::Resting(Rest::Down), self.cause.clone(), None, turn);
@@ -337,6 +361,9 @@ impl Instance {
     }
 
     pub(super) fn start(&mut self, why: Words, exit: Option<Exit>, turn: &mut Turn) {
+        if turn.gate != Gate::Open {
+            return self.block(exit, turn);
+        }
         if let Some(cause) = self.owed.take() {
             self.restarts.count(cause, turn.now.mono);
         }
@@ -350,6 +377,15 @@ impl Instance {
         } else {
             self.spawn(ordered, why, exit, turn);
         }
+    }
+
+    /// Rests until another that must come first is up.
+    fn block(&mut self, exit: Option<Exit>, turn: &mut Turn) {
+        let Some((rest, why)) = blocked(&turn.gate) else { return };
+        let unasked = exit.filter(|_| self.last.is_some_and(|last| !last.asked));
+        let why = unasked.map_or(why.clone(), |exit| format!("{exit}; {why}").into());
+        self.starved = false;
+        self.enter(Phase::Resting(rest), why, exit, turn);
     }
 
     pub(super) fn spawn(&mut self, ordered: Mono, why: Words, exit: Option<Exit>, turn: &mut Turn) {
@@ -418,5 +454,14 @@ impl Instance {
             pid: self.process.as_ref().map(|process| process.pid),
             exit,
         }));
+    }
+}
+
+/// How one rests that may not start, and why.
+pub(super) fn blocked(gate: &Gate) -> Option<(Rest, Words)> {
+    match gate {
+        Gate::Open => None,
+        Gate::Shut(why) => Some((Rest::Blocked { lost: false }, why.clone())),
+        Gate::Lost(why) => Some((Rest::Blocked { lost: true }, why.clone())),
     }
 }

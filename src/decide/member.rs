@@ -39,9 +39,12 @@ pub(super) struct Noted {
 pub(super) struct Mark {
     state: State,
     pub(super) alive: bool,
+    /// It runs, and not only until others have gone.
+    runs: bool,
     as_wanted: bool,
     differs: bool,
     unmet: bool,
+    pub(super) blocked: bool,
     critical: bool,
     drops: bool,
     ready: bool,
@@ -65,12 +68,22 @@ impl Mark {
         Self {
             state,
             alive,
+            runs: instance.want && state.is_running(),
             as_wanted,
             differs: alive && !(instance.is_current() && met),
             unmet: matches!(instance.fit, Fit::Unmet(_)),
-            critical: instance.want && (unwell || matches!(state, State::Failed | State::Backoff | State::Waiting)),
+            blocked: matches!(
+                instance.phase,
+                Phase::Resting(Rest::Blocked { .. })
+                    | Phase::Stopping { then: Rest::Blocked { .. }, .. }
+                    | Phase::Clearing { then: Rest::Blocked { .. } }
+            ),
+            // Who waits for one that is on its way is on its way too.
+            critical: instance.want
+                && (unwell || matches!(state, State::Failed | State::Backoff | State::Waiting))
+                && instance.phase != Phase::Resting(Rest::Blocked { lost: false }),
             drops: instance.dropped.0 > 0,
-            ready: instance.is_up(),
+            ready: instance.want && instance.is_up(),
             unwell,
             behind,
         }
@@ -82,9 +95,11 @@ impl Mark {
 pub(super) struct Totals {
     states: [u32; State::COUNT],
     pub(super) alive: u32,
+    running: u32,
     amiss: u32,
     differing: u32,
     unmet: u32,
+    pub(super) blocked: u32,
     critical: u32,
     dropping: u32,
     ready: u32,
@@ -106,9 +121,11 @@ impl Totals {
             };
             apply(&mut self.states[mark.state as usize], true);
             apply(&mut self.alive, mark.alive);
+            apply(&mut self.running, mark.runs);
             apply(&mut self.amiss, !mark.as_wanted);
             apply(&mut self.differing, mark.differs);
             apply(&mut self.unmet, mark.unmet);
+            apply(&mut self.blocked, mark.blocked);
             apply(&mut self.critical, mark.critical);
             apply(&mut self.dropping, mark.drops);
             apply(&mut self.ready, mark.ready);
@@ -117,9 +134,9 @@ impl Totals {
         }
     }
 
-    /// How many run and are not on their way down.
-    fn running(&self) -> u32 {
-        [State::Running, State::Ready, State::Reloading].into_iter().map(|state| self.states[state as usize]).sum()
+    /// Whether abide has given up on an instance.
+    pub(super) fn failed(&self) -> bool {
+        self.states[State::Failed as usize] > 0
     }
 
     /// The state people ask for: the one that needs them most.
@@ -204,7 +221,11 @@ pub(super) struct Member {
     pub(super) file_hash: Option<Version>,
     diagnostics: Vec<Diagnostic>,
     pub(super) errors: Vec<FileError>,
-    /// Whether the file as it stands is the definition in force.
+    /// What is wrong with the files only because of what others say.
+    pub(super) charge: Option<Box<Charge>>,
+    /// Whether the file reads well by itself.
+    pub(super) reads: bool,
+    /// Whether the file as it stands is the definition in force, and right.
     pub(super) valid: bool,
     /// The last good definition; none if there never was one, or the entry is gone.
     pub(super) accepted: Option<Arc<Definition>>,
@@ -217,10 +238,21 @@ pub(super) struct Member {
     since: [Option<Wall>; CONDITIONS.len()],
 }
 
+/// What is wrong with a service's files only because of what others say.
+#[derive(Debug, Default)]
+pub(super) struct Charge {
+    pub(super) findings: Vec<Diagnostic>,
+    /// What the files say, where that is not in force.
+    pub(super) offered: Option<Arc<Definition>>,
+    /// The names that are missing.
+    pub(super) missing: Vec<ServiceName>,
+}
+
 /// Every condition, in the order of the status.
-pub(super) const CONDITIONS: [ConditionKind; 7] = [
+pub(super) const CONDITIONS: [ConditionKind; 8] = [
     ConditionKind::ConfigValid,
     ConditionKind::InSync,
+    ConditionKind::DependenciesMet,
     ConditionKind::LimitsMet,
     ConditionKind::LogsFlowing,
     ConditionKind::SourceTrusted,
@@ -237,6 +269,8 @@ impl Member {
             file_hash: None,
             diagnostics: Vec::new(),
             errors: Vec::new(),
+            charge: None,
+            reads: true,
             valid: true,
             accepted: None,
             removed: false,
@@ -248,30 +282,37 @@ impl Member {
         }
     }
 
-    /// Takes what the entry says about itself; gives what is new about it, and its definition.
-    pub(super) fn read(
-        &mut self,
-        name: &ServiceName,
-        entry: Entry,
-        now: Wall,
-    ) -> (Vec<Finding>, Option<Arc<Definition>>) {
+    /// Takes what the entry says about itself; gives what is new about it, and its definition. To be judged.
+    pub(super) fn read(&mut self, entry: Entry) -> (Vec<Finding>, Option<Arc<Definition>>) {
         let Entry { file, drop_ins, kind, file_hash, service, diagnostics } = entry;
-        let mut findings: Vec<Finding> = newly(&self.diagnostics, &diagnostics);
-        if service.is_some() && !self.valid {
-            findings.push(Finding::Mended { service: Some(name.clone()), file: file.clone() });
-        }
-        self.errors = errors(&diagnostics, &self.errors, now);
+        let findings = newly(&self.diagnostics, &diagnostics);
         (self.file, self.drop_ins, self.kind, self.file_hash) = (file, drop_ins, kind, file_hash);
-        (self.diagnostics, self.valid, self.removed) = (diagnostics, service.is_some(), false);
+        (self.diagnostics, self.reads, self.removed) = (diagnostics, service.is_some(), false);
         self.generation += 1;
         (findings, service)
+    }
+
+    /// Takes what is wrong with its files because of what others say; gives what there is to tell.
+    pub(super) fn judged(&mut self, name: &ServiceName, charge: Option<Charge>, now: Wall) -> Vec<Finding> {
+        let old = std::mem::replace(&mut self.charge, charge.map(Box::new));
+        let charges = self.charge.as_ref().map_or(&[][..], |charge| &charge.findings);
+        let mut findings = newly(old.as_ref().map_or(&[][..], |old| &old.findings), charges);
+        let valid = self.reads && charges.is_empty();
+        if valid && !self.valid {
+            findings.push(Finding::Mended { service: Some(name.clone()), file: self.file.clone() });
+        }
+        self.errors = errors(self.diagnostics.iter().chain(charges), &self.errors, now);
+        self.valid = valid;
+        findings
     }
 
     /// The entry is gone; gives the definition that was in force.
     pub(super) fn lose(&mut self) -> Option<Arc<Definition>> {
         self.diagnostics.clear();
         self.errors.clear();
-        (self.valid, self.removed, self.generation) = (true, true, self.generation + 1);
+        self.charge = None;
+        (self.valid, self.reads, self.removed) = (true, true, true);
+        self.generation += 1;
         self.accepted.take()
     }
 
@@ -280,18 +321,16 @@ impl Member {
         self.accepted.as_ref().map_or(0, |definition| definition.service.instances)
     }
 
-    /// Brings tally and conditions up to date.
-    pub(super) fn refresh(&mut self, now: Wall, ending: bool) -> Tally {
-        let wanted = self.accepted.as_ref().is_some_and(|definition| definition.service.enabled);
-        let desired = wanted && self.size() > 0 && !ending;
+    /// Brings tally and conditions up to date; `desired`: whether it is to run.
+    pub(super) fn refresh(&mut self, now: Wall, desired: bool) -> Tally {
         let invalid = !self.valid && !self.removed;
         let as_desired = self.valid && !self.removed && self.totals.amiss == 0;
         self.tally = Tally {
             desired,
             as_desired,
-            running: desired && self.totals.running() >= self.size(),
+            running: desired && self.totals.running >= self.size(),
             ready: desired && self.totals.ready >= self.size(),
-            failed: self.totals.states[State::Failed as usize] > 0,
+            failed: self.totals.failed(),
             backoff: self.totals.states[State::Backoff as usize] > 0,
             invalid,
             out_of_sync: invalid || self.totals.differing > 0,
@@ -318,6 +357,7 @@ impl Member {
         match kind {
             ConditionKind::ConfigValid => self.tally.invalid,
             ConditionKind::InSync => self.totals.differing > 0,
+            ConditionKind::DependenciesMet => self.totals.blocked > 0,
             ConditionKind::LimitsMet => self.totals.unmet > 0,
             ConditionKind::LogsFlowing => self.totals.dropping > 0,
             ConditionKind::Healthy => self.totals.unwell > 0,
@@ -333,7 +373,11 @@ pub(super) fn newly(old: &[Diagnostic], new: &[Diagnostic]) -> Vec<Finding> {
 }
 
 /// The errors among `diagnostics` for the status, each with the time when it was `known` first.
-pub(super) fn errors(diagnostics: &[Diagnostic], known: &[FileError], now: Wall) -> Vec<FileError> {
+pub(super) fn errors<'d>(
+    diagnostics: impl IntoIterator<Item = &'d Diagnostic>,
+    known: &[FileError],
+    now: Wall,
+) -> Vec<FileError> {
     let shown = |finding: &Diagnostic| {
         let place = finding.place.as_ref();
         let mut error = FileError {
@@ -352,5 +396,5 @@ pub(super) fn errors(diagnostics: &[Diagnostic], known: &[FileError], now: Wall)
         }
         error
     };
-    diagnostics.iter().filter(|finding| finding.is_error()).map(shown).collect()
+    diagnostics.into_iter().filter(|finding| finding.is_error()).map(shown).collect()
 }

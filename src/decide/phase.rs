@@ -4,6 +4,7 @@ use super::backoff::Jitter;
 use super::diff::Powers;
 use super::effect::Effect;
 use super::event::RunId;
+use super::order::Gate;
 use super::stopping::Ladder;
 use crate::model::limits::Limits;
 use crate::model::name::{InstanceId, ServiceName};
@@ -29,6 +30,10 @@ pub(super) struct Turn {
     pub(super) used: Used,
     /// The service with which all ends, and how it did.
     pub(super) last_word: LastWord,
+    /// What the order of services lets the one do that it is about.
+    pub(super) gate: Gate,
+    /// Why it may not go down yet.
+    pub(super) held: Option<Words>,
 }
 
 /// Whose end is the end of all: nobody's, or that of the first process of one service that ends by itself.
@@ -82,6 +87,10 @@ pub(super) enum Rest {
     Down,
     Done,
     Waiting,
+    /// Another must come first; `lost`: that one is not even on its way.
+    Blocked {
+        lost: bool,
+    },
     Backoff(Mono),
     Failed,
 }

@@ -79,6 +79,16 @@ fn reason_and_message(kind: ConditionKind, member: &Member) -> (String, String) 
         ConditionKind::ConfigValid => error(None),
         ConditionKind::SourceTrusted => error(Some(Code::Untrusted)),
         ConditionKind::InSync => ("VersionDiffers".to_owned(), "a process does not run what the file says".to_owned()),
+        ConditionKind::DependenciesMet => {
+            let blocked = member.instances.iter().find_map(|instance| match instance.phase {
+                Phase::Resting(Rest::Blocked { lost }) | Phase::Stopping { then: Rest::Blocked { lost }, .. } => {
+                    Some((lost, instance.why.to_string()))
+                }
+                _ => None,
+            });
+            let (lost, why) = blocked.unwrap_or_default();
+            (if lost { "NotUp" } else { "NotYetUp" }.to_owned(), why)
+        }
         ConditionKind::LimitsMet => {
             let unmet = member.instances.iter().find_map(|instance| match &instance.fit {
                 Fit::Unmet(why) => Some(why.clone()),
@@ -180,7 +190,7 @@ fn reason(instance: &Instance) -> Option<String> {
         _ => {}
     }
     let explains_itself = match instance.phase {
-        Phase::Running { .. } => instance.state() != State::Reloading,
+        Phase::Running { .. } => instance.want && instance.state() != State::Reloading,
         Phase::Preparing { .. } => instance.state() == State::Starting,
         Phase::Starting { until, .. } => until.is_some() && instance.state() == State::Starting,
         Phase::Resting(Rest::Down) => instance.last.is_none(),

@@ -1,6 +1,6 @@
 //! What the files say, entry by entry, and what changed in it.
 
-use super::diagnostic::Diagnostic;
+use super::diagnostic::{Diagnostic, Place};
 use super::name::ServiceName;
 use super::service::{Kind, Service, Version};
 use super::status::{IgnoredEntry, SourceStatus};
@@ -31,12 +31,27 @@ pub struct Definition {
     pub service: Service,
     /// [`Service::version`] of it.
     pub version: Version,
+    /// Where it names other services. Whether those exist is known only to who knows all entries.
+    pub named: Box<[Named]>,
 }
 
 impl From<Service> for Definition {
     fn from(service: Service) -> Self {
-        Self { version: service.version(), service }
+        Self { version: service.version(), service, named: Box::default() }
     }
+}
+
+/// One place where a service's files name another service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    /// The key, dotted: `requires`, `restart.on_give_up`.
+    pub key: &'static str,
+    /// Whom.
+    pub name: ServiceName,
+    /// The file that says so: its own, a drop-in, or the defaults.
+    pub file: PathBuf,
+    /// Where in it.
+    pub place: Option<Place>,
 }
 
 /// The names whose entry changed since the last delta, and the facts about the sources as they

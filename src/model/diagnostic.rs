@@ -115,7 +115,11 @@ codes! {
     NoCommand = "no-command",
     /// A `${VAR}` that cannot be expanded.
     BadTemplate = "bad-template",
-    /// The name of the entry is no legal service name.
+    /// A service of that name is needed, and there is none; or it is the service itself.
+    UnknownService = "unknown-service",
+    /// `after`, `requires` and `wants` lead in a circle: none of those in it could be the first to start.
+    Cycle = "cycle",
+    /// The name of the entry, or a name in a file, can be no name of a service.
     BadName = "bad-name",
     /// Another entry has the same name and comes first.
     DuplicateName = "duplicate-name",

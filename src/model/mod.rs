@@ -12,6 +12,7 @@ pub mod launch;
 pub mod limits;
 pub mod logging;
 pub mod name;
+pub mod nearest;
 pub mod outcome;
 pub mod pattern;
 pub mod plan;

@@ -202,6 +202,18 @@ pub struct Order {
     pub wants: Vec<ServiceName>,
 }
 
+impl Order {
+    /// Whether nothing must come first.
+    pub fn is_empty(&self) -> bool {
+        self.after.is_empty() && self.requires.is_empty() && self.wants.is_empty()
+    }
+
+    /// All that it names, in whatever way.
+    pub fn names(&self) -> impl Iterator<Item = &ServiceName> {
+        self.requires.iter().chain(&self.after).chain(&self.wants)
+    }
+}
+
 /// Commands around a service's life. Each runs as the service does, with its output in the service's log.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Hooks {

@@ -143,7 +143,7 @@ impl Version {
     /// The first 16 hexadecimal digits: enough to tell versions of one service apart, and a fifth
     /// less of a snapshot of many.
     pub fn short(&self) -> String {
-        self.to_string().chars().skip("sha256:".len()).take(16).collect()
+        hexadecimal(&self.0[..8])
     }
 }
 
@@ -170,8 +170,14 @@ impl Service {
 impl fmt::Display for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("sha256:")?;
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(&hexadecimal(&self.0))
     }
+}
+
+/// Two digits a byte.
+fn hexadecimal(bytes: &[u8]) -> String {
+    let digit = |nibble| char::from_digit(u32::from(nibble), 16);
+    bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).filter_map(digit).collect()
 }
 
 impl fmt::Debug for Version {

@@ -327,6 +327,7 @@ pub struct Condition {
 pub enum ConditionKind {
     ConfigValid,
     InSync,
+    DependenciesMet,
     LimitsMet,
     LogsFlowing,
     SourceTrusted,

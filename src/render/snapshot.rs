@@ -2,18 +2,21 @@
 //!
 //! A service is serialised once per change of it, into a fragment; the file is a fresh head, the
 //! fragments in order of name, and a tail. So one change among a thousand costs one service's
-//! serialisation and the copying of bytes.
+//! serialisation.
 
-use crate::model::status::{AbideStatus, FileError, IgnoredEntry, SCHEMA, ServiceStatus, SourceStatus, Summary};
+use crate::model::status::{
+    AbideState, AbideStatus, FileError, IgnoredEntry, SCHEMA, ServiceStatus, SourceStatus, Summary,
+};
 use crate::model::time::Wall;
 use serde::Serialize;
-use std::io::{self, Write};
 
 /// Above so many services `services` lists only those that are not as desired.
 pub const WHOLE: usize = 2_000;
 
 /// The file beside `status.json` that then lists all of them, one JSON object a line.
 pub const INDEX: &str = "services.jsonl";
+
+const INFALLIBLE: &str = "the model has string keys only, and memory does not fail to write";
 
 /// All of the snapshot but the services.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,6 +38,57 @@ pub struct Envelope {
     pub ignored: Vec<IgnoredEntry>,
     /// When a change of the files was last carried out without an error. Only in the metrics.
     pub last_apply_success: Option<Wall>,
+}
+
+/// What of an [`Envelope`] changes while abide runs, as it now stands.
+#[derive(Debug)]
+pub struct News<'a> {
+    /// What abide is doing.
+    pub state: AbideState,
+    /// What is to be said of abide itself.
+    pub notes: &'a [String],
+    /// As in [`Envelope`], like all that follows.
+    pub summary: Summary,
+    /// Also the one observed.
+    pub generation: u64,
+    /// One a watched directory.
+    pub sources: &'a [SourceStatus],
+    /// Errors that belong to no service.
+    pub problems: &'a [FileError],
+    /// Entries that are nothing to abide.
+    pub ignored: &'a [IgnoredEntry],
+    /// When that is.
+    pub now: Wall,
+}
+
+impl Envelope {
+    /// Whether all of `news` but its time is known.
+    pub fn says(&self, news: &News<'_>) -> bool {
+        (self.abide.state, self.generation, &self.summary) == (news.state, news.generation, &news.summary)
+            && (self.abide.notes.as_slice(), self.sources.as_slice()) == (news.notes, news.sources)
+            && (self.problems.as_slice(), self.ignored.as_slice()) == (news.problems, news.ignored)
+    }
+
+    /// Takes `news` over; a new generation without an error is one that was carried out.
+    pub fn renew(&mut self, news: &News<'_>) {
+        if self.generation != news.generation && news.summary.config_invalid == 0 && news.problems.is_empty() {
+            self.last_apply_success = Some(news.now);
+        }
+        self.abide.state = news.state;
+        (self.generation, self.observed_generation) = (news.generation, news.generation);
+        self.summary = news.summary;
+        renew(&mut self.abide.notes, news.notes);
+        renew(&mut self.sources, news.sources);
+        renew(&mut self.problems, news.problems);
+        renew(&mut self.ignored, news.ignored);
+    }
+}
+
+/// Nothing is copied that is as it was.
+fn renew<T: Clone + PartialEq>(told: &mut Vec<T>, now: &[T]) {
+    if *told != now {
+        now.clone_into(told);
+    }
 }
 
 /// The part of [`crate::model::status::Status`] that stands before `services`, in its order.
@@ -61,15 +115,11 @@ struct Tail<'a> {
 
 /// Appends one service as compact JSON to `buffer`.
 pub fn fragment(service: &ServiceStatus, buffer: &mut Vec<u8>) {
-    serde_json::to_writer(buffer, service).expect("the model has string keys only, and memory does not fail to write");
+    serde_json::to_writer(buffer, service).expect(INFALLIBLE);
 }
 
-/// Writes the whole file. `envelope.abide.truncated` says that `fragments` are not all services.
-pub fn write<'a>(
-    out: &mut impl Write,
-    envelope: &Envelope,
-    fragments: impl Iterator<Item = &'a [u8]>,
-) -> io::Result<()> {
+/// What stands before the services and the `[` that begins them.
+pub fn head(envelope: &Envelope) -> Vec<u8> {
     let head = Head {
         schema: SCHEMA,
         abide: &envelope.abide,
@@ -79,20 +129,26 @@ pub fn write<'a>(
         sources: &envelope.sources,
         problems: &envelope.problems,
     };
-    let head = serde_json::to_vec(&head)?;
-    out.write_all(head.strip_suffix(b"}").unwrap_or(&head))?;
-    out.write_all(b",\"services\":[")?;
-    let mut separator: &[u8] = b"";
-    for fragment in fragments {
-        out.write_all(separator)?;
-        out.write_all(fragment)?;
-        separator = b",";
-    }
-    out.write_all(b"]")?;
+    let mut head = json(&head);
+    head.pop();
+    head.extend_from_slice(b",\"services\":");
+    head
+}
+
+/// What stands after the last service, from the `]` on. `envelope.abide.truncated` says that they are not all.
+pub fn tail(envelope: &Envelope) -> Vec<u8> {
     let tail = Tail { services_index: envelope.abide.truncated.then_some(INDEX), ignored: &envelope.ignored };
-    let tail = serde_json::to_vec(&tail)?;
-    if tail != b"{}" {
-        out.write_all(b",")?;
+    let mut text = b"]".to_vec();
+    match json(&tail).strip_prefix(b"{") {
+        Some(b"}") | None => text.push(b'}'),
+        Some(members) => {
+            text.push(b',');
+            text.extend_from_slice(members);
+        }
     }
-    out.write_all(tail.strip_prefix(b"{").unwrap_or(&tail))
+    text
+}
+
+fn json(value: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).expect(INFALLIBLE)
 }

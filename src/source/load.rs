@@ -7,7 +7,7 @@ use super::merge::Stack;
 use super::toml::reader::{self, Layer};
 use super::toml::shape::{self, ServiceFile};
 use super::words::{ENOUGH, Templates};
-use super::{Material, Surroundings, Text, confine, daemontools, environment, preflight, schedule};
+use super::{Material, Surroundings, Text, confine, daemontools, environment, order, preflight, schedule};
 use crate::model::check::{Health, Ready};
 use crate::model::desired::{Definition, Entry};
 use crate::model::diagnostic::{Code, Diagnostic};
@@ -46,9 +46,13 @@ fn load_toml(around: &Surroundings, config: &Config, name: &ServiceName, main: &
         findings.extend(found);
     }
     let mut service = None;
+    let mut named = Box::default();
     if layers.len() == 1 + drop_ins.len() {
         let all = config.defaults.iter().map(Arc::as_ref).chain(&layers).collect();
-        service = Some(Lowering::new(around, &Stack::new(&main.path, all), &mut findings).service(name));
+        let stack = Stack::new(&main.path, all);
+        let lowering = Lowering::new(around, &stack, &mut findings);
+        named = order::named(name, &stack, &lowering.file, lowering.findings);
+        service = Some(lowering.service(name));
         sort(&mut findings, main, drop_ins);
     }
     let good = !findings.iter().any(Diagnostic::is_error);
@@ -57,7 +61,7 @@ fn load_toml(around: &Surroundings, config: &Config, name: &ServiceName, main: &
         drop_ins: drop_ins.iter().map(|text| text.path.clone()).collect(),
         kind: Kind::Toml,
         file_hash: Some(Version::of(&main.bytes)),
-        service: service.filter(|_| good).map(|service| Arc::new(Definition::from(service))),
+        service: service.filter(|_| good).map(|service| Arc::new(Definition { named, ..Definition::from(service) })),
         diagnostics: reader::bounded(findings),
     }
 }
@@ -137,7 +141,7 @@ impl<'a> Lowering<'a> {
             directory,
             service_type: life.service_type,
             stdin,
-            order: None,
+            order: order::order(&self.file),
             ready: life.ready,
             health: life.health,
             hooks: life.hooks,
@@ -300,6 +304,7 @@ impl<'a> Lowering<'a> {
             reset_after: said.reset_after.unwrap_or(default.reset_after),
             limit,
             spacing: default.spacing,
+            on_give_up: said.on_give_up,
             ..default
         };
         let Some(hasty) = hasty(&policy) else { return policy };

@@ -17,6 +17,7 @@ mod look;
 mod merge;
 pub mod once;
 pub mod open;
+mod order;
 mod pattern;
 mod preflight;
 pub mod read;

@@ -14,7 +14,7 @@ use crate::model::desired::Entry;
 use crate::model::diagnostic::{Code, Diagnostic};
 use crate::model::name::ServiceName;
 use crate::model::status::IgnoredEntry;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -28,6 +28,8 @@ pub struct ReadAll {
     /// What belongs to no service: names that can be none, names claimed twice, directories that
     /// cannot be read.
     pub problems: Vec<Diagnostic>,
+    /// Where only some files of a directory were read: the names of the others.
+    pub beside: BTreeSet<ServiceName>,
 }
 
 /// Reads directories whole, and of files just these (with their drop-ins). `config` is no service
@@ -47,6 +49,7 @@ pub fn read_all(
     }
     let mut catalogue = Catalogue::new(parents.iter().map(|(directory, _)| directory.clone()).collect());
     let mut problems = Vec::new();
+    let mut beside = BTreeSet::new();
     for (source, (path, only)) in parents.iter().enumerate() {
         let shown = only.as_ref().map_or_else(|| path.clone(), |name| path.join(name));
         let finding = |reason: String| Diagnostic::error(&shown, Code::Unreadable, reason);
@@ -65,18 +68,21 @@ pub fn read_all(
             }
         };
         let is_config = |name: &OsString| config.as_ref() == Some(&directory.path.join(name));
-        let names = names.into_iter().filter(|(name, _)| !is_config(name)).collect();
+        let names: Vec<_> = names.into_iter().filter(|(name, _)| !is_config(name)).collect();
         if let Some(name) = only
             && directory.lstat(name).is_none()
         {
             problems.push(finding("it is not there".into()).help("check its spelling"));
             continue;
         }
+        if only.is_some() {
+            beside.extend(names.iter().filter_map(|(_, naming)| service(&directory, naming)));
+        }
         read_directory(&mut catalogue, source, &directory, names, only.as_ref(), trust, load);
     }
     let entries = catalogue.take_changes().into_iter().filter_map(|(name, entry)| Some((name, entry?))).collect();
     problems.extend(catalogue.problems());
-    ReadAll { entries, ignored: catalogue.ignored(), problems }
+    ReadAll { entries, ignored: catalogue.ignored(), problems, beside }
 }
 
 fn read_directory(
@@ -116,6 +122,15 @@ fn read_directory(
         if let Some(found) = found {
             catalogue.publish(key, found);
         }
+    }
+}
+
+/// The service that a name stands for, by a glance.
+fn service(directory: &Directory, naming: &Naming) -> Option<ServiceName> {
+    match naming {
+        Naming::File(name) => Some(name.clone()),
+        Naming::Directory(name) if directory.path.join(name.as_str()).join("run").exists() => Some(name.clone()),
+        _ => None,
     }
 }
 

@@ -19,6 +19,7 @@ mod idle;
 mod leaks;
 mod limits;
 mod logs;
+mod order;
 mod plan;
 mod probe;
 mod process;

@@ -2,10 +2,37 @@
 //! `NAME.txt`. `BLESS=1 cargo test --test files` rewrites the latter.
 
 use super::{load_with, machine};
+use abide::decide::judge::judge_all;
+use abide::model::desired::{Definition, Entry};
 use abide::model::diagnostic::Diagnostic;
+use abide::model::name::ServiceName;
+use abide::model::policy::Order;
 use abide::render::diagnostic;
 use abide::source::config::Config;
+use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
+
+/// What is wrong with `text` as `web`, beside a `database` and a `cache` that comes after `web`.
+fn judged(text: &[u8]) -> Vec<Diagnostic> {
+    let entry = load_with(&machine(), &Config::default(), text, &[]);
+    let name = |text: &str| ServiceName::new(text).expect("legal");
+    let mut entries = [(name("web"), entry), (name("cache"), cache())];
+    judge_all(&mut entries, &BTreeSet::from([name("database")]));
+    let [(_, entry), _] = entries;
+    entry.diagnostics
+}
+
+/// A service that comes after `web`.
+fn cache() -> Entry {
+    let mut entry = load_with(&machine(), &Config::default(), b"script = \"true\"\n", &[]);
+    let mut service = entry.service.take().expect("it is good").service.clone();
+    service.name = ServiceName::new("cache").expect("legal");
+    let wants = vec![ServiceName::new("web").expect("legal")];
+    service.order = Some(Box::new(Order { wants, ..Order::default() }));
+    entry.service = Some(Arc::new(Definition::from(service)));
+    entry
+}
 
 #[test]
 fn typical_mistakes_read_as_written_down() {
@@ -17,8 +44,7 @@ fn typical_mistakes_read_as_written_down() {
     assert!(cases.len() >= 25, "only {} cases", cases.len());
     let mut wrong = Vec::new();
     for case in cases {
-        let found =
-            load_with(&machine(), &Config::default(), &std::fs::read(&case).expect("readable"), &[]).diagnostics;
+        let found = judged(&std::fs::read(&case).expect("readable"));
         assert!(found.iter().any(Diagnostic::is_error), "{} has no findings", case.display());
         assert!(found.iter().all(|finding| finding.help.is_some()), "{} lacks help", case.display());
         let shown = diagnostic::text(&found, false);

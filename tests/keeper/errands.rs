@@ -78,7 +78,7 @@ pub(crate) fn errands(mut rig: Rig) {
     rig.errand(3, Errand::Before(2), &definition);
     assert!(matches!(rig.errand_ended(3), Err(Failure::NoProgram { .. })));
     rig.errand(4, Errand::Reload, &definition);
-    assert!(matches!(rig.errand_ended(4), Err(Failure::Step { .. })), "a directory is no program");
+    assert!(matches!(rig.errand_ended(4), Err(Failure::Unrunnable { .. })), "a directory is no program");
     rig.errand(5, Errand::Before(7), &definition);
     assert!(matches!(rig.errand_ended(5), Err(Failure::Prepare(_))));
     rig.errand(6, Errand::Check(Which::Ready), &definition);

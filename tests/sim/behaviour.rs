@@ -71,4 +71,6 @@ pub(crate) struct Process {
     pub(crate) launched: Option<u64>,
     /// Something about it gave a reason to end it although its file did not change.
     pub(crate) excused: bool,
+    /// When its program was told to run.
+    pub(crate) since: Option<u64>,
 }

@@ -1,5 +1,6 @@
 //! What must hold, whatever happens.
 
+use crate::behaviour::Process;
 use crate::world::{POWERS, World};
 use abide::decide::diff::{dearest, diff};
 use abide::decide::event::RunId;
@@ -29,11 +30,19 @@ pub(crate) fn check(world: &mut World) {
         definition.service.hooks.as_ref().is_some_and(|hooks| !hooks.start_after.is_empty())
     };
     world.hidden |= world.accepted.values().any(settles);
+    // One that is held by the order runs on as what it was.
+    let differs = |process: &Process| {
+        let accepted = world.accepted.get(&process.instance.service);
+        process.main
+            && accepted.is_some_and(|it| it.service.ready.is_some() != process.definition.service.ready.is_some())
+    };
+    let held = world.processes.values().any(differs);
     let fresh: BTreeMap<ServiceName, ServiceStatus> =
         world.fleet.names().filter_map(|name| Some((name.clone(), status(world, name)?))).collect();
+    crate::order::nobody_runs_on_what_is_lost(world);
     assert_eq!(world.fragments, fresh, "incremental status differs from status from scratch");
     let (summary, mut counted) = (world.fleet.summary(), counted(&fresh, &world.accepted));
-    if world.hidden {
+    if world.hidden || held {
         counted.ready = summary.ready;
     }
     assert_eq!(summary, counted, "incremental summary differs from counting\n{fresh:#?}");
@@ -78,7 +87,11 @@ fn counted(services: &BTreeMap<ServiceName, ServiceStatus>, accepted: &Accepted)
     let critical = |s: &ServiceStatus| {
         (invalid(s) && s.accepted_hash.is_none())
             || s.conditions.iter().any(|c| c.kind == ConditionKind::Healthy) && s.desired == Desired::Running
-            || s.instances.iter().any(|i| matches!(i.state, State::Failed | State::Backoff | State::Waiting))
+            || s.instances.iter().any(|i| match i.state {
+                State::Failed | State::Backoff => true,
+                State::Waiting => !waits_for_one_that_comes(i),
+                _ => false,
+            })
     };
     let worst = match () {
         () if count(&critical) > 0 => Worst::Critical,
@@ -108,6 +121,11 @@ fn counted(services: &BTreeMap<ServiceName, ServiceStatus>, accepted: &Accepted)
     }
 }
 
+fn waits_for_one_that_comes(instance: &InstanceStatus) -> bool {
+    let reason = instance.reason.as_deref().unwrap_or_default();
+    reason.contains("waits for ") && !reason.contains("waits for a free descriptor")
+}
+
 /// No instance ever has two processes.
 pub(crate) fn one_process_an_instance(world: &World, instance: &InstanceId) {
     let living: Vec<_> = world.living(instance).collect();
@@ -122,7 +140,8 @@ pub(crate) fn no_signal_without_reason(world: &World, run: RunId) {
         return;
     }
     let Some(wanted) = world.accepted.get(&process.instance.service) else { return };
-    let stays = wanted.service.enabled && process.instance.index < wanted.service.instances;
+    let falls = crate::order::falls(world, &process.instance.service);
+    let stays = !falls && process.instance.index < wanted.service.instances;
     let price = dearest(&diff(&process.definition.service, &wanted.service, &POWERS));
     assert!(
         !stays || price == Price::Restart,
@@ -154,7 +173,7 @@ pub(crate) fn converged(world: &World) {
     for process in world.processes.values().filter(|process| process.main) {
         let id = &process.instance;
         let wanted = world.accepted.get(&id.service).map(|definition| &definition.service);
-        let wanted = wanted.filter(|s| s.enabled && id.index < s.instances && world.shutdowns == 0);
+        let wanted = wanted.filter(|s| !crate::order::falls(world, &id.service) && id.index < s.instances);
         let wanted = wanted.unwrap_or_else(|| panic!("{id} lives and is not wanted\n{story}"));
         let price = dearest(&diff(&process.definition.service, wanted, &POWERS));
         assert!(price < Price::Restart, "{id} runs another version\n{story}");
@@ -165,9 +184,11 @@ pub(crate) fn converged(world: &World) {
         for index in 0..size {
             let state = status.instances[index as usize].state;
             let id = InstanceId::new(name.clone(), index);
+            let blocked = state == State::Waiting && crate::order::waits_rightly(world, name, index);
             let lives = world.living(&id).any(|process| process.main);
             let job = matches!(definition.service.service_type, ServiceType::Oneshot { .. });
-            let excused = matches!(state, State::Failed | State::Stopped) || job && !lives && state == State::Ready;
+            let excused =
+                matches!(state, State::Failed | State::Stopped) || blocked || job && !lives && state == State::Ready;
             let runs = if definition.service.ready.is_some() { State::Ready } else { State::Running };
             assert!(
                 lives && state == runs || excused || world.shutdowns > 0,
@@ -180,11 +201,19 @@ pub(crate) fn converged(world: &World) {
             );
         }
         let failed = status.state == State::Failed;
+        let blocked = status.instances.iter().any(|i| i.state == State::Waiting);
+        let refused = !status.errors.is_empty();
         // Not put right by time alone.
         let standing = [ConditionKind::LimitsMet, ConditionKind::Reloaded];
         let limits_unmet = status.conditions.iter().any(|c| standing.contains(&c.kind));
         assert!(
-            status.as_desired || failed || limits_unmet || world.bad.contains(name) || world.shutdowns > 0,
+            status.as_desired
+                || failed
+                || blocked
+                || refused
+                || limits_unmet
+                || world.bad.contains(name)
+                || world.shutdowns > 0,
             "{name} is not as desired: {status:#?}\n{story}"
         );
     }

@@ -30,6 +30,12 @@ pub(crate) struct World {
     /// What the files say that the fleet must have taken: the last good ones, less those gone.
     pub(crate) accepted: BTreeMap<ServiceName, Arc<Definition>>,
     pub(crate) bad: BTreeSet<ServiceName>,
+    /// What the good files say, taken or not.
+    pub(crate) written: BTreeMap<ServiceName, Arc<Definition>>,
+    /// What was in force last, of those gone too.
+    pub(crate) last: BTreeMap<ServiceName, Arc<Definition>>,
+    /// Those that are gone, and what they last said contradicted what others say since.
+    pub(crate) contradicted: BTreeSet<ServiceName>,
     /// Services that ever had a narrower scope than the tree: what they leave is their own affair.
     loosened: BTreeSet<ServiceName>,
     pub(crate) processes: BTreeMap<RunId, Process>,
@@ -64,6 +70,9 @@ impl World {
             now: 0,
             accepted: BTreeMap::new(),
             bad: BTreeSet::new(),
+            written: BTreeMap::new(),
+            last: BTreeMap::new(),
+            contradicted: BTreeSet::new(),
             loosened: BTreeSet::new(),
             processes: BTreeMap::new(),
             behaviours: BTreeMap::new(),
@@ -95,11 +104,17 @@ impl World {
 
     /// Files appear or change, all in one delta.
     pub(crate) fn write_all(&mut self, services: impl IntoIterator<Item = Service>) {
-        let changes = services.into_iter().map(|service| {
+        self.change(services, &[]);
+    }
+
+    /// Files appear or change, and others go, all in one delta.
+    pub(crate) fn change(&mut self, services: impl IntoIterator<Item = Service>, gone: &[&str]) {
+        let written = services.into_iter().map(|service| {
             let definition = Arc::new(Definition::from(service));
             (definition.service.name.clone(), Some(entry(&definition.service.name, Some(definition.clone()))))
         });
-        self.deliver_delta(changes.collect());
+        let changes: BTreeMap<_, _> = gone.iter().map(|text| (name(text), None)).chain(written).collect();
+        self.deliver_delta(changes.into_iter().collect());
     }
 
     pub(crate) fn write(&mut self, service: Service) {
@@ -119,16 +134,18 @@ impl World {
         for (name, entry) in &changes {
             match entry {
                 Some(Entry { service: Some(definition), .. }) => {
-                    self.accepted.insert(name.clone(), definition.clone());
+                    self.written.insert(name.clone(), definition.clone());
                     if definition.service.stop.scope != StopScope::Tree {
                         self.loosened.insert(name.clone());
                     }
                     self.bad.remove(name);
                 }
                 Some(_) => {
+                    self.written.remove(name);
                     self.bad.insert(name.clone());
                 }
                 None => {
+                    self.written.remove(name);
                     self.accepted.remove(name);
                     self.bad.remove(name);
                 }
@@ -136,8 +153,28 @@ impl World {
         }
         self.generation += 1;
         self.announced.clear();
-        self.deliver(Event::Delta(Delta { changes, generation: self.generation, ..Delta::default() }));
+        let delta = Delta { changes, generation: self.generation, ..Delta::default() };
+        self.fleet.handle(self.now(), Event::Delta(delta));
+        self.take_what_was_judged();
+        self.settle_turn();
         invariants::announced_is_the_full_plan(&before, &self.accepted, &self.announced);
+    }
+
+    /// What names no other service is taken as it is; of the rest the fleet is asked, and judged in turn.
+    fn take_what_was_judged(&mut self) {
+        for (name, definition) in &self.written {
+            let is_plain = definition.service.order.is_none() && definition.service.restart.on_give_up.is_none();
+            let taken = if is_plain { Some(definition) } else { self.fleet.accepted(name) };
+            if let Some(taken) = taken.cloned() {
+                self.last.insert(name.clone(), taken.clone());
+                self.accepted.insert(name.clone(), taken);
+            }
+        }
+        let gone = self.last.keys().filter(|name| !self.accepted.contains_key(*name));
+        let contradicted: Vec<_> = gone.filter(|name| crate::order::comes_after(self, name, name)).cloned().collect();
+        self.contradicted.retain(|name| !self.accepted.contains_key(name));
+        self.contradicted.extend(contradicted);
+        crate::order::the_judge_is_just(self);
     }
 
     // Time.
@@ -187,6 +224,11 @@ impl World {
             self.open.remove(&id);
         } else if flight == Some(at) {
             let (_, mut event) = self.flight.pop_first().expect("was just seen");
+            if let Event::Spawned { run, .. } = &event
+                && let Some(process) = self.processes.get_mut(run)
+            {
+                process.since = Some(at);
+            }
             if self.still_true(&mut event) {
                 self.deliver(event);
             }
@@ -326,6 +368,7 @@ impl World {
     fn spawn(&mut self, instance: InstanceId, run: RunId, definition: &Arc<Definition>) {
         invariants::one_process_an_instance(self, &instance);
         self.no_task_lives(&instance);
+        crate::order::what_it_requires_is_up(self, &instance.service);
         self.freeing.retain(|_, id| *id != instance);
         if !self.open.contains(&instance) && self.open.len() >= self.slots {
             return self.send(1, Event::SpawnFailed { instance, run, failure: Failure::NoDescriptors });
@@ -348,6 +391,7 @@ impl World {
             started: self.now,
             launched: None,
             excused: false,
+            since: None,
         };
         self.processes.insert(run, process);
         if behaviour.start == Start::Hangs {
@@ -383,6 +427,7 @@ impl World {
             return;
         }
         invariants::no_signal_without_reason(self, run);
+        crate::order::those_after_it_are_down(self, run);
         let Some(process) = self.processes.get_mut(&run) else { return };
         process.asked = true;
         let immortal = process.behaviour.immortal;

@@ -1,40 +1,94 @@
-//! The snapshot's files: replaced whole, touched, swept.
+//! The snapshot's files: replaced at one stroke, touched, swept.
 
 use super::{JSON, PER_SERVICE, PublishError};
 use crate::host::sys::lease;
+use crate::model::time::Wall;
 use crate::render::snapshot::INDEX;
 use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use nix::sys::stat::{UtimensatFlags, utimensat};
 use nix::sys::time::TimeSpec;
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, BufWriter, Read, Seek};
 use std::os::fd::AsFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-/// What is written at a time: small enough to stay in the cache, and no copy of the whole.
-const PIECE: usize = 64 * 1024;
+/// What is written at a time: small enough to stay in the cache, and no copy of the whole. The C library
+/// tidies its heap up each time 64 KiB are freed.
+const PIECE: usize = 32 * 1024;
+/// For everyone to read.
+const MODE: u32 = 0o644;
 
-/// Replaces `dir`/`name` whole by what `fill` writes, and says how many bytes that were.
+/// A file at a moment: who holds an equal one later holds what was written then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stamp {
+    id: (u64, u64),
+    /// Its length in bytes.
+    pub(super) size: u64,
+    changed: (i64, i64),
+}
+
+impl Stamp {
+    fn of(found: &Metadata) -> Self {
+        let (id, changed) = ((found.dev(), found.ino()), (found.mtime(), found.mtime_nsec()));
+        Self { id, size: found.size(), changed }
+    }
+}
+
+/// Which snapshot the two files of a name tell: the one that is read, and the one before it.
+#[derive(Debug, Default)]
+pub(super) struct Told(Vec<(Stamp, u64)>);
+
+impl Told {
+    /// The number of the snapshot that a file tells, if it is as it was left.
+    pub(super) fn by(&self, file: Stamp) -> Option<u64> {
+        self.0.iter().find(|(stamp, _)| *stamp == file).map(|(_, number)| *number)
+    }
+
+    /// From now on this file tells this snapshot.
+    pub(super) fn note(&mut self, file: Stamp, number: u64) {
+        self.0.retain(|(stamp, _)| stamp.id != file.id);
+        self.0.push((file, number));
+        let old = self.0.len().saturating_sub(2);
+        self.0.drain(..old);
+    }
+
+    /// The file that is read was touched and is no other for it.
+    pub(super) fn touched(&mut self, at: Wall) {
+        if let Some((file, _)) = self.0.last_mut() {
+            file.changed = seconds(at);
+        }
+    }
+}
+
+fn seconds(at: Wall) -> (i64, i64) {
+    (at.0.div_euclid(1_000_000), at.0.rem_euclid(1_000_000) * 1_000)
+}
+
+/// Replaces `dir`/`name` by what `fill` makes of the file that it is given: an empty one, or, by
+/// its stamp, one that was here before. It ends where `fill` ends.
 ///
-/// The file that is replaced is kept under a hidden name and written anew the next time, if the
-/// kernel says that no reader has it open: making and freeing the pages of a large snapshot costs
-/// twice what its bytes do.
+/// The file that is replaced is kept under a hidden name and used the next time, if the kernel says
+/// that no reader has it open: making and freeing the pages of a large snapshot costs twice what
+/// its bytes do, and of those most are as they were.
 pub(super) fn replace(
     dir: &Path,
     name: &str,
-    fill: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
-) -> Result<u64, PublishError> {
+    fill: impl FnOnce(&mut BufWriter<File>, Option<Stamp>) -> io::Result<()>,
+) -> Result<Stamp, PublishError> {
     let (spare, target) = (spare(dir, name), dir.join(name));
-    let written = unread(&spare).map_or_else(|| create(dir, &spare), Ok).and_then(|file| {
-        file.set_permissions(Permissions::from_mode(0o644))?;
+    let fresh = || create(dir, &spare).map(|file| (file, None));
+    let written = unread(&spare).map_or_else(fresh, Ok).and_then(|(file, stamp)| {
         let mut out = BufWriter::with_capacity(PIECE, file);
-        fill(&mut out)?;
+        fill(&mut out, stamp)?;
         let mut done = out.into_inner().map_err(io::IntoInnerError::into_error)?;
         let bytes = done.stream_position()?;
-        done.set_len(bytes)?;
+        if stamp.is_some_and(|stamp| stamp.size > bytes) {
+            done.set_len(bytes)?;
+        }
+        let left = Stamp::of(&done.metadata()?);
         exchange(&spare, &target)?;
-        Ok(bytes)
+        Ok(left)
     });
     written.map_err(|source| {
         let _ = fs::remove_file(&spare);
@@ -47,11 +101,12 @@ fn spare(dir: &Path, name: &str) -> PathBuf {
     dir.join(format!(".{name}.{}.tmp", std::process::id()))
 }
 
-/// The replaced file of the last time, if nobody else has it open or gave it a second name.
-fn unread(spare: &Path) -> Option<File> {
+/// The replaced file of the last time, if nobody else has it open, gave it a second name or took its mode.
+fn unread(spare: &Path) -> Option<(File, Option<Stamp>)> {
     let file = OpenOptions::new().write(true).custom_flags(libc::O_NOFOLLOW).open(spare).ok()?;
-    let alone = file.metadata().ok()?.nlink() == 1 && lease::is_alone(file.as_fd());
-    alone.then_some(file)
+    let found = file.metadata().ok()?;
+    let is_ours = found.nlink() == 1 && found.mode() & 0o7777 == MODE && lease::is_alone(file.as_fd());
+    is_ours.then(|| (file, Some(Stamp::of(&found))))
 }
 
 /// `spare` becomes `target`, and what was `target` the spare, where the file system can do that.
@@ -66,7 +121,7 @@ fn exchange(spare: &Path, target: &Path) -> io::Result<()> {
 /// Makes the file under its hidden name, and the directory where it has gone.
 fn create(dir: &Path, spare: &Path) -> io::Result<File> {
     let open = || OpenOptions::new().write(true).create_new(true).open(spare);
-    match open() {
+    let file = match open() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             DirBuilder::new().recursive(true).mode(0o755).create(dir)?;
             open()
@@ -76,7 +131,9 @@ fn create(dir: &Path, spare: &Path) -> io::Result<File> {
             open()
         }
         other => other,
-    }
+    }?;
+    file.set_permissions(Permissions::from_mode(MODE))?;
+    Ok(file)
 }
 
 /// Removes the replaced file that is kept for the next time: there is none.
@@ -85,9 +142,10 @@ pub(super) fn forget(dir: &Path, name: &str) {
 }
 
 /// Renews the age of `dir`/`name` by its path, so that a file which is gone is noticed.
-pub(super) fn touch(dir: &Path, name: &str) -> Result<(), PublishError> {
+pub(super) fn touch(dir: &Path, name: &str, at: Wall) -> Result<(), PublishError> {
     let path = dir.join(name);
-    let (keep, now) = (TimeSpec::UTIME_OMIT, TimeSpec::UTIME_NOW);
+    let (seconds, nanoseconds) = seconds(at);
+    let (keep, now) = (TimeSpec::UTIME_OMIT, TimeSpec::new(seconds, nanoseconds));
     utimensat(AT_FDCWD, &path, &keep, &now, UtimensatFlags::NoFollowSymlink).map_err(|errno| PublishError {
         attempt: "touch",
         path,

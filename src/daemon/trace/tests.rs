@@ -235,3 +235,28 @@ fn cost_of_an_event() {
     });
     drain(&reader);
 }
+
+#[test]
+fn what_is_held_back_comes_at_once_in_order_and_where_there_is_no_room_line_by_line() {
+    let (reader, writer) = pipe();
+    fcntl(&writer, FcntlArg::F_SETPIPE_SZ(4096)).unwrap();
+    let (subscriber, trace) = json_only(writer);
+    let say = |numbers: std::ops::Range<u64>| {
+        for number in numbers {
+            tracing::info!(number, "a line among many");
+        }
+    };
+    tracing::subscriber::with_default(subscriber, || {
+        trace.hold();
+        say(0..3);
+        assert!(drain(&reader).is_empty());
+        trace.release();
+        let told: Vec<_> = parsed(&drain(&reader)).iter().map(|line| line["number"].as_u64().unwrap()).collect();
+        assert_eq!(told, [0, 1, 2]);
+        trace.hold();
+        say(0..200);
+        trace.release();
+        assert_eq!(parsed(&drain(&reader)).len() as u64 + trace.dropped(), 200);
+        assert!(trace.dropped() > 0);
+    });
+}

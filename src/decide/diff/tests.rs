@@ -4,7 +4,7 @@ use super::*;
 use crate::decide::samples::service;
 use crate::model::check::{Check, Health, OnFailure, Ready};
 use crate::model::limits::Bound;
-use crate::model::policy::{ExitRules, Hooks, OnChange, ReloadBy, ReloadPolicy, ServiceType};
+use crate::model::policy::{ExitRules, Hooks, OnChange, Order, ReloadBy, ReloadPolicy, ServiceType};
 use crate::model::resources::Resources;
 use crate::model::schedule::{IoClass, Realtime, Schedule};
 use crate::model::security::Security;
@@ -250,4 +250,17 @@ fn a_limit_is_live_exactly_where_prlimit_can_set_it() {
     assert_eq!(price(limit(1024), limit(2048), true, root), Price::Live);
     assert_eq!(price(Limits::new(), limit(1024), false, ME), Price::Live);
     assert_eq!(price(limit(1024), Limits::new(), true, root), Price::Restart);
+}
+
+#[test]
+fn order_concerns_the_running_process_only_through_what_it_requires() {
+    let names = |texts: &[&str]| texts.iter().map(|text| ServiceName::new(text).expect("legal")).collect::<Vec<_>>();
+    let old = service("web");
+    let mut new = old.clone();
+    new.order = Some(Box::new(Order { requires: names(&["db", "cache"]), ..Order::default() }));
+    new.restart.on_give_up = names(&["alarm"]).pop();
+    let found = diff(&old, &new, &ME);
+    let words: Vec<_> = found.iter().map(|c| (c.field.as_str(), c.from.as_deref(), c.to.as_deref())).collect();
+    assert_eq!(words, [("requires", None, Some("db, cache")), ("restart.on_give_up", None, Some("alarm"))]);
+    assert_eq!(dearest(&found), Price::Live);
 }

@@ -2,7 +2,7 @@
 
 use super::words::{clean, count, number, place, since, why_instance, why_service};
 use super::{Paint, Style, sign, summary};
-use crate::model::status::{FileError, InstanceStatus, ServiceStatus, SourceState, State, Status};
+use crate::model::status::{ConditionKind, FileError, InstanceStatus, ServiceStatus, SourceState, State, Status};
 use crate::model::time::Wall;
 use std::collections::HashSet;
 
@@ -250,7 +250,7 @@ fn sections(status: &Status, style: &Style) -> String {
         wrapped(&format!("{}: {word}{reason}", clean(&source.path)), 2, style)
     });
     section(&mut text, "Directories", lines, style);
-    let waiting = status.services.iter().filter(|s| s.state == State::Waiting).count() as u64;
+    let waiting = status.services.iter().filter(|s| waits_for_descriptor(s)).count() as u64;
     let waiting = (waiting > 0).then(|| {
         let (who, waits) = (count(waiting, "service"), if waiting == 1 { "waits" } else { "wait" });
         format!("{who} {waits} for a free descriptor; raise the limit of open files where abide is started (LimitNOFILE= in its unit, ulimit -Hn in its shell)")
@@ -265,6 +265,12 @@ fn sections(status: &Status, style: &Style) -> String {
     }
     section(&mut text, "Ignored", ignored.into_iter(), style);
     text
+}
+
+/// Who waits for another service says so itself.
+fn waits_for_descriptor(service: &ServiceStatus) -> bool {
+    let blocked = service.conditions.iter().any(|condition| condition.kind == ConditionKind::DependenciesMet);
+    service.state == State::Waiting && !blocked
 }
 
 fn section(text: &mut String, title: &str, lines: impl Iterator<Item = String>, style: &Style) {

@@ -101,6 +101,8 @@ pub(super) fn why_service(service: &ServiceStatus) -> String {
         parts.push(faulty_file(service, error));
     }
     let bad = service.conditions.iter().filter(|c| c.status != Truth::True);
+    // What an instance waits for it says itself.
+    let bad = bad.filter(|c| c.kind != ConditionKind::DependenciesMet);
     for condition in bad.filter(|c| c.kind != ConditionKind::ConfigValid || service.errors.is_empty()) {
         parts.push(clean(&condition.message).into_owned());
     }

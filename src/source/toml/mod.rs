@@ -5,6 +5,7 @@
 
 pub mod bounds;
 pub mod life;
+pub mod names;
 pub mod reader;
 pub mod schema;
 pub mod shape;

@@ -263,13 +263,7 @@ fn shown(path: &str) -> &str {
 
 /// The one of `known` that `word` most probably means.
 pub fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
-    if word.len() > 64 {
-        return None;
-    }
-    let word = word.to_ascii_lowercase().replace('-', "_");
-    let distance = |known: &str| strsim::damerau_levenshtein(&word, &known.to_ascii_lowercase().replace('-', "_"));
-    let (best, distance) = known.iter().map(|known| (*known, distance(known))).min_by_key(|(_, distance)| *distance)?;
-    (distance <= 1 + word.len().min(best.len()) / 3).then_some(best)
+    crate::model::nearest::nearest(word, known.iter().copied())
 }
 
 /// A text of unknown length as part of a sentence.

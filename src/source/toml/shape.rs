@@ -16,11 +16,13 @@ pub use schedule::Schedule;
 pub use security::{Input, Security};
 
 use super::life::{Codes, Commands, Ends, Steps, TypeWord};
+use super::names::Names;
 use super::table::table;
 use super::values::{
     Account, ChoiceOf, CommandLine, Count, DurationText, Factor, Files, Instances, Mask, Share, SignalText, Size,
 };
 use super::variables::{Inherit, Variables};
+use crate::model::name::ServiceName;
 use crate::model::policy::{RestartWhen, StopScope};
 use crate::model::signal::Signal;
 use schemars::JsonSchema;
@@ -76,6 +78,16 @@ table! {
         /// knows its processes again. What is meant for abide alone (NOTIFY_SOCKET,
         /// WATCHDOG_*, LISTEN_*, ABIDE_*) is never handed on.
         inherit_environment: Inherit,
+        /// Services that come first: it starts once each of these is ready, or has come to rest otherwise (failed for
+        /// good, not enabled, done); it stops before those of them that stop too. One that is restarted meanwhile is
+        /// no reason to touch it. Without `[ready]`, a service is ready when it has run for a second.
+        after: Names,
+        /// Services that it cannot do without: in order as `after`, and it runs only while each of these is up. When one
+        /// is stopped, removed, or has failed for good, it is stopped before it, waits, and is started again once that
+        /// one is up; a crash of it that is made good, and a restart after an edit, are none of these.
+        requires: Names,
+        /// As `after`, and a service of that name need not exist.
+        wants: Names,
         /// When and how fast it is restarted after it ended by itself.
         restart: Restart,
         /// How it is stopped.
@@ -104,7 +116,7 @@ table! {
         security: Security,
     }
     later &[
-        "after", "requires", "wants", "before", "socket", "update", "exit",
+        "before", "socket", "update", "exit",
     ]
 }
 
@@ -137,6 +149,10 @@ table! {
         success: Ends,
         /// Codes after which it is never restarted: its state is `failed` until its file changes. Default: none.
         never_on: Codes,
+        /// The name of another service, which is started while this one is given up (state `failed`), even where its
+        /// own file says `enabled = false`.
+        #[schemars(with = "Option<String>")]
+        on_give_up: ServiceName,
         /// It is restarted when it has run for so long: stopped as after an edit, and started. Default: never.
         #[schemars(with = "Option<DurationText>")]
         max_age: Duration,
@@ -144,7 +160,7 @@ table! {
         /// seconds. Default: none.
         max_memory: Size,
     }
-    later &["on_give_up", "schedule"]
+    later &["schedule"]
 }
 
 table! {

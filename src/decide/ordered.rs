@@ -1,0 +1,179 @@
+//! What the order of services lets each of them do, and who looks again when one changes.
+
+use super::fleet::{Ending, Fleet};
+use super::instance::Instance;
+use super::order::{Gate, Look};
+use super::phase::Words;
+use super::standing::Standing;
+use crate::model::name::ServiceName;
+use crate::model::policy::Order;
+use crate::model::status::State;
+
+impl Fleet {
+    /// Whether `name` is wanted, were it alone.
+    pub(super) fn asked(&self, name: &ServiceName) -> bool {
+        let Some(member) = self.members.get(name).filter(|member| self.ending == Ending::No && !member.removed) else {
+            return false;
+        };
+        let Some(definition) = member.accepted.as_ref().filter(|it| it.service.instances > 0) else { return false };
+        definition.service.enabled || self.ties.caller(name).is_some()
+    }
+
+    /// Whether `name` is to go down, or to stay there.
+    fn falls(&self, name: &ServiceName) -> bool {
+        self.ties.is_lost(name) || !self.asked(name)
+    }
+
+    /// What `name` counts as.
+    fn standing(&self, name: &ServiceName) -> Standing {
+        let Some(member) = self.members.get(name).filter(|_| !self.falls(name)) else { return Standing::Lost };
+        let size = member.size() as usize;
+        if member.instances.len() < size {
+            return Standing::Coming(None);
+        }
+        let now = self.turn.now.mono;
+        member.instances.iter().take(size).map(|it| it.standing(now)).max().unwrap_or(Standing::Lost)
+    }
+
+    fn look(&self, name: &ServiceName) -> Look {
+        let standing = self.standing(name);
+        let Some(member) = self.members.get(name) else { return Look { standing, words: "which does not exist" } };
+        let words = match standing {
+            Standing::Up => "which is up",
+            Standing::Settled => "which has ended without success",
+            Standing::Coming(_) => match member.totals.worst_state() {
+                State::Backoff => "which is in backoff",
+                State::Waiting if member.totals.blocked > 0 => "which itself waits for another",
+                State::Waiting => "which waits for descriptors",
+                State::Stopping => "which is being restarted",
+                State::Running | State::Ready | State::Reloading => "which is not ready yet",
+                State::Starting | State::Stopped | State::Failed => "which is starting",
+            },
+            Standing::Lost => match &member.accepted {
+                _ if self.ending != Ending::No => "which is being stopped",
+                _ if member.removed => "which is removed",
+                None => "whose file has an error",
+                Some(it) if it.service.instances == 0 => "which has no instances",
+                Some(_) if !self.asked(name) => "which is not enabled",
+                Some(_) if self.ties.is_lost(name) => "which itself requires what is not up",
+                Some(_) => "which has failed",
+            },
+        };
+        Look { standing, words }
+    }
+
+    /// What the order lets `name` do.
+    fn gate(&self, name: &ServiceName) -> Gate {
+        let order = self.ties.definition(name).and_then(|it| it.service.order.as_deref());
+        let Some(order) = order.filter(|_| self.asked(name)) else { return Gate::Open };
+        let Order { after, requires, wants } = order;
+        let mut coming = None;
+        for other in requires {
+            match self.standing(other) {
+                Standing::Up => {}
+                Standing::Coming(_) => coming = coming.or(Some(other)),
+                Standing::Settled | Standing::Lost => {
+                    return Gate::Lost(format!("requires {other}, {}", self.look(other).words).into());
+                }
+            }
+        }
+        let mut later = after.iter().chain(wants);
+        coming = coming.or_else(|| later.find(|other| matches!(self.standing(other), Standing::Coming(_))));
+        match coming {
+            Some(other) => Gate::Shut(format!("waits for {other}, {}", self.look(other).words).into()),
+            None => Gate::Open,
+        }
+    }
+
+    /// One that must have come to rest before `name` may go down.
+    fn holder(&self, name: &ServiceName) -> Option<ServiceName> {
+        if self.ending == Ending::Hurried || !self.falls(name) {
+            return None;
+        }
+        self.ties.followers(name).find(|other| self.lingers(other) && self.falls(other)).cloned()
+    }
+
+    fn lingers(&self, name: &ServiceName) -> bool {
+        self.members.get(name).is_some_and(|member| member.instances.iter().any(Instance::lingers))
+    }
+
+    /// The next step is one of `name`.
+    pub(super) fn prepare(&mut self, name: &ServiceName) {
+        if self.ties.is_empty() {
+            (self.turn.gate, self.turn.held) = (Gate::Open, None);
+            return;
+        }
+        let holder = self.holder(name);
+        self.ties.note_held(name, holder.as_ref());
+        self.turn.held = holder.map(|other| format!("stops once {other} has stopped").into());
+        self.turn.gate = self.gate(name);
+    }
+
+    /// Something about `name` may have changed: tells those whom that concerns.
+    pub(super) fn notice(&mut self, name: &ServiceName) {
+        let mut names = self.ties.take_unseen();
+        if self.ties.is_empty() && names.is_empty() {
+            return;
+        }
+        names.push(name.clone());
+        while let Some(name) = names.pop() {
+            let lost = self.requires_what_is_lost(&name);
+            self.ties.note_lost(&name, lost);
+            let failed = self.asked(&name) && self.members.get(&name).is_some_and(|member| member.totals.failed());
+            self.ties.note_failed(&name, failed);
+            names.extend(self.ties.take_unseen());
+            if self.ties.leads(&name) {
+                names.extend(self.ties.note_look(&name, self.look(&name)));
+            }
+            if !(self.lingers(&name) && self.falls(&name)) {
+                self.ties.release_all(&name);
+            }
+            self.set_alarms(&name);
+        }
+    }
+
+    fn requires_what_is_lost(&self, name: &ServiceName) -> bool {
+        let Some(definition) = self.ties.definition(name) else { return false };
+        let requires = definition.service.order.iter().flat_map(|order| &order.requires);
+        requires.into_iter().any(|other| matches!(self.standing(other), Standing::Settled | Standing::Lost))
+    }
+
+    /// While `name` waits for one that only has to run long enough, that time is armed; else nothing is.
+    fn set_alarms(&mut self, name: &ServiceName) {
+        if self.members.get(name).is_none_or(|member| member.totals.blocked == 0) {
+            return;
+        }
+        let Some(definition) = self.ties.definition(name).cloned() else { return };
+        for other in definition.service.order.iter().flat_map(|order| order.names()) {
+            if let Standing::Coming(Some(at)) = self.standing(other) {
+                self.ties.await_until(at, other);
+            }
+        }
+    }
+
+    /// Whom a change concerns takes its next step, and whom that concerns, until nobody is left.
+    pub(super) fn settle(&mut self) {
+        while let Some(name) = self.ties.next() {
+            self.apply(&name);
+        }
+    }
+
+    fn apply(&mut self, name: &ServiceName) {
+        self.prepare(name);
+        let asked = self.asked(name);
+        let cause: Words = match self.ties.caller(name) {
+            Some(caller) => format!("{caller} has given up").into(),
+            None => "the one whose place it took is not failed any more".into(),
+        };
+        let Some(member) = self.members.get_mut(name) else { return };
+        let size = member.size();
+        for instance in &mut member.instances {
+            instance.want(asked && instance.id.index < size, &cause, &mut self.turn);
+            if self.ending == Ending::Hurried {
+                instance.hurry(&mut self.turn);
+            }
+            self.books.note(&mut member.totals, instance, self.turn.now.mono);
+        }
+        self.conclude(name);
+    }
+}
