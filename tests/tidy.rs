@@ -70,7 +70,6 @@ const CRATE_ROOMS: &[(&str, &[&str])] = &[
     ("nix", &["host", "table", "logger", "keeper", "source", "daemon", "cli"]),
     ("libc", &["host", "table", "logger", "keeper", "source", "daemon", "cli"]),
     ("tracing", &["daemon", "host", "source/worker"]),
-    ("regex", &["source/life", "logger"]),
     ("tracing_subscriber", &["daemon/trace"]),
 ];
 

@@ -50,6 +50,7 @@ use super::order::Gate;
 use super::phase::{Ended, Fit, Phase, Process, Rest, Turn, Words};
 use super::restarts::{Cause, Restarts};
 use crate::model::desired::Definition;
+use crate::model::limits::Limits;
 use crate::model::name::InstanceId;
 use crate::model::outcome::{Exit, Failure};
 use crate::model::policy::{ServiceType, StopScope};
@@ -277,17 +278,7 @@ impl Instance {
                 self.main_found(outcome, turn);
             }
             (Event::LimitsSet { run: of, outcome, .. }, Phase::Running { run, .. }) if of == run => {
-                match (outcome, &mut self.process) {
-                    (Ok(limits), Some(process)) => {
-                        process.limits = limits;
-                        self.fit = Fit::Met;
-                    }
-                    (Ok(_), None) => {}
-                    (Err(failure), _) => {
-                        self.fit = Fit::Unmet(failure.to_string());
-                        self.remark(format!("limits of the running process are not changed: {failure}").into(), turn);
-                    }
-                }
+                self.limits_set(outcome, turn);
             }
             (Event::ResourcesSet { run: of, outcome, .. }, Phase::Running { run, .. }) if of == run => match outcome {
                 Ok(()) if self.fit == Fit::Asked => self.fit = Fit::Met,
@@ -311,6 +302,20 @@ impl Instance {
             (Event::Probed { run, outcome, .. }, _) => self.probed(run, outcome, turn),
             (Event::LogDropped { bytes, lines, .. }, _) => self.dropped = (bytes, lines),
             _ => {}
+        }
+    }
+
+    fn limits_set(&mut self, outcome: Result<Limits, Failure>, turn: &mut Turn) {
+        match (outcome, &mut self.process) {
+            (Ok(limits), Some(process)) => {
+                process.limits = limits;
+                self.fit = Fit::Met;
+            }
+            (Ok(_), None) => {}
+            (Err(failure), _) => {
+                self.fit = Fit::Unmet(failure.to_string());
+                self.remark(format!("limits of the running process are not changed: {failure}").into(), turn);
+            }
         }
     }
 

@@ -10,6 +10,7 @@ use super::toml::values::CommandLine;
 use super::words::Templates;
 use crate::model::check::{Check, Health, HttpCheck, OnFailure, Ready};
 use crate::model::diagnostic::{Code, Diagnostic};
+use crate::model::pattern::compile;
 use crate::model::policy::{
     ExitRules, Hooks, OnChange, ReloadBy, ReloadPolicy, RestartPolicy, RestartWhen, ServiceType, StopPolicy,
 };
@@ -249,9 +250,8 @@ impl Life<'_> {
     }
 
     fn log(&mut self, pattern: &str) -> Check {
-        if let Err(wrong) = regex::bytes::Regex::new(pattern) {
+        if let Err(wrong) = compile(pattern) {
             // The library draws the pattern and points into it; its last line says what is wrong.
-            let wrong = wrong.to_string();
             let said = wrong.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
             let message = format!("the pattern is no regular expression: {said}");
             self.error("ready.log", Code::BadValue, message, "correct it; a `\\` before a sign takes it as it is");
