@@ -394,6 +394,10 @@ impl Instance {
     }
 
     pub(super) fn spawn(&mut self, ordered: Mono, why: Words, exit: Option<Exit>, turn: &mut Turn) {
+        // What must come first may have gone while commands before the start ran.
+        if turn.gate != Gate::Open {
+            return self.block(exit, turn);
+        }
         turn.last_run.0 += 1;
         let (run, definition) = (turn.last_run, self.current.clone());
         turn.effects.push(Effect::Spawn { instance: self.id.clone(), run, definition, numbered: self.numbered });

@@ -1,5 +1,6 @@
 //! What a service counts as to those that come after it.
 
+use super::care::Stage;
 use super::instance::Instance;
 use super::phase::{Phase, Rest};
 use crate::model::time::Mono;
@@ -24,17 +25,20 @@ pub(super) enum Standing {
 impl Instance {
     /// What it counts as at `now`.
     pub(super) fn standing(&self, now: Mono) -> Standing {
+        let service = &self.current.service;
         match self.phase {
             _ if !self.want => Standing::Lost,
-            Phase::Running { .. } if !self.is_up() => Standing::Coming(None),
-            Phase::Running { .. } if self.current.service.ready.is_some() => Standing::Up,
-            Phase::Running { since, .. } => match since.plus(UP_AFTER) {
-                at if at <= now => Standing::Up,
-                at => Standing::Coming(Some(at)),
-            },
-            Phase::Resting(Rest::Done)
-                if self.last.is_some_and(|last| self.current.service.restart.is_success(last.exit)) =>
-            {
+            Phase::Running { .. } if self.stage() != Stage::Up => Standing::Coming(None),
+            Phase::Running { .. } if service.ready.is_some() => Standing::Up,
+            Phase::Running { since, .. } => {
+                // A daemon or one with commands after its start runs from when it is there, not from its launch.
+                let up = self.care.as_ref().and_then(|care| care.up).unwrap_or(since);
+                match up.plus(UP_AFTER) {
+                    at if at <= now => Standing::Up,
+                    at => Standing::Coming(Some(at)),
+                }
+            }
+            Phase::Resting(Rest::Done) if self.last.is_some_and(|last| service.restart.is_success(last.exit)) => {
                 Standing::Up
             }
             Phase::Resting(Rest::Done) => Standing::Settled,
@@ -53,8 +57,10 @@ impl Instance {
     pub(super) fn lingers(&self) -> bool {
         match self.phase {
             Phase::Resting(_) => self.remains(),
-            Phase::Running { .. } | Phase::Preparing { .. } | Phase::Clearing { .. } => true,
-            Phase::Starting { .. } | Phase::Stopping { .. } => self.deadline().is_some(),
+            Phase::Running { .. } => true,
+            Phase::Preparing { .. } | Phase::Starting { .. } | Phase::Stopping { .. } | Phase::Clearing { .. } => {
+                self.deadline().is_some()
+            }
         }
     }
 }

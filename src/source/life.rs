@@ -10,7 +10,7 @@ use super::toml::values::CommandLine;
 use super::words::Templates;
 use crate::model::check::{Check, Health, HttpCheck, OnFailure, Ready};
 use crate::model::diagnostic::{Code, Diagnostic};
-use crate::model::pattern::compile;
+use crate::model::pattern;
 use crate::model::policy::{
     ExitRules, Hooks, OnChange, ReloadBy, ReloadPolicy, RestartPolicy, RestartWhen, ServiceType, StopPolicy,
 };
@@ -249,14 +249,14 @@ impl Life<'_> {
         Some(Check::Http(HttpCheck { url: text.clone(), status: said.status, body: said.body.cloned() }))
     }
 
-    fn log(&mut self, pattern: &str) -> Check {
-        if let Err(wrong) = compile(pattern) {
+    fn log(&mut self, text: &str) -> Check {
+        if let Err(wrong) = pattern::compile(text) {
             // The library draws the pattern and points into it; its last line says what is wrong.
             let said = wrong.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
             let message = format!("the pattern is no regular expression: {said}");
             self.error("ready.log", Code::BadValue, message, "correct it; a `\\` before a sign takes it as it is");
         }
-        Check::Log(pattern.to_owned())
+        Check::Log(text.to_owned())
     }
 
     /// A command as `command` is written.

@@ -16,6 +16,7 @@ mod files;
 mod first_process;
 mod given;
 mod idle;
+mod in_depth;
 mod leaks;
 mod limits;
 mod logs;

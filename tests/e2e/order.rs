@@ -80,9 +80,9 @@ fn what_is_required_takes_along_and_brings_back_and_a_crash_of_it_does_neither()
     let table = super::world::said(&world.abide(&["status"]));
     assert!(table.contains("requires db, which is not enabled") && !table.contains("descriptor"), "{table}");
     world.drop_file("db.toml", &witness(&world, "db", ""));
-    world.until("app runs again", |status| service(status, "app").is_some_and(|it| it.state == State::Running));
-    let said = words(&world);
-    assert_eq!(said[said.len() - 2..], ["up db", "up app"]);
+    world.until_true("db is up again, and then app", || {
+        words(&world).ends_with(&["up db".to_owned(), "up app".to_owned()])
+    });
 }
 
 #[test]

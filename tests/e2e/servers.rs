@@ -15,7 +15,7 @@ pub(super) fn free_port() -> u16 {
 }
 
 /// What a server answers to `question`; empty while there is none.
-fn ask(port: u16, question: &[u8]) -> String {
+pub(crate) fn ask(port: u16, question: &[u8]) -> String {
     let talk = || -> std::io::Result<Vec<u8>> {
         let mut stream = TcpStream::connect(("127.0.0.1", port))?;
         stream.set_read_timeout(Some(Duration::from_secs(2)))?;
@@ -68,13 +68,13 @@ pub(super) fn lives_a_whole_life(world: &World, server: &Server) {
 }
 
 /// `user = "NAME"` for root where there is such a user.
-fn user_line(name: &str) -> String {
+pub(crate) fn user_line(name: &str) -> String {
     let known = is_root() && User::from_name(name).ok().flatten().is_some();
     if known { format!("user = \"{name}\"\n") } else { String::new() }
 }
 
 /// A directory of the server's own.
-fn home(world: &World, name: &str, user: &str) -> String {
+pub(crate) fn home(world: &World, name: &str, user: &str) -> String {
     let directory = world.root().join(name);
     std::fs::create_dir(&directory).expect("it is new");
     if let Some(user) = User::from_name(user).ok().flatten().filter(|_| is_root()) {
@@ -147,7 +147,7 @@ fn postgresql_runs() {
 }
 
 /// Where PostgreSQL's programs lie, the newest first.
-fn postgresql() -> Option<String> {
+pub(crate) fn postgresql() -> Option<String> {
     let entries = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let mut versions: Vec<_> =
         entries.map(|entry| entry.path().join("bin")).filter(|bin| bin.join("initdb").is_file()).collect();

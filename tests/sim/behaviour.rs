@@ -67,10 +67,10 @@ pub(crate) struct Process {
     pub(crate) hangs: bool,
     pub(crate) doomed: bool,
     pub(crate) started: u64,
+    /// When its program was told to run.
+    pub(crate) since: Option<u64>,
     /// When its launcher ended.
     pub(crate) launched: Option<u64>,
     /// Something about it gave a reason to end it although its file did not change.
     pub(crate) excused: bool,
-    /// When its program was told to run.
-    pub(crate) since: Option<u64>,
 }

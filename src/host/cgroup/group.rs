@@ -79,10 +79,14 @@ pub fn kill(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         done => return done,
     }
-    if !path.is_dir() {
-        return Ok(());
+    if path.is_dir() {
+        kill_each(path);
     }
-    // Before Linux 5.14. Frozen, they make no others meanwhile; they die all the same.
+    Ok(())
+}
+
+/// Before Linux 5.14. Frozen, they make no others meanwhile; they die all the same.
+fn kill_each(path: &Path) {
     let _ = fs::write(path.join("cgroup.freeze"), "1");
     for _ in 0..PASSES {
         let members = members(path);
@@ -93,7 +97,6 @@ pub fn kill(path: &Path) -> io::Result<()> {
             let _ = signal(pid, libc::SIGKILL);
         }
     }
-    Ok(())
 }
 
 /// Who is born into a frozen group is born frozen.
@@ -129,9 +132,69 @@ fn walk(path: &Path, visit: &mut dyn FnMut(&Path)) {
     }
 }
 
+/// A group for a test, gone with it; `None`, and said so, where none can be made.
 #[cfg(test)]
+pub(crate) struct Scratch(pub(crate) PathBuf);
+
+#[cfg(test)]
+impl Scratch {
+    pub(crate) fn new(name: &str) -> Option<Self> {
+        let ground = super::ground::Ground::find().unified;
+        let path = ground.map(|ground| ground.join(format!("abide-test.{name}.{}", std::process::id())));
+        let made = path.filter(|path| make(path).is_ok());
+        if made.is_none() {
+            println!("left out: no cgroup can be made here");
+        }
+        made.map(Self)
+    }
+}
+
+#[cfg(test)]
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = kill(&self.0).and_then(|()| await_empty(&self.0, Duration::from_secs(10)));
+        let _ = remove(&self.0);
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
+    use std::process::{Child, Command};
+
+    /// A shell in the group, that has made another process in a group of its own below, and stopped itself.
+    fn family(path: &Path) -> Child {
+        let script = "echo 0 > $0/cgroup.procs; mkdir -p $0/below; \
+            sh -c 'echo 0 > $0/below/cgroup.procs; sleep 60' $0 & sleep 60 & kill -STOP $$; wait";
+        Command::new("sh").args(["-c", script]).arg(path).spawn().unwrap()
+    }
+
+    #[test]
+    fn everybody_in_a_group_and_below_ends_by_either_way_of_killing() {
+        let Some(scratch) = Scratch::new("kill") else { return };
+        for kill in [|path: &Path| kill(path).unwrap(), kill_each] {
+            let path = scratch.0.join("group");
+            assert!(make(&path).unwrap() && !make(&path).unwrap());
+            assert!(!is_populated(&path));
+            let mut child = family(&path);
+            let deadline = Instant::now() + Duration::from_secs(20);
+            // The shells and the two sleepers.
+            while members(&path).len() < 4 {
+                assert!(Instant::now() < deadline, "{:?}", members(&path));
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            assert!(is_populated(&path) && members(&path).contains(&(child.id() as i32)));
+            assert!(remove(&path).is_err(), "somebody lives there");
+            kill(&path);
+            child.wait().unwrap();
+            assert!(await_empty(&path, Duration::from_secs(20)).unwrap());
+            assert_eq!(members(&path), [0; 0]);
+            remove(&path).unwrap();
+            remove(&path).unwrap();
+            assert!(!path.exists());
+        }
+    }
 
     #[test]
     fn emptiness_is_read_as_the_kernel_writes_it() {

@@ -292,14 +292,25 @@ pub fn boot_nanoseconds() -> u64 {
 #[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
+    use crate::host::cgroup::group::{self, Scratch};
     use nix::sys::wait::{WaitStatus, waitpid};
     use nix::unistd::Pid;
 
     fn start_one(call: Call, copy_memory: bool, program: &CStr) -> (Result<Born, Refusal>, i32) {
+        start_in(call, copy_memory, program, "test \"$A\" = b && exit 5", None)
+    }
+
+    fn start_in(
+        call: Call,
+        copy_memory: bool,
+        program: &CStr,
+        script: &str,
+        cgroup: Option<RawFd>,
+    ) -> (Result<Born, Refusal>, i32) {
         let mut argv = Strings::default();
         argv.push(&[b"sh"]);
         argv.push(&[b"-c"]);
-        argv.push(&[b"test ", b"\"$A\" = b && exit 5"]);
+        argv.push(&[script.as_bytes()]);
         let mut environment = Strings::default();
         environment.push(&[b"A", b"=", b"b"]);
         let plan = Plan {
@@ -320,12 +331,34 @@ mod tests {
             dies_with: None,
             sibling: false,
             copy_memory,
-            cgroup: None,
+            cgroup,
             joins: &[],
         };
         let pid = AtomicI32::new(0);
         let born = start_by(call, &plan, &mut Nursery::new().unwrap(), &pid);
         (born, pid.load(Relaxed))
+    }
+
+    #[test]
+    fn a_child_is_in_its_cgroup_from_the_start_also_where_the_kernel_kills_who_is_born_there() {
+        let Some(scratch) = Scratch::new("born") else { return };
+        let name = scratch.0.file_name().unwrap().to_str().unwrap();
+        let script = format!("grep -q '{name}$' /proc/self/cgroup && exit 5");
+        let group = std::fs::File::open(&scratch.0).unwrap();
+        let start = |call, copy_memory| start_in(call, copy_memory, c"/bin/sh", &script, Some(group.as_raw_fd()));
+        let wait = |pid: i32| waitpid(Pid::from_raw(pid), None).unwrap();
+        let ways = [(Call::Clone3, false), (Call::Clone3, true), (Call::Clone, false), (Call::Clone, true)];
+        for (call, copy_memory) in ways {
+            let pid = start(call, copy_memory).0.unwrap().pid;
+            assert_eq!(wait(pid), WaitStatus::Exited(Pid::from_raw(pid), 5), "{call:?} {copy_memory}");
+        }
+        group::kill(&scratch.0).unwrap();
+        if let (Err(refusal), pid) = start(Call::Clone3, false) {
+            assert_eq!((refusal.step, refusal.errno, refusal.had_process), (Step::Cgroup, libc::EINTR, true));
+            assert!(matches!(wait(pid), WaitStatus::Signaled(..)));
+        }
+        let pid = start(Call::Clone3, false).0.unwrap().pid;
+        assert_eq!(wait(pid), WaitStatus::Exited(Pid::from_raw(pid), 5));
     }
 
     #[test]

@@ -19,9 +19,8 @@ pub const MARK: &str = "ABIDE_RUN";
 /// of its memory, and whoever reads it then hangs too.
 const PATIENCE: Duration = Duration::from_millis(100);
 
-/// An environment that is empty is looked at so often, so far apart.
-const LOOKS: u32 = 10;
-const BETWEEN_LOOKS: Duration = Duration::from_millis(1);
+/// How often one is looked for that is empty at first.
+const LOOKS: u32 = 25;
 
 /// No environment is read further than this.
 const MOST: u64 = 1 << 20;
@@ -105,17 +104,26 @@ fn start(abide: String) -> Option<(Sender<i32>, Receiver<Option<Whose>>)> {
     Some((ask, answer))
 }
 
+/// None while it executes a program: that has to be waited for, or its mark would never be found.
 fn environment(pid: i32) -> Option<Vec<u8>> {
-    let mut text = Vec::new();
+    let read = |file: &str| {
+        let mut text = Vec::new();
+        File::open(format!("/proc/{pid}/{file}")).ok()?.take(MOST).read_to_end(&mut text).ok().map(|_| text)
+    };
+    let mut empty = 0;
     for _ in 0..LOOKS {
-        File::open(format!("/proc/{pid}/environ")).ok()?.take(MOST).read_to_end(&mut text).ok()?;
-        if !text.is_empty() {
+        match read("environ")? {
+            text if !text.is_empty() => return Some(text),
+            // With arguments it is there; twice, since it may have come to be there between the two.
+            _ if read("cmdline").is_some_and(|words| !words.is_empty()) => empty += 1,
+            _ => {}
+        }
+        if empty > 1 {
             break;
         }
-        // It has none; or it is in the middle of an execve, where the kernel shows none.
-        std::thread::sleep(BETWEEN_LOOKS);
+        std::thread::sleep(PATIENCE / (2 * LOOKS));
     }
-    Some(text)
+    None
 }
 
 /// The run that an environment names, if it is one of this abide.
