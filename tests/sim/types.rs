@@ -357,8 +357,8 @@ fn who_is_being_prepared_does_not_start_on_what_has_gone() {
     0.001 db: starting -> running: started
     1.001 web: waiting -> starting: what it waited for is there
     1.001 web runs Before(0)
+    2.000 db: running -> stopping: disabled
     2.001 web: starting -> waiting: requires db, which is not enabled
-    2.001 db: running -> stopping: disabled
-    2.003 db: stopping -> stopped: SIGTERM
+    2.002 db: stopping -> stopped: SIGTERM
     ");
 }
