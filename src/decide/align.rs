@@ -26,7 +26,7 @@ impl Instance {
 
     /// One that was to go down, and still runs because others had to go first, is wanted again.
     pub(super) fn stay(&mut self) {
-        self.want |= matches!(self.phase, Phase::Running { .. });
+        self.want |= matches!(self.phase, Phase::Running { .. }) || self.remains();
     }
 
     /// The files' meaning changed, in `changes`.
@@ -58,7 +58,7 @@ impl Instance {
             Phase::Stopping { then: Rest::Done, .. } | Phase::Clearing { then: Rest::Done } if still_done => {}
             Phase::Resting(Rest::Done) if self.want && remains => {
                 self.forgive();
-                self.take_down(self.cause.clone(), turn);
+                self.take_down(Rest::Down, self.cause.clone(), turn);
             }
             Phase::Resting(Rest::Done | Rest::Backoff(_) | Rest::Failed) if self.want => {
                 self.forgive();

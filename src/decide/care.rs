@@ -25,6 +25,8 @@ pub(super) struct Care {
     pub(super) said_ready: bool,
     /// Why it is not ready yet, or not found.
     pub(super) hitch: Option<String>,
+    /// When the daemon was found by looking at what there was.
+    pub(super) guessed: Option<Mono>,
     /// What was known of the launcher of a daemon that is looked for.
     pub(super) launcher: Option<Process>,
     /// When it became ready, and how long after its start.

@@ -4,7 +4,8 @@ use super::align::dearest_between;
 use super::care::{Fate, Pending, What};
 use super::effect::{Effect, Errand};
 use super::event::RunId;
-use super::instance::Instance;
+use super::instance::{Instance, blocked};
+use super::order::Gate;
 use super::phase::{Phase, Rest, Turn, Words};
 use super::restarts::Cause;
 use crate::model::outcome::{Exit, Failure};
@@ -89,8 +90,13 @@ impl Instance {
     /// The next of `[start] before`, then the start.
     pub(super) fn prepare(&mut self, turn: &mut Turn) {
         let Phase::Preparing { ordered } = self.phase else { return };
-        if !self.run_next(|hooks| (&hooks.start_before, hooks.start_timeout), Errand::Before, turn) {
-            self.spawn(ordered, self.why.clone(), None, turn);
+        if self.run_next(|hooks| (&hooks.start_before, hooks.start_timeout), Errand::Before, turn) {
+            return;
+        }
+        // What it comes after may have gone meanwhile.
+        match blocked(&turn.gate) {
+            Some((rest, why)) => self.cleared(rest, why, None, turn),
+            None => self.spawn(ordered, self.why.clone(), None, turn),
         }
     }
 
@@ -109,6 +115,9 @@ impl Instance {
     fn prepared(&mut self, ended: Pending, ordered: Mono, outcome: &Result<Exit, Failure>, turn: &mut Turn) {
         if !self.want {
             return self.cleared(Rest::Down, self.cause.clone(), None, turn);
+        }
+        if let (Some((rest, why)), Gate::Lost(_)) = (blocked(&turn.gate), &turn.gate) {
+            return self.cleared(rest, why, None, turn);
         }
         if ended.fate == Fate::Unwanted || !self.is_current() {
             return self.start(self.cause.clone(), None, turn);
@@ -170,16 +179,16 @@ impl Instance {
     }
 
     /// A job that is done and counts as up is taken down.
-    pub(super) fn take_down(&mut self, why: Words, turn: &mut Turn) {
+    pub(super) fn take_down(&mut self, then: Rest, why: Words, turn: &mut Turn) {
         let service = &self.current.service;
         let (command, time) = (service.stop.command.is_some(), self.wanted.service.stop.timeout);
         self.cause = why;
         self.care().exit = self.last.map(|last| last.exit);
         if command {
-            self.enter(Phase::Clearing { then: Rest::Down }, self.cause.clone(), None, turn);
+            self.enter(Phase::Clearing { then }, self.cause.clone(), None, turn);
             self.run_errand(Errand::Stop, turn.now.mono.plus(time), turn);
         } else {
-            self.cleared(Rest::Down, self.cause.clone(), None, turn);
+            self.cleared(then, self.cause.clone(), None, turn);
         }
     }
 

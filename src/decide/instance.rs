@@ -50,6 +50,7 @@ use super::order::Gate;
 use super::phase::{Ended, Fit, Phase, Process, Rest, Turn, Words};
 use super::restarts::{Cause, Restarts};
 use crate::model::desired::Definition;
+use crate::model::limits::Limits;
 use crate::model::name::InstanceId;
 use crate::model::outcome::{Exit, Failure};
 use crate::model::policy::{ServiceType, StopScope};
@@ -256,6 +257,7 @@ impl Instance {
             ) if of == run => match self.stage() {
                 // Nothing is watched: this is the launcher's end a second time.
                 Stage::Seeking { .. } => {}
+                _ if self.was_a_step(exit, leftovers, turn) => self.seek_again(run, since, turn),
                 _ if self.is_launcher_gone(exit) => self.launched(run, ordered, leftovers, turn),
                 _ => self.ended(run, End { exit, leftovers, oom }, ordered, since, turn),
             },
@@ -276,17 +278,7 @@ impl Instance {
                 self.main_found(outcome, turn);
             }
             (Event::LimitsSet { run: of, outcome, .. }, Phase::Running { run, .. }) if of == run => {
-                match (outcome, &mut self.process) {
-                    (Ok(limits), Some(process)) => {
-                        process.limits = limits;
-                        self.fit = Fit::Met;
-                    }
-                    (Ok(_), None) => {}
-                    (Err(failure), _) => {
-                        self.fit = Fit::Unmet(failure.to_string());
-                        self.remark(format!("limits of the running process are not changed: {failure}").into(), turn);
-                    }
-                }
+                self.limits_set(outcome, turn);
             }
             (Event::ResourcesSet { run: of, outcome, .. }, Phase::Running { run, .. }) if of == run => match outcome {
                 Ok(()) if self.fit == Fit::Asked => self.fit = Fit::Met,
@@ -313,6 +305,20 @@ impl Instance {
         }
     }
 
+    fn limits_set(&mut self, outcome: Result<Limits, Failure>, turn: &mut Turn) {
+        match (outcome, &mut self.process) {
+            (Ok(limits), Some(process)) => {
+                process.limits = limits;
+                self.fit = Fit::Met;
+            }
+            (Ok(_), None) => {}
+            (Err(failure), _) => {
+                self.fit = Fit::Unmet(failure.to_string());
+                self.remark(format!("limits of the running process are not changed: {failure}").into(), turn);
+            }
+        }
+    }
+
     /// Compares want with phase and takes the next step, if there is one.
     pub(super) fn step(&mut self, turn: &mut Turn) {
         match (self.want, self.phase) {
@@ -327,6 +333,10 @@ impl Instance {
             (true, Phase::Resting(Rest::Backoff(_) | Rest::Waiting)) if matches!(turn.gate, Gate::Lost(_)) => {
                 self.block(None, turn);
             }
+            (true, Phase::Resting(Rest::Done)) if self.remains() => match turn.gate.clone() {
+                Gate::Lost(why) if turn.held.is_none() => self.take_down(Rest::Blocked { lost: true }, why, turn),
+                _ => {}
+            },
             (true, Phase::Preparing { .. }) if matches!(turn.gate, Gate::Lost(_)) => self.quit_pending(turn),
             (true, Phase::Preparing { .. }) => self.prepare_the_newest(turn),
             (true, Phase::Running { run, .. }) => match turn.gate.clone() {
@@ -339,8 +349,10 @@ impl Instance {
                 Some(why) => self.why.clone_from(why),
                 None => self.stop(self.cause.clone(), turn),
             },
-            (false, Phase::Resting(Rest::Done)) if self.remains() && turn.held.is_some() => {}
-            (false, Phase::Resting(Rest::Done)) if self.remains() => self.take_down(self.cause.clone(), turn),
+            (false, Phase::Resting(Rest::Done)) if self.remains() => match &turn.held {
+                Some(why) => self.why.clone_from(why),
+                None => self.take_down(Rest::Down, self.cause.clone(), turn),
+            },
             (false, Phase::Resting(rest)) if rest != Rest::Down => {
                 self.starved = false;
                 self.enter(Phase::Resting(Rest::Down), self.cause.clone(), None, turn);
@@ -374,15 +386,11 @@ impl Instance {
 
     /// Rests until another that must come first is up.
     fn block(&mut self, exit: Option<Exit>, turn: &mut Turn) {
-        let (why, lost) = match &turn.gate {
-            Gate::Open => return,
-            Gate::Shut(why) => (why.clone(), false),
-            Gate::Lost(why) => (why.clone(), true),
-        };
+        let Some((rest, why)) = blocked(&turn.gate) else { return };
         let unasked = exit.filter(|_| self.last.is_some_and(|last| !last.asked));
         let why = unasked.map_or(why.clone(), |exit| format!("{exit}; {why}").into());
         self.starved = false;
-        self.enter(Phase::Resting(Rest::Blocked { lost }), why, exit, turn);
+        self.enter(Phase::Resting(rest), why, exit, turn);
     }
 
     pub(super) fn spawn(&mut self, ordered: Mono, why: Words, exit: Option<Exit>, turn: &mut Turn) {
@@ -455,5 +463,14 @@ impl Instance {
             pid: self.process.as_ref().map(|process| process.pid),
             exit,
         }));
+    }
+}
+
+/// How one rests that may not start, and why.
+pub(super) fn blocked(gate: &Gate) -> Option<(Rest, Words)> {
+    match gate {
+        Gate::Open => None,
+        Gate::Shut(why) => Some((Rest::Blocked { lost: false }, why.clone())),
+        Gate::Lost(why) => Some((Rest::Blocked { lost: true }, why.clone())),
     }
 }

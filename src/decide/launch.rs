@@ -17,6 +17,9 @@ const START_TIME: Duration = Duration::from_secs(60);
 /// The pause before a daemon that was not found is looked for again; it doubles.
 const FIRST_LOOK: Duration = Duration::from_millis(100);
 const LONGEST_LOOK: Duration = Duration::from_secs(2);
+/// What was found and ends well within so long, with others of it left, was a step on the way: a
+/// daemon forks twice.
+const STEP: Duration = Duration::from_secs(1);
 
 /// How long a start may take; `None`: as long as it likes.
 fn start_time(service: &Service) -> Option<Duration> {
@@ -103,6 +106,34 @@ impl Instance {
         turn.effects.push(Effect::FindMain { instance, run, definition, named });
     }
 
+    fn has_pid_file(&self) -> bool {
+        matches!(self.current.service.service_type, ServiceType::Forking { pid_file: Some(_) })
+    }
+
+    /// Whether this is the end of a process that was taken for the daemon and only led to it.
+    pub(super) fn was_a_step(&self, exit: Exit, leftovers: bool, turn: &Turn) -> bool {
+        let guessed = self.care.as_ref().and_then(|care| care.guessed);
+        leftovers
+            && self.running().is_some()
+            && self.current.service.restart.is_success(exit)
+            && guessed.is_some_and(|at| turn.now.mono.since(at) < STEP)
+    }
+
+    /// What was found is gone, and the daemon is looked for again.
+    pub(super) fn seek_again(&mut self, run: RunId, since: Mono, turn: &mut Turn) {
+        let from = self.state();
+        self.quit_pending(turn);
+        let until = start_time(&self.current.service).map(|time| since.plus(time));
+        let former = self.process.take();
+        let care = self.care();
+        (care.launcher, care.start_until) = (former, until);
+        (care.ready, care.up, care.health) = (None, None, None);
+        care.stage = Stage::Seeking { named: None, next: None, pause: FIRST_LOOK, left: true };
+        self.turned(from, "what was taken for it has ended, and left others: it is looked for again".into(), turn);
+        self.find_main(run, None, turn);
+        self.step(turn);
+    }
+
     /// It is time to look for the daemon again.
     pub(super) fn seek(&mut self, turn: &mut Turn) {
         let Some(run) = self.running() else { return };
@@ -124,6 +155,8 @@ impl Instance {
                 self.process = Some(Process { pid, start_ticks, started: turn.now.wall, limits });
                 let sought = matches!(stage, Stage::Seeking { .. });
                 if sought {
+                    let guessed = matches!(stage, Stage::Seeking { named: None, .. }) && !self.has_pid_file();
+                    self.care().guessed = guessed.then_some(turn.now.mono);
                     self.care().stage = Stage::Settling;
                 }
                 match &mut self.phase {

@@ -68,7 +68,7 @@ impl Mark {
         Self {
             state,
             alive,
-            runs: instance.want && matches!(state, State::Running | State::Ready | State::Reloading),
+            runs: instance.want && state.is_running(),
             as_wanted,
             differs: alive && !(instance.is_current() && met),
             unmet: matches!(instance.fit, Fit::Unmet(_)),
@@ -83,7 +83,7 @@ impl Mark {
                 && (unwell || matches!(state, State::Failed | State::Backoff | State::Waiting))
                 && instance.phase != Phase::Resting(Rest::Blocked { lost: false }),
             drops: instance.dropped.0 > 0,
-            ready: instance.is_up(),
+            ready: instance.want && instance.is_up(),
             unwell,
             behind,
         }

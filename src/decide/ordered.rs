@@ -46,10 +46,8 @@ impl Fleet {
                 State::Waiting if member.totals.blocked > 0 => "which itself waits for another",
                 State::Waiting => "which waits for descriptors",
                 State::Stopping => "which is being restarted",
-                State::Running => "which is not ready yet",
-                State::Starting | State::Stopped | State::Failed | State::Ready | State::Reloading => {
-                    "which is starting"
-                }
+                State::Running | State::Ready | State::Reloading => "which is not ready yet",
+                State::Starting | State::Stopped | State::Failed => "which is starting",
             },
             Standing::Lost => match &member.accepted {
                 _ if self.ending != Ending::No => "which is being stopped",

@@ -146,8 +146,9 @@ impl Instance {
             Sign::Reloading => self.says_reloading(turn),
             // It goes of its own will: whether it is well is no question any more.
             Sign::Stopping => {
-                if let Some(health) = self.care.as_mut().and_then(|care| care.health.as_mut()) {
-                    health.next = None;
+                self.quit(|pending| pending.checks(Which::Health), turn);
+                if let Some(care) = &mut self.care {
+                    care.health = None;
                 }
             }
             Sign::Alive => self.says_alive(turn),

@@ -1,5 +1,6 @@
 //! What must hold, whatever happens.
 
+use crate::behaviour::Process;
 use crate::world::{POWERS, World};
 use abide::decide::diff::{dearest, diff};
 use abide::decide::event::RunId;
@@ -29,12 +30,19 @@ pub(crate) fn check(world: &mut World) {
         definition.service.hooks.as_ref().is_some_and(|hooks| !hooks.start_after.is_empty())
     };
     world.hidden |= world.accepted.values().any(settles);
+    // One that is held by the order runs on as what it was.
+    let differs = |process: &Process| {
+        let accepted = world.accepted.get(&process.instance.service);
+        process.main
+            && accepted.is_some_and(|it| it.service.ready.is_some() != process.definition.service.ready.is_some())
+    };
+    let held = world.processes.values().any(differs);
     let fresh: BTreeMap<ServiceName, ServiceStatus> =
         world.fleet.names().filter_map(|name| Some((name.clone(), status(world, name)?))).collect();
     crate::order::nobody_runs_on_what_is_lost(world);
     assert_eq!(world.fragments, fresh, "incremental status differs from status from scratch");
     let (summary, mut counted) = (world.fleet.summary(), counted(&fresh, &world.accepted));
-    if world.hidden {
+    if world.hidden || held {
         counted.ready = summary.ready;
     }
     assert_eq!(summary, counted, "incremental summary differs from counting\n{fresh:#?}");

@@ -1,9 +1,10 @@
 //! `after`, `requires`, `wants`, `on_give_up`: what must hold whatever happens, named histories, and
 //! any sequence of edits of any graph.
 
-use crate::behaviour::{Behaviour, GOOD, Start};
+use crate::behaviour::{Behaviour, GOOD, Process, Start};
 use crate::invariants;
 use crate::services::{name, running, service};
+use crate::tasks::{GOOD_TASKS, Tasks, Way};
 use crate::world::World;
 use abide::decide::effect::Effect;
 use abide::decide::event::{Event, RunId};
@@ -12,7 +13,7 @@ use abide::decide::view::Facts;
 use abide::model::desired::Definition;
 use abide::model::name::{InstanceId, ServiceName};
 use abide::model::outcome::{Exit, Used};
-use abide::model::policy::{Order, RestartLimit, RestartWhen};
+use abide::model::policy::{Hooks, Order, RestartLimit, RestartWhen, ServiceType};
 use abide::model::service::Service;
 use abide::model::signal::Signal;
 use abide::model::status::{ServiceStatus, State};
@@ -50,7 +51,8 @@ fn requires(world: &World, name: &ServiceName) -> Vec<ServiceName> {
 }
 
 fn is_moving(world: &World, name: &ServiceName) -> bool {
-    let moves = |state| matches!(state, State::Starting | State::Running | State::Stopping);
+    let moves =
+        |state| matches!(state, State::Starting | State::Running | State::Ready | State::Reloading | State::Stopping);
     status(world, name).is_some_and(|it| it.instances.iter().any(|instance| moves(instance.state)))
         // A start without a descriptor counts as waiting, with an answer still to come.
         || status(world, name).is_some_and(|it| it.state == State::Waiting)
@@ -84,9 +86,15 @@ fn is_up(world: &World, name: &ServiceName) -> bool {
     (0..definition.service.instances).all(|index| {
         let id = InstanceId::new(name.clone(), index);
         let ripe = |since: u64| since + SECOND <= now;
-        let runs = world.processes.values().any(|p| p.instance == id && p.main && p.since.is_some_and(ripe));
+        let state = status.instances.get(index as usize).map(|it| it.state);
+        let declared = definition.service.ready.is_some();
+        let ready = matches!(state, Some(State::Ready | State::Reloading));
+        let long = |p: &Process| if declared { ready } else { p.since.is_some_and(ripe) };
+        let runs = world.processes.values().any(|p| p.instance == id && p.main && long(p));
         let done = status.instances.get(index as usize).is_some_and(|it| {
-            it.state == State::Stopped && it.last_exit.as_ref().is_some_and(|exit| exit.code == Some(0))
+            it.pid.is_none()
+                && matches!(it.state, State::Stopped | State::Ready)
+                && it.last_exit.as_ref().is_some_and(|exit| exit.code == Some(0))
         });
         runs || done
     })
@@ -690,6 +698,8 @@ struct File {
     /// Whom, and in which list: `after`, `requires`, `wants`, or `requires` again.
     ties: Vec<(usize, usize)>,
     stand_in: Option<usize>,
+    /// How it lives: mostly a plain process.
+    kind: usize,
 }
 
 impl File {
@@ -707,6 +717,22 @@ impl File {
                 let lists = [&mut order.after, &mut order.requires, &mut order.wants];
                 lists.into_iter().nth([0, 1, 2, 1][*list]).expect("one of three").push(name(text));
             }
+        }
+        match self.kind {
+            3 => service.ready = crate::traits::ready(crate::traits::tcp()),
+            4 => {
+                service.service_type = ServiceType::Oneshot { remain: self.few };
+                service.restart.when = RestartWhen::OnFailure;
+                service.stop.command = Some(vec!["/bin/undo".to_owned()]);
+            }
+            5 => {
+                let (start_before, stop_after) = (vec![vec!["/bin/one".to_owned()]], vec![vec!["/bin/two".to_owned()]]);
+                let (start_timeout, stop_timeout) = (Duration::from_secs(1), Duration::from_secs(1));
+                let start_after = Vec::new();
+                let hooks = Hooks { start_before, start_after, stop_after, start_timeout, stop_timeout };
+                service.hooks = Some(Box::new(hooks));
+            }
+            _ => {}
         }
         service.order = (!order.is_empty()).then(|| Box::new(order));
         service.restart.on_give_up = self.stand_in.filter(|other| *other != self.who).map(|other| name(NAMES[other]));
@@ -732,18 +758,27 @@ fn any_file() -> impl Strategy<Value = File> {
     let ties = prop::collection::vec((0..7_usize, 0..4_usize), 0..4);
     let shape = (0..6_usize, prop::bool::weighted(0.85), instances, 0..2_usize, when, prop::bool::weighted(0.3));
     let stand_in = prop::option::weighted(0.15, 0..6_usize);
-    (shape, ties, stand_in).prop_map(|((who, enabled, instances, command, when, few), ties, stand_in)| {
-        let ties = ties.into_iter().filter(|(other, list)| *other < 6 || *list == 2 || who == 0).collect();
-        File { who, enabled, instances, command, when, few, ties, stand_in }
-    })
+    (shape, ties, stand_in, 0..6_usize).prop_map(
+        |((who, enabled, instances, command, when, few), ties, stand_in, kind)| {
+            let ties = ties.into_iter().filter(|(other, list)| *other < 6 || *list == 2 || who == 0).collect();
+            File { who, enabled, instances, command, when, few, ties, stand_in, kind }
+        },
+    )
 }
 
 fn any_behaviour() -> impl Strategy<Value = Behaviour> {
     let start = prop_oneof![8 => Just(Start::Well), 1 => Just(Start::Fails), 1 => Just(Start::Hangs)];
     let life = prop_oneof![3 => Just(None), 1 => Just(Some(0)), 1 => Just(Some(300)), 1 => Just(Some(3000))];
     let exit = prop_oneof![Just(Exit::Code(0)), Just(Exit::Code(1))];
-    (start, life, exit, any::<bool>(), any::<bool>(), prop::bool::weighted(0.05)).prop_map(
-        |(start, life, exit, obeys, leaves, immortal)| Behaviour { start, life, exit, obeys, leaves, immortal, ..GOOD },
+    let tasks = (
+        prop_oneof![2 => Just(Some(5)), 1 => Just(Some(1500)), 1 => Just(None)],
+        prop_oneof![2 => Just(Way::Well(3)), 1 => Just(Way::Well(700)), 1 => Just(Way::Fails), 1 => Just(Way::Hangs)],
+    );
+    (start, life, exit, any::<bool>(), any::<bool>(), prop::bool::weighted(0.05), tasks).prop_map(
+        |(start, life, exit, obeys, leaves, immortal, (ready, commands))| {
+            let tasks = Tasks { ready, commands, ..GOOD_TASKS };
+            Behaviour { start, life, exit, obeys, leaves, immortal, tasks }
+        },
     )
 }
 

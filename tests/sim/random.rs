@@ -171,7 +171,7 @@ fn perform(world: &mut World, op: Op) {
 }
 
 proptest! {
-    // Twice what PROPTEST_CASES says, or proptest's 256: a second or two.
+    // Twice what PROPTEST_CASES says, or proptest's 256: some seconds, since checks go on for as long as is looked.
     #![proptest_config(ProptestConfig {
         cases: ProptestConfig::default().cases * 2,
         failure_persistence: None,

@@ -3,13 +3,13 @@
 use crate::behaviour::{Behaviour, GOOD};
 use crate::invariants;
 use crate::services::{name, service};
-use crate::tasks::{GOOD_TASKS, Tasks};
+use crate::tasks::{GOOD_TASKS, Tasks, Way};
 use crate::traits::{command, ready, seconds, tcp};
 use crate::world::{World, instance_status, state, tasked, world_with};
 use abide::decide::event::Event;
 use abide::model::check::{Check, Sign};
 use abide::model::outcome::Exit;
-use abide::model::policy::{ExitRules, Hooks, RestartWhen, ServiceType};
+use abide::model::policy::{ExitRules, Hooks, Order, RestartWhen, ServiceType};
 use abide::model::service::{Run, Service};
 use abide::model::signal::Signal;
 use abide::model::status::{Desired, State};
@@ -47,6 +47,27 @@ fn the_daemon_that_a_launcher_leaves_is_found_and_watched() {
     4.200 web: running -> stopping: removed
     4.202 web: stopping -> stopped: SIGTERM
     4.202 closed web@0
+    ");
+}
+
+#[test]
+fn a_process_that_only_led_to_the_daemon_is_no_end_of_it() {
+    let mut world = tasked(Service { ready: ready(tcp()), ..forking() }, |_| ());
+    world.pass(20);
+    assert_eq!(state(&world, "web"), State::Ready);
+    for process in world.processes.values_mut() {
+        process.rest = true;
+    }
+    world.crash("web", Exit::Code(0));
+    world.settle();
+    invariants::converged(&world);
+    insta::assert_snapshot!(world.told(), @r"
+    0.000 web: stopped -> starting: new
+    0.006 web: starting -> running: process 1001 is the service
+    0.007 web: running -> ready: ready after 6 ms
+    0.020 web: ready -> starting: what was taken for it has ended, and left others: it is looked for again
+    0.021 web: starting -> running: process 1001 is the service
+    0.022 web: running -> ready: ready after 21 ms
     ");
 }
 
@@ -219,4 +240,125 @@ fn ends_mean_what_the_file_says() {
     assert_eq!(after(Exit::Code(4)).0, State::Backoff);
     let never = after(Exit::Code(100));
     assert_eq!(never, (State::Failed, "exit code 100, after which it is never restarted".to_owned()));
+}
+
+fn after(name_of: &str, first: &str) -> Service {
+    let order = Order { requires: vec![name(first)], ..Order::default() };
+    Service { order: Some(Box::new(order)), ..service(name_of) }
+}
+
+#[test]
+fn who_comes_after_another_starts_when_that_is_ready_and_stops_before_it() {
+    let mut first = Service { ready: ready(tcp()), ..service("db") };
+    first.hooks =
+        Some(Box::new(Hooks { stop_after: vec![command("/bin/clean")], stop_timeout: seconds(2), ..Hooks::default() }));
+    let mut world = World::new();
+    let tasks = Tasks { ready: Some(3000), ..GOOD_TASKS };
+    world.behaviours.insert(name("db"), Behaviour { tasks, ..GOOD });
+    world.write_all([first, after("web", "db")]);
+    world.pass(10_000);
+    world.deliver(Event::Shutdown);
+    world.settle();
+    invariants::converged(&world);
+    insta::assert_snapshot!(world.told(), @r"
+     0.000 db: stopped -> starting: new
+     0.000 web: stopped -> waiting: waits for db, which is starting
+     0.001 db: starting -> running: started
+     3.035 db: running -> ready: ready after 3034 ms
+     3.035 web: waiting -> starting: what it waited for is there
+     3.036 web: starting -> running: started
+    10.000 web: running -> stopping: abide is ending
+    10.002 web: stopping -> stopped: SIGTERM
+    10.002 db: ready -> stopping: abide is ending
+    10.004 db runs Stopped(0) ABIDE_EXIT_SIGNAL=SIGTERM
+    10.007 db: stopping -> stopped: abide is ending
+    10.007 finished
+    ");
+}
+
+#[test]
+fn a_job_lets_those_after_it_go_once_it_has_succeeded_and_takes_them_along() {
+    let mut migrate = Service { name: name("migrate"), ..job(true) };
+    migrate.stop.command = Some(command("/bin/undo"));
+    let mut world = World::new();
+    world.behaviours.insert(name("migrate"), Behaviour { life: Some(500), exit: Exit::Code(0), ..GOOD });
+    world.write_all([migrate.clone(), after("web", "migrate")]);
+    world.pass(5000);
+    assert_eq!(state(&world, "web"), State::Running);
+    world.write(Service { enabled: false, ..migrate });
+    world.settle();
+    invariants::converged(&world);
+    insta::assert_snapshot!(world.told(), @r"
+    0.000 migrate: stopped -> starting: new
+    0.000 web: stopped -> waiting: waits for migrate, which is starting
+    0.500 migrate: starting -> ready: exit code 0, done
+    0.500 web: waiting -> starting: what it waited for is there
+    0.501 web: starting -> running: started
+    5.000 web: running -> stopping: requires migrate, which is not enabled
+    5.002 web: stopping -> waiting: requires migrate, which is not enabled
+    5.002 migrate: ready -> stopping: disabled
+    5.002 migrate runs Stop ABIDE_EXIT_CODE=0
+    5.005 migrate: stopping -> stopped: disabled
+    ");
+}
+
+#[test]
+fn a_job_that_requires_what_goes_is_undone_and_done_again() {
+    let mut migrate = Service { order: after("x", "db").order, name: name("migrate"), ..job(true) };
+    migrate.stop.command = Some(command("/bin/undo"));
+    let mut world = World::new();
+    world.write_all([service("db"), migrate]);
+    world.pass(5000);
+    assert_eq!(state(&world, "migrate"), State::Ready);
+    world.write(Service { enabled: false, ..service("db") });
+    world.pass(5000);
+    assert_eq!((state(&world, "migrate"), state(&world, "db")), (State::Waiting, State::Stopped));
+    world.write(service("db"));
+    world.settle();
+    invariants::converged(&world);
+    insta::assert_snapshot!(world.told(), @r"
+     0.000 db: stopped -> starting: new
+     0.000 migrate: stopped -> waiting: waits for db, which is starting
+     0.001 db: starting -> running: started
+     1.001 migrate: waiting -> starting: what it waited for is there
+     1.006 migrate: starting -> ready: exit code 0, done
+     5.000 migrate: ready -> stopping: requires db, which is not enabled
+     5.000 migrate runs Stop ABIDE_EXIT_CODE=0
+     5.003 migrate: stopping -> waiting: requires db, which is not enabled
+     5.003 db: running -> stopping: disabled
+     5.005 db: stopping -> stopped: SIGTERM
+    10.000 db: stopped -> starting: enabled
+    10.001 db: starting -> running: started
+    11.001 migrate: waiting -> starting: what it waited for is there
+    11.006 migrate: starting -> ready: exit code 0, done
+    ");
+}
+
+#[test]
+fn who_is_being_prepared_does_not_start_on_what_has_gone() {
+    let mut web = after("web", "db");
+    web.hooks = Some(Box::new(Hooks {
+        start_before: vec![command("/bin/slow")],
+        start_timeout: seconds(9),
+        ..Hooks::default()
+    }));
+    let mut world = World::new();
+    let tasks = Tasks { commands: Way::Well(2000), ..GOOD_TASKS };
+    world.behaviours.insert(name("web"), Behaviour { tasks, ..GOOD });
+    world.write_all([service("db"), web]);
+    world.pass(2000);
+    world.write(Service { enabled: false, ..service("db") });
+    world.settle();
+    invariants::converged(&world);
+    assert!(world.tasks.is_empty());
+    insta::assert_snapshot!(world.told(), @r"
+    0.000 db: stopped -> starting: new
+    0.000 web: stopped -> waiting: waits for db, which is starting
+    0.001 db: starting -> running: started
+    1.001 web: waiting -> starting: what it waited for is there
+    1.001 web runs Before(0)
+    2.000 db: running -> stopping: disabled
+    2.001 web: starting -> waiting: requires db, which is not enabled
+    2.002 db: stopping -> stopped: SIGTERM
+    ");
 }

@@ -367,8 +367,8 @@ impl World {
 
     fn spawn(&mut self, instance: InstanceId, run: RunId, definition: &Arc<Definition>) {
         invariants::one_process_an_instance(self, &instance);
-        crate::order::what_it_requires_is_up(self, &instance.service);
         self.no_task_lives(&instance);
+        crate::order::what_it_requires_is_up(self, &instance.service);
         self.freeing.retain(|_, id| *id != instance);
         if !self.open.contains(&instance) && self.open.len() >= self.slots {
             return self.send(1, Event::SpawnFailed { instance, run, failure: Failure::NoDescriptors });
@@ -388,10 +388,10 @@ impl World {
             asked: false,
             hangs: behaviour.start == Start::Hangs,
             doomed: false,
-            since: None,
             started: self.now,
             launched: None,
             excused: false,
+            since: None,
         };
         self.processes.insert(run, process);
         if behaviour.start == Start::Hangs {

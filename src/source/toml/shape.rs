@@ -145,14 +145,14 @@ table! {
         reset_after: Duration,
         /// Give up (state `failed`) after more than `count` restarts within `window`. Default: never.
         limit: RestartLimit,
-        /// The name of another service, which is started while this one is given up (state `failed`), even where its
-        /// own file says `enabled = false`.
-        #[schemars(with = "Option<String>")]
-        on_give_up: ServiceName,
         /// Ends that are a success beside code 0: codes as numbers, signals by name. Default: none.
         success: Ends,
         /// Codes after which it is never restarted: its state is `failed` until its file changes. Default: none.
         never_on: Codes,
+        /// The name of another service, which is started while this one is given up (state `failed`), even where its
+        /// own file says `enabled = false`.
+        #[schemars(with = "Option<String>")]
+        on_give_up: ServiceName,
         /// It is restarted when it has run for so long: stopped as after an edit, and started. Default: never.
         #[schemars(with = "Option<DurationText>")]
         max_age: Duration,
@@ -194,7 +194,8 @@ table! {
         /// In place of `signal`: signals one after the other, each with the time until the next, then KILL.
         steps: Steps,
         /// Run one after the other once all of it has ended, before it rests or starts again: as the service runs, for at most
-        /// `timeout` each, also when a start has failed. ABIDE_EXIT_CODE or ABIDE_EXIT_SIGNAL tells how it ended.
+        /// `timeout` each, also when a start has failed. ABIDE_EXIT_CODE or ABIDE_EXIT_SIGNAL (such as "SIGTERM")
+        /// tells how it ended; a shell reads it where `$$ABIDE_EXIT_CODE` is written.
         after: Commands,
     }
     later &["before"]
