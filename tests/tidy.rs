@@ -62,7 +62,7 @@ const CRATE_ROOMS: &[(&str, &[&str])] = &[
     ("hyper", &["daemon/probe"]),
     ("hyper_util", &["daemon/probe"]),
     ("http_body_util", &["daemon/probe"]),
-    ("regex", &["model/pattern", "log/lookout"]),
+    ("regex_lite", &["model/pattern", "log/lookout"]),
     ("clap", &["cli", "daemon", "main"]),
     ("annotate_snippets", &["render/diagnostic"]),
     ("jiff", &["model/time", "render", "cli", "log", "daemon/trace"]),

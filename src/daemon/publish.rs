@@ -86,7 +86,8 @@ pub enum Published {
 #[derive(Debug)]
 struct Cached {
     json: Box<[u8]>,
-    facts: Facts,
+    /// Boxed: a map that is filled in order keeps its leaves half empty.
+    facts: Box<Facts>,
     as_desired: bool,
 }
 
@@ -153,7 +154,7 @@ impl Publisher {
         if self.services.get(name).is_some_and(|cached| *cached.json == *self.scratch) {
             return;
         }
-        let facts = Facts::of(status);
+        let facts = Box::new(Facts::of(status));
         match Lines::of(name, &facts, self.detail) {
             lines if lines.is_empty() => drop(self.lines.remove(name)),
             lines => drop(self.lines.insert(name.clone(), lines)),

@@ -25,7 +25,8 @@ pub use super::member::Finding;
 /// All services, and what is under way with them.
 #[derive(Debug)]
 pub struct Fleet {
-    pub(super) members: BTreeMap<ServiceName, Member>,
+    /// Boxed, as in every large map here: a map that is filled in order keeps its leaves half empty.
+    pub(super) members: BTreeMap<ServiceName, Box<Member>>,
     pub(super) turn: Turn,
     pub(super) books: Books,
     pub(super) ties: Ties,

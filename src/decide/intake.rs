@@ -94,7 +94,7 @@ impl Fleet {
     }
 
     fn read(&mut self, name: ServiceName, entry: Entry, docket: &mut Docket) {
-        let member = self.members.entry(name.clone()).or_insert_with(Member::new);
+        let member = self.members.entry(name.clone()).or_insert_with(|| Box::new(Member::new()));
         if member.generation == 0 || member.removed {
             docket.news.insert(name.clone());
         }

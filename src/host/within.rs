@@ -10,7 +10,10 @@ use std::path::{Path, PathBuf};
 
 /// What `path`, absolute, is to a process whose root is `root` (`None`: ours); links are followed within it.
 pub fn metadata(root: Option<&Path>, path: &Path) -> io::Result<Metadata> {
-    File::from(find(root, path, OFlag::O_PATH)?).metadata()
+    match root {
+        None => std::fs::metadata(path),
+        Some(_) => File::from(find(root, path, OFlag::O_PATH)?).metadata(),
+    }
 }
 
 /// The file at `path` for reading, found as [`metadata`] finds it. Waits for nobody.

@@ -1,6 +1,9 @@
 //! Patterns that `[ready] log` looks for: one place says what is a legal one, and how it is understood.
+//!
+//! `regex-lite`, whose `\w`, `\d` and `(?i)` know ASCII only: the tables and engines of its larger sister
+//! would be a seventh of the program, for a line such as "listening on".
 
-use regex::bytes::{Regex, RegexBuilder};
+use regex_lite::{Regex, RegexBuilder};
 
 /// The longest pattern, in bytes.
 pub const MAX_PATTERN: usize = 4096;
@@ -13,10 +16,7 @@ pub fn compile(text: &str) -> Result<Regex, String> {
     if text.len() > MAX_PATTERN {
         return Err(format!("it is longer than {MAX_PATTERN} bytes"));
     }
-    RegexBuilder::new(text).size_limit(MAX_SIZE).build().map_err(|error| match error {
-        regex::Error::CompiledTooBig(_) => "it takes too much memory; make its repetitions smaller".to_owned(),
-        other => other.to_string(),
-    })
+    RegexBuilder::new(text).size_limit(MAX_SIZE).build().map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
@@ -26,9 +26,9 @@ mod tests {
 
     #[test]
     fn what_is_no_pattern_or_too_large_is_refused_with_a_reason() {
-        assert!(compile("listening on .*:(\\d+)$").unwrap().is_match(b"now listening on :80"));
-        assert!(compile("(").unwrap_err().contains("unclosed group"));
-        assert!(compile("(a{1000}){1000}").unwrap_err().contains("memory"));
+        assert!(compile("listening on .*:(\\d+)$").unwrap().is_match("now listening on :80"));
+        assert!(!compile("(").unwrap_err().is_empty());
+        assert!(!compile("(a{1000}){1000}").unwrap_err().is_empty());
         assert!(compile(&"a".repeat(MAX_PATTERN + 1)).unwrap_err().contains("longer"));
     }
 

@@ -92,9 +92,10 @@ struct Claim {
 pub(super) struct Catalogue {
     /// The directories as given.
     given: Vec<PathBuf>,
-    candidates: BTreeMap<Key, Candidate>,
+    /// Boxed, as the claims: a map that is filled in order keeps its leaves half empty.
+    candidates: BTreeMap<Key, Box<Candidate>>,
     index: HashMap<(usize, OsString), Key>,
-    claims: BTreeMap<ServiceName, Claim>,
+    claims: BTreeMap<ServiceName, Box<Claim>>,
     next: u32,
     changes: BTreeMap<ServiceName, Option<Entry>>,
     others_changed: bool,
@@ -147,16 +148,16 @@ impl Catalogue {
             reload: false,
             by_scan: false,
         };
-        self.candidates.insert(key, candidate);
+        self.candidates.insert(key, Box::new(candidate));
         key
     }
 
     pub(super) fn get(&self, key: Key) -> Option<&Candidate> {
-        self.candidates.get(&key)
+        self.candidates.get(&key).map(Box::as_ref)
     }
 
     pub(super) fn get_mut(&mut self, key: Key) -> Option<&mut Candidate> {
-        self.candidates.get_mut(&key)
+        self.candidates.get_mut(&key).map(Box::as_mut)
     }
 
     /// All candidates of one source.
@@ -164,7 +165,7 @@ impl Catalogue {
         self.candidates
             .iter()
             .filter(move |(_, candidate)| candidate.source == source)
-            .map(|(&key, found)| (key, found))
+            .map(|(&key, found)| (key, &**found))
     }
 
     /// All candidates.

@@ -31,7 +31,8 @@ table! {
         body: String,
         /// This command, written as `command` is, ends with 0. It runs as the service does; MAINPID is the service's process.
         exec: CommandLine,
-        /// A line of its output matches this regular expression (of the crate `regex`; nothing is expanded).
+        /// A line of its output matches this regular expression (of the crate `regex-lite`, where
+        /// `\w`, `\d` and `(?i)` are ASCII; nothing is expanded).
         log: String,
         /// So much time has passed since its start.
         #[schemars(with = "Option<DurationText>")]
