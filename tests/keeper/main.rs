@@ -135,6 +135,8 @@ impl Drop for Kept {
         if let Some(child) = &mut self.child {
             let _ = child.kill();
             let _ = child.wait();
+            // What it leaves, processes and cgroups, is ended by the next.
+            let _ = command(self.place.path(), "quits-78").output();
         }
     }
 }
