@@ -177,8 +177,8 @@ impl Host {
                 let outcome = limits::set(&self.table, seat.slot as usize, run.0, &limits);
                 self.events.push_back(Event::LimitsSet { instance, run, outcome });
             }
-            Effect::SetLog { instance, policy, definition, numbered } => {
-                self.set_log(&instance, policy, definition, numbered);
+            Effect::SetLog { instance, definition, numbered } => {
+                self.set_log(&instance, definition, numbered);
             }
             Effect::Close { instance } => self.close(&instance),
             Effect::SetResources { instance, run, definition } => {
@@ -260,7 +260,6 @@ impl Host {
                     definition: Arc::clone(definition),
                     numbered,
                     log: log_directory(&self.log, definition, instance, numbered),
-                    policy: definition.service.log.clone(),
                     attached: false,
                     leaving: false,
                     lost: Losses::default(),
@@ -271,7 +270,7 @@ impl Host {
             }
             Some(seat) if seat.leaving => {
                 seat.leaving = false;
-                self.set_log(instance, definition.service.log.clone(), Arc::clone(definition), numbered);
+                self.set_log(instance, Arc::clone(definition), numbered);
             }
             Some(_) => {}
         }
