@@ -57,6 +57,8 @@ pub struct Host {
     notify: Option<NotifySocket>,
     notify_path: PathBuf,
     refusals: HashMap<Option<InstanceId>, Refusals>,
+    /// Processes that ended lately, whose last words may still come: no strangers.
+    gone: VecDeque<i32>,
     groups: Arc<Groups>,
     /// What may take long and is nobody's start.
     chores: Chores,
@@ -146,6 +148,7 @@ impl Host {
             notify: None,
             notify_path: notify,
             refusals: HashMap::new(),
+            gone: VecDeque::new(),
             watches: Watches::new(groups.cgroups().directory.is_some()),
             groups,
             chores: Chores::new(Arc::clone(&tell)),
