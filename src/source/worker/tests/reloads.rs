@@ -152,6 +152,18 @@ fn a_directory_may_come_later_and_go_and_come_again() {
 }
 
 #[test]
+fn a_file_may_lie_where_a_directory_comes_later() {
+    let (mut bench, etc) = following("{}/not/there/*.conf");
+    write(&etc.join("not"), "a file");
+    bench.start();
+    tells_nothing(&mut bench, "begun");
+    fs::remove_file(etc.join("not")).unwrap();
+    fs::create_dir_all(etc.join("not/there")).unwrap();
+    write(&etc.join("not/there/a.conf"), "1");
+    tells(&bench, &["a.conf"]);
+}
+
+#[test]
 fn what_is_followed_is_what_the_accepted_definition_says() {
     let (mut bench, etc) = following("{}/a");
     write(&etc.join("a"), "1");
