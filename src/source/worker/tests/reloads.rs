@@ -2,6 +2,7 @@
 
 use super::bench::{Bench, write};
 use super::*;
+use crate::source::settle::CLOSED;
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::symlink;
@@ -89,10 +90,16 @@ fn a_pattern_means_the_files_that_match_it_and_no_others() {
     fs::create_dir(etc.join("y.d")).unwrap();
     write(&etc.join("y.d/c.conf"), "1");
     tells(&bench, &["c.conf"]);
-    // One batch is one change.
-    write(&etc.join("x.d/a.conf"), "2");
-    write(&etc.join("y.d/c.conf"), "2");
-    tells(&bench, &["a.conf", "c.conf"]);
+    // One batch is one change; on a machine that makes two of it by its slowness there is another try.
+    for version in 2.. {
+        let begun = Instant::now();
+        write(&etc.join("x.d/a.conf"), &version.to_string());
+        write(&etc.join("y.d/c.conf"), &version.to_string());
+        if begun.elapsed() < CLOSED {
+            return tells(&bench, &["a.conf", "c.conf"]);
+        }
+        while told(&bench, Duration::from_millis(400)).is_some() {}
+    }
 }
 
 #[test]
