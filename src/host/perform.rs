@@ -210,6 +210,7 @@ impl Host {
     /// What a thread was asked to do or to find out.
     pub fn told(&mut self, told: Told) {
         match told {
+            Told::Nothing => {}
             Told::Event(event) => self.events.push_back(event),
             Told::PidFile { instance, run, uid, pid } => self.found(instance, run, uid, pid.map(Some)),
         }
