@@ -33,19 +33,12 @@ impl Host {
         directory.join("current").into_os_string().into_string().ok()
     }
 
-    pub(super) fn set_log(
-        &mut self,
-        instance: &InstanceId,
-        policy: LogPolicy,
-        definition: Arc<Definition>,
-        numbered: bool,
-    ) {
+    pub(super) fn set_log(&mut self, instance: &InstanceId, definition: Arc<Definition>, numbered: bool) {
         let log = log_directory(&self.log, &definition, instance, numbered);
         let Some(seat) = self.seats.get_mut(instance) else { return };
         let moved = (seat.log != log).then(|| std::mem::replace(&mut seat.log, log));
         seat.definition = definition;
         seat.numbered = numbered;
-        seat.policy = policy;
         if seat.attached {
             let (slot, order) = (seat.slot, attach(seat, moved.as_deref()));
             self.logger.send(&order);
@@ -181,7 +174,7 @@ impl Host {
 }
 
 pub(super) fn attach(seat: &Seat, moved_from: Option<&Path>) -> logger::Order {
-    let to = destination(&seat.log, LogFile::Current, &seat.policy);
+    let to = destination(&seat.log, LogFile::Current, &seat.definition.service.log);
     logger::Order::Attach { slot: seat.slot, to, rename_from: moved_from.map(Path::to_owned) }
 }
 
