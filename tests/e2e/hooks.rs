@@ -21,7 +21,9 @@ fn hooks_run_in_order_as_the_service_does_with_their_output_in_its_log() {
     let mut file = format!("{user}directory = \"/usr\"\nenvironment.GREETING = \"hello\"\n");
     let _ = writeln!(file, "script = 'echo main; exec sleep 86400'");
     let _ = writeln!(file, "[start]\nbefore = [{}, {}]", say("one"), say("two"));
-    let _ = writeln!(file, "after = [[\"/bin/sh\", \"-c\", \"echo after $$MAINPID\"]]");
+    // It begins as soon as the service does, which may not have said its word then.
+    let said = "until grep -q sleep /proc/$$MAINPID/comm; do sleep 0.01; done";
+    let _ = writeln!(file, "after = [[\"/bin/sh\", \"-c\", \"{said}; echo after $$MAINPID\"]]");
     let _ = writeln!(
         file,
         "[stop]\nafter = [[\"/bin/sh\", \"-c\", \"echo over $${{ABIDE_EXIT_CODE:-none}} $${{ABIDE_EXIT_SIGNAL:-none}}\"]]"
@@ -43,7 +45,8 @@ fn hooks_run_in_order_as_the_service_does_with_their_output_in_its_log() {
     assert_eq!(rest, format!("over none SIGKILL\n{}", expected.replace(&pid.to_string(), &again.to_string())));
     world.remove("web.toml");
     world.gone("web");
-    assert!(log(&world, "web").ends_with("over none SIGTERM\n"), "{}", log(&world, "web"));
+    // What it wrote last is read from its pipe only then.
+    world.until_true("its last words", || log(&world, "web").ends_with("over none SIGTERM\n"));
 }
 
 #[test]
@@ -111,7 +114,7 @@ fn an_end_during_a_hook_leaves_no_process_and_no_cgroup() {
 #[test]
 fn a_stop_command_ends_the_service_and_one_that_hangs_does_not_save_it() {
     let world = World::with(&[]);
-    let deaf = "trap '' TERM; trap 'echo asked; exit 0' USR1; while :; do sleep 0.05; done";
+    let deaf = "trap '' TERM; trap 'echo asked; exit 0' USR1; echo deaf; while :; do sleep 0.05; done";
     let kind = format!(
         "script = \"{deaf}\"\n[stop]\ncommand = [\"/bin/sh\", \"-c\", \"kill -USR1 $$MAINPID\"]\ntimeout = \"10s\"\n"
     );
@@ -121,11 +124,12 @@ fn a_stop_command_ends_the_service_and_one_that_hangs_does_not_save_it() {
         "command = [\"/bin/sleep\", \"86400\"]\n[stop]\ncommand = [\"/bin/sleep\", \"86401\"]\ntimeout = \"300ms\"\n",
     );
     let pids = [world.pid("kind"), world.pid("hangs")];
+    world.logged("kind", "deaf");
     for name in ["kind", "hangs"] {
         world.remove(&format!("{name}.toml"));
         world.gone(name);
     }
-    assert!(log(&world, "kind").ends_with("asked\n"), "{}", log(&world, "kind"));
+    world.until_true("it was asked", || log(&world, "kind").ends_with("asked\n"));
     assert!(pids.into_iter().all(|pid| !alive(pid)));
     let stuck = |pid: &i32| arguments(*pid).last().is_some_and(|word| word == "86401");
     assert!(!children(world.keeper()).iter().any(stuck));

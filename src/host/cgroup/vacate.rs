@@ -68,3 +68,62 @@ impl Groups {
         self.vacated.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::super::{Base, name};
+    use super::*;
+    use crate::host::cgroup::group::Scratch;
+    use crate::model::name::ServiceName;
+    use std::process::{Child, Command};
+
+    fn groups(scratch: &Scratch) -> Groups {
+        let mut base = Base::default();
+        base.unified = Some(scratch.0.clone());
+        Groups { base, ..Groups::default() }
+    }
+
+    /// An instance with somebody in its group.
+    fn inhabited(groups: &Groups) -> (InstanceId, Child) {
+        let instance = InstanceId::new(ServiceName::new("web").unwrap(), 0);
+        let path = groups.path(&instance).unwrap();
+        assert!(path.ends_with(name(&instance)));
+        group::make(&path).unwrap();
+        let script = "echo 0 > $0/cgroup.procs; exec sleep 60";
+        let child = Command::new("sh").args(["-c", script]).arg(&path).spawn().unwrap();
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while !group::is_populated(&path) {
+            assert!(Instant::now() < deadline, "nobody came");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        (instance, child)
+    }
+
+    #[test]
+    fn who_is_left_in_the_group_of_a_gone_instance_is_ended_and_the_group_goes() {
+        let Some(scratch) = Scratch::new("vacate") else { return };
+        let groups = groups(&scratch);
+        let (instance, mut child) = inhabited(&groups);
+        groups.remove(&instance, StopScope::Tree);
+        groups.vacate(&instance);
+        child.wait().unwrap();
+        assert!(!groups.path(&instance).unwrap().exists());
+        assert!(groups.remove(&instance, StopScope::Tree), "which was gone already");
+    }
+
+    #[test]
+    fn who_was_left_there_on_purpose_stays_and_what_came_back_keeps_its_group() {
+        let Some(scratch) = Scratch::new("stay") else { return };
+        let groups = groups(&scratch);
+        let (instance, mut child) = inhabited(&groups);
+        assert!(groups.remove(&instance, StopScope::Group));
+        groups.vacate_all();
+        assert!(child.try_wait().unwrap().is_none());
+        groups.remove(&instance, StopScope::Tree);
+        assert!(groups.settle(&instance), "it was given up");
+        groups.vacate(&instance);
+        child.wait().unwrap();
+        assert!(groups.path(&instance).unwrap().exists());
+    }
+}
