@@ -287,7 +287,7 @@ impl Instance {
                 self.ask(turn);
             }
             (Phase::Clearing { .. }, _) => {
-                self.tell(format!("{} did not end in time, killed", self.words(errand)), turn)
+                self.tell(format!("{} did not end in time, killed", self.words(errand)), turn);
             }
             _ => {}
         }
