@@ -35,8 +35,8 @@ impl Instance {
         self.wanted = new.clone();
         self.numbered = numbered;
         if relabel && self.opened {
-            let (instance, policy) = (self.id.clone(), new.service.log.clone());
-            turn.effects.push(Effect::SetLog { instance, policy, definition: new.clone(), numbered });
+            let instance = self.id.clone();
+            turn.effects.push(Effect::SetLog { instance, definition: new.clone(), numbered });
         }
         if changes.iter().any(|change| change.price > Price::Nothing && change.field != "instances") {
             // Why one goes down that is not wanted was said before.

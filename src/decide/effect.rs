@@ -3,7 +3,6 @@
 use super::event::RunId;
 use crate::model::desired::Definition;
 use crate::model::limits::Limits;
-use crate::model::logging::LogPolicy;
 use crate::model::name::InstanceId;
 use crate::model::plan::Step;
 use crate::model::policy::StopScope;
@@ -121,13 +120,11 @@ pub enum Effect {
         /// Which run.
         run: RunId,
     },
-    /// From now on this policy holds for the instance's output.
+    /// From now on this definition says what becomes of the instance's output.
     SetLog {
         /// Whose.
         instance: InstanceId,
-        /// The policy.
-        policy: LogPolicy,
-        /// The definition whose templates it belongs to.
+        /// Whose `log` holds.
         definition: Arc<Definition>,
         /// As in `Spawn`.
         numbered: bool,

@@ -235,7 +235,8 @@ pub(super) struct Member {
     pub(super) instances: Vec<Instance>,
     pub(super) totals: Totals,
     pub(super) tally: Tally,
-    since: [Option<Wall>; CONDITIONS.len()],
+    /// Since when each condition is not in its good value; most never are.
+    since: Option<Box<[Option<Wall>; CONDITIONS.len()]>>,
 }
 
 /// What is wrong with a service's files only because of what others say.
@@ -278,7 +279,7 @@ impl Member {
             instances: Vec::new(),
             totals: Totals::default(),
             tally: Tally::default(),
-            since: [None; CONDITIONS.len()],
+            since: None,
         }
     }
 
@@ -342,15 +343,17 @@ impl Member {
                 0 => Worst::Warning,
             },
         };
-        for (index, kind) in CONDITIONS.into_iter().enumerate() {
-            self.since[index] = self.is_amiss(kind).then(|| self.since[index].unwrap_or(now));
-        }
+        let before = self.since.take();
+        let known = |index: usize| before.as_ref().and_then(|since| since[index]);
+        let since: [_; CONDITIONS.len()] =
+            std::array::from_fn(|index| self.is_amiss(CONDITIONS[index]).then(|| known(index).unwrap_or(now)));
+        self.since = since.iter().any(Option::is_some).then(|| Box::new(since));
         self.tally
     }
 
     /// Since when the condition is not in its good value.
     pub(super) fn amiss_since(&self, kind: ConditionKind) -> Option<Wall> {
-        CONDITIONS.iter().position(|other| *other == kind).and_then(|index| self.since[index])
+        CONDITIONS.iter().position(|other| *other == kind).and_then(|index| self.since.as_ref()?[index])
     }
 
     fn is_amiss(&self, kind: ConditionKind) -> bool {

@@ -10,6 +10,8 @@ type Chore = Box<dyn FnOnce() -> Told + Send>;
 /// What came of a chore: for [`super::perform::Host::told`].
 #[derive(Debug)]
 pub enum Told {
+    /// Nothing that anybody waits for.
+    Nothing,
     /// It is the core's business.
     Event(Event),
     /// A pid file was read.

@@ -57,6 +57,8 @@ pub struct Host {
     notify: Option<NotifySocket>,
     notify_path: PathBuf,
     refusals: HashMap<Option<InstanceId>, Refusals>,
+    /// Processes that ended lately, whose last words may still come: no strangers.
+    gone: VecDeque<i32>,
     groups: Arc<Groups>,
     /// What may take long and is nobody's start.
     chores: Chores,
@@ -146,6 +148,7 @@ impl Host {
             notify: None,
             notify_path: notify,
             refusals: HashMap::new(),
+            gone: VecDeque::new(),
             watches: Watches::new(groups.cgroups().directory.is_some()),
             groups,
             chores: Chores::new(Arc::clone(&tell)),
@@ -177,8 +180,8 @@ impl Host {
                 let outcome = limits::set(&self.table, seat.slot as usize, run.0, &limits);
                 self.events.push_back(Event::LimitsSet { instance, run, outcome });
             }
-            Effect::SetLog { instance, policy, definition, numbered } => {
-                self.set_log(&instance, policy, definition, numbered);
+            Effect::SetLog { instance, definition, numbered } => {
+                self.set_log(&instance, definition, numbered);
             }
             Effect::Close { instance } => self.close(&instance),
             Effect::SetResources { instance, run, definition } => {
@@ -207,6 +210,7 @@ impl Host {
     /// What a thread was asked to do or to find out.
     pub fn told(&mut self, told: Told) {
         match told {
+            Told::Nothing => {}
             Told::Event(event) => self.events.push_back(event),
             Told::PidFile { instance, run, uid, pid } => self.found(instance, run, uid, pid.map(Some)),
         }
@@ -260,7 +264,6 @@ impl Host {
                     definition: Arc::clone(definition),
                     numbered,
                     log: log_directory(&self.log, definition, instance, numbered),
-                    policy: definition.service.log.clone(),
                     attached: false,
                     leaving: false,
                     lost: Losses::default(),
@@ -271,7 +274,7 @@ impl Host {
             }
             Some(seat) if seat.leaving => {
                 seat.leaving = false;
-                self.set_log(instance, definition.service.log.clone(), Arc::clone(definition), numbered);
+                self.set_log(instance, Arc::clone(definition), numbered);
             }
             Some(_) => {}
         }

@@ -4,7 +4,6 @@ use crate::decide::event::RunId;
 use crate::model::check::Sign;
 use crate::model::desired::Definition;
 use crate::model::launch::expand_for;
-use crate::model::logging::LogPolicy;
 use crate::model::name::InstanceId;
 use crate::model::outcome::{Exit, Failure};
 use std::collections::HashMap;
@@ -19,7 +18,6 @@ pub(super) struct Seat {
     /// Whether its service has more than one instance.
     pub(super) numbered: bool,
     pub(super) log: PathBuf,
-    pub(super) policy: LogPolicy,
     /// Whether the slot has its pipe and the logger was told to read it.
     pub(super) attached: bool,
     /// Its instance is gone for good, and only an errand that is still being made keeps the pipe.

@@ -25,6 +25,9 @@ use std::time::Duration;
 /// How long a child may take from the order to its program; the core counts it and then abandons.
 pub const SPAWN_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How long the end of all waits for children that do not get to their program.
+const LAST_WAIT: Duration = Duration::from_secs(1);
+
 /// As many threads as may be stuck in children that do not get to their program.
 const MOST_THREADS: usize = 8;
 
@@ -155,6 +158,17 @@ impl Spawner {
         self.shared.arrived.notify_one();
     }
 
+    /// Takes no more orders, drops those that wait, and waits for what is under way, but not for ever: one
+    /// may be stuck in a child. Blocks.
+    pub fn finish(&self) {
+        let mut queue = self.shared.queue();
+        queue.closed = true;
+        queue.waiting.clear();
+        self.shared.arrived.notify_all();
+        let busy = |queue: &mut Queue| !queue.under_way.is_empty();
+        drop(self.shared.arrived.wait_timeout_while(queue, LAST_WAIT, busy));
+    }
+
     /// It takes too long: kills what there is of it, and goes on with another thread if one can be
     /// had. The outcome is then [`Failure::SpawnTimeout`], and comes when nothing of it is left: a
     /// child that cannot be killed stays without an outcome, for it could still execute. A run
@@ -254,6 +268,9 @@ impl Shared {
     fn finish(&self, run: RunId) -> (bool, bool) {
         let mut queue = self.queue();
         queue.under_way.retain(|other| *other != run);
+        if queue.closed {
+            self.arrived.notify_all();
+        }
         let Some(position) = queue.abandoned.iter().position(|(other, _)| *other == run) else {
             return (false, false);
         };

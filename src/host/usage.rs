@@ -4,7 +4,7 @@
 use super::proc::{self, Stat};
 use nix::unistd::{SysconfVar, sysconf};
 use std::collections::HashSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// What a tree of processes uses together.
@@ -79,17 +79,41 @@ pub fn of(pid: i32, start_ticks: Option<u64>, keeper: i32) -> Option<Usage> {
         let abide = cgroup(keeper).unwrap_or_default();
         !Path::new(&abide).starts_with(group)
     });
-    let mut all = Vec::new();
-    for entry in std::fs::read_dir("/proc").ok()?.flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
-        let line = std::fs::read(format!("/proc/{pid}/stat")).unwrap_or_default();
-        let Some(mut part) = Part::parse(&line) else { continue };
-        part.is_in_group = group.as_ref().is_some_and(|group| is_within(pid, group));
-        all.push(part);
-    }
+    // A group lists its own; without one everybody is asked.
+    let listed = group.as_deref().and_then(|group| members(group, pid));
+    let pids = listed.clone().or_else(everybody)?;
+    let read = |pid: i32| {
+        let line = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
+        let mut part = Part::parse(&line)?;
+        part.is_in_group = listed.is_some() || group.as_ref().is_some_and(|group| is_within(pid, group));
+        Some(part)
+    };
+    let all: Vec<Part> = pids.into_iter().filter_map(read).collect();
     let number = |variable| sysconf(variable).ok().flatten().and_then(|number| u64::try_from(number).ok());
     let (ticks, page) = (number(SysconfVar::CLK_TCK).unwrap_or(100), number(SysconfVar::PAGE_SIZE).unwrap_or(4096));
     Some(sum(&tree(all, pid), ticks, page))
+}
+
+fn everybody() -> Option<Vec<i32>> {
+    let entries = std::fs::read_dir("/proc").ok()?.flatten();
+    Some(entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect())
+}
+
+/// All processes in `group` and below it, where that is mounted at the usual places and `leader` is among them.
+fn members(group: &str, leader: i32) -> Option<Vec<i32>> {
+    let roots = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"];
+    roots.into_iter().find_map(|root| {
+        let mut directories = vec![PathBuf::from(format!("{root}{group}"))];
+        let mut pids: Vec<i32> = Vec::new();
+        while let Some(directory) = directories.pop() {
+            let listed = proc::read(directory.join("cgroup.procs")).ok()?;
+            pids.extend(listed.lines().filter_map(|line| line.parse::<i32>().ok()));
+            let below = std::fs::read_dir(&directory).ok()?.flatten();
+            let is_directory = |entry: &std::fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_dir());
+            directories.extend(below.filter(is_directory).map(|entry| entry.path()));
+        }
+        pids.contains(&leader).then_some(pids)
+    })
 }
 
 /// Where a process is in the unified hierarchy.

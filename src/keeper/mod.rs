@@ -20,6 +20,8 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::EventFd;
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::wait::waitpid;
+use nix::unistd::Pid;
 use place::Place;
 use role::Troupe;
 use std::ffi::OsString;
@@ -120,9 +122,24 @@ impl Keeper {
         let terminal = setup.terminal;
         let mut keeper =
             Self { place, table, troupe, signals, bell, holdings, terminal, phase, supervisor_status: None };
-        keeper.troupe.start(Role::Logger, &keeper.table)?;
-        keeper.troupe.start(Role::Supervisor, &keeper.table)?;
-        Ok(keeper)
+        keeper.place.settle();
+        match keeper.start_roles() {
+            Ok(()) => Ok(keeper),
+            Err(refused) => {
+                keeper.place.base().clear();
+                keeper.place.leave();
+                Err(refused)
+            }
+        }
+    }
+
+    fn start_roles(&mut self) -> Result<(), Refused> {
+        self.troupe.start(Role::Logger, &self.table)?;
+        self.troupe.start(Role::Supervisor, &self.table).inspect_err(|_| {
+            // It lives in a group of ours.
+            self.troupe.signal(Role::Logger, libc::SIGKILL);
+            let _ = waitpid(Pid::from_raw(self.troupe.pid(Role::Logger)), None);
+        })
     }
 
     fn serve(&mut self) -> i32 {

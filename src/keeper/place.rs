@@ -128,7 +128,6 @@ impl Place {
         let place = Self { path: path.into(), directory, base, _lock: lock };
         place.end_predecessor()?;
         place.base.clear();
-        place.settle();
         place.clear_pipes().map_err(cannot("clear the pipes in"))?;
         Ok(place)
     }
@@ -185,8 +184,8 @@ impl Place {
         }
     }
 
-    /// Makes the cgroup of services, where one can be had.
-    fn settle(&self) {
+    /// Makes the cgroup of services, where one can be had. To be cleared whatever comes then.
+    pub(super) fn settle(&self) {
         let ground = Ground::look();
         if ground.unified.is_some() {
             // Refused: the supervisor finds none, and says so.

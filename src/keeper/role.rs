@@ -167,7 +167,8 @@ impl Troupe {
         if role == Role::Logger { &self.logger } else { &self.supervisor }
     }
 
-    fn pid(&self, role: Role) -> i32 {
+    /// Who plays it; 0: nobody.
+    pub(super) fn pid(&self, role: Role) -> i32 {
         self.cell(role).load(std::sync::atomic::Ordering::Relaxed)
     }
 

@@ -124,7 +124,8 @@ pub(super) fn last_step(path: &Path) -> Option<Want> {
 pub(super) fn nearest(path: &Path) -> Option<Want> {
     let absolute = std::path::absolute(path).ok()?;
     absolute.ancestors().find_map(|at| {
-        let parent = at.parent()?.canonicalize().ok()?;
+        // In a file that lies in the way nothing appears.
+        let parent = at.parent()?.canonicalize().ok().filter(|parent| parent.is_dir())?;
         Some((parent, Which::One(at.file_name()?.to_owned())))
     })
 }

@@ -127,8 +127,9 @@ impl Watch {
         }
     }
 
-    /// From now on `target` wants to know just this. Says whether a watch was added, after which
-    /// one must look once more.
+    /// From now on `target` wants to know just this. Says whether one must look once more: what
+    /// happened to a name before anybody wanted it, or to a directory before it was watched, or
+    /// that it went before it could be, was told by nobody.
     pub(super) fn want(&mut self, target: Target, mut wants: Vec<Want>) -> bool {
         wants.sort();
         wants.dedup();
@@ -137,11 +138,12 @@ impl Watch {
         if before != wants {
             self.mailbox.route(target, &wants, &dropped);
         }
-        let mut is_new = false;
+        let mut must_look = wants.iter().any(|want| before.binary_search(want).is_err());
         self.failed.remove(&target);
-        for (directory, _) in wants.iter().chain(&dropped) {
-            match self.align(directory) {
-                Ok(new) => is_new |= new,
+        let wanted = wants.iter().map(|(directory, _)| (directory, true));
+        for (directory, is_wanted) in wanted.chain(dropped.iter().map(|(directory, _)| (directory, false))) {
+            match self.align(directory, target) {
+                Ok(missed) => must_look |= missed && is_wanted,
                 // Those that are left with a directory that cannot be watched any more are told too.
                 Err(reason) => {
                     let others = self.mailbox.targets(directory).into_iter();
@@ -155,7 +157,7 @@ impl Watch {
         if !wants.is_empty() {
             self.wants.insert(target, wants);
         }
-        is_new
+        must_look
     }
 
     /// Those of whom changes will be missed, and why.
@@ -164,8 +166,9 @@ impl Watch {
     }
 
     /// Brings the watch of `directory` in line with what is needed, and with what stands there by
-    /// now. Says whether one was added.
-    fn align(&mut self, directory: &Path) -> Result<bool, String> {
+    /// now. Says whether `target` may have missed something: a watch was added, or nothing is there
+    /// to be watched, though it was when somebody looked.
+    fn align(&mut self, directory: &Path, target: Target) -> Result<bool, String> {
         let (need, stale) = self.mailbox.need(directory);
         let known = self.watched.get(directory).copied();
         let Some(need) = need else {
@@ -175,17 +178,23 @@ impl Watch {
         if let Some(reason) = &self.refused {
             return Err(reason.clone());
         }
-        let id = std::fs::metadata(directory).ok().map(|found| (found.dev(), found.ino()));
-        let now = id.map(|id| Watched { need, id });
-        if known == now && !stale {
+        let now = match std::fs::metadata(directory) {
+            Ok(found) => Some(Watched { need, id: (found.dev(), found.ino()) }),
+            Err(error) if is_gone(&error) => None,
+            Err(error) => return Err(why(&notify::Error::io(error))),
+        };
+        if now.is_some() && known == now && !stale {
             return Ok(false);
         }
-        if let Some(known) = known
-            && (stale || Some(known.id) != id || (known.need == Need::All) != (need == Need::All))
-        {
+        let is_other = |known: &Watched| {
+            now.is_none_or(|now| known.id != now.id) || (known.need == Need::All) != (need == Need::All)
+        };
+        if let Some(known) = known.filter(|known| stale || is_other(known)) {
             self.unwatch(directory, known);
+            // What the old watch had still to tell goes with it.
+            self.mailbox.unsettle(directory, target);
         }
-        let Some(now) = now else { return Ok(false) };
+        let Some(now) = now else { return Ok(true) };
         let added = match need {
             Need::All => self.watch_all(directory)?,
             Need::Names { content } => self.watch_names(directory, content)?,
@@ -193,19 +202,20 @@ impl Watch {
         if added {
             self.watched.insert(directory.to_owned(), now);
         }
-        Ok(added)
+        Ok(true)
     }
 
+    /// Watches every name in it; whether it is still there.
     fn watch_all(&mut self, directory: &Path) -> Result<bool, String> {
         let Some(watcher) = &mut self.watcher else { return Ok(false) };
         match watcher.watch(directory, RecursiveMode::NonRecursive) {
             Ok(()) => Ok(true),
-            // Gone in this very moment, as whoever watches its parent will hear.
             Err(error) if matches!(error.kind, ErrorKind::PathNotFound) => Ok(false),
             Err(error) => Err(why(&error)),
         }
     }
 
+    /// Watches some names in it; whether it is still there.
     fn watch_names(&mut self, directory: &Path, content: bool) -> Result<bool, String> {
         let watched = match &self.names {
             Some(names) => names.watch(directory, content).map_err(std::io::Error::from),
@@ -217,7 +227,7 @@ impl Watch {
         };
         match watched {
             Ok(()) => Ok(true),
-            Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENOTDIR)) => Ok(false),
+            Err(error) if is_gone(&error) => Ok(false),
             Err(error) => Err(why(&notify::Error::io(error))),
         }
     }
@@ -231,6 +241,11 @@ impl Watch {
             self.names = None;
         }
     }
+}
+
+/// Whether that says that no such directory is there.
+fn is_gone(error: &std::io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENOTDIR))
 }
 
 /// Why there are no events, for people.

@@ -1,12 +1,13 @@
 //! Commands around a service's life: as it runs, in order, in its log, and none without end.
 
 use super::given::SYS_ADMIN;
-use super::process::{alive, arguments, children, has_capability, is_root, send, skip_for_users, uid};
+use super::process::{alive, arguments, children, has_capability, has_cgroups, is_root, send, skip_for_users, uid};
 use super::ready::{first, in_state, why};
 use super::world::{World, service};
 use abide::model::status::State;
 use nix::sys::signal::Signal;
 use std::fmt::Write as _;
+use std::path::Path;
 
 /// What a service's log holds.
 fn log(world: &World, name: &str) -> String {
@@ -70,6 +71,42 @@ fn a_start_whose_hook_fails_or_never_ends_fails_and_nothing_is_left_of_it() {
         world.gone(name);
     }
     assert_eq!(sleeping(), 0);
+}
+
+/// Begins with somebody in a session of its own, and does not end.
+fn hanging(nap: u32) -> String {
+    format!(
+        "script = 'exec sleep 86400'\n[start]\ntimeout = \"1h\"\n\
+        before = [[\"/bin/sh\", \"-c\", \"setsid sleep {nap} & sleep {nap} & echo begun; wait\"]]\n"
+    )
+}
+
+#[test]
+fn an_end_during_a_hook_leaves_no_process_and_no_cgroup() {
+    let mut world = World::with(&[]);
+    if !has_cgroups(&world) {
+        return;
+    }
+    let base = world.status().and_then(|status| status.abide.cgroups.directory).expect("there are cgroups");
+    let base = Path::new(&base);
+    let members = |name: &str| {
+        let list = std::fs::read_to_string(base.join(name).join("cgroup.procs")).unwrap_or_default();
+        list.lines().filter_map(|line| line.parse().ok()).collect::<Vec<i32>>()
+    };
+    for name in ["removed", "kept"] {
+        world.drop_file(&format!("{name}.toml"), &hanging(86_403));
+        world.logged(name, "begun");
+    }
+    let (removed, kept) = (members("s.removed"), members("s.kept"));
+    assert_eq!((removed.len(), kept.len()), (3, 3));
+    world.remove("removed.toml");
+    world.gone("removed");
+    world.until_true("its group is gone", || !base.join("s.removed").exists());
+    assert!(!removed.into_iter().any(alive));
+    world.signal(Signal::SIGTERM);
+    assert_eq!(world.ended().code(), Some(0), "{}", world.story());
+    assert!(!base.exists(), "nothing is left of abide");
+    assert!(!kept.into_iter().any(alive));
 }
 
 #[test]

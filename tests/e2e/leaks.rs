@@ -28,6 +28,12 @@ fn held(name: &'static str, pid: i32) -> Held {
     Held { name, descriptors, threads, resident_kib }
 }
 
+/// Whether the process has a file open below the directory; no where that is not ours to see.
+fn holds_below(pid: i32, directory: &Path) -> bool {
+    let open = std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    open.filter_map(|it| std::fs::read_link(it.path()).ok()).any(|file| file.starts_with(directory))
+}
+
 /// The whole of abide at rest.
 #[derive(Debug)]
 struct Figures {
@@ -42,6 +48,8 @@ fn figures(world: &World) -> Figures {
     let family = children(abide.pid);
     let is_logger = |pid: &&i32| super::process::arguments(**pid).get(1).is_some_and(|role| role.contains("logger"));
     let logger = *family.iter().find(is_logger).expect("the keeper has a logger");
+    // It closes a file some time after the last line.
+    world.until_true("the logger has closed all files", || !holds_below(logger, &world.logs()));
     let is_zombie = |pid: &&i32| stat(**pid).is_some_and(|fields| fields[0] == "Z");
     Figures {
         held: [held("keeper", abide.pid), held("supervisor", abide.supervisor_pid), held("logger", logger)],

@@ -203,6 +203,13 @@ impl World {
         run.stdin(Stdio::null()).output().expect("the binary is there")
     }
 
+    /// Runs abide with a configuration that it refuses: it only clears up what one before it has left.
+    fn run_in_vain(&self) {
+        let directory = self.root().join("refused");
+        let _ = fs::create_dir(&directory).and_then(|()| fs::write(directory.join("abide.toml"), "]"));
+        self.abide(&["run", &directory.to_string_lossy()]);
+    }
+
     /// The keeper, which is what init would see.
     pub(crate) fn keeper(&self) -> i32 {
         let child = self.keeper.as_ref().expect("the supervisor was started").id() as i32;
@@ -369,10 +376,12 @@ impl World {
 }
 
 impl Drop for World {
-    /// Orderly, then in a hurry, then by force: no test leaves a process behind.
+    /// Orderly, then in a hurry, then by force: no test leaves a process or a cgroup behind.
     fn drop(&mut self) {
+        let status = self.status();
+        let groups = status.as_ref().and_then(|status| status.abide.cgroups.directory.clone()).map(PathBuf::from);
         // Those of a namespace end with its first process, and their numbers are somebody else's here.
-        let status = self.status().filter(|_| !self.contained);
+        let status = status.filter(|_| !self.contained);
         let pids = status.map(|status| pids(&status)).unwrap_or_default();
         let keeper_pid = self.keeper.as_ref().map_or(0, |_| self.keeper());
         if let Some(mut keeper) = self.keeper.take() {
@@ -393,6 +402,13 @@ impl Drop for World {
             send(-*pid, Signal::SIGKILL);
         }
         assert!(left.is_empty() || std::thread::panicking(), "abide ended and left {left:?} behind");
+        let Some(groups) = groups.filter(|groups| groups.exists()) else { return };
+        // One that was killed could not clear up: that is for the next one here.
+        let killed = self.runtime().join("table").exists();
+        if killed {
+            self.run_in_vain();
+        }
+        assert!(!groups.exists() || std::thread::panicking(), "abide left {} (killed: {killed})", groups.display());
     }
 }
 

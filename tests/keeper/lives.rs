@@ -219,6 +219,25 @@ fn a_directory_that_others_may_write_is_refused() {
 }
 
 #[test]
+fn an_abide_that_cannot_start_its_roles_leaves_nothing() {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    let place = tempfile::tempdir().unwrap();
+    let program = place.path().join("program");
+    std::fs::write(&program, "no program").unwrap();
+    std::fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
+    let mut command = keeper_command(place.path(), "quits-78");
+    let output = start(command.env(crate::PROGRAM, &program)).wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("abide's own program"), "{said}");
+    assert!(!place.path().join("run/table").exists());
+    let run = std::fs::metadata(place.path().join("run")).unwrap();
+    let group = format!("abide.{:x}-{:x}", run.dev(), run.ino());
+    let ground = abide::host::cgroup::ground::Ground::find();
+    assert!(ground.unified.is_none_or(|ground| !ground.join(group).exists()), "nor a cgroup");
+}
+
+#[test]
 fn everything_works_as_the_first_process_of_a_container_too() {
     let inside = ["--pid", "--fork", "--mount-proc"];
     let allowed = Command::new("unshare").args(inside).arg("true").output();

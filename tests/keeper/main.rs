@@ -24,6 +24,8 @@ use std::time::{Duration, Instant};
 
 const SCENARIO: &str = "ABIDE_TEST_SCENARIO";
 const PLACE: &str = "ABIDE_TEST_PLACE";
+/// What plays the roles instead of this binary.
+const PROGRAM: &str = "ABIDE_TEST_PROGRAM";
 
 /// More than enough for anything here, on a busy machine too.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
@@ -37,7 +39,8 @@ fn play(test: &str) -> [&str; 5] {
 fn as_keeper() {
     let Some(place) = std::env::var_os(PLACE) else { return };
     let arguments = play("as_role").map(Into::into).to_vec();
-    let program = Some(std::env::current_exe().unwrap());
+    let program = std::env::var_os(PROGRAM).map_or_else(|| std::env::current_exe().unwrap(), PathBuf::from);
+    let program = Some(program);
     let directory = PathBuf::from(place).join("run");
     std::process::exit(keeper::run(&Setup { directory, arguments, terminal: false, program }));
 }
@@ -132,6 +135,8 @@ impl Drop for Kept {
         if let Some(child) = &mut self.child {
             let _ = child.kill();
             let _ = child.wait();
+            // What it leaves, processes and cgroups, is ended by the next.
+            let _ = command(self.place.path(), "quits-78").output();
         }
     }
 }

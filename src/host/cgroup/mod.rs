@@ -7,6 +7,7 @@
 pub mod base;
 pub mod ground;
 pub mod group;
+mod vacate;
 mod values;
 pub mod watch;
 
@@ -20,7 +21,7 @@ use ground::Ground;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open, openat};
 use nix::sys::stat::{Mode, mkdirat};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::OwnedFd;
@@ -42,6 +43,8 @@ pub struct Groups {
     set: Mutex<BTreeMap<InstanceId, Box<Resources>>>,
     /// Where a start found a group that could not be made anew, and deaths for want of memory were counted in it.
     earlier_ooms: Mutex<BTreeMap<InstanceId, u64>>,
+    /// Of instances that are gone: they have a group only because somebody is dying there.
+    vacated: Mutex<BTreeSet<InstanceId>>,
 }
 
 /// What a child joins before anything else.
@@ -65,7 +68,7 @@ impl Groups {
         }
         let held = base.unified.as_deref().map(directory).transpose()?;
         ground.cgroups.directory = base.unified.as_ref().map(|path| path.display().to_string());
-        Ok(Self { base, held, ground, set: Mutex::default(), earlier_ooms: Mutex::default() })
+        Ok(Self { base, held, ground, ..Self::default() })
     }
 
     /// For people.
@@ -89,6 +92,7 @@ impl Groups {
     /// Makes what a start of `instance` needs and sets its values. May block: while strangers die,
     /// while the kernel reclaims.
     pub fn prepare(&self, instance: &InstanceId, service: &Service) -> Result<Joins, Failure> {
+        self.settle(instance);
         let mut joins = Joins::default();
         if let (Some(held), Some(path)) = (&self.held, self.path(instance)) {
             let refused = |error: io::Error| cannot_join(&path, &error);
@@ -121,7 +125,8 @@ impl Groups {
 
     /// What an errand of `instance` joins: who lives in its group is let be. Where nobody does, it is as for a start.
     pub fn accompany(&self, instance: &InstanceId, service: &Service) -> Result<Joins, Failure> {
-        let Some(path) = self.path(instance).filter(|path| group::is_populated(path)) else {
+        let given_up = self.settle(instance);
+        let Some(path) = self.path(instance).filter(|path| !given_up && group::is_populated(path)) else {
             return self.prepare(instance, service);
         };
         let open = |path: &Path| directory(path).map_err(|error| cannot_join(path, &error));
@@ -205,6 +210,8 @@ impl Groups {
         let missing = || io::Error::from(io::ErrorKind::NotFound);
         let base = self.base.legacy.get(&controller).ok_or_else(missing)?;
         let path = self.legacy_path(instance, controller).ok_or_else(missing)?;
+        // Also where nothing can be set in it then: it is removed with the instance.
+        self.set().entry(instance.clone()).or_default();
         group::make(base)?;
         group::make(&path)?;
         Ok(path)
@@ -256,15 +263,6 @@ impl Groups {
         let unified = self.path(instance).and_then(|path| count(path.join("memory.events")));
         let legacy = || count(self.legacy_path(instance, Controller::Memory)?.join("memory.oom_control"));
         unified.or_else(legacy).unwrap_or(0)
-    }
-
-    /// The instance is gone: so are its groups, unless somebody was left there on purpose.
-    pub fn remove(&self, instance: &InstanceId) {
-        let had_values = self.set().remove(instance).is_some();
-        let legacy = Controller::ALL.into_iter().filter_map(|controller| self.legacy_path(instance, controller));
-        for path in self.path(instance).into_iter().chain(legacy.filter(|_| had_values)) {
-            let _ = group::remove(&path);
-        }
     }
 }
 

@@ -42,7 +42,8 @@ impl Host {
         self.strays_seen = false;
         for notice in self.table.take_exits() {
             match notice {
-                Notice::Exited { slot, run, ending, .. } => {
+                Notice::Exited { slot, run, pid, ending } => {
+                    self.remember_gone(pid);
                     self.exited(slot as u32, RunId(run), Exit::from_wait_status(ending.status));
                 }
                 Notice::Stray { slot: 0 } => {

@@ -94,6 +94,14 @@ impl Host {
         }
     }
 
+    /// Those whose end nobody waits for.
+    pub(super) fn kill_errands(&mut self) {
+        let all: Vec<(usize, RunId)> = self.errands.0.iter().map(|(slot, it)| (*slot as usize, it.run)).collect();
+        for (slot, run) in all {
+            self.kill_errand(slot, run);
+        }
+    }
+
     fn kill_errand(&mut self, slot: usize, run: RunId) {
         // What cannot be signalled is gone, and its exit says so.
         let _ = tree::signal(&self.table, Reach::Group, slot, run.0, Signal::KILL);

@@ -2,12 +2,14 @@
 
 use super::{Host, OwnLog, Trouble};
 use crate::decide::event::{Event, RunId};
+use crate::host::chores::Told;
 use crate::host::seat::{Run, Seat, log_directory};
 use crate::log::order::{self as logger, Destination};
 use crate::log::rotate::LogFile;
 use crate::model::desired::Definition;
 use crate::model::logging::LogPolicy;
 use crate::model::name::InstanceId;
+use crate::model::policy::StopScope;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -31,19 +33,12 @@ impl Host {
         directory.join("current").into_os_string().into_string().ok()
     }
 
-    pub(super) fn set_log(
-        &mut self,
-        instance: &InstanceId,
-        policy: LogPolicy,
-        definition: Arc<Definition>,
-        numbered: bool,
-    ) {
+    pub(super) fn set_log(&mut self, instance: &InstanceId, definition: Arc<Definition>, numbered: bool) {
         let log = log_directory(&self.log, &definition, instance, numbered);
         let Some(seat) = self.seats.get_mut(instance) else { return };
         let moved = (seat.log != log).then(|| std::mem::replace(&mut seat.log, log));
         seat.definition = definition;
         seat.numbered = numbered;
-        seat.policy = policy;
         if seat.attached {
             let (slot, order) = (seat.slot, attach(seat, moved.as_deref()));
             self.logger.send(&order);
@@ -62,7 +57,7 @@ impl Host {
         }
         let Some(seat) = self.seats.leave(instance) else { return };
         self.no_longer_awaited(seat.slot);
-        self.groups.remove(instance);
+        self.give_up_group(instance, seat.definition.service.stop.scope);
         self.refusals.remove(&Some(instance.clone()));
         if !seat.attached {
             return self.seats.free(seat.slot);
@@ -70,6 +65,27 @@ impl Host {
         let orders = [attach(&seat, None), logger::Order::Detach { slot: seat.slot }];
         self.logger.send(&orders[1]);
         self.closing.insert(seat.slot, orders);
+    }
+
+    fn give_up_group(&mut self, instance: &InstanceId, scope: StopScope) {
+        if !self.groups.remove(instance, scope) {
+            let (groups, instance) = (Arc::clone(&self.groups), instance.clone());
+            self.chores.order(move || {
+                groups.vacate(&instance);
+                Told::Nothing
+            });
+        }
+    }
+
+    /// The end of all: waits until nobody is left in a group but who was left there on purpose. Blocks.
+    pub fn leave(&mut self) {
+        // Else a command that is being made could still become a process.
+        self.spawner.finish();
+        self.kill_errands();
+        for (instance, seat) in self.seats.each() {
+            self.groups.remove(instance, seat.definition.service.stop.scope);
+        }
+        self.groups.vacate_all();
     }
 
     /// What the logger has to say; to be called when its socket is readable.
@@ -158,7 +174,7 @@ impl Host {
 }
 
 pub(super) fn attach(seat: &Seat, moved_from: Option<&Path>) -> logger::Order {
-    let to = destination(&seat.log, LogFile::Current, &seat.policy);
+    let to = destination(&seat.log, LogFile::Current, &seat.definition.service.log);
     logger::Order::Attach { slot: seat.slot, to, rename_from: moved_from.map(Path::to_owned) }
 }
 

@@ -21,6 +21,9 @@ const MESSAGES_PER_TURN: usize = 64;
 /// The least time between two words on refused messages.
 const BETWEEN_REFUSALS: Duration = Duration::from_secs(10);
 
+/// So many ended processes are remembered.
+const LATELY: usize = 64;
+
 /// So many signs wait for the word that their process was started.
 const HELD_BACK: usize = 16;
 
@@ -92,6 +95,9 @@ impl Host {
         let slot = self.slot_of(pid);
         let seat = slot.and_then(|slot| self.seats.at(slot));
         let Some((instance, seat)) = seat else {
+            if self.gone.contains(&pid) {
+                return;
+            }
             let who = format!("process {pid} of uid {uid}");
             return self
                 .refuse(None, &format!("{who} sent a message to NOTIFY_SOCKET and belongs to no service: refused"));
@@ -120,6 +126,17 @@ impl Host {
             }
             self.sign(slot, None, sign);
         }
+    }
+
+    /// What a process says just before its end (STOPPING=1) may be read only after it.
+    pub(super) fn remember_gone(&mut self, pid: i32) {
+        if self.notify.is_none() {
+            return;
+        }
+        if self.gone.len() == LATELY {
+            self.gone.pop_front();
+        }
+        self.gone.push_back(pid);
     }
 
     /// Says that something was refused, at most once in a while for each service, and for all strangers.

@@ -196,6 +196,12 @@ impl Mailbox {
         (need, is_stale)
     }
 
+    /// What was still to be told of `directory` is lost: whoever cares about it looks once more,
+    /// but for `target`, who does so anyway.
+    pub(super) fn unsettle(&self, directory: &Path, target: Target) {
+        self.notice(|state| state.mark_all(directory, Some(target)));
+    }
+
     /// Those that care about names in `directory`.
     pub(super) fn targets(&self, directory: &Path) -> Vec<Target> {
         let state = self.lock();
@@ -240,12 +246,17 @@ impl State {
 
     /// Something happened to a watched directory itself: gone, moved, or its mode changed.
     pub(super) fn about_directory(&mut self, path: &Path, seen: Seen) {
-        let Self { noticed, routes, stale, .. } = self;
-        let Some(route) = routes.get(path) else { return };
-        if seen != Seen::Changed {
-            stale.insert(path.to_owned());
+        if seen != Seen::Changed && self.routes.contains_key(path) {
+            self.stale.insert(path.to_owned());
         }
-        for target in route.whole.iter().copied().chain(route.by_name()) {
+        self.mark_all(path, None);
+    }
+
+    /// All that care about `directory` are to look, but for one.
+    fn mark_all(&mut self, directory: &Path, but: Option<Target>) {
+        let Self { noticed, routes, .. } = self;
+        let Some(route) = routes.get(directory) else { return };
+        for target in route.whole.iter().copied().chain(route.by_name()).filter(|&target| Some(target) != but) {
             let owner = if let Target::Entries(source) = target { Target::Source(source) } else { target };
             noticed.mark(owner, None, Seen::Changed);
         }

@@ -96,6 +96,41 @@ fn a_directory_that_was_made_anew_is_watched_anew() {
 }
 
 #[test]
+fn what_nobody_can_have_been_told_must_be_looked_for() {
+    let mut bench = Bench::new();
+    let directory = bench.root.path().join("d");
+    let want = |name: &str| vec![(directory.clone(), Which::One(OsString::from(name)))];
+    assert!(bench.watch.want(CONFIG, want("x")), "it went before it was watched");
+    assert!(bench.watch.want(CONFIG, want("x")), "and it is not watched yet");
+    fs::create_dir(&directory).unwrap();
+    assert!(bench.watch.want(CONFIG, want("x")), "now it is");
+    assert!(!bench.watch.want(CONFIG, want("x")));
+    assert!(bench.watch.want(Target::Source(0), want("y")), "nobody wanted that name until now");
+    assert!(!bench.watch.want(Target::Source(0), want("y")));
+    assert!(!bench.watch.want(CONFIG, Vec::new()), "who wants nothing looks for nothing");
+}
+
+#[test]
+fn what_a_watch_had_still_to_tell_is_lost_on_nobody() {
+    for came_back in [false, true] {
+        let mut bench = Bench::new();
+        let directory = bench.root.path().join("d");
+        fs::create_dir(&directory).unwrap();
+        let want = |name: &str| vec![(directory.clone(), Which::One(OsString::from(name)))];
+        bench.watch.want(CONFIG, want("x"));
+        bench.watch.want(Target::Source(0), want("y"));
+        // As if whoever reads the events had no time to.
+        bench.watch.names = None;
+        fs::rename(&directory, bench.root.path().join("away")).unwrap();
+        if came_back {
+            fs::create_dir(&directory).unwrap();
+        }
+        assert!(bench.watch.want(CONFIG, want("x")));
+        assert_eq!(bench.heard(), HashSet::from([Target::Source(0)]));
+    }
+}
+
+#[test]
 fn what_cannot_matter_in_a_watched_directory_wakes_nobody() {
     let mut bench = Bench::new();
     let directory = bench.root.path().canonicalize().unwrap();

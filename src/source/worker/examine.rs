@@ -32,7 +32,7 @@ impl<C> Worker<C> {
     fn examine(&mut self, key: Key, now: Mono) {
         let Some((source, look)) = self.look(key) else { return self.settle.forget(key) };
         let Look { outcome, found, refreshed, wants, doubt, stood } = look;
-        let is_newly_watched = self.watch.want(Target::Candidate(key), wants);
+        let must_look = self.watch.want(Target::Candidate(key), wants);
         if let Some(candidate) = self.catalogue.get_mut(key) {
             candidate.doubt = (!doubt.is_empty()).then(|| match candidate.doubt.take() {
                 Some((stamps, at)) if stamps == doubt => (stamps, at),
@@ -61,8 +61,7 @@ impl<C> Worker<C> {
             (Verdict::Remove, _) => self.remove(source, key, now),
             _ => {}
         }
-        if is_newly_watched {
-            // What changed before there was a watch was told by nobody.
+        if must_look {
             self.settle.note(key, Seen::Found, now);
         }
     }
@@ -148,7 +147,7 @@ impl<C> Worker<C> {
 
     fn examine_config(&mut self, now: Mono) {
         let look = self.configuration.look(&self.trust);
-        self.watch.want(Target::Candidate(Key::CONFIG), look.wants);
+        let must_look = self.watch.want(Target::Candidate(Key::CONFIG), look.wants);
         let is_new = match (self.settle.looked(Key::CONFIG, look.outcome, now), look.found) {
             (Verdict::Publish, Some(found)) => self.configuration.accept(found),
             (Verdict::Remove, _) => {
@@ -162,6 +161,9 @@ impl<C> Worker<C> {
             self.reloads.set_grace(self.configuration.timing().grace);
             self.plan_rescan();
             self.reload(now);
+        }
+        if must_look {
+            self.settle.note(Key::CONFIG, Seen::Found, now);
         }
     }
 

@@ -124,15 +124,14 @@ impl<C> Worker<C> {
         if found.is_cut {
             tracing::warn!(service = name.as_str(), "[reload] watch means more files than are followed (1,000)");
         }
-        let is_newly_watched = self.watch.want(Target::Reload(key), found.wants);
+        let must_look = self.watch.want(Target::Reload(key), found.wants);
         let verdict = self.reloads.settle.looked(key, found.outcome, now);
         if verdict == Verdict::Publish {
             let files = found.changed.iter().map(|path| shown(path.as_os_str())).collect();
             (self.changed)(name, files);
         }
         let reloads = &mut self.reloads.settle;
-        if is_newly_watched {
-            // What changed before there was a watch was told by nobody.
+        if must_look {
             reloads.note(key, Seen::Found, now);
         } else if found.is_missing {
             reloads.note(key, Seen::Vanished, now);

@@ -72,21 +72,11 @@ impl<C> Worker<C> {
     /// Walks to a source anew and compares what is there with what is known.
     pub(super) fn scan(&mut self, source: usize, why: Why) {
         let started = Instant::now();
-        let opened = match self.roots[source].open(&self.trust) {
-            Err((SourceState::Absent, _)) if why == Why::First => self.create(source),
-            opened => opened,
-        };
-        let directory = match opened {
-            Ok(directory) => directory,
+        // Watched first, listed then: what comes in between is seen twice, not missed.
+        let id = match self.reach(source, why) {
+            Ok(id) => id,
             Err(silent) => return self.silence(source, silent),
         };
-        // Watched first, listed then: what comes in between is seen twice, not missed.
-        let entries = vec![(directory.path.clone(), Which::All)];
-        let id = directory.id;
-        self.roots[source].directory = Some(directory);
-        let ways = self.roots[source].ways();
-        self.watch.want(Target::Source(source), ways);
-        self.watch.want(Target::Entries(source), entries);
         let polled = self.unwatched(source);
         let root = &mut self.roots[source];
         root.polled = polled;
@@ -108,6 +98,24 @@ impl<C> Worker<C> {
         self.compare(source, names, why);
         let root = &mut self.roots[source];
         (root.last_scan, root.scan_time) = (Some(wall()), started.elapsed());
+    }
+
+    /// Walks to a source and watches it and what leads there, until it is watched where it was found.
+    fn reach(&mut self, source: usize, why: Why) -> Result<(u64, u64), (SourceState, String)> {
+        loop {
+            let directory = match self.roots[source].open(&self.trust) {
+                Err((SourceState::Absent, _)) if why == Why::First => self.create(source),
+                opened => opened,
+            }?;
+            let entries = vec![(directory.path.clone(), Which::All)];
+            let id = directory.id;
+            self.roots[source].directory = Some(directory);
+            let ways = self.roots[source].ways();
+            let is_way_new = self.watch.want(Target::Source(source), ways);
+            if !(self.watch.want(Target::Entries(source), entries) || is_way_new) {
+                return Ok(id);
+            }
+        }
     }
 
     /// Names that came, went, or are other than they were.
