@@ -2,7 +2,7 @@
 
 mod sample;
 
-use abide::model::status::{Desired, LastExit, State, Status};
+use abide::model::status::{Condition, ConditionKind, Desired, LastExit, State, Status, Truth};
 use abide::model::time::Wall;
 use abide::render::status::{Closer, Style, Uses, nagios, page, span, table};
 use sample::{NOW, flaky, greedy, misspelt, mixed, service, status, workers};
@@ -27,6 +27,35 @@ fn a_bit_of_everything_is_understood_at_once() {
     golden("mixed-50", &table(&mixed(), NOW, &Style { width: Some(50), unicode: false, ..PIPE }));
     golden("mixed-pipe", &table(&mixed(), NOW, &PIPE));
     golden("mixed-colour", &table(&mixed(), NOW, &Style { color: true, ..WIDE }));
+}
+
+#[test]
+fn the_summary_says_of_each_that_is_not_as_desired_what_it_lacks() {
+    let lacking = |name: &str, state: State, kinds: &[ConditionKind]| {
+        let mut it = service(name, state);
+        it.as_desired = false;
+        let condition = |kind: &ConditionKind| Condition {
+            kind: *kind,
+            status: Truth::False,
+            reason: "Because".to_owned(),
+            since: NOW,
+            observed_generation: 1,
+            message: "because".to_owned(),
+        };
+        it.conditions = kinds.iter().map(condition).collect();
+        it
+    };
+    let services = vec![
+        lacking("cold", State::Running, &[]),
+        lacking("hooked", State::Starting, &[]),
+        lacking("ill", State::Ready, &[ConditionKind::Healthy]),
+        lacking("old", State::Ready, &[ConditionKind::Reloaded]),
+        lacking("leaving", State::Stopping, &[]),
+    ];
+    let text = table(&status(services), NOW, &PIPE);
+    let counts =
+        "5 services: 0 as desired, 1 starting, 1 stopping, 1 not ready yet, 1 not well, 1 with a failed reload";
+    assert!(text.contains(counts), "{text}");
 }
 
 #[test]

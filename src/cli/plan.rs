@@ -48,8 +48,16 @@ pub(super) fn run(args: PlanArgs) -> u8 {
         let _ = std::io::stderr()
             .write_all(render::diagnostic::text(&findings, std::io::stderr().is_terminal()).as_bytes());
     }
-    let (mut old, new) = (services(&old), services(&new));
+    let bad = new.entries.iter().filter(|(_, entry)| entry.service.is_none()).map(|(name, _)| name);
+    let bad: BTreeSet<&ServiceName> = bad.collect();
+    let (mut old, mut new) = (services(&old), services(&new));
     relocate(&mut old, &args.from, &args.new);
+    // As in a running abide: of whose new file is bad the old one stays in force.
+    for (name, service) in &old {
+        if bad.contains(name) {
+            new.insert(*name, service.clone());
+        }
+    }
     let names: BTreeSet<&ServiceName> = old.keys().chain(new.keys()).copied().collect();
     let plan = plan(|name| old.get(name), |name| new.get(name), names, &powers);
     match format {

@@ -73,7 +73,9 @@ pub fn transition(t: &Transition) {
     let instance = t.numbered.then_some(t.instance.index);
     let (from, to, reason, pid) = (t.from.as_str(), t.to.as_str(), t.reason.as_str(), t.pid);
     let exit = t.exit.map(tracing::field::display);
-    if matches!(t.to, State::Backoff | State::Failed) {
+    // One that went down for want of what it requires is down though its file wants it up.
+    let taken_down = t.from == State::Stopping && t.to == State::Waiting;
+    if taken_down || matches!(t.to, State::Backoff | State::Failed) {
         tracing::warn!(service, instance, from, to, reason, pid, exit);
     } else {
         tracing::info!(service, instance, from, to, reason, pid, exit);

@@ -113,6 +113,7 @@ impl Instance {
     }
 
     fn prepared(&mut self, ended: Pending, ordered: Mono, outcome: &Result<Exit, Failure>, turn: &mut Turn) {
+        let What::Errand(errand) = ended.what else { return };
         if !self.want {
             return self.cleared(Rest::Down, self.cause.clone(), None, turn);
         }
@@ -133,7 +134,7 @@ impl Instance {
         let Some(wrong) = wrong else { return self.prepare(turn) };
         self.owed = None;
         self.starved = false;
-        let (rest, why) = self.after_failure(&format!("`[start] before` failed: {wrong}"), ordered, turn);
+        let (rest, why) = self.after_failure(&self.failed(errand, &wrong), ordered, turn);
         self.cleared(rest, why, None, turn);
     }
 
@@ -192,6 +193,35 @@ impl Instance {
         }
     }
 
+    /// What a command is called here: of several, which it is.
+    fn words(&self, errand: Errand) -> String {
+        let hooks = self.current.service.hooks.as_deref();
+        let of_several = hooks.and_then(|hooks| match errand {
+            Errand::Before(index) => Some((index, hooks.start_before.len())),
+            Errand::After(index) => Some((index, hooks.start_after.len())),
+            Errand::Stopped(index) => Some((index, hooks.stop_after.len())),
+            Errand::Stop | Errand::Reload | Errand::Check(_) => None,
+        });
+        match of_several {
+            Some((index, count @ 2..)) => format!("{} ({} of {count})", key(errand), index + 1),
+            _ => key(errand).to_owned(),
+        }
+    }
+
+    fn failed(&self, errand: Errand, wrong: &str) -> String {
+        format!("{} failed: {wrong}", self.words(errand))
+    }
+
+    /// The command that is ordered, in words; `None`: it is none of those around the start and the end.
+    pub(super) fn hook_in_words(&self, pending: &Pending) -> Option<String> {
+        match pending.what {
+            What::Errand(errand @ (Errand::Before(_) | Errand::After(_) | Errand::Stopped(_))) => {
+                Some(self.words(errand))
+            }
+            _ => None,
+        }
+    }
+
     /// How long one may take, in words.
     fn too_long(&self, stopping: bool) -> String {
         let hooks = self.current.service.hooks.as_deref();
@@ -208,7 +238,7 @@ impl Instance {
             (Phase::Preparing { ordered }, _) => self.prepared(ended, ordered, outcome, turn),
             (Phase::Running { .. }, Errand::After(_)) if in_time => match wrong(outcome) {
                 None => self.settle(turn),
-                Some(wrong) => self.fail(Cause::StartAfter, &format!("`[start] after` failed: {wrong}"), None, turn),
+                Some(wrong) => self.fail(Cause::StartAfter, &self.failed(errand, &wrong), None, turn),
             },
             (Phase::Running { .. }, Errand::Reload) if in_time => self.reload_ended(wrong(outcome), turn),
             (Phase::Running { .. }, Errand::Check(which)) if in_time => {
@@ -222,7 +252,7 @@ impl Instance {
             }
             (Phase::Clearing { .. }, _) => {
                 if let Some(wrong) = wrong(outcome).filter(|_| in_time) {
-                    self.tell(format!("{} failed: {wrong}", key(errand)), turn);
+                    self.tell(self.failed(errand, &wrong), turn);
                 }
                 self.clear_on(turn);
             }
@@ -243,20 +273,22 @@ impl Instance {
         turn.effects.push(Effect::EndErrand { instance: self.id.clone(), run: late.run });
         match (self.phase, errand) {
             (Phase::Running { .. }, Errand::After(_)) => {
-                let words = format!("`[start] after` failed: {}", self.too_long(false));
+                let words = self.failed(errand, &self.too_long(false));
                 self.fail(Cause::StartAfter, &words, None, turn);
             }
             (Phase::Running { .. }, Errand::Reload) => {
                 self.reload_ended(Some("it did not end in time".to_owned()), turn);
             }
             (Phase::Running { .. }, Errand::Check(which)) => {
-                self.checked(which, Err("it did not end in time".to_owned()), turn);
+                self.checked(which, Err("the check did not end in time".to_owned()), turn);
             }
             (Phase::Stopping { .. }, Errand::Stop) => {
                 self.remark("`[stop] command` did not end in time, killed".into(), turn);
                 self.ask(turn);
             }
-            (Phase::Clearing { .. }, _) => self.tell(format!("{} did not end in time, killed", key(errand)), turn),
+            (Phase::Clearing { .. }, _) => {
+                self.tell(format!("{} did not end in time, killed", self.words(errand)), turn);
+            }
             _ => {}
         }
     }

@@ -207,8 +207,11 @@ impl Instance {
     /// The start has taken too long.
     pub(super) fn start_timed_out(&mut self, turn: &mut Turn) {
         let seconds = start_time(&self.current.service).unwrap_or_default().as_secs_f64();
-        let hitch = self.care().hitch.take().map(|hitch| format!(": {hitch}")).unwrap_or_default();
+        let hitch = self.hitch().map(|hitch| format!(": {hitch}")).unwrap_or_default();
         let what = match self.stage() {
+            Stage::Launching { .. } if !self.is_oneshot() => {
+                "its command, which is to leave a daemon and end, did not end"
+            }
             Stage::Launching { .. } => "did not end",
             Stage::Seeking { .. } => "its process was not found",
             _ => "did not become ready",

@@ -8,6 +8,7 @@ use super::instance::Instance;
 use super::phase::{Phase, Turn};
 use crate::model::check::{Check, Ready, Sign};
 use crate::model::time::Mono;
+use std::borrow::Cow;
 use std::time::Duration;
 
 /// The pause after the first look; it doubles up to the declared interval, so that who is ready soon
@@ -89,6 +90,21 @@ impl Instance {
             }
             (Which::Health, outcome, _) => self.examined(outcome, turn),
             (Which::Ready, ..) => {}
+        }
+    }
+
+    /// Why it is not ready yet, or not found: what the last look came to, or what nobody has heard of it.
+    pub(super) fn hitch(&self) -> Option<Cow<'_, str>> {
+        if let Some(hitch) = self.care.as_ref().and_then(|care| care.hitch.as_deref()) {
+            return Some(hitch.into());
+        }
+        match (self.stage(), &self.current.service.ready.as_ref()?.check) {
+            (Stage::Checking { .. }, Check::Notify) => Some("it has not said READY=1".into()),
+            (Stage::Checking { .. }, Check::Descriptor(fd)) => {
+                Some(format!("it has not written to its descriptor {fd}").into())
+            }
+            (Stage::Checking { .. }, Check::Log(_)) => Some("no line of its output matched".into()),
+            _ => None,
         }
     }
 

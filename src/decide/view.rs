@@ -52,8 +52,49 @@ impl Fleet {
             as_desired: member.tally.as_desired,
             conditions: conditions(member),
             errors: member.errors.clone(),
-            instances: counted.map(|instance| instance_status(instance, member, facts)).collect(),
+            instances: counted.map(|instance| self.instance_status(instance, member, facts)).collect(),
         })
+    }
+
+    fn instance_status(&self, instance: &Instance, member: &Member, facts: &Facts) -> InstanceStatus {
+        let process = instance.process.as_ref();
+        let lives = matches!(instance.phase, Phase::Running { .. } | Phase::Stopping { .. });
+        let care = instance.care.as_deref();
+        let ready = care.and_then(|care| care.ready).filter(|_| lives);
+        InstanceStatus {
+            id: instance.id.index,
+            state: instance.state(),
+            reason: reason(instance).or_else(|| self.stands_in(instance)).map(|why| why + &stand_in(instance)),
+            pid: process.map(|process| process.pid),
+            start_ticks: process.map(|process| process.start_ticks),
+            started_at: process.map(|process| process.started),
+            ready_at: ready.map(|(at, _)| at),
+            ready_ms: ready.map(|(_, took)| u64::try_from(took.as_millis()).unwrap_or(u64::MAX)),
+            health: care.and_then(health).filter(|_| lives),
+            status_text: care.and_then(|care| care.text.clone()).filter(|_| lives),
+            running_hash: lives.then(|| instance.current.version.short()),
+            in_sync: member.valid && is_in_sync(instance),
+            adopted: false,
+            restarts: instance.restarts.by_cause().map(|(_, count)| count).sum(),
+            restarts_1h: instance.restarts.within_hour(facts.now.mono),
+            restarts_by: instance.restarts.by_cause().map(|(cause, n)| (cause.as_str().to_owned(), n)).collect(),
+            next_attempt_at: next_attempt(instance, facts.now),
+            attempt: u64::from(instance.backoff.attempt),
+            last_exit: instance.last.map(|last| last_exit(&last)),
+            limits: process.map(|process| limits(&process.limits)).unwrap_or_default(),
+            log: (facts.log_path)(&instance.id, &instance.wanted, instance.numbered).map(|path| LogStatus {
+                path,
+                dropped_bytes: instance.dropped.0,
+                dropped_lines: instance.dropped.1,
+            }),
+        }
+    }
+
+    /// One that its own file keeps from running says why it runs.
+    fn stands_in(&self, instance: &Instance) -> Option<String> {
+        let runs = instance.running().is_some() && !instance.wanted.service.enabled;
+        let caller = self.ties.caller(&instance.id.service).filter(|_| runs)?;
+        Some(format!("runs in the place of {caller}, which has failed"))
     }
 }
 
@@ -125,40 +166,6 @@ fn camel(code: &str) -> String {
     code.split('-').map(capital).collect()
 }
 
-fn instance_status(instance: &Instance, member: &Member, facts: &Facts) -> InstanceStatus {
-    let process = instance.process.as_ref();
-    let lives = matches!(instance.phase, Phase::Running { .. } | Phase::Stopping { .. });
-    let care = instance.care.as_deref();
-    let ready = care.and_then(|care| care.ready).filter(|_| lives);
-    InstanceStatus {
-        id: instance.id.index,
-        state: instance.state(),
-        reason: reason(instance),
-        pid: process.map(|process| process.pid),
-        start_ticks: process.map(|process| process.start_ticks),
-        started_at: process.map(|process| process.started),
-        ready_at: ready.map(|(at, _)| at),
-        ready_ms: ready.map(|(_, took)| u64::try_from(took.as_millis()).unwrap_or(u64::MAX)),
-        health: care.and_then(health).filter(|_| lives),
-        status_text: care.and_then(|care| care.text.clone()).filter(|_| lives),
-        running_hash: lives.then(|| instance.current.version.short()),
-        in_sync: member.valid && is_in_sync(instance),
-        adopted: false,
-        restarts: instance.restarts.by_cause().map(|(_, count)| count).sum(),
-        restarts_1h: instance.restarts.within_hour(facts.now.mono),
-        restarts_by: instance.restarts.by_cause().map(|(cause, n)| (cause.as_str().to_owned(), n)).collect(),
-        next_attempt_at: next_attempt(instance, facts.now),
-        attempt: u64::from(instance.backoff.attempt),
-        last_exit: instance.last.map(|last| last_exit(&last)),
-        limits: process.map(|process| limits(&process.limits)).unwrap_or_default(),
-        log: (facts.log_path)(&instance.id, &instance.wanted, instance.numbered).map(|path| LogStatus {
-            path,
-            dropped_bytes: instance.dropped.0,
-            dropped_lines: instance.dropped.1,
-        }),
-    }
-}
-
 fn health(care: &Care) -> Option<HealthStatus> {
     let health = care.health.as_ref()?;
     let status = match health.well {
@@ -182,12 +189,8 @@ fn is_in_sync(instance: &Instance) -> bool {
 
 /// Running and being started explain themselves, unless they take their time.
 fn reason(instance: &Instance) -> Option<String> {
-    let hitch = instance.care.as_ref().and_then(|care| care.hitch.as_ref());
-    match instance.stage() {
-        _ if instance.running().is_none() => {}
-        Stage::Checking { .. } => return hitch.map(|hitch| format!("not ready yet: {hitch}")),
-        Stage::Seeking { .. } => return hitch.map(|hitch| format!("its process is not found yet: {hitch}")),
-        _ => {}
+    if let Some(awaited) = awaited(instance) {
+        return Some(awaited);
     }
     let explains_itself = match instance.phase {
         Phase::Running { .. } => instance.want && instance.state() != State::Reloading,
@@ -202,6 +205,32 @@ fn reason(instance: &Instance) -> Option<String> {
         _ => &instance.why,
     };
     (!explains_itself && !why.is_empty()).then(|| why.to_owned())
+}
+
+/// What its start waits for, where that takes its time.
+fn awaited(instance: &Instance) -> Option<String> {
+    let hook = || instance.care.as_ref()?.pending.iter().find_map(|pending| instance.hook_in_words(pending));
+    let preparing = matches!(instance.phase, Phase::Preparing { .. }) && instance.state() == State::Starting;
+    if preparing || (instance.running().is_some() && instance.stage() == Stage::Settling) {
+        return hook().map(|hook| format!("{hook} is under way"));
+    }
+    let hitch = instance.hitch();
+    match instance.stage() {
+        _ if instance.running().is_none() => None,
+        Stage::Checking { .. } => {
+            Some(hitch.map_or_else(|| "not ready yet".to_owned(), |hitch| format!("not ready yet: {hitch}")))
+        }
+        Stage::Seeking { .. } => hitch.map(|hitch| format!("its process is not found yet: {hitch}")),
+        Stage::Launching { .. } if !instance.is_oneshot() => Some("its command has not ended yet".to_owned()),
+        _ => None,
+    }
+}
+
+/// What one that is given up leads to.
+fn stand_in(instance: &Instance) -> String {
+    let named = instance.wanted.service.restart.on_give_up.as_ref();
+    let named = named.filter(|_| instance.phase == Phase::Resting(Rest::Failed));
+    named.map_or_else(String::new, |name| format!("; {name} is started in its place"))
 }
 
 fn next_attempt(instance: &Instance, now: Now) -> Option<Wall> {

@@ -48,12 +48,14 @@ pub struct Order {
     pub variables: Vec<(String, String)>,
     /// The slot whose pipe takes the output.
     pub output: usize,
+    /// The run of that slot beside which it is executed, in the same namespaces.
+    pub beside: Option<RunId>,
 }
 
 impl Order {
     /// To start the service itself.
     pub fn service(instance: InstanceId, slot: usize, run: RunId, definition: Arc<Definition>) -> Self {
-        Self { slot, run, instance, definition, command: None, variables: Vec::new(), output: slot }
+        Self { slot, run, instance, definition, command: None, variables: Vec::new(), output: slot, beside: None }
     }
 }
 

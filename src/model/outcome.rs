@@ -282,7 +282,8 @@ impl fmt::Display for Failure {
             Self::Prepare(reason) => write!(f, "could not prepare the start: {reason}"),
             Self::SpawnTimeout(time) => write!(f, "was not executing after {} s and was killed", time.as_secs()),
             Self::TooManyRestarts { count, window, last } => {
-                write!(f, "ended more than {count} times within {} s, last by {last}", window.as_secs())
+                let restarts = if *count == 1 { "restart" } else { "restarts" };
+                write!(f, "has used up its {count} {restarts} within {} s; last: {last}", window.as_secs())
             }
             Self::NoDescriptors => f.write_str("waits for a free descriptor; raise the limit of open files of abide"),
         }

@@ -13,7 +13,7 @@ pub use page::{Closer, Uses, page};
 pub use table::table;
 pub use words::span;
 
-use crate::model::status::{AbideState, State, Status};
+use crate::model::status::{AbideState, ConditionKind, ServiceStatus, State, Status};
 use crate::model::time::Wall;
 
 /// What the output may use.
@@ -107,6 +107,14 @@ fn counts(status: &Status) -> Vec<(Paint, String)> {
         .iter()
         .filter(|s| s.errors.is_empty() && s.instances.iter().any(|i| i.pid.is_some() && !i.in_sync))
         .count();
+    // Who runs and is not as desired, for a reason that no other word here tells.
+    let lacks = |s: &ServiceStatus, kind| s.conditions.iter().any(|c| c.kind == kind);
+    let doubtful = || services.iter().filter(|s| !s.as_desired && s.state.is_running());
+    let unwell = doubtful().filter(|s| lacks(s, ConditionKind::Healthy)).count();
+    let unread = doubtful().filter(|s| lacks(s, ConditionKind::Reloaded)).count();
+    let unready = doubtful().filter(|s| s.state == State::Running && s.conditions.is_empty()).count();
+    let moving = |state: State| services.iter().filter(|s| !s.as_desired && s.state == state).count();
+    let (starting, stopping) = (moving(State::Starting), moving(State::Stopping));
     let all_good = if total == 1 { "as desired" } else { "all as desired" }.to_owned();
     let number = |count: usize| words::number(count as u64);
     let mut parts = vec![(true, Paint::Strong, words::count(total as u64, "service"))];
@@ -116,6 +124,11 @@ fn counts(status: &Status) -> Vec<(Paint, String)> {
         (of(State::Failed) > 0, Paint::Bad, format!("{} failed", number(of(State::Failed)))),
         (of(State::Backoff) > 0, Paint::Bad, format!("{} in back-off", number(of(State::Backoff)))),
         (of(State::Waiting) > 0, Paint::Busy, format!("{} waiting", number(of(State::Waiting)))),
+        (starting > 0, Paint::Busy, format!("{} starting", number(starting))),
+        (stopping > 0, Paint::Busy, format!("{} stopping", number(stopping))),
+        (unready > 0, Paint::Busy, format!("{} not ready yet", number(unready))),
+        (unwell > 0, Paint::Bad, format!("{} not well", number(unwell))),
+        (unread > 0, Paint::Bad, format!("{} with a failed reload", number(unread))),
         (invalid > 0, Paint::Busy, format!("{} with an error in the file", number(invalid))),
         (stale > 0, Paint::Busy, format!("{} not yet what the file says", number(stale))),
     ]);

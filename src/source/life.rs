@@ -209,6 +209,16 @@ impl Life<'_> {
                 );
             }
         }
+        let apart = self.file.security.as_ref().and_then(|security| security.private_network) == Some(true);
+        if let Some(key) = named.first().filter(|key| apart && matches!(**key, "tcp" | "http")) {
+            let message = format!("with `private_network`, `{key}` finds nobody: abide is in another network");
+            self.error(
+                &format!("{table}.{key}"),
+                Code::BadValue,
+                message,
+                "look by `exec`, which runs beside the service",
+            );
+        }
         match *named.first()? {
             "notify" => Some(Check::Notify),
             "fd" => said.fd.map(Check::Descriptor),

@@ -71,7 +71,7 @@ pub(super) fn resources(
         let Err(why) = around.ceilings.cgroups.place(kind) else { continue };
         let key = kind.key();
         let message = format!("`{key}` cannot be had: {why}");
-        let help = "remove it, or run abide where it can make cgroups with that controller";
+        let help = "remove it, or run abide where it may make cgroups with that controller: as root, or in a systemd unit with Delegate=yes";
         findings.push(stack.error(&format!("resources.{key}"), Code::NoController, message).help(help));
     }
 }

@@ -83,6 +83,11 @@ impl Templates<'_> {
     }
 
     fn unknown(&self, name: &str) -> String {
+        if LATER.contains(&name) {
+            return format!(
+                "it is in the environment of the command: let a shell read it, [\"/bin/sh\", \"-c\", \"… $${name}\"]"
+            );
+        }
         let fallback = format!("or write a default: ${{{name}:-value}}");
         if self.stack.names(&format!("environment.{name}")) {
             return format!(
@@ -98,6 +103,9 @@ impl Templates<'_> {
         }
     }
 }
+
+/// What is known when a command beside the service runs, and not when its words are filled in.
+const LATER: [&str; 3] = ["MAINPID", "ABIDE_EXIT_CODE", "ABIDE_EXIT_SIGNAL"];
 
 /// All values, or all that is wrong.
 fn all<T>(results: impl Iterator<Item = Result<T, Diagnostic>>) -> Result<Vec<T>, Vec<Diagnostic>> {

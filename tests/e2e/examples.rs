@@ -23,16 +23,18 @@ fn the_examples_check_clean() {
 fn the_examples_run_as_they_tell() {
     let mut world = copied();
     world.start();
-    for name in ["clock", "worker", "limited", "legacy"] {
+    for name in ["clock", "worker", "limited", "legacy", "shop"] {
         world.pid(name);
     }
     world.logged("clock", "all is well");
     world.logged("worker@3", "worker 3 listens on jobs-3");
     world.logged("limited", "soft limit 256, hard limit 512");
     world.logged("legacy", "the old ways still work");
+    world.logged("shop", "the door is unlocked");
+    world.until("the store is ready", |status| service(status, "store").is_some_and(|it| it.state == State::Ready));
     world.until("flaky backs off", |status| service(status, "flaky").is_some_and(|it| it.state == State::Backoff));
     let text = said(&world.abide(&["status"]));
-    for word in ["clock", "worker@0", "worker@3", "flaky", "backoff", "limited", "legacy"] {
+    for word in ["clock", "worker@0", "worker@3", "flaky", "backoff", "limited", "legacy", "shop", "store", "ready"] {
         assert!(text.contains(word), "{word} is missing in\n{text}");
     }
 }

@@ -1,8 +1,9 @@
 //! Commands around a service's life: as it runs, in order, in its log, and none without end.
 
-use super::process::{alive, arguments, children, has_cgroups, is_root, send, uid};
+use super::given::SYS_ADMIN;
+use super::process::{alive, arguments, children, has_capability, has_cgroups, is_root, send, skip_for_users, uid};
 use super::ready::{first, in_state, why};
-use super::world::World;
+use super::world::{World, service};
 use abide::model::status::State;
 use nix::sys::signal::Signal;
 use std::fmt::Write as _;
@@ -134,4 +135,24 @@ fn a_stop_command_ends_the_service_and_one_that_hangs_does_not_save_it() {
     let stuck = |pid: &i32| arguments(*pid).last().is_some_and(|word| word == "86401");
     assert!(!children(world.keeper()).iter().any(stuck));
     assert!(first(&world.status().expect("a snapshot"), "kind").is_none());
+}
+
+#[test]
+fn what_runs_beside_a_service_sees_what_the_service_sees() {
+    if !has_capability(SYS_ADMIN) {
+        return skip_for_users("namespaces of a service's own need CAP_SYS_ADMIN");
+    }
+    let mut world = World::empty();
+    world.drop_file(
+        "apart.toml",
+        "script = 'echo here >/tmp/abide-only-here; sleep 1000'\n\
+         [security]\nprivate_tmp = true\nprivate_network = true\nhostname = \"apart\"\n\
+         [ready]\nexec = [\"test\", \"-e\", \"/tmp/abide-only-here\"]\n\
+         [start]\nafter = [[\"sh\", \"-c\", \"readlink /proc/$$MAINPID/ns/net /proc/$$$$/ns/net; uname -n\"]]\n",
+    );
+    world.start();
+    world.until("it is ready", |status| service(status, "apart").is_some_and(|it| it.state == State::Ready));
+    let log = world.logged("apart", "apart\n");
+    let lines: Vec<&str> = log.lines().collect();
+    assert!(matches!(lines[..], [a, b, "apart"] if a == b && a.starts_with("net:")), "{log}");
 }

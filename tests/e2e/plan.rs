@@ -61,6 +61,17 @@ fn no_change_is_0_and_an_error_1() {
 }
 
 #[test]
+fn of_whose_new_file_is_bad_the_old_one_stays_in_the_plan_as_it_will_in_abide() {
+    let world = two();
+    world.drop_file("edited.toml", "command = [\n");
+    let output = world.abide(&["plan", "services.d", "--from", "old"]);
+    let text = said(&output);
+    assert_eq!(code(&output), 1, "{text}");
+    let planned = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(planned.contains("gone") && !planned.contains("edited"), "{text}");
+}
+
+#[test]
 fn where_the_trees_lie_is_no_change_of_a_legacy_directory() {
     let world = two();
     for tree in ["old", "services.d"] {

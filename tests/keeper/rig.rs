@@ -71,6 +71,18 @@ pub(crate) struct Rig {
     seen: Vec<Event>,
 }
 
+impl Drop for Rig {
+    /// What it spawned is the keeper's, which is killed too soon to end it.
+    fn drop(&mut self) {
+        for slot in 0..self.table.used() {
+            let living = self.table.run(slot).and_then(|run| self.table.running(slot, run));
+            for pid in living.into_iter().chain(self.table.group(slot)) {
+                let _ = nix::sys::signal::killpg(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL);
+            }
+        }
+    }
+}
+
 impl Rig {
     pub(crate) fn new(place: &Path, ends: SupervisorEnds) -> Self {
         let pipes = Arc::new(Pipes::new(&place.join("run").join(pipe::DIRECTORY), ends.keeper).unwrap());

@@ -64,10 +64,10 @@ fn a_command_before_the_start_that_fails_is_a_failed_start() {
     insta::assert_snapshot!(world.told(), @r"
     0.000 web: stopped -> starting: new
     0.000 web runs Before(0)
-    0.001 web: starting -> stopping: `[start] before` failed: exit code 1, next attempt in 0.5 s
+    0.001 web: starting -> stopping: `[start] before` (1 of 2) failed: exit code 1, next attempt in 0.5 s
     0.001 web runs Stopped(0)
     0.002 web: stopping -> stopping: `[stop] after` failed: exit code 1
-    0.002 web: stopping -> backoff: `[start] before` failed: exit code 1, next attempt in 0.5 s
+    0.002 web: stopping -> backoff: `[start] before` (1 of 2) failed: exit code 1, next attempt in 0.5 s
     ");
     fare(&mut world, Way::Well(2));
     world.settle();
@@ -77,7 +77,10 @@ fn a_command_before_the_start_that_fails_is_a_failed_start() {
 #[test]
 fn one_that_hangs_is_killed_after_its_time() {
     let mut world = tasked(hooked(1, 0, 1), |tasks| tasks.commands = Way::Hangs);
-    world.pass(6000);
+    world.pass(2000);
+    let reason = instance_status(&world, "web").reason;
+    assert_eq!(reason.as_deref(), Some("`[start] before` is under way"));
+    world.pass(4000);
     insta::assert_snapshot!(world.told(), @r"
     0.000 web: stopped -> starting: new
     0.000 web runs Before(0)

@@ -5,7 +5,7 @@ use crate::behaviour::{Behaviour, GOOD, Process, Start};
 use crate::invariants;
 use crate::services::{name, running, service};
 use crate::tasks::{GOOD_TASKS, Tasks, Way};
-use crate::world::World;
+use crate::world::{World, instance_status};
 use abide::decide::effect::Effect;
 use abide::decide::event::{Event, RunId};
 use abide::decide::fleet::Fleet;
@@ -529,6 +529,9 @@ fn while_one_is_given_up_its_stand_in_runs() {
     world.write_all([mail.clone(), disabled(service("alarm"))]);
     world.settle();
     assert!(world.fragments[&name("alarm")].as_desired);
+    let why = |who: &str| instance_status(&world, who).reason.unwrap_or_default();
+    assert_eq!(why("alarm"), "runs in the place of mail, which has failed");
+    assert!(why("mail").ends_with("exit code 1; alarm is started in its place"), "{}", why("mail"));
     world.mend();
     mail.umask = 0;
     world.write(mail);
@@ -540,7 +543,7 @@ fn while_one_is_given_up_its_stand_in_runs() {
     0.010 mail: running -> backoff: exit code 1, next attempt in 0.5 s
     0.510 mail: backoff -> starting: next attempt
     0.511 mail: starting -> running: started
-    0.520 mail: running -> failed: ended more than 1 times within 60 s, last by exit code 1
+    0.520 mail: running -> failed: has used up its 1 restart within 60 s; last: exit code 1
     0.520 alarm: stopped -> starting: mail has given up
     0.521 alarm: starting -> running: started
     0.521 mail: failed -> starting: umask changed

@@ -122,8 +122,8 @@ fn a_check_that_hangs_is_ended_and_never_runs_twice() {
     insta::assert_snapshot!(world.told(), @r"
      0.000 web: stopped -> starting: new
      0.001 web: starting -> running: started
-    10.001 web: running -> stopping: did not become ready within 10 s: it did not end in time, next attempt in 0.5 s
-    10.003 web: stopping -> backoff: did not become ready within 10 s: it did not end in time, next attempt in 0.5 s
+    10.001 web: running -> stopping: did not become ready within 10 s: the check did not end in time, next attempt in 0.5 s
+    10.003 web: stopping -> backoff: did not become ready within 10 s: the check did not end in time, next attempt in 0.5 s
     ");
     world.mend();
     world.settle();

@@ -359,7 +359,7 @@ fn more_restarts_than_the_limit_end_in_failed_until_an_edit() {
     assert_eq!(state(&world, "web"), State::Failed);
     assert_eq!(world.fleet.summary().worst, Worst::Critical);
     let reason = world.fragments[&name("web")].instances[0].reason.clone();
-    assert_eq!(reason.as_deref(), Some("ended more than 2 times within 60 s, last by exit code 1"));
+    assert_eq!(reason.as_deref(), Some("has used up its 2 restarts within 60 s; last: exit code 1"));
     world.mend();
     world.write(Service { umask: 0, ..flaky });
     world.settle();

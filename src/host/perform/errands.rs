@@ -76,7 +76,7 @@ impl Host {
         self.errands.0.insert(slot, UnderWay { instance: instance.clone(), run, stage: Stage::Ordered { exit: None } });
         let (command, definition) = (Some(words.to_vec()), Arc::clone(definition));
         let (slot, output) = (slot as usize, output as usize);
-        self.spawner.order(Order { slot, run, instance, definition, command, variables, output });
+        self.spawner.order(Order { slot, run, instance, definition, command, variables, output, beside: main });
     }
 
     pub(super) fn end_errand(&mut self, run: RunId) {

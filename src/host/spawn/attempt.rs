@@ -3,11 +3,12 @@
 use super::confine::Confinement;
 use super::readiness::readiness;
 use super::{Order, Refused, Started, no_pipe, unrunnable};
+use crate::decide::event::RunId;
 use crate::host::cgroup::Groups;
 use crate::host::limits;
 use crate::host::pipe::Pipes;
 use crate::host::sys::child::{self, Becomes, Born, Nursery, Plan, Program, Refusal, Strings};
-use crate::host::sys::process::prlimit;
+use crate::host::sys::process::{pidfd_open, prlimit};
 use crate::host::{clock, proc, tree, within};
 use crate::model::launch::Launch;
 use crate::model::limits::{Bound, LimitKind};
@@ -119,6 +120,7 @@ impl Workplace {
         let mut descriptors = vec![(null, 0), (pipe, 1), (pipe, 2)];
         // Last: its number may be that of one of the others.
         descriptors.extend(readiness.as_ref().map(|ready| (ready.write.as_raw_fd(), ready.number)));
+        let beside = order.beside.and_then(|run| self.process(order.output, run));
         let identity = &launch.identity;
         let becomes = Becomes { uid: identity.uid, gid: identity.gid, groups: &identity.groups };
         let plan = Plan {
@@ -132,7 +134,7 @@ impl Workplace {
             umask: Some(launch.umask),
             becomes: identity.change.then_some(becomes),
             privileges: confinement.privileges,
-            isolation: confinement.isolation(),
+            isolation: confinement.isolation(beside.as_ref()),
             scheduling: confinement.scheduling(),
             directory: Some(&directory),
             input: confinement.input.as_deref(),
@@ -158,6 +160,14 @@ impl Workplace {
                 Err(Refused { failure, had_process: refusal.had_process })
             }
         }
+    }
+
+    /// The process of a run; `None`: it has none any more.
+    fn process(&self, slot: usize, run: RunId) -> Option<OwnedFd> {
+        let pid = self.table.running(slot, run.0)?;
+        let process = pidfd_open(pid).ok()?;
+        // Not marked as ended, it was not another's.
+        (self.table.running(slot, run.0) == Some(pid)).then_some(process)
     }
 
     /// Those that the service names, and those that abide changed for itself.

@@ -7,6 +7,7 @@ use crate::model::outcome::{Failure, Step};
 use crate::model::schedule::{IoClass, Realtime, Schedule, ranges};
 use crate::model::security::{PRIVATE, Security};
 use std::ffi::{CStr, CString};
+use std::os::fd::{AsRawFd, OwnedFd};
 
 /// Prepared: everything that [`Isolation`] and [`Scheduling`] borrow.
 #[derive(Debug, Default)]
@@ -55,9 +56,11 @@ impl Confinement {
         Ok(made)
     }
 
-    pub(super) fn isolation(&self) -> Option<Isolation<'_>> {
+    /// `beside`: a process that has these namespaces already.
+    pub(super) fn isolation(&self, beside: Option<&OwnedFd>) -> Option<Isolation<'_>> {
         (self.namespaces != 0 || self.root.is_some()).then_some(Isolation {
             namespaces: self.namespaces,
+            beside: beside.map(AsRawFd::as_raw_fd),
             root: self.root.as_deref(),
             read_only: &self.read_only,
             private: &self.private,

@@ -40,7 +40,8 @@ pub fn page(service: &ServiceStatus, closer: &[Closer], now: Wall, style: &Style
     lines.field("why", &why_service(service));
     lines.field("file", &clean(&service.source.file));
     lines.field("drop-ins", &clean(&service.source.drop_ins.join(", ")));
-    if service.desired == Desired::Stopped {
+    // Where no version was ever good that goes without saying.
+    if service.desired == Desired::Stopped && service.accepted_hash.is_some() {
         lines.field("desired", "stopped");
     }
     lines.field("version", &version(service));

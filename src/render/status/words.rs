@@ -150,7 +150,8 @@ pub(super) fn why_instance(service: &ServiceStatus, instance: &InstanceStatus, n
         State::Running | State::Ready if !instance.in_sync && service.conditions.is_empty() => {
             reason.unwrap_or_else(|| "runs an older version than its file says".to_owned())
         }
-        State::Running | State::Ready if service.as_desired => String::new(),
+        // A job that is done needs no words; one that runs has some where it is not plain why.
+        State::Ready if service.as_desired && instance.pid.is_none() => String::new(),
         State::Running | State::Ready | State::Reloading => reason.unwrap_or_default(),
         State::Backoff => {
             let attempt = instance.next_attempt_at.map(|at| next(instance.attempt, at, now));

@@ -257,7 +257,7 @@ pub fn bounded(mut findings: Vec<Diagnostic>) -> Vec<Diagnostic> {
 }
 
 /// A path as a person would name it: without the table of defaults.
-fn shown(path: &str) -> &str {
+pub(super) fn shown(path: &str) -> &str {
     path.strip_prefix("defaults.").unwrap_or(path)
 }
 

@@ -262,11 +262,6 @@ pub(super) fn synonym(word: &str, keys: &[&str]) -> Option<&'static str> {
 
 /// Where `key`, unknown in the table `path`, belongs instead.
 pub(super) fn misplaced(path: &str, key: &str) -> Option<String> {
-    if !path.is_empty() && path != "defaults" {
-        let of_service = path.split('.').all(|part| ServiceFile::KEYS.contains(&part) || part == "defaults");
-        return (of_service && ServiceFile::KEYS.contains(&key))
-            .then(|| "move it above the first `[table]`".to_owned());
-    }
     // `nice` is a limit too: who writes it at the top means the value.
     let tables = [
         ("restart", Restart::KEYS),
@@ -280,6 +275,13 @@ pub(super) fn misplaced(path: &str, key: &str) -> Option<String> {
         ("health", Health::KEYS),
         ("reload", Reload::KEYS),
     ];
+    if !path.is_empty() && path != "defaults" {
+        let of_service = path.split('.').all(|part| ServiceFile::KEYS.contains(&part) || part == "defaults");
+        // Of a table's name, such as `log`, a key of another table is meant.
+        let is_table = tables.iter().any(|(table, _)| *table == key) || key == "start";
+        return (of_service && ServiceFile::KEYS.contains(&key) && !is_table)
+            .then(|| "move it above the first `[table]`".to_owned());
+    }
     let table = tables.into_iter().find(|(_, keys)| keys.contains(&key))?.0;
     let dot = if path.is_empty() { "" } else { "." };
     Some(format!("move it below `[{path}{dot}{table}]`"))

@@ -1,6 +1,6 @@
 //! Single values of a service file: how each is written, read and described to editors.
 
-use super::reader::{Node, Reader, Value, clipped, nearest};
+use super::reader::{Node, Reader, Value, clipped, nearest, shown};
 use crate::model::diagnostic::Code;
 use crate::model::policy::{RestartWhen, StopScope};
 use crate::model::signal::Signal;
@@ -64,7 +64,7 @@ pub(super) fn integer(reader: &mut Reader<'_>, path: &str, node: &Node<'_>, rang
             u64::MAX => format!("{} or more", range.start()),
             end => format!("{} to {end}", range.start()),
         };
-        let message = format!("{} is out of range", clipped(&number.to_string()));
+        let message = format!("`{}`: {} is out of range", shown(path), clipped(&number.to_string()));
         reader.wrong(node.span(), Code::BadValue, message, format!("write a number, {wanted}"));
     }
     value
@@ -83,7 +83,7 @@ fn fraction(reader: &mut Reader<'_>, path: &str, node: &Node<'_>, range: RangeIn
     let value = text.parse().ok().filter(|value| range.contains(value));
     if value.is_none() {
         let wanted = format!("{} to {}", range.start(), range.end());
-        let message = format!("{} is out of range", clipped(&text));
+        let message = format!("`{}`: {} is out of range", shown(path), clipped(&text));
         reader.wrong(node.span(), Code::BadValue, message, format!("write a number, {wanted}"));
     }
     value

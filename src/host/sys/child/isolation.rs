@@ -16,6 +16,8 @@ use std::ptr;
 pub struct Isolation<'a> {
     /// `CLONE_NEW…` of those that are its own.
     pub namespaces: c_int,
+    /// A descriptor of the process (`pidfd_open(2)`) that has them already; `None`: they are made.
+    pub beside: Option<RawFd>,
     /// The root of its file system, and of the paths below.
     pub root: Option<&'a CStr>,
     /// Paths that it cannot write to.
@@ -28,9 +30,13 @@ pub struct Isolation<'a> {
     pub hostname: Option<&'a CStr>,
 }
 
-/// Makes the namespaces, and fills them. The root is entered later.
+/// Makes the namespaces, and fills them; or joins those of a process that did. The root is entered later.
 pub(super) fn separate(isolation: &Isolation<'_>) -> Result<(), Failed> {
     let Isolation { namespaces, .. } = *isolation;
+    if let Some(process) = isolation.beside.filter(|_| namespaces != 0) {
+        // SAFETY: numbers. All at once, and all or none: Linux 5.8.
+        return check(unsafe { libc::syscall(libc::SYS_setns, process, namespaces) }, Step::Namespaces);
+    }
     if namespaces != 0 {
         // SAFETY (this function): numbers and strings that outlive the calls.
         check(unsafe { libc::syscall(libc::SYS_unshare, namespaces) }, Step::Namespaces)?;

@@ -2,7 +2,7 @@
 
 use crate::model::diagnostic::Code;
 use crate::model::schedule::{self, IoClass, Realtime};
-use crate::source::toml::reader::{Node, Reader, Value, clipped, nearest};
+use crate::source::toml::reader::{Node, Reader, Value, clipped, nearest, shown};
 use crate::source::toml::table::table;
 use crate::source::toml::values::{described, integer};
 use ::toml::de::DeValue;
@@ -42,7 +42,7 @@ fn signed(reader: &mut Reader<'_>, path: &str, node: &Node<'_>, range: &RangeInc
     };
     let value = i32::from_str_radix(number.as_str(), number.radix()).ok().filter(|value| range.contains(value));
     if value.is_none() {
-        let message = format!("{} is out of range", clipped(&number.to_string()));
+        let message = format!("`{}`: {} is out of range", shown(path), clipped(&number.to_string()));
         let help = format!("write a number, {} to {}", range.start(), range.end());
         reader.wrong(node.span(), Code::BadValue, message, help);
     }

@@ -11,8 +11,9 @@ use std::borrow::Cow;
 
 table! {
     /// What a service's processes may do, and what they see of the machine. What needs a right that abide does not
-    /// have is an error before the start. Namespaces are made anew at each start, and only those that a key needs;
-    /// mounts of its own need Linux 5.2, with `chroot` 5.6.
+    /// have is an error before the start. Namespaces are made anew at each start, and only those that a key needs; what
+    /// runs beside its process (checks, `[start] after`, `[stop]` and `[reload] command`) is within them, what runs before and
+    /// after that has some of its own. Mounts need Linux 5.2, with `chroot` 5.6.
     Security {
         /// Whether no program that it executes gains rights, by its set-uid bit or file capabilities. Default: false.
         no_new_privileges: bool,
