@@ -75,7 +75,7 @@ pub fn transition(t: &Transition) {
     let exit = t.exit.map(tracing::field::display);
     // One that went down for want of what it requires is down though its file wants it up.
     let taken_down = t.from == State::Stopping && t.to == State::Waiting;
-    if taken_down || matches!(t.to, State::Backoff | State::Failed) {
+    if t.grave || taken_down || matches!(t.to, State::Backoff | State::Failed) {
         tracing::warn!(service, instance, from, to, reason, pid, exit);
     } else {
         tracing::info!(service, instance, from, to, reason, pid, exit);

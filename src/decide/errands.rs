@@ -252,7 +252,7 @@ impl Instance {
             }
             (Phase::Clearing { .. }, _) => {
                 if let Some(wrong) = wrong(outcome).filter(|_| in_time) {
-                    self.tell(self.failed(errand, &wrong), turn);
+                    self.complain(self.failed(errand, &wrong), turn);
                 }
                 self.clear_on(turn);
             }
@@ -287,7 +287,7 @@ impl Instance {
                 self.ask(turn);
             }
             (Phase::Clearing { .. }, _) => {
-                self.tell(format!("{} did not end in time, killed", self.words(errand)), turn);
+                self.complain(format!("{} did not end in time, killed", self.words(errand)), turn);
             }
             _ => {}
         }

@@ -130,7 +130,7 @@ impl Instance {
         match said.on_failure {
             OnFailure::Restart => self.fail(Cause::Health, &message, Some(well), turn),
             OnFailure::Report if was_told => {}
-            OnFailure::Report => self.tell(message, turn),
+            OnFailure::Report => self.complain(message, turn),
         }
     }
 

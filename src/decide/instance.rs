@@ -425,7 +425,7 @@ impl Instance {
             self.care = None;
         }
         if from != self.state() || anew {
-            self.report(from, exit, turn);
+            self.report(from, exit, false, turn);
         }
         if exit.is_some() {
             self.process = None;
@@ -436,24 +436,33 @@ impl Instance {
     pub(super) fn turned(&mut self, from: State, why: Words, turn: &mut Turn) {
         if from != self.state() {
             self.why = why;
-            self.report(from, None, turn);
+            self.report(from, None, false, turn);
         }
     }
 
-    /// Something worth telling that changes no state.
+    /// Something went wrong that changes no state.
     pub(super) fn remark(&mut self, why: Words, turn: &mut Turn) {
         self.why = why;
-        self.report(self.state(), None, turn);
+        self.report(self.state(), None, true, turn);
     }
 
     /// The same, where the reason of the phase stays what it is.
+    pub(super) fn complain(&mut self, words: String, turn: &mut Turn) {
+        self.say(words, true, turn);
+    }
+
+    /// Something worth telling, and no more.
     pub(super) fn tell(&mut self, words: String, turn: &mut Turn) {
+        self.say(words, false, turn);
+    }
+
+    fn say(&mut self, words: String, grave: bool, turn: &mut Turn) {
         let why = std::mem::replace(&mut self.why, words.into());
-        self.report(self.state(), None, turn);
+        self.report(self.state(), None, grave, turn);
         self.why = why;
     }
 
-    pub(super) fn report(&self, from: State, exit: Option<Exit>, turn: &mut Turn) {
+    pub(super) fn report(&self, from: State, exit: Option<Exit>, grave: bool, turn: &mut Turn) {
         turn.effects.push(Effect::Report(Transition {
             instance: self.id.clone(),
             numbered: self.numbered,
@@ -462,6 +471,7 @@ impl Instance {
             reason: self.why.clone().into_owned(),
             pid: self.process.as_ref().map(|process| process.pid),
             exit,
+            grave,
         }));
     }
 }

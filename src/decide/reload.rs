@@ -102,7 +102,8 @@ impl Instance {
                 care.reload.said = None;
                 let why = format!("the reload failed: {wrong}");
                 care.reload.failed = Some(wrong);
-                self.turned(crate::model::status::State::Reloading, why.into(), turn);
+                self.why = why.into();
+                self.report(crate::model::status::State::Reloading, None, true, turn);
             }
         }
         self.reload_if_due(turn);

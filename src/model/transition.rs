@@ -21,4 +21,6 @@ pub struct Transition {
     pub pid: Option<i32>,
     /// How it ended, if this is an end.
     pub exit: Option<Exit>,
+    /// Whether something went wrong that no state tells: a reload or a command failed, KILL was needed.
+    pub grave: bool,
 }

@@ -40,6 +40,7 @@ fn example(to: State) -> Transition {
         reason: "exit code 1, restart in 0.5 s".into(),
         pid: Some(4711),
         exit: Some(Exit::Code(1)),
+        grave: false,
     }
 }
 

@@ -10,6 +10,7 @@ use crate::model::outcome::{Exit, Used};
 use crate::model::policy::{ServiceType, StopScope};
 use crate::model::signal::Signal;
 use crate::table::Notice;
+use nix::sys::resource::{UsageWho, getrusage};
 use std::io;
 use std::os::fd::OwnedFd;
 
@@ -104,7 +105,7 @@ impl Host {
             self.forget_readiness(slot);
         }
         let (cpu_us, max_rss_kib) = self.table.last_usage(slot as usize);
-        let used = Used { cpu_ms: cpu_us / 1000, max_rss_bytes: max_rss_kib * 1024 };
+        let used = Used { cpu_ms: cpu_us / 1000, max_rss_bytes: memory_of_its_own(max_rss_kib) };
         self.events.push_back(Event::Exited { instance: instance.clone(), run, exit, leftovers, oom, used });
         if leftovers {
             self.await_end(instance, slot, scope);
@@ -178,4 +179,11 @@ impl Host {
         // Files are read only where there may be something to find.
         (bounded || matches!(exit, Exit::Signal { signal: Signal::KILL, .. })) && self.groups.ooms(instance) > 0
     }
+}
+
+/// The largest resident set of an ended process in bytes, given what the kernel says; 0 where that may be
+/// ours: until it executed its program it was in our memory, and the kernel counts that too.
+fn memory_of_its_own(max_rss_kib: u64) -> u64 {
+    let ours = getrusage(UsageWho::RUSAGE_SELF).map_or(0, |usage| usage.max_rss());
+    if max_rss_kib > u64::try_from(ours).unwrap_or_default() { max_rss_kib * 1024 } else { 0 }
 }

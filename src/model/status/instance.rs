@@ -126,7 +126,8 @@ pub struct LastExit {
     /// waited for.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub cpu_ms: u64,
-    /// The largest resident set that it or one of those children had.
+    /// The largest resident set that it or one of those children had; left out where it may be that of abide, in whose
+    /// memory a process begins.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub max_rss_bytes: u64,
 }

@@ -188,11 +188,12 @@ fn uses(uses: Uses) -> String {
 
 /// What the last process had used; nothing where that is not known.
 fn used(exit: &LastExit) -> String {
-    if exit.max_rss_bytes == 0 {
-        return String::new();
+    let cpu = span(Duration::from_millis(exit.cpu_ms));
+    match (exit.cpu_ms, exit.max_rss_bytes) {
+        (0, 0) => String::new(),
+        (_, 0) => format!("; it had used {cpu} of processor time"),
+        (_, memory) => format!("; it had used {cpu} of processor time and at most {} of memory", bytes(memory)),
     }
-    let (cpu, memory) = (span(Duration::from_millis(exit.cpu_ms)), bytes(exit.max_rss_bytes));
-    format!("; it had used {cpu} of processor time and at most {memory} of memory")
 }
 
 fn restarts(instance: &InstanceStatus) -> String {
