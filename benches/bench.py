@@ -879,6 +879,28 @@ def exp_latency(make, o):
         a.destroy()
     return r
 
+def exp_crash(make, o):
+    """2 alone: `kill -9` to the first instruction of the next, on o.reps services that were there at boot."""
+    a = make()
+    try:
+        nm = names_for("b", o.reps)
+        load(a, o.reps, True)
+        wait_age(a, nm)
+        crash = []
+        for n in nm:
+            time.sleep(random.uniform(0.05, 0.3))
+            p = cur_pid(a, n)
+            if not p or not alive(p):
+                continue
+            t0 = ns()
+            os.kill(p, signal.SIGKILL)
+            e = a.ev.wait(n, t0, notpid=p, timeout=20)
+            if e:
+                crash.append((e[4] - t0) / 1e6)
+        return {"runs": [{"n": len(crash), "crash_ms": summary(crash)}]}
+    finally:
+        a.destroy()
+
 def load(a, n, boot, prefix="b"):
     """Load n services, either present at boot or dropped into a running
     supervisor.  Returns (wall s to the last main(), first-to-last s, started, sup s, svc s)."""
@@ -1257,7 +1279,7 @@ def exp_death(make, o):
     return {"runs": out}
 
 
-EXPS = {"latency": exp_latency, "bulk": exp_bulk, "spawnloop": exp_spawnloop, "loaded": exp_loaded,
+EXPS = {"latency": exp_latency, "crash": exp_crash, "bulk": exp_bulk, "spawnloop": exp_spawnloop, "loaded": exp_loaded,
         "single": exp_single, "log": exp_log, "death": exp_death}
 
 
