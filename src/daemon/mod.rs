@@ -3,6 +3,7 @@
 //! The only room that knows tokio. [`run`] boots, turns until told to stop, and leaves.
 
 mod boot;
+mod door;
 pub mod paths;
 mod probe;
 pub mod publish;

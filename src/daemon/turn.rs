@@ -1,10 +1,12 @@
 //! One turn after another: gather, decide, perform, publish.
 
 use super::boot::own_log_of;
+use super::door::Door;
 use super::probe::Probes;
 use super::publish::{PublishPolicy, Published, Publisher};
 use super::report;
 use super::trace::{self, Trace};
+use crate::api::call::Call;
 use crate::decide::effect::Effect;
 use crate::decide::event::{Event, RunId};
 use crate::decide::fleet::Fleet;
@@ -53,6 +55,8 @@ pub(super) enum Letter {
     },
     /// Another thread of the host: what it was asked to do or to find out.
     Told(Told),
+    /// A visitor at the doors.
+    Call(Call),
 }
 
 /// The one owner of all state.
@@ -62,6 +66,7 @@ pub(super) struct Supervisor {
     pub(super) publisher: Publisher,
     pub(super) files: worker::Handle,
     pub(super) probes: Probes,
+    pub(super) door: Door,
     /// How many statuses changed since memory was last given back.
     pub(super) churn: usize,
     pub(super) trace: Trace,
@@ -109,6 +114,7 @@ pub(super) async fn run(
     let watched = watch(supervisor.host.watch().try_clone_to_owned()?, Interest::READABLE)?;
     let trees = supervisor.host.tree_events().transpose()?;
     let trees = trees.map(|trees| watch(trees, Interest::READABLE)).transpose()?;
+    let mut knock = supervisor.door.knock().transpose()?;
     // Only while something waits for room: else every message that the logger takes would wake us.
     let mut room = None;
     let mut terminate = signal(SignalKind::terminate())?;
@@ -148,6 +154,10 @@ pub(super) async fn run(
             ready = writable(room.as_ref()) => {
                 ready?.clear_ready();
                 supervisor.host.flush();
+            }
+            ready = readable(knock.as_ref()) => {
+                ready?.clear_ready();
+                knock = supervisor.open_the_doors();
             }
             _ = hang_up.recv() => supervisor.files.rescan(),
             // Last, since services can fill it at will.
@@ -191,7 +201,34 @@ impl Supervisor {
                 }
             }
             Letter::Told(told) => self.host.told(told),
+            Letter::Call(call) => self.answer(call),
         }
+    }
+
+    /// A visitor asks. Who does not wait for the answer any more is no error.
+    fn answer(&mut self, call: Call) {
+        match call {
+            Call::Status(answer) => {
+                // Also what happened in this very turn.
+                self.renew();
+                let _ = answer.send(self.publisher.snapshot());
+            }
+            Call::Order(order, answer) => {
+                let call = self.door.note(answer);
+                self.handle(Event::Ordered { call, order });
+            }
+            Call::Select(..) | Call::Facts(..) | Call::Plan(..) => {}
+        }
+    }
+
+    /// Gives the control socket to the doors; what is to be watched of it from now on.
+    fn open_the_doors(&mut self) -> Option<AsyncFd<OwnedFd>> {
+        let error = match self.door.open() {
+            Ok(()) => return None,
+            Err(error) => error,
+        };
+        tracing::error!(cause = %error, "the doors cannot be opened");
+        self.door.knock().and_then(Result::ok)
     }
 
     fn keep_time(&mut self) {
@@ -223,7 +260,10 @@ impl Supervisor {
         self.host.end_turn();
         report::troubles(self.host.take_troubles());
         let renewed = self.look_after_own_log();
-        report::findings(self.fleet.take_findings());
+        for finding in self.fleet.take_findings() {
+            report::finding(&finding);
+            self.door.tell(|| report::news_of_finding(&finding));
+        }
         self.trace.release();
         self.publish(renewed);
     }
@@ -244,19 +284,43 @@ impl Supervisor {
 
     fn carry_out(&mut self, effect: Effect) {
         match effect {
-            Effect::Report(transition) => trace::transition(&transition),
-            Effect::Announce(step) => report::step(&step),
+            Effect::Report(transition) => {
+                trace::transition(&transition);
+                self.door.tell(|| report::news_of_transition(&transition));
+            }
+            Effect::Announce(step) => {
+                report::step(&step);
+                self.door.tell(|| report::news_of_step(&step));
+            }
             Effect::Finished => self.finished = true,
             Effect::Probe { instance, run, which, definition } => {
                 self.probes.start(instance, run, which, &definition);
             }
             Effect::DropProbe { run, .. } => self.probes.stop(run),
+            Effect::Answer { call, done } => self.door.answer(call, done),
             effect => self.host.perform(effect),
         }
     }
 
     fn publish(&mut self, renewed: bool) {
         let now = clock::now();
+        self.renew_as(renewed, now);
+        match self.publisher.poll(now) {
+            Ok(Published::Written) if self.churn >= MUCH => {
+                memory::give_back();
+                self.churn = 0;
+            }
+            Ok(_) => {}
+            Err(error) => report::error(&error),
+        }
+    }
+
+    fn renew(&mut self) {
+        self.renew_as(false, clock::now());
+    }
+
+    /// Brings what is to be published up to date.
+    fn renew_as(&mut self, renewed: bool, now: Now) {
         let changed = self.fleet.take_changed();
         let surroundings = self.fleet.take_surroundings_changed();
         if surroundings {
@@ -273,14 +337,6 @@ impl Supervisor {
                 self.publisher.update(name, self.fleet.service_status(name, &facts).as_ref());
             }
             self.renew_envelope(now);
-        }
-        match self.publisher.poll(now) {
-            Ok(Published::Written) if self.churn >= MUCH => {
-                memory::give_back();
-                self.churn = 0;
-            }
-            Ok(_) => {}
-            Err(error) => report::error(&error),
         }
     }
 
@@ -312,7 +368,7 @@ impl Supervisor {
 
 /// Registers a descriptor with the loop.
 #[expect(deprecated, reason = "sound for an `OwnedFd`, whose number stays its own; the successor is `unsafe`")]
-fn watch(descriptor: OwnedFd, interest: Interest) -> io::Result<AsyncFd<OwnedFd>> {
+pub(super) fn watch(descriptor: OwnedFd, interest: Interest) -> io::Result<AsyncFd<OwnedFd>> {
     AsyncFd::with_interest(descriptor, interest)
 }
 

@@ -4,6 +4,7 @@ use crate::model::check::Sign;
 use crate::model::desired::Delta;
 use crate::model::limits::Limits;
 use crate::model::name::{InstanceId, ServiceName};
+use crate::model::order::Order;
 use crate::model::outcome::{Exit, Failure, Used};
 
 /// A fact. Doubled, late or lost ones are a delay, never a wrong turn: each carries the run that
@@ -142,9 +143,20 @@ pub enum Event {
         /// Those that changed, as shown to people.
         files: Vec<String>,
     },
+    /// An operator gave an order. Answered by [`super::effect::Effect::Answer`].
+    Ordered {
+        /// The number of the answer.
+        call: CallId,
+        /// What, with what, by whom.
+        order: Order,
+    },
     /// Somebody asked abide to end. A second time: to hurry (KILL at once).
     Shutdown,
 }
+
+/// An order that somebody waits to hear of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CallId(pub u64);
 
 /// One run of an instance: grows by one with each attempt to start it, over all instances of the
 /// fleet, so that it is never reused.
@@ -168,7 +180,7 @@ impl Event {
             | Self::Probed { instance, .. }
             | Self::Measured { instance, .. }
             | Self::ResourcesSet { instance, .. } => Some(instance),
-            Self::Delta(_) | Self::FilesChanged { .. } | Self::Shutdown => None,
+            Self::Delta(_) | Self::FilesChanged { .. } | Self::Ordered { .. } | Self::Shutdown => None,
         }
     }
 }

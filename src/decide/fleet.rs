@@ -124,6 +124,8 @@ impl Fleet {
         match event {
             Event::Delta(delta) => self.take_delta(delta),
             Event::FilesChanged { service, files } => self.files_changed(&service, &files),
+            // Nobody gives any yet.
+            Event::Ordered { call, .. } => self.turn.effects.push(Effect::Answer { call, done: Vec::new() }),
             Event::Shutdown if self.ending < Ending::Asked => self.shut_down(Ending::Asked),
             Event::Shutdown => self.shut_down(Ending::Hurried),
             fact => {

@@ -47,7 +47,7 @@ impl Fleet {
                 State::Waiting => "which waits for descriptors",
                 State::Stopping => "which is being restarted",
                 State::Running | State::Ready | State::Reloading => "which is not ready yet",
-                State::Starting | State::Stopped | State::Failed => "which is starting",
+                State::Starting | State::Stopped | State::Failed | State::Held => "which is starting",
             },
             Standing::Lost => match &member.accepted {
                 _ if self.ending != Ending::No => "which is being stopped",

@@ -276,11 +276,26 @@ pub enum State {
     Ready,
     /// A process runs and takes up its changed configuration.
     Reloading,
+    /// No process, since an operator has stopped it; until somebody starts it again, or the hold ends by itself.
+    Held,
 }
 
 impl State {
     /// How many there are.
-    pub const COUNT: usize = 9;
+    pub const COUNT: usize = Self::ALL.len();
+    /// All of them.
+    pub const ALL: [Self; 10] = [
+        Self::Stopped,
+        Self::Running,
+        Self::Starting,
+        Self::Stopping,
+        Self::Waiting,
+        Self::Backoff,
+        Self::Failed,
+        Self::Ready,
+        Self::Reloading,
+        Self::Held,
+    ];
 
     /// Whether a process runs that is not on its way down.
     pub fn is_running(self) -> bool {
@@ -299,6 +314,7 @@ impl State {
             Self::Failed => "failed",
             Self::Ready => "ready",
             Self::Reloading => "reloading",
+            Self::Held => "held",
         }
     }
 }

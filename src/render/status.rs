@@ -61,6 +61,7 @@ fn sign(state: State, style: &Style) -> (&'static str, Paint) {
         State::Running | State::Ready => ("●", "+", Paint::Good),
         State::Reloading => ("◕", "~", Paint::Busy),
         State::Stopped => ("○", "-", Paint::Dim),
+        State::Held => ("‖", "=", Paint::Busy),
         State::Starting => ("◔", ">", Paint::Busy),
         State::Stopping => ("◑", "<", Paint::Busy),
         State::Waiting => ("…", "?", Paint::Busy),

@@ -346,6 +346,7 @@ impl World {
             Effect::Probe { instance, run, which, .. } => self.probe(instance, run, which),
             Effect::DropProbe { run, .. } => self.drop_probe(run),
             Effect::Measure { instance, run } => self.measure(instance, run),
+            Effect::Answer { .. } | Effect::KeepHold { .. } => {}
             Effect::Announce(step) => self.announced.push(step),
             Effect::Finished => {
                 let instances: Vec<InstanceId> = self.processes.values().map(|p| p.instance.clone()).collect();

@@ -161,7 +161,7 @@ pub(super) fn why_instance(service: &ServiceStatus, instance: &InstanceStatus, n
             let cause = reason.or(ended).unwrap_or_else(|| "could not be started".to_owned());
             format!("{cause}; abide has given up until its file changes")
         }
-        State::Stopped | State::Starting | State::Stopping | State::Waiting => {
+        State::Stopped | State::Held | State::Starting | State::Stopping | State::Waiting => {
             let attempt = instance.next_attempt_at.map(|at| next(instance.attempt, at, now));
             [reason.or(ended.filter(|_| instance.state == State::Stopped)), attempt]
                 .into_iter()
