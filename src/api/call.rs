@@ -20,6 +20,10 @@ pub enum Call {
     Status(Answer<Snapshot>),
     /// Which services and instances some names mean.
     Select(Vec<Selector>, Answer<Result<Vec<Target>, NoSuch>>),
+    /// Which services run as the user of this uid.
+    Owned(u32, Answer<Vec<ServiceName>>),
+    /// What is wrong with the doors themselves, for the status. All of it.
+    Trouble(Vec<String>),
     /// What a door must know of one service to look closer.
     Facts(ServiceName, Answer<Option<Facts>>),
     /// Do this; one answer a target.

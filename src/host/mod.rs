@@ -8,6 +8,7 @@ pub mod line;
 pub mod notify_socket;
 mod owner;
 pub mod perform;
+pub mod peer;
 mod pid_file;
 pub mod pipe;
 pub mod proc;
