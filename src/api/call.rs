@@ -120,6 +120,11 @@ impl Caller {
         Self(Arc::new(post))
     }
 
+    /// Tells, and waits for nothing.
+    pub fn tell(&self, call: Call) {
+        (self.0)(call);
+    }
+
     /// Asks, and waits for the answer.
     pub async fn ask<T>(&self, question: impl FnOnce(Answer<T>) -> Call) -> Result<T, Ending> {
         let (answer, comes) = oneshot::channel();

@@ -69,7 +69,8 @@ mod tests {
         let peer = of(ours.as_fd()).unwrap();
         assert_eq!((peer.pid, peer.uid), (Some(std::process::id() as i32), own_uid()));
         assert_eq!(peer.groups[0], nix::unistd::getegid().as_raw());
-        let supplementary: Vec<u32> = nix::unistd::getgroups().unwrap().into_iter().map(nix::unistd::Gid::as_raw).collect();
+        let supplementary: Vec<u32> =
+            nix::unistd::getgroups().unwrap().into_iter().map(nix::unistd::Gid::as_raw).collect();
         assert_eq!(peer.groups[1..], supplementary);
         assert!(command_line(peer.pid.unwrap()).is_some());
         assert_eq!(command_line(i32::MAX), None);

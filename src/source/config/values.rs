@@ -55,18 +55,16 @@ impl Value for Patterns {
             reader.wrong(node.span(), Code::BadValue, message, help);
             return None;
         }
-        let mut patterns = Some(Vec::with_capacity(texts.len()));
+        let mut patterns = Vec::with_capacity(texts.len());
         for (text, span) in texts.iter().zip(spans) {
-            match NamePattern::new(text) {
-                Ok(pattern) => patterns.as_mut().map(|patterns| patterns.push(pattern)).unwrap_or_default(),
-                Err(_) => {
-                    let message = format!("\"{}\" can be no name of a service and no pattern of one", clipped(text));
-                    reader.wrong(span, Code::BadName, message, "write a name such as \"web\", or \"web*\"");
-                    patterns = None;
-                }
+            let pattern = NamePattern::new(text).ok();
+            if pattern.is_none() {
+                let message = format!("\"{}\" can be no name of a service and no pattern of one", clipped(text));
+                reader.wrong(span, Code::BadName, message, "write a name such as \"web\", or \"web*\"");
             }
+            patterns.push(pattern);
         }
-        patterns.map(Self)
+        patterns.into_iter().collect::<Option<Vec<_>>>().map(Self)
     }
 }
 
