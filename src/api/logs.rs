@@ -1,0 +1,3 @@
+//! x
+#[derive(Debug, Clone, Default)]
+pub(super) struct Logs;
