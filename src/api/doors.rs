@@ -1,13 +1,14 @@
 //! What all visitors share.
 
 use super::call::Caller;
-use super::logs::Logs;
 use super::ring::Ring;
+use super::routes::looks::Looks;
 use super::statuses::Statuses;
+use axum::extract::FromRef;
 use std::sync::Arc;
 
 /// Whom to ask, and what is kept for all.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct Doors {
     /// Asks the loop.
     pub(super) caller: Caller,
@@ -15,14 +16,21 @@ pub(super) struct Doors {
     pub(super) statuses: Statuses,
     /// What has happened.
     pub(super) ring: Arc<Ring>,
-    /// Who reads logs.
-    pub(super) logs: Logs,
+    /// Who looks at processes and files.
+    pub(super) looks: Arc<Looks>,
 }
 
 impl Doors {
     /// For the supervisor of this `instance_id`.
     pub(super) fn new(caller: Caller, instance_id: &str) -> Self {
         let statuses = Statuses::new(caller.clone());
-        Self { caller, statuses, ring: Arc::new(Ring::new(instance_id)), logs: Logs::default() }
+        let looks = Looks::new(caller.clone());
+        Self { caller, statuses, ring: Arc::new(Ring::new(instance_id)), looks }
+    }
+}
+
+impl FromRef<Doors> for Arc<Looks> {
+    fn from_ref(doors: &Doors) -> Self {
+        Self::clone(&doors.looks)
     }
 }

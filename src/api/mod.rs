@@ -9,7 +9,6 @@ pub mod call;
 pub mod client;
 mod doors;
 pub mod feed;
-mod logs;
 pub mod openapi;
 mod pieces;
 pub mod problem;

@@ -128,7 +128,6 @@ fn responses(route: &Route, generator: &mut SchemaGenerator) -> Value {
         Gives::Events(schema) => {
             ("text/event-stream", json!({ "schema": { "type": "string" }, "x-data": of(*schema, generator) }))
         }
-        Gives::Text(media) => (*media, json!({ "schema": { "type": "string" } })),
     };
     let mut responses = json!({
         "200": { "description": "Done.", "content": { media: content.clone() } },

@@ -19,8 +19,6 @@ pub(super) enum May {
     Read,
     /// Give orders about it.
     Operate,
-    /// What is about no service in particular.
-    All,
 }
 
 /// Whether `visitor` may do this with a service; `None`: with anything at all. A refusal says which rule is missing.

@@ -1,8 +1,10 @@
 //! The table of routes: all that is served, group by group.
 
 mod events;
+pub(super) mod looks;
 mod orders;
 mod status;
+mod usage;
 
 use super::doors::Doors;
 use super::openapi;
@@ -14,7 +16,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
 /// All that is served.
-const TABLE: &[&[Route]] = &[status::ROUTES, orders::ROUTES, events::ROUTES, OF_ITSELF];
+const TABLE: &[&[Route]] = &[status::ROUTES, orders::ROUTES, events::ROUTES, looks::ROUTES, OF_ITSELF];
 
 const OF_ITSELF: &[Route] = &[Route {
     verb: Verb::Get,

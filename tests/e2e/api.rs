@@ -88,3 +88,19 @@ fn a_bad_file_is_an_event_of_its_service() {
     stream.until("event: mended\n");
     assert!(fs::read_to_string(world.file("a.toml")).is_ok_and(|text| text == SLEEPER));
 }
+
+#[test]
+fn names_mean_patterns_instances_and_states() {
+    let world = World::with_sleepers("abc");
+    let listed = |names: &str| {
+        let (code, status) = get(&world, &format!("/v1/status?names={names}"));
+        assert_eq!(code, 200, "{status}");
+        let services = status["services"].as_array().expect("a list").clone();
+        services.iter().map(|it| it["name"].as_str().expect("a name").to_owned()).collect::<String>()
+    };
+    assert_eq!(
+        (listed("a,c"), listed("*"), listed("@running"), listed("@failed")),
+        ("ac".into(), "abc".into(), "abc".into(), String::new())
+    );
+    assert_eq!(problem(&get(&world, "/v1/status?names=a,nothing")).0, 404);
+}

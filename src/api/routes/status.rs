@@ -2,7 +2,7 @@
 
 use super::json;
 use crate::api::asked::{Asked, Named, names};
-use crate::api::call::{Call, NoSuch, Snapshot};
+use crate::api::call::{Call, Snapshot};
 use crate::api::doors::Doors;
 use crate::api::problem::Problem;
 use crate::api::rights::{May, Visitor, may};
@@ -63,8 +63,8 @@ async fn status(
     let meant = match names(query.names.as_deref())? {
         None => None,
         Some(names) => {
-            let targets: Result<Vec<Target>, NoSuch> = doors.caller.ask(|answer| Call::Select(names, answer)).await?;
-            Some(targets?.into_iter().map(|target| target.service.as_str().to_owned()).collect::<BTreeSet<_>>())
+            let targets = doors.caller.ask(|answer| Call::Select(names, answer)).await??;
+            Some(targets.into_iter().map(|target: Target| target.service.as_str().to_owned()).collect::<BTreeSet<_>>())
         }
     };
     let snapshot = doors.statuses.now().await?;

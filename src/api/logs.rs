@@ -1,3 +1,0 @@
-//! x
-#[derive(Debug, Clone, Default)]
-pub(super) struct Logs;
