@@ -82,7 +82,9 @@ impl Shared {
             // Without an answer they see that theirs never comes.
             if let Ok(snapshot) = self.caller.ask(Call::Status).await {
                 let snapshot = Arc::new(snapshot);
-                who.into_iter().for_each(|one| drop(one.send(Arc::clone(&snapshot))));
+                for one in who {
+                    let _ = one.send(Arc::clone(&snapshot));
+                }
             }
         }
     }
