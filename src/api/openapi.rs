@@ -135,7 +135,7 @@ fn responses(route: &Route, generator: &mut SchemaGenerator) -> Value {
     });
     for (status, when) in [(400, "The request cannot be understood.")].iter().chain(route.refuses) {
         // What was refused is told target by target, in the form of a good answer.
-        let told = if *status == 409 {
+        let told = if *status == 409 && route.verb == Verb::Post {
             json!({ media: content })
         } else {
             let problem = generator.subschema_for::<Problem>();

@@ -1,9 +1,11 @@
 //! The table of routes: all that is served, group by group.
 
+mod env;
 mod events;
 pub(super) mod looks;
 mod orders;
 mod status;
+mod tree;
 mod usage;
 
 use super::doors::Doors;

@@ -1,13 +1,13 @@
 //! What all routes have in common that look at processes and files: who is looked at, and how much looking there may
 //! be at once. All of it is done on threads that may block, never on that of the doors and never on the loop.
 
-use super::usage;
-use crate::api::call::{Call, Caller, Snapshot};
+use super::{env, tree, usage};
+use crate::api::call::{Call, Caller, Facts, Snapshot};
 use crate::api::problem::Problem;
 use crate::api::route::{FORBIDDEN, Gives, NO_SUCH, Route, Verb, inline, schema};
-use crate::model::look::Usage;
+use crate::model::look::{Environment, Trees, Usage};
 use crate::model::name::ServiceName;
-use crate::model::selector::{Selector, Target};
+use crate::model::selector::{NoSuch, Selector, Target};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -32,19 +32,49 @@ pub(in crate::api) struct Looks {
     hangs: Arc<AtomicBool>,
 }
 
-pub(super) const ROUTES: &[Route] = &[Route {
-    verb: Verb::Get,
-    path: "/v1/usage",
-    id: "usage",
-    title: "What services use",
-    about: "Processes, processor time, memory and kept output of each instance, measured when it is asked.",
-    query: Some(inline::<usage::Names>),
-    body: None,
-    gives: Gives::Json(schema::<Usage>),
-    refuses: &[FORBIDDEN, NO_SUCH],
-    example: ("/v1/usage?names=web", ""),
-    serve: || get(usage::usage),
-}];
+const NEVER_GOOD: (u16, &str) = (409, "Its file was never good, or what it says cannot be had.");
+
+pub(super) const ROUTES: &[Route] = &[
+    Route {
+        verb: Verb::Get,
+        path: "/v1/services/{name}/tree",
+        id: "tree",
+        title: "The processes of a service",
+        about: "Each process of each instance, with who its parent is and what it uses.",
+        query: None,
+        body: None,
+        gives: Gives::Json(schema::<Trees>),
+        refuses: &[FORBIDDEN, NO_SUCH, NEVER_GOOD],
+        example: ("/v1/services/web/tree", ""),
+        serve: || get(tree::tree),
+    },
+    Route {
+        verb: Verb::Get,
+        path: "/v1/services/{name}/env",
+        id: "env",
+        title: "The environment of a service",
+        about: "What the process of an instance really gets. What looks like a secret is masked.",
+        query: Some(inline::<env::Wish>),
+        body: None,
+        gives: Gives::Json(schema::<Environment>),
+        refuses: &[FORBIDDEN, NO_SUCH, NEVER_GOOD],
+        example: ("/v1/services/web/env", ""),
+        serve: || get(env::env),
+    },
+    Route {
+        verb: Verb::Get,
+        path: "/v1/usage",
+        id: "usage",
+        title: "What services use",
+        about: "Processes, processor time, memory and kept output of each instance, measured when it is asked.",
+        query: Some(inline::<usage::Names>),
+        body: None,
+        gives: Gives::Json(schema::<Usage>),
+        refuses: &[FORBIDDEN, NO_SUCH],
+        example: ("/v1/usage?names=web", ""),
+        serve: || get(usage::usage),
+    },
+];
 
 impl Looks {
     pub(in crate::api) fn new(caller: Caller) -> Arc<Self> {
@@ -58,6 +88,20 @@ impl Looks {
         let selectors = names.split(',').map(str::parse).collect::<Result<Vec<Selector>, _>>();
         let selectors = selectors.map_err(|error| bad_request(error.to_string()))?;
         Ok(Some(self.caller.ask(|answer| Call::Select(selectors, answer)).await??))
+    }
+
+    /// What is known of the service that a path names.
+    pub(super) async fn facts(&self, name: &str) -> Result<(ServiceName, Facts), Problem> {
+        let selector = name.parse::<Selector>().map_err(|error| bad_request(error.to_string()))?;
+        let Ok(service) = ServiceName::new(name) else { return Err(NoSuch(vec![(selector, None)]).into()) };
+        if let Some(facts) = self.caller.ask(|answer| Call::Facts(service.clone(), answer)).await? {
+            return Ok((service, facts));
+        }
+        // Why not: the nearest name helps, where it is not the file that is to blame.
+        self.caller.ask(|answer| Call::Select(vec![selector], answer)).await??;
+        let detail = format!("nothing of {service} has ever run: its file was never good");
+        let hint = format!("`abide status {service}` says what is wrong with it");
+        Err(Problem::new(StatusCode::CONFLICT, "never-good", "the service has no definition", detail).hint(hint))
     }
 
     /// Does something that reads files which may hang; `None`: it took too long, or another still does.
@@ -87,6 +131,12 @@ pub(super) async fn blocking<T: Send + 'static>(look: impl FnOnce() -> T + Send 
     tokio::task::spawn_blocking(look).await.map_err(|error| {
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "bug", "abide made a mistake", error.to_string())
     })
+}
+
+/// Secrets are shown to those who may everything. As long as it is not known who asks: to nobody.
+pub(super) fn may_see_secrets() -> Result<(), Box<Problem>> {
+    let detail = "secrets are shown to root and to abide's own user, and it is not known who you are";
+    Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", "you may not", detail).into())
 }
 
 pub(super) fn bad_request(detail: String) -> Problem {
