@@ -1,5 +1,6 @@
 //! Path and method → question to the loop; its answer → response.
 
+mod doctor;
 mod env;
 mod looks;
 mod tree;

@@ -1,7 +1,7 @@
 //! What all routes have in common that look at processes and files: who is looked at, and how much looking there may
 //! be at once. All of it is done on threads that may block, never on that of the doors and never on the loop.
 
-use super::{env, tree, usage};
+use super::{doctor, env, tree, usage};
 use crate::api::call::{Call, Caller, Facts, Snapshot};
 use crate::api::problem::Problem;
 use crate::model::name::ServiceName;
@@ -38,6 +38,7 @@ pub(super) fn router(caller: Caller) -> Router {
         .route("/v1/usage", get(usage::usage))
         .route("/v1/services/{name}/tree", get(tree::tree))
         .route("/v1/services/{name}/env", get(env::env))
+        .route("/v1/doctor", get(doctor::doctor))
         .with_state(Arc::new(looks))
 }
 
