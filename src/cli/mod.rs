@@ -11,6 +11,7 @@ mod read;
 mod run;
 pub mod schema;
 pub mod status;
+pub mod token;
 mod usage;
 
 use args::{Cli, Command};
@@ -34,6 +35,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Plan(args) => plan::run(args),
         Command::Status(args) => status(args),
         Command::Schema(args) => schema::run(&args),
+        Command::Token(args) => token::run(&args),
     }
 }
 
