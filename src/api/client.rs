@@ -1,13 +1,14 @@
 //! The blocking client of the command line: HTTP over the control socket.
 
 use super::problem::Problem;
+use crate::model::diagnostic::escaped;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1::handshake;
 use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::future::Future;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -72,7 +73,8 @@ pub enum NoAnswer {
 fn instead(path: &Path) -> String {
     let system = Path::new(SYSTEM);
     let elsewhere = path.parent() != Some(system) && system.join(SOCKET).exists();
-    let where_ = if elsewhere { "that of the machine has --runtime-dir /run/abide" } else { "or say where with --runtime-dir" };
+    let where_ =
+        if elsewhere { "that of the machine has --runtime-dir /run/abide" } else { "or say where with --runtime-dir" };
     format!("start it with `abide run DIR`, {where_}")
 }
 
@@ -92,9 +94,33 @@ impl Reply {
     }
 
     /// What went wrong, where that is what the body tells.
-    pub fn problem(&self) -> Option<Problem> {
-        if self.status < 400 { None } else { self.json() }
+    pub fn refused(&self) -> Option<Refused> {
+        if self.status < 400 { None } else { self.json().map(Box::new).map(Refused) }
     }
+}
+
+/// A daemon's no, as a sentence and what to do next.
+#[derive(Debug, Clone)]
+pub struct Refused(Box<Problem>);
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&printable(&self.0.detail))?;
+        match &self.0.hint {
+            // Lines of a file, to be copied, stand on lines of their own.
+            Some(hint) if hint.contains('\n') => write!(f, "; {}", printable(hint).replace('\n', "\n  ")),
+            Some(hint) => write!(f, "; {}", printable(hint)),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Refused {}
+
+/// What a daemon quotes is no business of the terminal.
+fn printable(text: &str) -> String {
+    let visible = |line: &str| escaped(line);
+    text.trim_end().split('\n').map(visible).collect::<Vec<_>>().join("\n")
 }
 
 /// A connection to the daemon of one runtime directory.
@@ -347,8 +373,8 @@ mod tests {
             b"HTTP/1.1 404 Not Found\r\ncontent-length: 89\r\n\r\n{\"type\":\"urn:abide:problem:x\",\"title\":\"t\",\"status\":404,\"detail\":\"no such\",\"hint\":\"look\"}\n",
         );
         let client = Client::new(directory.path()).unwrap();
-        let problem = client.lines("/").unwrap().unwrap_err().problem().unwrap();
-        assert_eq!((problem.detail.as_str(), problem.hint.as_deref()), ("no such", Some("look")));
+        let refused = client.lines("/").unwrap().unwrap_err().refused().unwrap();
+        assert_eq!(refused.to_string(), "no such; look");
         thread.join().unwrap();
     }
 

@@ -20,7 +20,7 @@ pub fn span(time: Duration) -> String {
     }
 }
 
-fn between(from: Wall, to: Wall) -> Duration {
+pub(super) fn between(from: Wall, to: Wall) -> Duration {
     Duration::from_micros(to.0.saturating_sub(from.0).max(0) as u64)
 }
 
@@ -159,7 +159,7 @@ pub(super) fn why_instance(service: &ServiceStatus, instance: &InstanceStatus, n
         }
         State::Failed => {
             let cause = reason.or(ended).unwrap_or_else(|| "could not be started".to_owned());
-            format!("{cause}; abide has given up until its file changes")
+            format!("{cause}; abide has given up until its file changes or somebody starts it")
         }
         State::Stopped | State::Held | State::Starting | State::Stopping | State::Waiting => {
             let attempt = instance.next_attempt_at.map(|at| next(instance.attempt, at, now));
