@@ -3,13 +3,15 @@
 use super::args::look::EventsArgs;
 use super::exit;
 use super::talk::{Refusal, Talk, listed};
-use crate::api::client::{Next, encoded};
+use crate::api::client::{Lines, Next, NoAnswer, encoded};
 use crate::model::news::News;
+use crate::model::selector::Selector;
 use crate::model::time::Wall;
 use crate::render::news;
 use serde::Deserialize;
 use serde_json::Value;
 use std::io::{IsTerminal, Write};
+use std::time::{Duration, Instant};
 
 /// One event, as the stream has it.
 #[derive(Debug, Deserialize)]
@@ -27,34 +29,78 @@ pub(super) fn run(args: &EventsArgs) -> u8 {
 fn attempt(args: &EventsArgs) -> Result<u8, Refusal> {
     let talk = Talk::new(args.places.clone())?;
     let coloured = super::status::coloured(std::io::stdout().is_terminal());
-    let mut lines = talk.lines(&path(args))?;
-    let (mut id, mut data) = (String::new(), String::new());
-    while let Next::Line(line) = lines.next(None)? {
-        let line = String::from_utf8_lossy(&line);
-        if let Some(rest) = line.strip_prefix("id:") {
-            rest.trim().clone_into(&mut id);
-        } else if let Some(rest) = line.strip_prefix("data:") {
-            data.push_str(rest.strip_prefix(' ').unwrap_or(rest));
-        } else if line.trim().is_empty() && !data.is_empty() {
+    let Some(newest) = position(&mut talk.lines("/v1/events")?)? else { return Err(talk.strange()) };
+    let since = args.since.clone().unwrap_or_else(|| format!("{}-0", newest.0));
+    // What is kept is asked for whole: of events about others the last one tells, too, that there are no more.
+    let names =
+        if args.follow && !args.names.is_empty() { format!("&names={}", listed(&args.names)) } else { String::new() };
+    let mut lines = talk.lines(&format!("/v1/events?since={}{names}", encoded(&since)))?;
+    while let Some(Block { id, data }) = block(&mut lines, (!args.follow).then_some(SILENCE))? {
+        if !data.is_empty() && (args.follow || is_meant(&args.names, &data)) {
             let text = if args.json { json(&id, &data) } else { words(&data, coloured) };
-            data.clear();
             let mut out = std::io::stdout().lock();
             if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_err() {
                 return Ok(exit::OK);
             }
         }
+        if !args.follow && parts(&id).is_none_or(|(life, number)| life != newest.0 || number >= newest.1) {
+            break;
+        }
     }
     Ok(exit::OK)
 }
 
-fn path(args: &EventsArgs) -> String {
-    let mut query = vec![format!("follow={}", args.follow)];
-    // The first that is kept, unless a later one is named.
-    query.push(format!("since={}", args.since.as_deref().map_or_else(|| "first".to_owned(), encoded)));
-    if !args.names.is_empty() {
-        query.push(format!("names={}", listed(&args.names)));
+/// What of the stream belongs together.
+#[derive(Debug, Default)]
+struct Block {
+    id: String,
+    /// Empty: it only tells where the stream is.
+    data: String,
+}
+
+/// Who may not see all does not see the last of what is kept: nothing more is awaited after so long.
+const SILENCE: Duration = Duration::from_millis(500);
+
+/// The next; `None`: there is none, or none has come within `time`.
+fn block(lines: &mut Lines<'_>, time: Option<Duration>) -> Result<Option<Block>, NoAnswer> {
+    let until = time.map(|time| Instant::now() + time);
+    let mut block = Block::default();
+    while let Next::Line(line) = lines.next(until)? {
+        let line = String::from_utf8_lossy(&line);
+        if let Some(rest) = line.strip_prefix("id:") {
+            rest.trim().clone_into(&mut block.id);
+        } else if let Some(rest) = line.strip_prefix("data:") {
+            block.data.push_str(rest.strip_prefix(' ').unwrap_or(rest));
+        } else if line.trim().is_empty() && !block.id.is_empty() {
+            return Ok(Some(block));
+        }
     }
-    format!("/v1/events?{}", query.join("&"))
+    Ok(None)
+}
+
+/// Where the stream begins: which life of abide this is, and the number of its newest event.
+fn position(lines: &mut Lines<'_>) -> Result<Option<(String, u64)>, NoAnswer> {
+    let first = block(lines, Some(Duration::from_secs(30)))?;
+    Ok(first.and_then(|block| parts(&block.id)))
+}
+
+fn parts(id: &str) -> Option<(String, u64)> {
+    let (life, number) = id.rsplit_once('-')?;
+    Some((life.to_owned(), number.parse().ok()?))
+}
+
+/// Whether an event is about one of those who were named; what is about nobody is meant where nobody is named.
+fn is_meant(names: &[Selector], data: &str) -> bool {
+    let Ok(Event { news, .. }) = serde_json::from_str::<Event>(data) else { return names.is_empty() };
+    let (to, index) = match &news {
+        News::Transition { to, instance, .. } => (Some(*to), *instance),
+        _ => (None, None),
+    };
+    let means = |name: &Selector, service: &&str| {
+        let state = name.state.is_none_or(|state| to == Some(state));
+        state && name.index.is_none_or(|named| index == Some(named)) && name.names.matches(service)
+    };
+    names.is_empty() || news.services().iter().any(|service| names.iter().any(|name| means(name, service)))
 }
 
 fn words(data: &str, coloured: bool) -> String {
