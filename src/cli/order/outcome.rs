@@ -120,7 +120,8 @@ pub(super) fn verdict(
 fn stopped(meant: &[&InstanceStatus], answered: String) -> Verdict {
     let rests = |it: &&&InstanceStatus| it.pid.is_none() && !matches!(it.state, State::Starting | State::Stopping);
     match meant.len() - meant.iter().filter(rests).count() {
-        0 => Verdict::Good(answered),
+        // What was said to come has come.
+        0 => Verdict::Good(answered.replace("stops and is held", "stopped and held")),
         _ => Verdict::Way("is stopping".to_owned()),
     }
 }

@@ -79,9 +79,9 @@ fn word(path: &str) -> String {
 }
 
 /// What is wrong with the service as a whole, on one line.
-pub(super) fn reason(service: &ServiceStatus) -> String {
+pub(super) fn reason(service: &ServiceStatus, now: Wall) -> String {
     let own = service.errors.iter().find(|error| error.file == service.source.file);
-    let Some(error) = own else { return why_service(service) };
+    let Some(error) = own else { return why_service(service, now) };
     let more = match service.errors.len() - 1 {
         0 => String::new(),
         more => format!(" (and {more} more)"),

@@ -94,7 +94,7 @@ fn group(service: &ServiceStatus, now: Wall) -> Group {
         [only] => vec![row(service, only, service.name.to_string(), now)],
         many => numbered(service, many, now),
     };
-    let about = reason(service);
+    let about = reason(service, now);
     if !about.is_empty() {
         let first = &mut rows[0];
         if service.as_desired {
@@ -117,8 +117,9 @@ fn bare(service: &ServiceStatus) -> Row {
 /// One line each, but many that are alike and well as one.
 fn numbered(service: &ServiceStatus, instances: &[InstanceStatus], now: Wall) -> Vec<Row> {
     let name = &service.name;
-    let calm =
-        |i: &InstanceStatus| matches!(i.state, State::Running | State::Ready | State::Stopped) && i.restarts == 0;
+    let calm = |i: &InstanceStatus| {
+        matches!(i.state, State::Running | State::Ready | State::Stopped | State::Held) && i.restarts == 0
+    };
     let same = |a: &InstanceStatus, b: &InstanceStatus| {
         calm(a) && calm(b) && a.state == b.state && why_instance(service, a, now) == why_instance(service, b, now)
     };
