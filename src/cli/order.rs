@@ -118,10 +118,8 @@ fn attempt(given: &Given) -> Result<u8, Refusal> {
 fn text(word: &str, told: &[Told]) {
     let (well, amiss): (Vec<&Told>, Vec<&Told>) = told.iter().partition(|it| it.verdict.is_good());
     for it in &amiss {
-        complain(word, &it.sentence());
-        if let Some(next) = &it.next {
-            complain(word, &format!("  look at `{next}`"));
-        }
+        let next = it.next.as_ref().map_or_else(String::new, |next| format!("; look at `{next}`"));
+        complain(word, &(it.sentence() + &next));
     }
     let mut out: String = well.iter().take(NAMED).map(|it| it.sentence() + "\n").collect();
     if well.len() > NAMED {

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// Two looks are at least so far apart,
 const APART: Duration = Duration::from_millis(20);
-/// and at most so far, should an event be missed.
+/// and at most so far, should an event be missed; at first less.
 const AT_LEAST: Duration = Duration::from_secs(2);
 /// After so long a terminal is told who is waited for.
 const SILENCE: Duration = Duration::from_secs(2);
@@ -26,7 +26,7 @@ pub(super) fn outcome(talk: &Talk, word: &str, targets: Vec<Done>, until: Instan
     let query = query(&told);
     // Heard before the first look: what happens after that look is not missed.
     let mut events = talk.lines(&format!("/v1/events{query}")).ok();
-    let mut pause = APART;
+    let (mut pause, mut patience) = (APART, APART * 5);
     while told.iter().any(|it| it.pending) {
         let asked = Instant::now();
         match talk.get::<Status>(&format!("/v1/status{query}")) {
@@ -50,7 +50,8 @@ pub(super) fn outcome(talk: &Talk, word: &str, targets: Vec<Done>, until: Instan
         // What costs the daemon much is asked of it less often.
         pause = pause.max(asked.elapsed() * 4);
         std::thread::sleep(pause);
-        listen(&mut events, until.min(Instant::now() + AT_LEAST));
+        listen(&mut events, until.min(Instant::now() + patience));
+        patience = (patience * 2).min(AT_LEAST);
     }
     told.iter_mut().filter(|it| it.pending).for_each(Told::late);
     told
@@ -74,7 +75,7 @@ fn settle(it: &mut Told, word: &str, status: &Status) {
 /// Waits until something has happened, and takes all that has.
 fn listen(events: &mut Option<Lines<'_>>, until: Instant) {
     let Some(lines) = events else {
-        std::thread::sleep(AT_LEAST.min(until.saturating_duration_since(Instant::now())) / 10);
+        std::thread::sleep(until.saturating_duration_since(Instant::now()).min(AT_LEAST / 10));
         return;
     };
     let mut until = until;
