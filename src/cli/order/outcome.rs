@@ -109,7 +109,7 @@ pub(super) fn verdict(
         service.instances.iter().filter(|it| index.is_none_or(|index| it.id == index)).collect();
     let answered = escaped(answered);
     let verdict = match word {
-        "stop" => stopped(&meant, answered),
+        "stop" => stopped(&meant, &answered),
         "reload" => reloaded(service, &meant, answered),
         _ => up(service, &meant, answered, now),
     };
@@ -117,7 +117,7 @@ pub(super) fn verdict(
     (verdict, next)
 }
 
-fn stopped(meant: &[&InstanceStatus], answered: String) -> Verdict {
+fn stopped(meant: &[&InstanceStatus], answered: &str) -> Verdict {
     let rests = |it: &&&InstanceStatus| it.pid.is_none() && !matches!(it.state, State::Starting | State::Stopping);
     match meant.len() - meant.iter().filter(rests).count() {
         // What was said to come has come.

@@ -104,7 +104,9 @@ fn group(service: &ServiceStatus, now: Wall) -> Group {
             first.why = if own.is_empty() || about.contains(&own) { about } else { format!("{own}; {about}") };
         }
     }
-    Group { need: need(service), rows, next: advice(service), more: format!("abide status {}", service.name) }
+    // Who is told by whom it is held is told how to lift that.
+    let next = advice(service).filter(|next| !rows.iter().any(|row| row.why.contains(next.as_str())));
+    Group { need: need(service), rows, next, more: format!("abide status {}", service.name) }
 }
 
 fn bare(service: &ServiceStatus) -> Row {
