@@ -98,6 +98,8 @@ fn an_environment_is_what_the_process_gets_and_secrets_are_hidden() {
     let mark = find(&second, "ABIDE_RUN").expect("each run has a mark");
     assert_eq!(mark.process, Some(Difference::Only));
     assert!(!get(&world, "/v1/services/web/env").1.contains("hush"));
+    let shown = of(&world, "/v1/services/web/env?show_secrets=true");
+    assert_eq!(find(&shown, "DB_PASSWORD").map(|it| (it.value, it.masked)), Some(("hush".to_owned(), false)));
     let (status, body) = get(&world, "/v1/services/web/env?instance=2");
     assert!(status == 404 && body.contains("no instance 2"), "{body}");
 }

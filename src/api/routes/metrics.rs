@@ -3,7 +3,8 @@
 use super::looks::Looks;
 use crate::api::call::{Call, Series};
 use crate::api::problem::Problem;
-use crate::api::rights::{May, Visitor, may};
+use crate::api::rights::Visitor;
+use crate::model::access::Right;
 use crate::model::look::{InstanceUsage, Usage};
 use crate::model::name::ServiceName;
 use crate::render::prometheus::{Lines, Used, write, write_used};
@@ -19,8 +20,7 @@ pub(super) const FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 pub(super) async fn metrics(State(looks): State<Arc<Looks>>, who: Visitor) -> Result<Response, Problem> {
     let (series, used) = &*looks.series().await?;
-    let shown: Vec<_> =
-        series.lines.iter().filter(|(name, _)| may(&who, May::Read, Some(name.as_str())).is_ok()).collect();
+    let shown: Vec<_> = series.lines.iter().filter(|(name, _)| who.has(Right::Read, name.as_str())).collect();
     let lines: Vec<&Lines> = shown.iter().map(|(_, lines)| lines).collect();
     let full = shown.iter().filter(|(_, lines)| lines.is_full());
     let used: Vec<(&ServiceName, Used)> = full.filter_map(|(name, _)| Some((name, *used.get(name)?))).collect();
