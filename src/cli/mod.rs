@@ -11,6 +11,7 @@ mod read;
 mod run;
 pub mod schema;
 pub mod status;
+pub mod top;
 mod usage;
 
 use args::{Cli, Command};
@@ -33,6 +34,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Check(args) => check::run(args),
         Command::Plan(args) => plan::run(args),
         Command::Status(args) => status(args),
+        Command::Top(args) => top::run(args),
         Command::Schema(args) => schema::run(&args),
     }
 }

@@ -235,7 +235,8 @@ fn complain(sentence: &str) {
     let _ = writeln!(io::stderr(), "abide status: {sentence}");
 }
 
-fn style(fill: bool) -> Style {
+/// What standard output can show; `fill`: a screen that is to be filled.
+pub(super) fn style(fill: bool) -> Style {
     let terminal = io::stdout().is_terminal();
     let size = terminal_size::terminal_size().filter(|_| terminal);
     let term = std::env::var("TERM").unwrap_or_default();

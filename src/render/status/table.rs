@@ -231,7 +231,7 @@ pub(super) fn wrap(text: &str, room: Option<usize>) -> Vec<String> {
 }
 
 /// What stands below the table: errors in files, doubtful directories, ignored entries, notes.
-fn sections(status: &Status, style: &Style) -> String {
+pub fn sections(status: &Status, style: &Style) -> String {
     let mut text = String::new();
     let mut told = HashSet::new();
     let errors = status.services.iter().flat_map(|s| &s.errors).chain(&status.problems);
