@@ -1,5 +1,10 @@
 //! Path and method → question to the loop; its answer → response.
 
+mod env;
+mod looks;
+mod tree;
+mod usage;
+
 use super::call::{Call, Caller};
 use super::problem::Problem;
 use axum::Router;
@@ -14,7 +19,8 @@ pub(super) fn router(caller: Caller) -> Router {
         .route("/v1/status", get(status))
         .route("/v1/services/{name}", get(service))
         .fallback(nothing_here)
-        .with_state(caller)
+        .with_state(caller.clone())
+        .merge(looks::router(caller))
 }
 
 async fn status(State(caller): State<Caller>) -> Result<Response, Problem> {
