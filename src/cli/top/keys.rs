@@ -1,22 +1,13 @@
-//! What keys and the mouse do. Pure.
+//! What keys do in the table, in the closer look and where something is typed. Pure.
 
 use super::field::Field;
-use super::layout;
 use super::log::Log;
 use super::rows::{Column, Sort};
-use super::state::{Ask, Input, Pane, Sheet, Top, Typing, Verb, Wish};
+use super::state::{Pane, Sheet, Top, Typing};
+use super::talk::{Verb, Wish};
 use super::view;
-use crate::model::selector::Target;
-use crate::model::status::State;
-use crate::model::units::parse_duration;
 use crate::render::status::Paint;
-use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
-use std::time::Duration;
-
-/// Two clicks within this time are one on purpose.
-const DOUBLE: Duration = Duration::from_millis(400);
-/// So many lines a turn of the wheel.
-const WHEEL: isize = 3;
+use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 impl Top {
     pub(super) fn key(&mut self, key: KeyEvent, wishes: &mut Vec<Wish>) {
@@ -115,7 +106,7 @@ impl Top {
         self.sort_by(Sort { column: Column::SORTABLE[next], reversed: false });
     }
 
-    fn sort_by(&mut self, sort: Sort) {
+    pub(super) fn sort_by(&mut self, sort: Sort) {
         self.sort = sort;
         self.arrange();
     }
@@ -135,7 +126,7 @@ impl Top {
 
     // --- the closer look ---
 
-    fn look_closer(&mut self, log: bool, wishes: &mut Vec<Wish>) {
+    pub(super) fn look_closer(&mut self, log: bool, wishes: &mut Vec<Wish>) {
         let Some(target) = self.selected().map(|row| row.target.clone()) else { return };
         self.held = Some(target.clone());
         self.pane = Some(Pane { target, log: false, scroll: 0 });
@@ -154,7 +145,7 @@ impl Top {
         wishes.push(Wish::Follow(self.turn, pane.target.clone()));
     }
 
-    fn hide_log(&mut self, wishes: &mut Vec<Wish>) {
+    pub(super) fn hide_log(&mut self, wishes: &mut Vec<Wish>) {
         if let Some(pane) = &mut self.pane
             && std::mem::take(&mut pane.log)
         {
@@ -181,10 +172,9 @@ impl Top {
     fn pane_key(&mut self, key: KeyEvent, wishes: &mut Vec<Wish>) -> bool {
         let log = self.pane.as_ref().is_some_and(|pane| pane.log);
         match key.code {
-            KeyCode::Esc | KeyCode::Char('q') => self.close_pane(wishes),
             KeyCode::Tab | KeyCode::BackTab | KeyCode::Char('l') | KeyCode::Enter if log => self.hide_log(wishes),
             KeyCode::Tab | KeyCode::BackTab | KeyCode::Char('l') => self.show_log(wishes),
-            KeyCode::Enter => self.close_pane(wishes),
+            KeyCode::Esc | KeyCode::Char('q') | KeyCode::Enter => self.close_pane(wishes),
             KeyCode::Char('J' | 'n') if key.code == KeyCode::Char('J') || !log => self.look_beside(1, wishes),
             KeyCode::Char('K' | 'p') if key.code == KeyCode::Char('K') || !log => self.look_beside(-1, wishes),
             _ if log => return self.log_key(key),
@@ -193,19 +183,19 @@ impl Top {
         true
     }
 
-    fn page_height(&self) -> usize {
+    pub(super) fn page_height(&self) -> usize {
         // The pane has a line of its own for its title.
         usize::from(self.areas().pane.height).saturating_sub(1).max(1)
     }
 
     fn page_key(&mut self, key: KeyEvent) -> bool {
-        let page = self.page_height().max(2) - 1;
+        let screen = self.page_height().max(2) - 1;
         let Some(pane) = &mut self.pane else { return false };
         match key.code {
             KeyCode::Up | KeyCode::Char('k') => pane.scroll = pane.scroll.saturating_sub(1),
             KeyCode::Down | KeyCode::Char('j') => pane.scroll += 1,
-            KeyCode::PageUp => pane.scroll = pane.scroll.saturating_sub(page),
-            KeyCode::PageDown | KeyCode::Char(' ') => pane.scroll += page,
+            KeyCode::PageUp => pane.scroll = pane.scroll.saturating_sub(screen),
+            KeyCode::PageDown | KeyCode::Char(' ') => pane.scroll += screen,
             KeyCode::Home | KeyCode::Char('g') => pane.scroll = 0,
             KeyCode::End | KeyCode::Char('G') => pane.scroll = usize::MAX / 2,
             _ => {
@@ -292,189 +282,5 @@ impl Top {
             }
             (Typing::Nobody, _) => {}
         }
-    }
-
-    // --- what lies above ---
-
-    fn sheet_key(&mut self, key: KeyEvent, wishes: &mut Vec<Wish>) {
-        let Some(sheet) = &mut self.sheet else { return };
-        match sheet {
-            Sheet::Help(scroll) | Sheet::Abide(scroll) => match scrolled(*scroll, key.code) {
-                Some(to) => *scroll = to,
-                None => self.sheet = None,
-            },
-            Sheet::Notice(notice) => match scrolled(notice.scroll, key.code) {
-                Some(to) => notice.scroll = to,
-                None => self.sheet = None,
-            },
-            Sheet::States(at) => {
-                let last = State::ALL.len();
-                match key.code {
-                    KeyCode::Up | KeyCode::Char('k') => *at = at.saturating_sub(1),
-                    KeyCode::Down | KeyCode::Char('j') => *at = (*at + 1).min(last),
-                    KeyCode::Char(' ' | 'x') => self.toggle_state(),
-                    KeyCode::Char('a' | 'c') => {
-                        self.filter.states.clear();
-                        self.filter.trouble = false;
-                        self.arrange();
-                    }
-                    _ => self.sheet = None,
-                }
-            }
-            Sheet::Confirm(_) => self.confirm_key(key, wishes),
-        }
-    }
-
-    fn toggle_state(&mut self) {
-        let Some(Sheet::States(at)) = self.sheet else { return };
-        match at.checked_sub(1).and_then(|at| view::STATES.get(at)) {
-            Some(state) => {
-                if !self.filter.states.remove(state) {
-                    self.filter.states.insert(*state);
-                }
-            }
-            None => self.filter.trouble = !self.filter.trouble,
-        }
-        self.arrange();
-    }
-
-    /// Asks before anything is done; or says that it may not be.
-    fn ask(&mut self, verb: Verb) {
-        let targets: Vec<Target> = match &self.pane {
-            Some(pane) => vec![pane.target.clone()],
-            None if !self.marks.is_empty() => self.marks.iter().cloned().collect(),
-            None => self.selected().map(|row| row.target.clone()).into_iter().collect(),
-        };
-        if targets.is_empty() {
-            return;
-        }
-        if let Some(target) = targets.iter().find(|target| !self.may_act(&target.service)) {
-            let name = self.rights.as_ref().map(|rights| rights.name.clone()).unwrap_or_default();
-            let text = format!("{name} may look at {target} and not {} it", verb.word());
-            self.message = Some((Paint::Busy, text));
-            return;
-        }
-        let (reason, lasts) = Default::default();
-        self.sheet = Some(Sheet::Confirm(Ask { verb, targets, reason, lasts, second: false, wrong: None }));
-    }
-
-    fn confirm_key(&mut self, key: KeyEvent, wishes: &mut Vec<Wish>) {
-        let Some(Sheet::Confirm(ask)) = &mut self.sheet else { return };
-        let asks = ask.verb == Verb::Stop;
-        match key.code {
-            KeyCode::Esc => self.sheet = None,
-            KeyCode::Enter => self.confirmed(wishes),
-            KeyCode::Tab | KeyCode::BackTab | KeyCode::Up | KeyCode::Down if asks => ask.second = !ask.second,
-            _ if asks => {
-                ask.wrong = None;
-                ask.field().key(key);
-            }
-            KeyCode::Char('y') => self.confirmed(wishes),
-            KeyCode::Char('n' | 'q') => self.sheet = None,
-            _ => {}
-        }
-    }
-
-    fn confirmed(&mut self, wishes: &mut Vec<Wish>) {
-        let Some(Sheet::Confirm(ask)) = &mut self.sheet else { return };
-        let given = |field: &Field| Some(field.text().trim().to_owned()).filter(|text| !text.is_empty());
-        let (reason, lasts) = (given(&ask.reason), given(&ask.lasts));
-        if let Some(Err(bad)) = lasts.as_deref().map(parse_duration) {
-            ask.wrong = Some(format!("{}; {}", bad.message, bad.help));
-            ask.second = true;
-            return;
-        }
-        let (verb, targets) = (ask.verb, std::mem::take(&mut ask.targets));
-        self.sheet = None;
-        self.marks.clear();
-        self.message = Some((Paint::Dim, format!("{} …", verb.word())));
-        wishes.push(Wish::Act { verb, targets, reason, lasts });
-    }
-
-    // --- the mouse ---
-
-    pub(super) fn mouse(&mut self, mouse: MouseEvent, wishes: &mut Vec<Wish>) {
-        let turned = match mouse.kind {
-            MouseEventKind::ScrollUp => -WHEEL,
-            MouseEventKind::ScrollDown => WHEEL,
-            MouseEventKind::Down(MouseButton::Left) => return self.click(mouse.column, mouse.row, wishes),
-            _ => return,
-        };
-        self.wheel(turned, mouse.row);
-    }
-
-    fn wheel(&mut self, by: isize, y: u16) {
-        let areas = self.areas();
-        match &mut self.sheet {
-            Some(Sheet::Help(scroll) | Sheet::Abide(scroll)) => *scroll = scroll.saturating_add_signed(by),
-            Some(Sheet::Notice(notice)) => notice.scroll = notice.scroll.saturating_add_signed(by),
-            Some(_) => {}
-            None if y >= areas.pane.y && y < areas.pane.bottom() => {
-                let height = self.page_height();
-                match &mut self.pane {
-                    Some(pane) if pane.log => self.log.scroll(by, height),
-                    Some(pane) => pane.scroll = pane.scroll.saturating_add_signed(by),
-                    None => {}
-                }
-            }
-            None => self.go(self.cursor.saturating_add_signed(by)),
-        }
-    }
-
-    fn click(&mut self, x: u16, y: u16, wishes: &mut Vec<Wish>) {
-        let areas = self.areas();
-        if let Some(key) = view::hint_at(self, x, y) {
-            return self.key(KeyEvent::new(key, KeyModifiers::NONE), wishes);
-        }
-        if self.sheet.is_some() {
-            return;
-        }
-        if y >= areas.titles.y && y < areas.titles.bottom() {
-            let columns = layout::columns(areas.titles.width, self.widest);
-            let hit = columns.iter().rev().find(|placed| x + 1 >= placed.x && placed.column != Column::Why);
-            if let Some(column) = hit.map(|placed| placed.column) {
-                let reversed = self.sort.column == column && !self.sort.reversed;
-                self.sort_by(Sort { column, reversed });
-            }
-        } else if y >= areas.rows.y && y < areas.rows.bottom() {
-            let at = self.offset + usize::from(y - areas.rows.y);
-            if at >= self.shown.len() {
-                return;
-            }
-            let again = self.last_click.is_some_and(|(when, row)| row == y && self.now.mono.since(when) < DOUBLE);
-            self.last_click = Some((self.now.mono, y));
-            self.go(at);
-            if again || self.pane.is_some() {
-                let log = self.pane.as_ref().is_some_and(|pane| pane.log);
-                self.hide_log(wishes);
-                self.look_closer(log, wishes);
-            }
-        }
-    }
-}
-
-impl Ask {
-    /// The one that is typed in.
-    fn field(&mut self) -> &mut Field {
-        if self.second { &mut self.lasts } else { &mut self.reason }
-    }
-}
-
-/// Where a key scrolls to; `None`: it puts the sheet away.
-fn scrolled(at: usize, code: KeyCode) -> Option<usize> {
-    match code {
-        KeyCode::Up | KeyCode::Char('k') => Some(at.saturating_sub(1)),
-        KeyCode::Down | KeyCode::Char('j') => Some(at + 1),
-        KeyCode::PageUp => Some(at.saturating_sub(10)),
-        KeyCode::PageDown | KeyCode::Char(' ') => Some(at + 10),
-        KeyCode::Home | KeyCode::Char('g') => Some(0),
-        KeyCode::End | KeyCode::Char('G') => Some(usize::MAX / 2),
-        _ => None,
-    }
-}
-
-impl From<KeyEvent> for Input {
-    fn from(key: KeyEvent) -> Self {
-        Self::Key(key)
     }
 }

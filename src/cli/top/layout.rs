@@ -17,8 +17,8 @@ pub(super) struct Areas {
 /// So many lines beside each other are enough for table and pane.
 const BOTH: u16 = 26;
 
-/// Parts of a screen of this size: with a closer look or without, with notes on abide itself or without.
-pub(super) fn areas((width, height): (u16, u16), pane: bool, notes: bool) -> Areas {
+/// Parts of a screen of this size for so many rows: with a closer look or without, with notes on abide itself or without.
+pub(super) fn areas((width, height): (u16, u16), rows: usize, pane: bool, notes: bool) -> Areas {
     let mut left = height;
     let mut take = |wanted: u16, needs: u16| {
         let given = if height >= needs { wanted.min(left) } else { 0 };
@@ -31,7 +31,7 @@ pub(super) fn areas((width, height): (u16, u16), pane: bool, notes: bool) -> Are
     let table = if !pane {
         left
     } else if left >= BOTH {
-        (left / 3).max(8)
+        (left / 3).max(8).min(u16::try_from(rows).unwrap_or(u16::MAX).saturating_add(2))
     } else {
         0
     };
@@ -83,9 +83,8 @@ fn width(column: Column) -> u16 {
         Column::Name | Column::Why => 0,
         Column::State => 11,
         Column::Restarts => 9,
-        Column::Hour | Column::Cpu | Column::Memory => 6,
+        Column::Hour | Column::Cpu | Column::Memory | Column::Log => 6,
         Column::Pid | Column::Up => 7,
-        Column::Log => 6,
     }
 }
 
@@ -136,8 +135,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn all_parts_lie_on_the_screen_one_below_the_other(width: u16, height: u16, pane: bool, notes: bool) {
-            let areas = areas((width, height), pane, notes);
+        fn all_parts_lie_on_the_screen_one_below_the_other(width: u16, height: u16, rows in 0usize..40, pane: bool, notes: bool) {
+            let areas = areas((width, height), rows, pane, notes);
             let parts = [areas.head, areas.titles, areas.rows, areas.pane, areas.info, areas.hints];
             prop_assert_eq!(parts.iter().map(|part| part.height).sum::<u16>(), height);
             prop_assert!(parts.windows(2).all(|two| two[0].bottom() == two[1].top()));

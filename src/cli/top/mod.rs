@@ -5,12 +5,15 @@
 
 mod field;
 mod keys;
+mod mouse;
+mod questions;
 mod layout;
 mod log;
 mod rows;
 mod samples;
 mod sse;
 mod state;
+mod talk;
 mod terminal;
 mod threads;
 mod update;
@@ -18,9 +21,10 @@ mod view;
 mod words;
 
 pub use rows::{Column, Filter, Row, Sort};
-pub use samples::{Sample, Usage};
+pub use samples::Used;
 pub use sse::Told;
-pub use state::{Change, Input, Refusal, Right, Rights, Said, Step, Top, Verb, Wish};
+pub use state::Top;
+pub use talk::{Change, Input, Refusal, Right, Rights, Said, Step, Verb, Wish};
 pub use view::view;
 
 use super::args::{PlaceArgs, TopCommand};

@@ -84,9 +84,9 @@ pub struct Row {
 }
 
 impl Row {
-    /// Runs, and yet something about the service is not as it should be.
+    /// Its state looks well, and yet something about the service is not as it should be.
     pub fn is_doubtful(&self) -> bool {
-        !self.as_desired && self.state.is_running()
+        !self.as_desired && (self.state.is_running() || self.state == State::Stopped)
     }
 
     /// 0 is worst.
@@ -95,7 +95,6 @@ impl Row {
             State::Failed => 0,
             State::Backoff => 1,
             _ if self.is_doubtful() => 2,
-            State::Stopped if !self.as_desired => 2,
             State::Waiting => 3,
             State::Starting | State::Stopping | State::Reloading => 4,
             State::Held => 5,

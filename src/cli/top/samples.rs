@@ -1,41 +1,9 @@
 //! What services use: cumulative samples of `GET /v1/usage` to rates. Pure.
 
-use crate::model::name::ServiceName;
+use crate::model::look::Usage;
 use crate::model::selector::Target;
 use crate::model::time::Wall;
-use serde::Deserialize;
 use std::collections::BTreeMap;
-
-/// One answer to `GET /v1/usage`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct Usage {
-    /// When it was measured.
-    pub at: Wall,
-    /// One an instance that has a process.
-    pub services: Vec<Sample>,
-}
-
-/// What one instance has used.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct Sample {
-    /// Of which service.
-    pub service: ServiceName,
-    /// Its number.
-    #[serde(default)]
-    pub instance: u32,
-    /// How many processes it has.
-    #[serde(default)]
-    pub processes: u64,
-    /// Their processor time since the start.
-    #[serde(default)]
-    pub cpu_ms: u64,
-    /// Their resident memory.
-    #[serde(default)]
-    pub resident_bytes: u64,
-    /// What it has written to its log.
-    #[serde(default)]
-    pub log_bytes: u64,
-}
 
 /// What one instance uses at the moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -56,7 +24,7 @@ pub struct Used {
 #[derive(Debug, Default)]
 pub(super) struct Samples {
     at: Option<Wall>,
-    last: BTreeMap<Target, (u64, u64)>,
+    last: BTreeMap<Target, (u64, Option<u64>)>,
     /// What each instance uses, by service and number.
     pub used: BTreeMap<Target, Used>,
 }
@@ -82,7 +50,7 @@ impl Samples {
                 cpu_ms: sample.cpu_ms,
                 cpu: rate(sample.cpu_ms, before.map(|it| it.0), 1_000_000),
                 memory: Some(sample.resident_bytes),
-                log: rate(sample.log_bytes, before.map(|it| it.1), 1_000_000),
+                log: sample.log_bytes.and_then(|bytes| rate(bytes, before.and_then(|it| it.1), 1_000_000)),
             };
             last.insert(target.clone(), (sample.cpu_ms, sample.log_bytes));
             self.used.insert(target, used);
@@ -112,10 +80,13 @@ impl Samples {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::look::InstanceUsage;
+    use crate::model::name::ServiceName;
 
     fn usage(seconds: i64, cpu_ms: u64, log_bytes: u64) -> Usage {
         let service = ServiceName::new("web").expect("legal");
-        let sample = Sample { service, instance: 0, processes: 2, cpu_ms, resident_bytes: 4096, log_bytes };
+        let log_bytes = Some(log_bytes);
+        let sample = InstanceUsage { service, instance: 0, processes: 2, cpu_ms, resident_bytes: 4096, log_bytes };
         Usage { at: Wall(seconds * 1_000_000), services: vec![sample] }
     }
 

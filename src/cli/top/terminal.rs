@@ -1,6 +1,7 @@
 //! The terminal: taken, given back whatever happens, and asked for keys. Thin.
 
-use super::state::{Input, Top};
+use super::state::Top;
+use super::talk::Input;
 use super::view::view;
 use crossterm::cursor::Show;
 use crossterm::event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture, Event};

@@ -2,11 +2,11 @@
 //! events, and one for each log that is followed. Thin.
 
 use super::log::Splitter;
-use super::samples::Usage;
 use super::sse::Reader;
-use super::state::{Input, Refusal, Rights, Said, Step, Verb, Wish};
+use super::talk::{Input, Refusal, Rights, Said, Step, Verb, Wish};
 use super::terminal::Heard;
 use crate::api::client::{Client, NoAnswer, Reply, Stop};
+use crate::model::look::Usage;
 use crate::model::order::Done;
 use crate::model::selector::Target;
 use crate::model::status::Status;

@@ -1,6 +1,8 @@
 //! State × what happens → state and wishes: what the daemon says, and what is due. Pure.
 
-use super::state::{EVENTS, Input, Link, Notice, Refusal, Said, Sheet, Stale, Top, Verb, Wish};
+use super::state::{EVENTS, Link, Notice, Sheet, Stale, Top};
+use super::talk::{Input, Refusal, Said, Verb, Wish};
+use crate::model::look::Usage;
 use crate::model::name::ServiceName;
 use crate::model::order::Done;
 use crate::model::status::Status;
@@ -216,7 +218,7 @@ impl Top {
         Box::new(part)
     }
 
-    fn take_usage(&mut self, answer: Result<super::samples::Usage, Refusal>) {
+    fn take_usage(&mut self, answer: Result<Usage, Refusal>) {
         self.timing.usage_asked = None;
         let interval = self.timing.interval;
         let pause = if self.timing.samples == 0 { interval.min(SECOND_SAMPLE) } else { interval };

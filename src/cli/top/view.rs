@@ -20,7 +20,7 @@ pub fn view(top: &Top, buffer: &mut Buffer) -> Option<Position> {
     // The buffer is as large as the terminal is now, which may have changed since the last input.
     let size = (buffer.area.width, buffer.area.height);
     let notes = top.notes();
-    let areas = super::layout::areas(size, top.pane.is_some(), notes.is_some());
+    let areas = super::layout::areas(size, top.shown.len(), top.pane.is_some(), notes.is_some());
     let mut brush = Brush::new(buffer, top.style);
     bars::head(top, notes.as_deref(), areas.head, &mut brush);
     if areas.rows.height > 0 {

@@ -4,10 +4,10 @@ use super::brush::Brush;
 use crate::cli::top::state::{Link, Top, Typing};
 use crate::cli::top::words::{cores, short};
 use crate::model::status::AbideState;
+use crate::model::time::Wall;
 use crate::render::status::{Paint, clean, number, since, span, why_instance, why_service};
 use crossterm::event::KeyCode;
 use ratatui::layout::{Position, Rect};
-use ratatui::style::Modifier;
 use ratatui::text::{Line, Span};
 
 /// Counts and sums; and what is wrong with abide itself.
@@ -15,10 +15,10 @@ pub(super) fn head(top: &Top, notes: Option<&str>, area: Rect, brush: &mut Brush
     if area.height == 0 {
         return;
     }
-    match &top.link {
-        Link::Lost(words, since) => lost(top, words, *since, area, brush),
-        _ => counted(top, area, brush),
+    if let Link::Lost(words, since) = &top.link {
+        return lost(top, words, *since, area, brush);
     }
+    counted(top, area, brush);
     if area.height > 1 {
         sums(top, area.y + 1, area.width, brush);
     }
@@ -30,13 +30,18 @@ pub(super) fn head(top: &Top, notes: Option<&str>, area: Rect, brush: &mut Brush
     }
 }
 
-fn lost(top: &Top, words: &str, at: crate::model::time::Wall, area: Rect, brush: &mut Brush<'_>) {
-    let age = since(top.now.wall, at);
-    let style = brush.style(Paint::Bad).add_modifier(Modifier::REVERSED);
+/// That nobody answers; what is known of before stays below.
+fn lost(top: &Top, words: &str, at: Wall, area: Rect, brush: &mut Brush<'_>) {
+    let style = brush.style(Paint::Bad);
     let mark = brush.sign("✗", "X");
-    let known = if top.status.is_some() { format!("; what stands here is of {age} ago") } else { String::new() };
-    brush.tint(Rect { height: 1, ..area }, style);
-    brush.put(0, area.y, area.width, &format!("{mark} {}{known}; trying again", clean(words)), style);
+    brush.put(0, area.y, area.width, &format!("{mark} {}", clean(words)), style);
+    if area.height > 1 {
+        let known = if top.status.is_some() { "; what stands here is of " } else { ", for " };
+        let age = since(top.now.wall, at);
+        let ago = if top.status.is_some() { " ago" } else { "" };
+        let dim = brush.style(Paint::Dim);
+        brush.put(2, area.y + 1, area.width.saturating_sub(2), &format!("looking for it again{known}{age}{ago}"), dim);
+    }
 }
 
 fn counted(top: &Top, area: Rect, brush: &mut Brush<'_>) {
@@ -57,7 +62,7 @@ fn counted(top: &Top, area: Rect, brush: &mut Brush<'_>) {
         _ if top.late().is_some() => {
             (format!("has not answered for {}", span(top.late().unwrap_or_default())), Paint::Bad)
         }
-        AbideState::Running => (format!("up {}", since(top.now.wall, abide.started_at)), Paint::Dim),
+        AbideState::Running => (format!("up {}", since(top.seen(), abide.started_at)), Paint::Dim),
         AbideState::Stopping => ("stopping".to_owned(), Paint::Busy),
         AbideState::Stopped => ("stopped".to_owned(), Paint::Busy),
     };
@@ -68,43 +73,50 @@ fn counted(top: &Top, area: Rect, brush: &mut Brush<'_>) {
     }
 }
 
-/// Processor, memory and log of all, and what is left out of the table.
+/// Processor, memory and log of all, as far as there is room beside what is left out of the table.
 fn sums(top: &Top, y: u16, width: u16, brush: &mut Brush<'_>) {
-    let sums = top.samples.sums();
-    let dim = brush.style(Paint::Dim);
-    let mut spans = Vec::new();
-    let mut part = |title: &'static str, value: Option<String>, unit: &'static str| {
-        let Some(value) = value else { return };
-        spans.push(Span::styled(title, dim));
-        spans.push(Span::raw(value));
-        spans.push(Span::styled(unit, dim));
-    };
-    part("CPU ", sums.cpu.map(cores), "%   ");
-    part("memory ", sums.memory.map(short), "   ");
-    part("log ", sums.log.map(short), "/s   ");
-    part("", (sums.processes > 0).then(|| number(sums.processes)), " processes");
-    let end = brush.put_line(0, y, width, &Line::from(spans));
-    let mut narrowed = Vec::new();
-    if top.filter.trouble {
-        narrowed.push("not as desired".to_owned());
-    }
-    narrowed.extend(top.filter.states.iter().map(|state| state.as_str().to_owned()));
-    if !top.filter.words.trim().is_empty() {
-        narrowed.push(format!("/{}", top.filter.words.trim()));
-    }
-    let mut text = String::new();
-    if !top.marks.is_empty() {
-        text = format!("{} marked   ", number(top.marks.len() as u64));
-    }
-    if !narrowed.is_empty() {
-        let (shown, all) = (number(top.shown.len() as u64), number(top.rows.len() as u64));
-        text += &format!("{shown} of {all}: {}", narrowed.join(", "));
-    }
-    let room = width.saturating_sub(end + 2);
+    let left_out = left_out(top);
     let style = brush.style(Paint::Busy);
-    if room > 10 {
-        brush.put_right(width - room, y, room, text.trim_end(), style);
+    brush.put_right(0, y, width, &left_out, style);
+    let mut room = usize::from(width).saturating_sub(Span::raw(left_out.as_str()).width() + 2);
+    let sums = top.samples.sums();
+    let parts = [
+        ("CPU ", sums.cpu.map(cores), "%"),
+        ("memory ", sums.memory.map(short), ""),
+        ("log ", sums.log.map(short), "/s"),
+        ("", (sums.processes > 0).then(|| number(sums.processes)), " processes"),
+    ];
+    let dim = brush.style(Paint::Dim);
+    let mut x = 0;
+    for (title, value, unit) in parts {
+        let Some(value) = value else { continue };
+        let line = Line::from(vec![Span::styled(title, dim), Span::raw(value), Span::styled(unit, dim)]);
+        let Some(left) = room.checked_sub(line.width() + 3) else { break };
+        brush.put_line(x, y, width, &line);
+        x += (line.width() + 3) as u16;
+        room = left;
     }
+}
+
+/// What is marked, and by what the table is narrowed.
+fn left_out(top: &Top) -> String {
+    let mut by = Vec::new();
+    if top.filter.trouble {
+        by.push("not as desired".to_owned());
+    }
+    by.extend(top.filter.states.iter().map(|state| state.as_str().to_owned()));
+    if !top.filter.words.trim().is_empty() {
+        by.push(format!("/{}", top.filter.words.trim()));
+    }
+    let mut parts = Vec::new();
+    if !top.marks.is_empty() {
+        parts.push(format!("{} marked", number(top.marks.len() as u64)));
+    }
+    if !by.is_empty() {
+        let (shown, all) = (number(top.shown.len() as u64), number(top.rows.len() as u64));
+        parts.push(format!("{shown} of {all}: {}", by.join(", ")));
+    }
+    parts.join("   ")
 }
 
 /// What has just come of something, else all that is to be said of the row with the cursor.
@@ -150,7 +162,7 @@ impl IntoStyle for Paint {
 pub(super) fn why(top: &Top, row: &crate::cli::top::rows::Row) -> String {
     let Some(service) = top.service(row) else { return String::new() };
     let own = row.instance.and_then(|at| service.instances.get(at));
-    let own = own.map(|instance| why_instance(service, instance, top.now.wall)).unwrap_or_default();
+    let own = own.map(|instance| why_instance(service, instance, top.seen())).unwrap_or_default();
     let about = if row.instance.unwrap_or(0) == 0 { why_service(service) } else { String::new() };
     match (own.is_empty(), about.is_empty()) {
         (false, false) => format!("{own}; {about}"),

@@ -1,7 +1,9 @@
 //! The closer look: all that is known of one service, or its log.
 
 use super::brush::{Brush, painted};
-use crate::cli::top::state::{Pane, Step, Top};
+use crate::cli::top::samples::Used;
+use crate::cli::top::state::{Pane, Top};
+use crate::cli::top::talk::{Change, Step};
 use crate::model::news::News;
 use crate::model::selector::Target;
 use crate::model::status::{InstanceStatus, ServiceStatus};
@@ -16,12 +18,18 @@ const EVENTS: usize = 50;
 
 pub(super) fn draw(top: &Top, area: Rect, brush: &mut Brush<'_>) {
     let Some(pane) = &top.pane else { return };
-    title(top, pane, Rect { height: 1, ..area }, brush);
     let within = Rect { y: area.y + 1, height: area.height - 1, ..area };
-    if pane.log { log(top, within, brush) } else { details(top, pane, within, brush) }
+    let place = if pane.log {
+        log(top, within, brush);
+        String::new()
+    } else {
+        details(top, pane, within, brush)
+    };
+    title(top, pane, place, Rect { height: 1, ..area }, brush);
 }
 
-fn title(top: &Top, pane: &Pane, area: Rect, brush: &mut Brush<'_>) {
+/// `place`: which part of a page is seen, where that is not all.
+fn title(top: &Top, pane: &Pane, place: String, area: Rect, brush: &mut Brush<'_>) {
     let (dim, strong) = (brush.style(Paint::Dim), brush.style(Paint::Strong));
     let across = brush.sign("─", "-");
     brush.put(0, area.y, area.width, &across.repeat(usize::from(area.width)), dim);
@@ -40,7 +48,7 @@ fn title(top: &Top, pane: &Pane, area: Rect, brush: &mut Brush<'_>) {
     let (details, logs) = if pane.log { (dim, chosen) } else { (chosen, dim) };
     let tabs = Line::from(vec![Span::styled(" details ", details), Span::styled(" log ", logs)]);
     let end = brush.put_line(end + 2, area.y, area.width.saturating_sub(end + 2), &tabs);
-    let (paint, word) = if pane.log { log_words(top) } else { (Paint::Dim, String::new()) };
+    let (paint, word) = if pane.log { log_words(top) } else { (Paint::Dim, place) };
     let room = area.width.saturating_sub(end + 4);
     if !word.is_empty() && room > 8 {
         let style = brush.style(paint);
@@ -96,11 +104,17 @@ fn marked(text: &str, search: &str, mark: Style) -> Line<'static> {
     Line::from(spans)
 }
 
-fn details(top: &Top, pane: &Pane, area: Rect, brush: &mut Brush<'_>) {
+/// Which part of the page is seen, where that is not all.
+fn details(top: &Top, pane: &Pane, area: Rect, brush: &mut Brush<'_>) -> String {
     let lines = lines(top, pane, area.width);
     for (y, line) in (area.y..area.bottom()).zip(lines.iter().skip(pane.scroll)) {
         brush.put_line(1, y, area.width.saturating_sub(1), line);
     }
+    let height = usize::from(area.height);
+    if lines.len() <= height {
+        return String::new();
+    }
+    format!("{}-{} of {} lines", pane.scroll + 1, (pane.scroll + height).min(lines.len()), lines.len())
 }
 
 /// How many lines the page has.
@@ -117,7 +131,7 @@ fn lines(top: &Top, pane: &Pane, width: u16) -> Vec<Line<'static>> {
         (Some(status), Some(at)) => {
             let service = chosen(&status.services[at], &pane.target);
             let closer: Vec<Closer> = service.instances.iter().map(|it| closer(top, &service, it)).collect();
-            page(&service, &closer, top.now.wall, &means)
+            page(&service, &closer, top.seen(), &means)
         }
         _ => format!("There is no service {name} any more.\n"),
     };
@@ -137,13 +151,13 @@ fn chosen(service: &ServiceStatus, target: &Target) -> ServiceStatus {
 
 fn closer(top: &Top, service: &ServiceStatus, instance: &InstanceStatus) -> Closer {
     let own = Target { service: service.name.clone(), index: Some(instance.id) };
-    let used = top.samples.used.get(&own).filter(|_| instance.pid.is_some());
-    let uses = used.map(|used| Uses {
-        processes: used.processes,
-        cpu: Duration::from_millis(used.cpu_ms),
-        resident_bytes: used.memory.unwrap_or_default(),
-    });
-    Closer { uses, log: Ok(Vec::new()) }
+    let measured = top.samples.used.get(&own).filter(|_| instance.pid.is_some());
+    let uses = |measured: &Used| Uses {
+        processes: measured.processes,
+        cpu: Duration::from_millis(measured.cpu_ms),
+        resident_bytes: measured.memory.unwrap_or_default(),
+    };
+    Closer { uses: measured.map(uses), log: Ok(Vec::new()) }
 }
 
 /// What is not yet as the files say.
@@ -156,19 +170,19 @@ fn pending(top: &Top, name: &str, means: &Means) -> String {
     if steps.is_empty() {
         return String::new();
     }
-    let mut text = format!("\n{}\n", means.paint(Paint::Strong, "Pending"));
-    for step in steps {
-        text += &format!("  {}: {}\n", clean(&step.action), clean(&step.reason));
-        for change in &step.changes {
-            let side =
-                |side: &Option<String>| side.as_deref().map_or("not set".to_owned(), |it| clean(it).into_owned());
-            let arrow = if means.unicode { "→" } else { "->" };
-            let why = change.why.as_deref().map_or_else(String::new, |why| format!("  ({})", clean(why)));
-            text +=
-                &format!("    {}  {} {arrow} {}{why}\n", clean(&change.field), side(&change.from), side(&change.to));
-        }
-    }
-    text
+    let steps: String = steps.into_iter().map(|step| step_lines(step, means)).collect();
+    format!("\n{}\n{steps}", means.paint(Paint::Strong, "Pending"))
+}
+
+fn step_lines(step: &Step, means: &Means) -> String {
+    let arrow = if means.unicode { "→" } else { "->" };
+    let line = |change: &Change| {
+        let side = |side: &Option<String>| side.as_deref().map_or("not set".to_owned(), |it| clean(it).into_owned());
+        let why = change.why.as_deref().map_or_else(String::new, |why| format!("  ({})", clean(why)));
+        format!("    {}  {} {arrow} {}{why}\n", clean(&change.field), side(&change.from), side(&change.to))
+    };
+    let changes: String = step.changes.iter().map(line).collect();
+    format!("  {}: {}\n{changes}", clean(&step.action), clean(&step.reason))
 }
 
 /// What happened to it, the last first.
@@ -176,7 +190,7 @@ fn events(top: &Top, name: &str, means: &Means) -> String {
     let own = top.events.iter().rev().filter(|told| told.news.services().contains(&name)).take(EVENTS);
     let lines: Vec<String> = own
         .map(|told| {
-            let age = means.paint(Paint::Dim, &format!("{:>8} ago", since(top.now.wall, told.at)));
+            let age = means.paint(Paint::Dim, &format!("{:>8} ago", since(top.seen(), told.at)));
             format!("  {age}  {}\n", news(&told.news, name, means))
         })
         .collect();

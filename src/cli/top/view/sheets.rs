@@ -2,9 +2,10 @@
 
 use super::brush::{Brush, painted};
 use crate::cli::top::layout::middle;
-use crate::cli::top::state::{Ask, Notice, Sheet, Top, Verb};
+use crate::cli::top::state::{Ask, Notice, Sheet, Top};
+use crate::cli::top::talk::Verb;
 use crate::cli::top::update::capital;
-use crate::model::status::State;
+use crate::model::status::{Mechanism, State};
 use crate::render::status::{Paint, Style as Means, clean, number, sections, since};
 use ratatui::layout::{Position, Rect};
 use ratatui::style::{Modifier, Style};
@@ -139,34 +140,32 @@ fn abide(top: &Top, (width, _): (u16, u16)) -> Vec<Line<'static>> {
     let wide = usize::from(width.saturating_sub(6)).clamp(20, 100);
     let means = Means { color: true, width: Some(wide), height: None, ..top.style };
     let about = &status.abide;
-    let mut text = format!(
-        "abide {} (pid {}, supervisor {}), up {}, snapshot {}\n",
+    let mut lines = vec![format!(
+        "abide {} (pid {}, supervisor {}), up {}, snapshot {}",
         clean(&about.version),
         about.pid,
         about.supervisor_pid,
-        since(top.now.wall, about.started_at),
+        since(top.seen(), about.started_at),
         number(about.snapshot_seq),
-    );
-    for source in &status.sources {
-        text += &format!("{}: {} entries, ", clean(&source.path), number(source.entries));
-        text += match source.mechanism {
-            crate::model::status::Mechanism::Inotify => "watched\n",
-            crate::model::status::Mechanism::Poll => "looked at again and again\n",
-            crate::model::status::Mechanism::None => "not watched at the moment\n",
+    )];
+    lines.extend(status.sources.iter().map(|source| {
+        let how = match source.mechanism {
+            Mechanism::Inotify => "watched",
+            Mechanism::Poll => "looked at again and again",
+            Mechanism::None => "not watched at the moment",
         };
-    }
-    if let Some(rights) = &top.rights {
-        let rights_of: Vec<String> =
-            rights.rights.iter().map(|right| format!("{} {}", clean(&right.may), clean(&right.services))).collect();
-        let all = if rights_of.is_empty() { "nothing".to_owned() } else { rights_of.join(", ") };
-        text += &format!("you are {} and may: {all}\n", clean(&rights.name));
-    }
+        format!("{}: {} entries, {how}", clean(&source.path), number(source.entries))
+    }));
+    lines.extend(top.rights.as_ref().map(|rights| {
+        let each = rights.rights.iter().map(|right| format!("{} {}", clean(&right.may), clean(&right.services)));
+        let all = each.collect::<Vec<_>>().join(", ");
+        format!("you are {} and may: {}", clean(&rights.name), if all.is_empty() { "nothing" } else { &all })
+    }));
     let more = sections(status, &means);
     if !more.is_empty() {
-        text.push('\n');
-        text.push_str(more.trim_end());
+        lines.extend([String::new(), more.trim_end().to_owned()]);
     }
-    painted(&text, top.style.color)
+    painted(&lines.join("\n"), top.style.color)
 }
 
 fn states(top: &Top, size: (u16, u16), at: usize, brush: &mut Brush<'_>) {

@@ -114,7 +114,7 @@ fn cell(top: &Top, row: &Row, placed: Placed, y: u16, brush: &mut Brush<'_>) {
             brush.put_right(x, y, width, &short(log), weigh(log));
         }
         Column::Up => {
-            let up = row.began.map_or_else(String::new, |at| since(top.now.wall, at));
+            let up = row.began.map_or_else(String::new, |at| since(top.seen(), at));
             brush.put_right(x, y, width, &up, plain);
         }
         Column::Restarts | Column::Hour | Column::Why => {}
