@@ -163,25 +163,37 @@ fn listen(client: &Client, heard: &SyncSender<Heard>) {
     let mut reader = Reader::default();
     loop {
         reader.restart();
+        // The first talk only tells where the stream is: the second begins with all that is kept of the past.
+        let first = reader.id.is_none();
         let since = reader.id.as_ref().map_or_else(String::new, |id| format!("?since={id}"));
         let (mut status, mut body) = (0, Vec::new());
         let begin = |code| {
             status = code;
-            code != 200 || say(heard, Said::Listening)
+            code != 200 || first || say(heard, Said::Listening)
         };
         let mut bytes = |code: u16, piece: &[u8]| {
             if code != 200 {
                 body.extend_from_slice(&piece[..piece.len().min(64 << 10)]);
                 return body.len() < 64 << 10;
             }
-            reader.take(piece).into_iter().all(|told| say(heard, Said::News(told)))
+            let told = reader.take(piece);
+            !(first && reader.id.is_some()) && told.into_iter().all(|told| say(heard, Said::News(told)))
         };
         let ended = client.follow(&format!("/v1/events{since}"), &Stop::default(), begin, &mut bytes);
+        if let (true, Some(id)) = (first, &mut reader.id) {
+            let life = id.split('-').next().unwrap_or_default().to_owned();
+            *id = format!("{life}-0");
+            continue;
+        }
         let (said, pause) = match ended {
             Ok(()) if status == 200 => (Said::Lost("abide has ended, or is ending".to_owned()), AGAIN),
             Ok(()) => (Said::Deaf(refusal(status, &body)), DEAF),
             Err(error) => (Said::Lost(error.to_string()), AGAIN),
         };
+        // What is no id of this stream would be refused again and again.
+        if status == 400 {
+            reader.id = None;
+        }
         if !say(heard, said) {
             return;
         }

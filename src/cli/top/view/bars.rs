@@ -163,7 +163,7 @@ pub(super) fn why(top: &Top, row: &crate::cli::top::rows::Row) -> String {
     let Some(service) = top.service(row) else { return String::new() };
     let own = row.instance.and_then(|at| service.instances.get(at));
     let own = own.map(|instance| why_instance(service, instance, top.seen())).unwrap_or_default();
-    let about = if row.instance.unwrap_or(0) == 0 { why_service(service) } else { String::new() };
+    let about = if row.instance.unwrap_or(0) == 0 { why_service(service, top.seen()) } else { String::new() };
     match (own.is_empty(), about.is_empty()) {
         (false, false) => format!("{own}; {about}"),
         (true, _) => about,
