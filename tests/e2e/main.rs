@@ -36,6 +36,7 @@ mod second_run;
 mod servers;
 mod status;
 mod stop;
+mod top;
 mod trees;
 mod vanishing;
 mod world;

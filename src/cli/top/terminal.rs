@@ -15,6 +15,7 @@ use nix::sys::signalfd::SignalFd;
 use nix::unistd::Pid;
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
+use ratatui::layout::Rect;
 use std::io::{self, BufWriter, Stdout, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::SyncSender;
@@ -78,9 +79,11 @@ impl Screen {
         self.terminal.backend_mut().flush()
     }
 
-    /// Everything has to be drawn anew.
+    /// Everything has to be drawn anew. Not by ratatui's `clear`, which asks the terminal where its cursor is: the answer
+    /// would come to the thread that reads keys.
     pub(super) fn clear(&mut self) -> io::Result<()> {
-        self.terminal.clear()
+        let (width, height) = self.size()?;
+        self.terminal.resize(Rect::new(0, 0, width, height))
     }
 
     /// Gives the terminal back and stops, as Ctrl-Z does everywhere; takes it again afterwards.
@@ -98,7 +101,7 @@ impl Screen {
     /// Takes the terminal again.
     pub(super) fn resume(&mut self) -> io::Result<()> {
         enter(self.mouse)?;
-        self.terminal.clear()
+        self.clear()
     }
 }
 

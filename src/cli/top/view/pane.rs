@@ -206,7 +206,8 @@ fn news(news: &News, name: &str, means: &Means) -> String {
     match news {
         News::Transition { instance, from, to, reason, exit, .. } => {
             let which = instance.map_or_else(String::new, |index| format!("@{index} "));
-            let exit = exit.as_deref().map_or_else(String::new, |exit| format!(" ({})", clean(exit)));
+            let exit = exit.as_deref().filter(|exit| !reason.contains(exit));
+            let exit = exit.map_or_else(String::new, |exit| format!(" ({})", clean(exit)));
             let what =
                 if from == to { to.as_str().to_owned() } else { format!("{} {arrow} {}", from.as_str(), to.as_str()) };
             let reason = if reason.is_empty() { String::new() } else { format!(": {}", clean(reason)) };
