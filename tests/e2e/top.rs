@@ -127,7 +127,7 @@ fn top_shows_filters_sorts_follows_stops_and_leaves_the_terminal_as_it_was() {
     terminal.until("the other way round", |screen| labels(screen) == ["web", "pair@1", "pair@0", "db", "broken"]);
 
     terminal.keys(&["Enter"]);
-    terminal.until("its details", |screen| screen.contains("web.toml") && screen.contains("Events"));
+    terminal.until("its details", |screen| screen.contains("web.toml"));
 
     terminal.keys(&["x"]);
     let screen = terminal.until("a question", |screen| screen.contains("Stop web?"));
@@ -137,7 +137,9 @@ fn top_shows_filters_sorts_follows_stops_and_leaves_the_terminal_as_it_was() {
     let status = world.until("web is held", |status| service(status, "web").is_some_and(|it| it.state == State::Held));
     let hold = service(&status, "web").and_then(|it| it.hold.clone().or(it.instances[0].hold.clone()));
     assert_eq!(hold.and_then(|hold| hold.reason).as_deref(), Some("disk full"));
-    terminal.until("that it is held, and why", |screen| screen.contains("‖ held") && screen.contains("disk full"));
+    terminal.until("that it is held, and why", |screen| {
+        screen.contains("‖ held") && screen.contains("disk full") && screen.contains("stopping → held")
+    });
 
     terminal.keys(&["s"]);
     terminal.until("a question", |screen| screen.contains("Start web?"));
