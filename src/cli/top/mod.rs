@@ -89,7 +89,8 @@ fn show(runtime: &Path, filter: &str, interval: Duration, mouse: bool) -> io::Re
     let mut screen = Screen::take(mouse)?;
     terminal::hear_keys(says.clone())?;
     let mut threads = Threads::start(runtime, &says)?;
-    let mut top = Top::new(status::style(false), screen.size()?, clock::now(), interval).showing(filter);
+    let mut top =
+        Top::new(status::style(&status::StatusArgs::default()), screen.size()?, clock::now(), interval).showing(filter);
     let mut drawn = Instant::now();
     screen.draw(&top)?;
     loop {

@@ -107,7 +107,7 @@ fn style(paint: Paint, color: bool) -> Style {
         (Paint::Good, true) => plain.fg(Color::Green),
         (Paint::Busy, true) => plain.fg(Color::Yellow),
         (Paint::Bad, true) => plain.fg(Color::Red).add_modifier(Modifier::BOLD),
-        (Paint::Good | Paint::Busy, false) => plain,
+        (Paint::Good | Paint::Busy, false) | (Paint::Plain, _) => plain,
         (Paint::Bad, false) | (Paint::Strong, _) => plain.add_modifier(Modifier::BOLD),
         (Paint::Dim, _) => plain.add_modifier(Modifier::DIM),
     }
