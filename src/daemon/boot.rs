@@ -2,6 +2,7 @@
 
 use super::door::Door;
 use super::paths::{Places, boot_id};
+use super::planner::Planner;
 use super::probe::Probes;
 use super::publish::{PublishPolicy, Publisher};
 use super::trace;
@@ -111,7 +112,7 @@ fn supervise(places: &Places, directories: Vec<PathBuf>, exit_with: Option<Servi
     let probes = Probes::new(letters.clone());
     let door = Door::new(&places.runtime, letters.clone()).map_err(failed("bind the control socket"))?;
     let powers = Powers { may_raise: surroundings.ceilings.may_raise, uid: surroundings.uid };
-    let mut fleet = Fleet::new(powers, seed(&instance_id));
+    let mut fleet = Fleet::new(powers.clone(), seed(&instance_id));
     if let Some(name) = &exit_with {
         fleet.end_with(name.clone());
     }
@@ -120,15 +121,23 @@ fn supervise(places: &Places, directories: Vec<PathBuf>, exit_with: Option<Servi
         PublishPolicy::of(&config),
         envelope(instance_id, groups.cgroups().clone()),
     );
+    let (around, config) = (Arc::new(surroundings), Arc::new(config));
+    let planner = Planner {
+        around: Arc::clone(&around),
+        config: Arc::clone(&config),
+        config_path: config_path.clone(),
+        powers: powers.clone(),
+        under_way: Arc::new(()),
+    };
     let changes = letters.clone();
     let setup = worker::Setup {
         directories,
         config_path,
-        config: Arc::new(config),
+        config,
         config_text,
         state_directory: Some(places.state.clone()),
-        uid: surroundings.uid,
-        loader: loader(surroundings, letters.clone()),
+        uid: around.uid,
+        loader: loader(around, letters.clone()),
         changed: Box::new(move |service, files| drop(changes.send(Letter::FilesChanged(service, files)))),
     };
     let files = worker::start(setup, move |delta| drop(letters.send(Letter::Delta(delta))))
@@ -136,7 +145,7 @@ fn supervise(places: &Places, directories: Vec<PathBuf>, exit_with: Option<Servi
     let own_log = OwnLogState::default();
     let (churn, awaited, finished) = (0, exit_with, false);
     let mut supervisor =
-        Supervisor { fleet, host, publisher, files, probes, door, churn, trace, own_log, awaited, finished };
+        Supervisor { fleet, host, publisher, files, probes, door, planner, churn, trace, own_log, awaited, finished };
     let code = turn_until_finished(&mut supervisor, inbox, bell, logger);
     if let (Ok(OK), Some(exit)) = (&code, supervisor.fleet.last_word()) {
         table.set_exit_code(exit.code());
@@ -176,7 +185,7 @@ fn refuse(path: &Path, findings: &[Diagnostic]) -> u8 {
     CONFIG
 }
 
-fn loader(around: Surroundings, letters: UnboundedSender<Letter>) -> Loader<Arc<Config>> {
+fn loader(around: Arc<Surroundings>, letters: UnboundedSender<Letter>) -> Loader<Arc<Config>> {
     Loader {
         parse: Box::new(|text| {
             let (config, findings) = config::parse(text);

@@ -2,6 +2,7 @@
 
 use super::boot::own_log_of;
 use super::door::Door;
+use super::planner::Planner;
 use super::probe::Probes;
 use super::publish::{PublishPolicy, Published, Publisher};
 use super::report;
@@ -67,6 +68,7 @@ pub(super) struct Supervisor {
     pub(super) files: worker::Handle,
     pub(super) probes: Probes,
     pub(super) door: Door,
+    pub(super) planner: Planner,
     /// How many statuses changed since memory was last given back.
     pub(super) churn: usize,
     pub(super) trace: Trace,
@@ -193,6 +195,7 @@ impl Supervisor {
             Letter::Config(config) => {
                 self.publisher.set_policy(PublishPolicy::of(&config));
                 self.host.keep_own_log(own_log_of(&config));
+                self.planner.config = config;
             }
             Letter::Spawned(outcome) => self.host.spawned(outcome),
             Letter::Probed { instance, run, outcome } => {
