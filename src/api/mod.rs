@@ -4,9 +4,17 @@
 //! the doors and nobody's supervision. It has no state of the fleet: what it wants to know or to have done it
 //! asks of the loop by a [`call::Call`], and what happens it is told by [`feed::Feed`].
 
+mod asked;
 pub mod call;
 pub mod client;
+mod doors;
 pub mod feed;
+pub mod openapi;
+mod pieces;
 pub mod problem;
+mod rights;
+mod ring;
+mod route;
 mod routes;
 pub mod server;
+mod statuses;

@@ -1,8 +1,11 @@
 //! The thread of the doors: accepts, bounds what a visitor can take, serves.
 
 use super::call::Caller;
+use super::doors::Doors;
 use super::feed::Feed;
+use super::rights::Visitor;
 use super::routes;
+use crate::model::order::Author;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use std::io;
@@ -24,6 +27,8 @@ pub struct Setup {
     pub control: UnixListener,
     /// Whom to ask.
     pub caller: Caller,
+    /// The supervisor's `instance_id`, which ids of events begin with.
+    pub instance_id: String,
     /// What happens. Its end is the end of the doors.
     pub feed: Receiver<Feed>,
 }
@@ -52,21 +57,33 @@ pub fn open(setup: Setup) -> io::Result<()> {
 }
 
 async fn serve(setup: Setup) -> io::Result<()> {
-    let Setup { control, caller, mut feed } = setup;
+    let Setup { control, caller, instance_id, mut feed } = setup;
     let control = tokio::net::UnixListener::from_std(control)?;
-    let router = routes::router(caller);
+    let doors = Doors::new(caller, &instance_id);
+    let router = routes::router(doors.clone());
     let room = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     loop {
         let accepted = tokio::select! {
             fed = feed.recv() => match fed {
-                Some(Feed::News(..)) => continue,
+                Some(Feed::News(at, news)) => {
+                    doors.ring.push(at, news);
+                    continue;
+                }
                 None => return Ok(()),
             },
             accepted = control.accept() => accepted,
         };
         let Ok((stream, _)) = accepted else { continue };
         let Ok(place) = Arc::clone(&room).try_acquire_owned() else { continue };
-        let service = TowerToHyperService::new(router.clone());
+        let peer = stream.peer_cred().ok();
+        let author = Author {
+            uid: peer.map(|peer| peer.uid()),
+            pid: peer.and_then(|peer| peer.pid()),
+            name: peer.map(|peer| format!("uid {}", peer.uid())).unwrap_or_default(),
+            command: None,
+        };
+        let router = router.clone().layer(axum::Extension(Visitor(author)));
+        let service = TowerToHyperService::new(router);
         tokio::spawn(async move {
             let mut http = hyper::server::conn::http1::Builder::new();
             http.timer(TokioTimer::new()).header_read_timeout(HEAD).max_headers(64);

@@ -22,6 +22,7 @@ use tokio::sync::mpsc::UnboundedSender;
 #[derive(Debug)]
 pub(super) struct Door {
     letters: UnboundedSender<Letter>,
+    instance_id: String,
     /// The control socket.
     control: UnixListener,
     /// Once somebody has knocked.
@@ -33,7 +34,7 @@ pub(super) struct Door {
 
 impl Door {
     /// Binds the control socket in `runtime`. Whoever may connect is asked who they are, and told what they may not.
-    pub(super) fn new(runtime: &Path, letters: UnboundedSender<Letter>) -> io::Result<Self> {
+    pub(super) fn new(runtime: &Path, instance_id: String, letters: UnboundedSender<Letter>) -> io::Result<Self> {
         let path = runtime.join(client::SOCKET);
         // What an earlier abide left: the keeper's lock says that there is no other.
         match std::fs::remove_file(&path) {
@@ -42,7 +43,7 @@ impl Door {
         }
         let control = UnixListener::bind(&path)?;
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o666))?;
-        Ok(Self { letters, control, feed: None, waiting: HashMap::new(), last_call: 0 })
+        Ok(Self { letters, instance_id, control, feed: None, waiting: HashMap::new(), last_call: 0 })
     }
 
     /// What becomes readable when somebody knocks; nothing once the doors are open.
@@ -56,7 +57,8 @@ impl Door {
         let (feeder, feed) = Feeder::new();
         let letters = self.letters.clone();
         let caller = Caller::new(move |call| drop(letters.send(Letter::Call(call))));
-        server::open(server::Setup { control: self.control.try_clone()?, caller, feed })?;
+        let (control, instance_id) = (self.control.try_clone()?, self.instance_id.clone());
+        server::open(server::Setup { control, caller, instance_id, feed })?;
         self.feed = Some(feeder);
         Ok(())
     }

@@ -2,6 +2,7 @@
 //! process differs. What looks like a secret is hidden from all but those who may everything.
 
 use super::looks::{Looks, json, may_see_secrets};
+use crate::api::asked::{Asked, Named};
 use crate::api::call::{Facts, InstanceFacts};
 use crate::api::problem::Problem;
 use crate::host::look;
@@ -10,24 +11,28 @@ use crate::model::launch::Launch;
 use crate::model::look::{Difference, Environment, Variable};
 use crate::model::name::ServiceName;
 use crate::model::secret::masked;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Wish {
+    /// Of which instance; the first, if it is left out.
     instance: Option<u32>,
+    /// Whether secrets are shown too, to those who may everything.
     #[serde(default)]
     show_secrets: bool,
 }
 
 pub(super) async fn env(
     State(looks): State<Arc<Looks>>,
-    Path(name): Path<String>,
-    Query(wish): Query<Wish>,
+    Named(name): Named,
+    Asked(wish): Asked<Wish>,
 ) -> Result<Response, Problem> {
     let (service, facts) = looks.facts(&name).await?;
     if wish.show_secrets {

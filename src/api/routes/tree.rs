@@ -1,16 +1,17 @@
 //! `GET /v1/services/NAME/tree`: the processes of a service.
 
 use super::looks::{Looks, blocking, json};
+use crate::api::asked::Named;
 use crate::api::call::Facts;
 use crate::api::problem::Problem;
 use crate::host::look;
 use crate::host::usage::Main;
 use crate::model::look::{Process, Tree, Trees};
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use std::sync::Arc;
 
-pub(super) async fn tree(State(looks): State<Arc<Looks>>, Path(name): Path<String>) -> Result<Response, Problem> {
+pub(super) async fn tree(State(looks): State<Arc<Looks>>, Named(name): Named) -> Result<Response, Problem> {
     let (service, facts) = looks.facts(&name).await?;
     let Facts { instances, keeper, .. } = facts;
     let main = |process: (i32, u64)| Main { pid: process.0, start_ticks: Some(process.1) };

@@ -4,14 +4,16 @@
 //! second that `abide top` is served and supervision is not slowed down.
 
 use super::looks::{Looks, Meant, Seen, blocking, json, keeper, seen};
+use crate::api::asked::Asked;
 use crate::api::call::Call;
 use crate::api::problem::Problem;
 use crate::host::usage::{Main, Tree, trees};
 use crate::host::{clock, look};
 use crate::model::look::{InstanceUsage, Usage};
 use crate::model::selector::Target;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::Response;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,12 +27,14 @@ const PACE: Duration = Duration::from_millis(100);
 #[derive(Default)]
 pub(super) struct Meter(Mutex<Option<(Instant, Arc<Usage>)>>);
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Names {
+    /// Of which services, with commas between them: `web,db*,@failed`. All, if it is left out.
     names: Option<String>,
 }
 
-pub(super) async fn usage(State(looks): State<Arc<Looks>>, Query(query): Query<Names>) -> Result<Response, Problem> {
+pub(super) async fn usage(State(looks): State<Arc<Looks>>, Asked(query): Asked<Names>) -> Result<Response, Problem> {
     let targets = looks.selected(query.names.as_deref()).await?;
     Ok(json(&*looks.measured(targets.as_deref()).await?))
 }
