@@ -8,6 +8,7 @@ use super::publish::{PublishPolicy, Publisher};
 use super::trace;
 use super::turn::{self, Letter, OwnLogState, Supervisor};
 use crate::decide::diff::Powers;
+use crate::decide::event::Event;
 use crate::decide::fleet::Fleet;
 use crate::host::cgroup::Groups;
 use crate::host::cgroup::ground::Ground;
@@ -31,6 +32,7 @@ use crate::source::config::{self, Config};
 use crate::source::configuration::{self, Loader, Timing};
 use crate::source::load::load;
 use crate::source::{self, Surroundings, Text, worker};
+use crate::store;
 use crate::table::Table;
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::{AsFd, OwnedFd};
@@ -102,6 +104,7 @@ fn supervise(places: &Places, directories: Vec<PathBuf>, exit_with: Option<Servi
         pipes,
         logger: Logger::new(logger_socket),
         log: places.log.clone(),
+        state: places.state.clone(),
         own_log: own_log_of(&config),
         notify: places.runtime.join(notify_socket::NAME),
         groups: Arc::clone(&groups),
@@ -112,41 +115,31 @@ fn supervise(places: &Places, directories: Vec<PathBuf>, exit_with: Option<Servi
     let probes = Probes::new(letters.clone());
     let door =
         Door::new(&places.runtime, instance_id.clone(), letters.clone()).map_err(failed("bind the control socket"))?;
-    let powers = Powers { may_raise: surroundings.ceilings.may_raise, uid: surroundings.uid };
-    let mut fleet = Fleet::new(powers.clone(), seed(&instance_id));
-    if let Some(name) = &exit_with {
-        fleet.end_with(name.clone());
-    }
+    let planner = Planner::new(surroundings, config, config_path);
+    let (fleet, broken_records) = fleet(planner.powers, seed(&instance_id), exit_with.as_ref(), &places.state);
     let publisher = Publisher::new(
         places.runtime.clone(),
-        PublishPolicy::of(&config),
+        PublishPolicy::of(&planner.config),
         envelope(instance_id, groups.cgroups().clone()),
     );
-    let (around, config) = (Arc::new(surroundings), Arc::new(config));
-    let planner = Planner {
-        around: Arc::clone(&around),
-        config: Arc::clone(&config),
-        config_path: config_path.clone(),
-        powers: powers.clone(),
-        under_way: Arc::new(()),
-    };
-    let changes = letters.clone();
-    let setup = worker::Setup {
-        directories,
-        config_path,
-        config,
-        config_text,
-        state_directory: Some(places.state.clone()),
-        uid: around.uid,
-        loader: loader(around, letters.clone()),
-        changed: Box::new(move |service, files| drop(changes.send(Letter::FilesChanged(service, files)))),
-    };
-    let files = worker::start(setup, move |delta| drop(letters.send(Letter::Delta(delta))))
-        .map_err(failed("start a thread"))?;
+    let files = files(places, directories, config_text, &planner, letters)?;
     let own_log = OwnLogState::default();
     let (churn, awaited, finished) = (0, exit_with, false);
-    let mut supervisor =
-        Supervisor { fleet, host, publisher, files, probes, door, planner, churn, trace, own_log, awaited, finished };
+    let mut supervisor = Supervisor {
+        fleet,
+        host,
+        publisher,
+        files,
+        probes,
+        door,
+        planner,
+        broken_records,
+        churn,
+        trace,
+        own_log,
+        awaited,
+        finished,
+    };
     let code = turn_until_finished(&mut supervisor, inbox, bell, logger);
     if let (Ok(OK), Some(exit)) = (&code, supervisor.fleet.last_word()) {
         table.set_exit_code(exit.code());
@@ -196,6 +189,45 @@ fn loader(around: Arc<Surroundings>, letters: UnboundedSender<Letter>) -> Loader
         timing: |config| Timing { rescan: config.rescan, grace: config.grace },
         accepted: Box::new(move |config| drop(letters.send(Letter::Config(Arc::clone(config))))),
     }
+}
+
+/// The fleet, in which what an earlier abide had written down holds from the start; and what cannot be read of that,
+/// in words.
+fn fleet(powers: Powers, seed: u64, exit_with: Option<&ServiceName>, state: &Path) -> (Fleet, Vec<String>) {
+    let mut fleet = Fleet::new(powers, seed);
+    if let Some(name) = exit_with {
+        fleet.end_with(name.clone());
+    }
+    let (held, broken) = store::holds::read(state);
+    for sentence in &broken {
+        tracing::error!("{sentence}");
+    }
+    if !held.is_empty() {
+        fleet.handle(clock::now(), Event::Held(held));
+    }
+    (fleet, broken)
+}
+
+/// The files thread.
+fn files(
+    places: &Places,
+    directories: Vec<PathBuf>,
+    config_text: Option<Text>,
+    planner: &Planner,
+    letters: UnboundedSender<Letter>,
+) -> Result<worker::Handle, BootError> {
+    let changes = letters.clone();
+    let setup = worker::Setup {
+        directories,
+        config_path: planner.config_path.clone(),
+        config: Arc::clone(&planner.config),
+        config_text,
+        state_directory: Some(places.state.clone()),
+        uid: planner.around.uid,
+        loader: loader(Arc::clone(&planner.around), letters.clone()),
+        changed: Box::new(move |service, files| drop(changes.send(Letter::FilesChanged(service, files)))),
+    };
+    worker::start(setup, move |delta| drop(letters.send(Letter::Delta(delta)))).map_err(failed("start a thread"))
 }
 
 fn turn_until_finished(

@@ -28,12 +28,14 @@ pub(super) type InForce = BTreeMap<ServiceName, Arc<Definition>>;
 /// What it takes to read a directory as abide itself would.
 #[derive(Debug)]
 pub(super) struct Planner {
+    /// The machine, as at the start.
     pub(super) around: Arc<Surroundings>,
+    /// `abide.toml`, as last accepted.
     pub(super) config: Arc<Config>,
     pub(super) config_path: PathBuf,
     pub(super) powers: Powers,
     /// One more of these for each that is under way.
-    pub(super) under_way: Arc<()>,
+    under_way: Arc<()>,
 }
 
 /// One plan that is being made.
@@ -47,6 +49,11 @@ struct Errand {
 }
 
 impl Planner {
+    pub(super) fn new(around: Surroundings, config: Config, config_path: PathBuf) -> Self {
+        let powers = Powers { may_raise: around.ceilings.may_raise, uid: around.uid };
+        Self { around: Arc::new(around), config: Arc::new(config), config_path, powers, under_way: Arc::default() }
+    }
+
     /// What it takes to get from what is `in_force` to what `directory` says. Answered by the thread that finds out.
     pub(super) fn plan(&self, directory: PathBuf, in_force: InForce, answer: Answer<Result<Planned, String>>) {
         let shown = directory.display();
@@ -66,7 +73,7 @@ impl Planner {
             around: Arc::clone(&self.around),
             config: Arc::clone(&self.config),
             config_path: self.config_path.clone(),
-            powers: self.powers.clone(),
+            powers: self.powers,
             directory,
             in_force,
         };
@@ -127,4 +134,53 @@ fn planned(
 fn lies_in(working: &str, directory: &Path) -> bool {
     let resolved = directory.canonicalize().ok().and_then(|path| Some(path.to_str()?.replace('$', "$$")));
     resolved.is_some_and(|path| working.strip_prefix(&path).is_some_and(|below| below.starts_with('/')))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::limits::ceilings_of;
+    use crate::model::plan::Action;
+    use std::fs;
+    use tokio::sync::oneshot::channel;
+
+    fn planner() -> Planner {
+        let around = crate::source::surroundings(ceilings_of(None).unwrap(), false, true);
+        Planner::new(around, Config::default(), PathBuf::from("/nowhere/abide.toml"))
+    }
+
+    fn ask(planner: &Planner, directory: PathBuf, in_force: InForce) -> Result<Planned, String> {
+        let (answer, comes) = channel();
+        planner.plan(directory, in_force, answer);
+        comes.blocking_recv().expect("it answers")
+    }
+
+    #[test]
+    fn a_plan_leads_from_what_is_in_force_to_what_the_directory_says() {
+        let place = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| fs::write(place.path().join(name), text).unwrap();
+        write("web.toml", "command = [\"/bin/sleep\", \"1\"]\n");
+        write("gone.toml", "command = [\"/bin/sleep\", \"1\"]\n");
+        let mut loader = |name: &_, material: &_| load(&planner().around, &Config::default(), name, material);
+        let here = [place.path().to_owned()];
+        let trust = Trust::new(planner().around.uid);
+        let read = read_all(&here, Path::new("/nowhere"), &trust, &mut loader).entries;
+        let in_force: InForce = read.into_iter().filter_map(|(name, entry)| Some((name, entry.service?))).collect();
+        assert_eq!(ask(&planner(), place.path().into(), in_force.clone()).expect("it is read").plan.steps, []);
+        write("web.toml", "command = [\"/bin/sleep\", \"2\"]\n");
+        write("new.toml", "command = [\"/bin/sleep\", \"1\"]\n");
+        write("bad.toml", "command = ");
+        fs::remove_file(place.path().join("gone.toml")).unwrap();
+        let Planned { plan, findings } = ask(&planner(), place.path().into(), in_force).expect("it is read");
+        let steps: Vec<_> = plan.steps.iter().map(|step| (step.service.as_str(), step.action)).collect();
+        assert_eq!(steps, [("gone", Action::Stop), ("new", Action::Start), ("web", Action::Restart)]);
+        assert_eq!(findings.len(), 1, "{findings:#?}");
+    }
+
+    #[test]
+    fn what_is_no_directory_or_could_be_any_is_refused() {
+        let refused = |path: &str| ask(&planner(), path.into(), InForce::new()).expect_err("it is refused");
+        assert!(refused("services.d").contains("name the whole path"));
+        assert!(refused("/nowhere/at/all").contains("is no directory"));
+    }
 }

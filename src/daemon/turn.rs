@@ -69,6 +69,8 @@ pub(super) struct Supervisor {
     pub(super) probes: Probes,
     pub(super) door: Door,
     pub(super) planner: Planner,
+    /// What of the records of an earlier abide cannot be read, in words.
+    pub(super) broken_records: Vec<String>,
     /// How many statuses changed since memory was last given back.
     pub(super) churn: usize,
     pub(super) trace: Trace,
@@ -246,7 +248,7 @@ impl Supervisor {
         }
         self.host.end_turn();
         report::troubles(self.host.take_troubles());
-        let renewed = self.look_after_own_log();
+        let renewed = self.look_after_own_log() | self.host.take_unkept_changed();
         for finding in self.fleet.take_findings() {
             report::finding(&finding);
             self.door.tell(|| report::news_of_finding(&finding));
@@ -329,7 +331,9 @@ impl Supervisor {
 
     /// All of the snapshot but the services.
     fn renew_envelope(&mut self, now: Now) {
-        let (fleet, notes) = (&self.fleet, self.own_log.notes());
+        let (fleet, mut notes) = (&self.fleet, self.own_log.notes());
+        notes.extend(self.broken_records.iter().chain(self.host.unkept()).cloned());
+        notes.extend(fleet.idle_holds());
         let state = if fleet.is_ending() { AbideState::Stopping } else { AbideState::Running };
         self.publisher.renew_envelope(&News {
             state,

@@ -18,12 +18,12 @@ impl Fleet {
     pub fn pending(&self, now: Now) -> Plan {
         let facts = Facts { now, log_path: &|_, _, _| None };
         let amiss = self.members.iter().filter(|(_, member)| !member.tally.as_desired);
-        let step = |(name, member): (&ServiceName, &Box<Member>)| {
+        let step = |name: &ServiceName, member: &Member| {
             let status = self.service_status(name, &facts)?;
             let (action, reason) = (action(member), reason(&status, member.removed));
             Some(Step { service: name.clone(), action, reason, changes: self.owed(member), scale: 0 })
         };
-        Plan { steps: amiss.filter_map(step).collect() }
+        Plan { steps: amiss.filter_map(|(name, member)| step(name, member)).collect() }
     }
 
     /// What is wrong with files at present.
@@ -79,7 +79,13 @@ fn reason(status: &ServiceStatus, removed: bool) -> String {
     let held = status.instances.iter().any(|instance| instance.state == State::Held);
     let rest = status.conditions.iter().filter(|condition| !told.contains(&condition.kind));
     let rest = rest.filter(|condition| !(held && condition.kind == ConditionKind::NotHeld));
+    // Whoever is on the way to what the file says tells so.
+    let moves = !parts.is_empty();
+    let rest = rest.filter(|condition| !(moves && condition.kind == ConditionKind::InSync));
     parts.extend(rest.map(|condition| condition.message.clone()));
+    if held {
+        parts.push(format!("`abide start {}` lifts that", status.name));
+    }
     parts.join("; ")
 }
 
