@@ -1,5 +1,6 @@
 //! The table of routes: all that is served, group by group.
 
+mod doctor;
 mod env;
 mod events;
 pub(super) mod looks;
@@ -7,6 +8,7 @@ mod orders;
 mod status;
 mod tree;
 mod usage;
+mod whoami;
 
 use super::doors::Doors;
 use super::openapi;
@@ -18,7 +20,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
 /// All that is served.
-const TABLE: &[&[Route]] = &[status::ROUTES, orders::ROUTES, events::ROUTES, looks::ROUTES, OF_ITSELF];
+const TABLE: &[&[Route]] = &[status::ROUTES, orders::ROUTES, events::ROUTES, looks::ROUTES, whoami::ROUTES, OF_ITSELF];
 
 const OF_ITSELF: &[Route] = &[Route {
     verb: Verb::Get,

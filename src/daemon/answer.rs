@@ -20,11 +20,21 @@ impl Supervisor {
             Call::Select(selectors, answer) => {
                 let _ = answer.send(self.fleet.select(&selectors));
             }
+            Call::Owned(uid, answer) => {
+                let _ = answer.send(self.fleet.owned_by(uid));
+            }
+            Call::Trouble(trouble) => {
+                self.door.trouble = trouble;
+                self.renew_envelope(clock::now());
+            }
             Call::Facts(name, answer) => {
                 let _ = answer.send(self.facts(&name));
             }
+            Call::Directories(answer) => {
+                let _ = answer.send(self.places.directories());
+            }
             Call::Order(order, answer) => {
-                let call = self.door.note(answer);
+                let call = self.door.note(&order, answer);
                 self.handle(Event::Ordered { call, order });
             }
             Call::Plan(Some(directory), answer) => {

@@ -113,8 +113,9 @@ fn supervise(places: &Places, directories: Vec<PathBuf>, exit_with: Option<Servi
     })
     .map_err(failed("make an epoll set"))?;
     let probes = Probes::new(letters.clone());
-    let door =
-        Door::new(&places.runtime, instance_id.clone(), letters.clone()).map_err(failed("bind the control socket"))?;
+    let policy = Arc::clone(&config.doors);
+    let door = Door::new(&places.runtime, instance_id.clone(), policy, config_path.clone(), letters.clone())
+        .map_err(failed("bind the control socket"))?;
     let planner = Planner::new(surroundings, config, config_path);
     let (fleet, broken_records) = fleet(planner.powers, seed(&instance_id), exit_with.as_ref(), &places.state);
     let publisher = Publisher::new(
@@ -124,7 +125,7 @@ fn supervise(places: &Places, directories: Vec<PathBuf>, exit_with: Option<Servi
     );
     let files = files(places, directories, config_text, &planner, letters)?;
     let own_log = OwnLogState::default();
-    let (churn, awaited, finished) = (0, exit_with, false);
+    let (places, churn, awaited, finished) = (places.clone(), 0, exit_with, false);
     let mut supervisor = Supervisor {
         fleet,
         host,
@@ -132,6 +133,7 @@ fn supervise(places: &Places, directories: Vec<PathBuf>, exit_with: Option<Servi
         files,
         probes,
         door,
+        places,
         planner,
         broken_records,
         churn,

@@ -2,6 +2,7 @@
 
 use super::boot::own_log_of;
 use super::door::Door;
+use super::paths::Places;
 use super::planner::Planner;
 use super::probe::Probes;
 use super::publish::{PublishPolicy, Published, Publisher};
@@ -71,6 +72,7 @@ pub(super) struct Supervisor {
     pub(super) planner: Planner,
     /// What of the records of an earlier abide cannot be read, in words.
     pub(super) broken_records: Vec<String>,
+    pub(super) places: Places,
     /// How many statuses changed since memory was last given back.
     pub(super) churn: usize,
     pub(super) trace: Trace,
@@ -126,6 +128,9 @@ pub(super) async fn run(
     role::listen()?;
     supervisor.settle();
     while !supervisor.finished {
+        if supervisor.door.must_open() {
+            knock = supervisor.open_the_doors();
+        }
         let deadline = supervisor.next_deadline();
         if !supervisor.host.has_pending() {
             room = None;
@@ -163,7 +168,10 @@ pub(super) async fn run(
                 ready?.clear_ready();
                 knock = supervisor.open_the_doors();
             }
-            _ = hang_up.recv() => supervisor.files.rescan(),
+            _ = hang_up.recv() => {
+                supervisor.files.rescan();
+                supervisor.door.refresh();
+            }
             // Last, since services can fill it at will.
             ready = watched.readable() => {
                 let mut ready = ready?;
@@ -197,6 +205,7 @@ impl Supervisor {
             Letter::Config(config) => {
                 self.publisher.set_policy(PublishPolicy::of(&config));
                 self.host.keep_own_log(own_log_of(&config));
+                self.door.set_policy(&config.doors);
                 self.planner.config = config;
             }
             Letter::Spawned(outcome) => self.host.spawned(outcome),
@@ -330,9 +339,10 @@ impl Supervisor {
     }
 
     /// All of the snapshot but the services.
-    fn renew_envelope(&mut self, now: Now) {
-        let (fleet, mut notes) = (&self.fleet, self.own_log.notes());
-        notes.extend(self.broken_records.iter().chain(self.host.unkept()).cloned());
+    pub(super) fn renew_envelope(&mut self, now: Now) {
+        let fleet = &self.fleet;
+        let mut notes = self.own_log.notes();
+        notes.extend(self.door.trouble.iter().chain(&self.broken_records).chain(self.host.unkept()).cloned());
         notes.extend(fleet.idle_holds());
         let state = if fleet.is_ending() { AbideState::Stopping } else { AbideState::Running };
         self.publisher.renew_envelope(&News {
