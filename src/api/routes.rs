@@ -6,6 +6,7 @@ mod events;
 pub(super) mod looks;
 mod orders;
 mod status;
+mod metrics;
 mod tree;
 mod usage;
 mod whoami;

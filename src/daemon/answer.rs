@@ -30,6 +30,10 @@ impl Supervisor {
             Call::Facts(name, answer) => {
                 let _ = answer.send(self.facts(&name));
             }
+            Call::Series(answer) => {
+                self.renew();
+                let _ = answer.send(self.publisher.series());
+            }
             Call::Directories(answer) => {
                 let _ = answer.send(self.places.directories());
             }
