@@ -38,6 +38,7 @@ mod second_run;
 mod servers;
 mod status;
 mod stop;
+mod transcripts;
 mod trees;
 mod vanishing;
 mod world;
