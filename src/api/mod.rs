@@ -9,6 +9,7 @@ pub mod call;
 pub mod client;
 mod doors;
 pub mod feed;
+mod logs;
 pub mod openapi;
 mod pieces;
 pub mod problem;

@@ -2,6 +2,7 @@
 
 mod env;
 mod events;
+mod logs;
 pub(super) mod looks;
 mod orders;
 mod status;
@@ -18,7 +19,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
 /// All that is served.
-const TABLE: &[&[Route]] = &[status::ROUTES, orders::ROUTES, events::ROUTES, looks::ROUTES, OF_ITSELF];
+const TABLE: &[&[Route]] = &[status::ROUTES, orders::ROUTES, events::ROUTES, logs::ROUTES, looks::ROUTES, OF_ITSELF];
 
 const OF_ITSELF: &[Route] = &[Route {
     verb: Verb::Get,

@@ -8,13 +8,16 @@ use crate::log::rotate::{LogFile, REACH};
 use nix::dir::Dir;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, openat};
-use nix::sys::inotify::{AddWatchFlags, Inotify, WatchDescriptor};
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use nix::sys::stat::{FileStat, Mode, fstatat};
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
+
+/// One thing that is watched.
+pub use nix::sys::inotify::WatchDescriptor as Watched;
 
 /// So much is read at once; no less than the logger looks back for the end of a line.
 const PIECE: usize = REACH as usize;
@@ -37,6 +40,9 @@ pub struct Reading {
     open: Option<Open>,
     /// The time in the name of the latest rotated file that is over: what was rotated later comes next.
     after: i64,
+    /// Where the end was when it was gone to the last lines: who does not follow reads no further, however fast more
+    /// comes.
+    end: Option<(Id, u64)>,
 }
 
 /// A file in which somebody reads.
@@ -63,7 +69,7 @@ impl Reading {
     /// Of the log whose newest file is `current`; from the beginning of the oldest, unless [`Self::last`] is called.
     pub fn of(current: &Path, whose: For) -> Self {
         let path = current.parent().unwrap_or(Path::new("/")).to_owned();
-        Self { path, whose, directory: None, open: None, after: i64::MIN }
+        Self { path, whose, directory: None, open: None, after: i64::MIN, end: None }
     }
 
     /// Goes to the last `lines`, if they lie within `reach` bytes from the end of their files. Those of rotated files
@@ -71,8 +77,16 @@ impl Reading {
     pub fn last(&mut self, lines: u64, reach: u64) -> io::Result<()> {
         self.open = self.file(LogFile::Current.name())?;
         let Some(mut rotated) = self.rotated()? else { return Ok(()) };
+        if self.open.is_none()
+            && let Some(latest) = rotated.last()
+        {
+            self.end = Some((latest.id, u64::MAX));
+        }
         let mut left = match &mut self.open {
-            Some(open) => lines - open.back(lines, reach)?,
+            Some(open) => {
+                self.end = Some((open.id, open.file.metadata()?.len()));
+                lines - open.back(lines, reach)?
+            }
             None => lines,
         };
         if let Some(at) = self.open.as_ref().and_then(|open| rotated.iter().position(|it| it.id == open.id)) {
@@ -89,8 +103,8 @@ impl Reading {
         Ok(())
     }
 
-    /// The next bytes, whole lines of them; `None`: there are no more at the moment. Who does not `follow` gets the
-    /// unfinished line at the end as well.
+    /// The next bytes, whole lines of them; `None`: there are no more at the moment. Who does not `follow` gets what
+    /// there was when [`Self::last`] was called, the unfinished line at the end as well.
     pub fn next(&mut self, follow: bool) -> io::Result<Option<Vec<u8>>> {
         loop {
             let Some(open) = &mut self.open else {
@@ -100,7 +114,15 @@ impl Reading {
                 }
                 continue;
             };
-            let rest = open.read()?;
+            let mut rest = open.read()?;
+            if !follow {
+                let Some((id, end)) = self.end else { return Ok(None) };
+                if id == open.id {
+                    rest.truncate(usize::try_from(end.saturating_sub(open.position)).unwrap_or(usize::MAX));
+                    let whole = rest.len();
+                    return Ok((whole > 0).then(|| open.take(rest, whole)));
+                }
+            }
             let whole = match rest.iter().rposition(|byte| *byte == b'\n') {
                 Some(newline) => newline + 1,
                 None if rest.len() == PIECE => PIECE,
@@ -110,9 +132,7 @@ impl Reading {
                 return Ok(Some(open.take(rest, whole)));
             }
             let Some((next, after, moved)) = self.successor()? else {
-                let Some(open) = self.open.as_mut().filter(|_| !follow && !rest.is_empty()) else { return Ok(None) };
-                let whole = rest.len();
-                return Ok(Some(open.take(rest, whole)));
+                return Ok(None);
             };
             let Some(open) = &mut self.open else { continue };
             // Only now is it certain that nothing more is written to it.
@@ -130,7 +150,7 @@ impl Reading {
 
     /// Has `watch` tell of changes of this log. The flag says whether they are all told: until its directory is there,
     /// only that something on the way to it changes.
-    pub fn watch(&mut self, watch: &Watch) -> io::Result<(WatchDescriptor, bool)> {
+    pub fn watch(&mut self, watch: &Watch) -> io::Result<(Watched, bool)> {
         if self.directory()?.is_some()
             && let Some(directory) = &self.directory
         {
@@ -300,41 +320,46 @@ const CHANGES: AddWatchFlags = AddWatchFlags::IN_MODIFY
 #[derive(Debug)]
 pub struct Watch(Inotify);
 
+/// What has changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Changed {
+    /// These.
+    These(Vec<Watched>),
+    /// So much that it is not known: any of them.
+    Any,
+}
+
 impl Watch {
     /// One that watches nothing yet.
     pub fn new() -> io::Result<Self> {
-        use nix::sys::inotify::InitFlags;
         Ok(Self(Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC)?))
     }
 
     /// What becomes readable when something has changed.
     pub fn descriptor(&self) -> io::Result<OwnedFd> {
-        use std::os::fd::AsFd;
         self.0.as_fd().try_clone_to_owned()
     }
 
-    /// What has changed, each watch once; `None`: so much that it is not known, and all may have.
-    pub fn changed(&self) -> io::Result<Option<Vec<WatchDescriptor>>> {
-        let mut changed = Vec::new();
-        loop {
-            match self.0.read_events() {
-                Ok(events) => {
-                    if events.iter().any(|event| event.mask.contains(AddWatchFlags::IN_Q_OVERFLOW)) {
-                        return Ok(None);
-                    }
-                    changed.extend(events.into_iter().map(|event| event.wd));
-                    changed.sort_unstable();
-                    changed.dedup();
-                }
-                Err(Errno::EAGAIN) => return Ok(Some(changed)),
-                Err(Errno::EINTR) => {}
-                Err(errno) => return Err(errno.into()),
+    /// What has changed; `None`: nothing more at the moment.
+    pub fn changed(&self) -> io::Result<Option<Changed>> {
+        match self.0.read_events() {
+            Err(Errno::EAGAIN) => Ok(None),
+            Err(Errno::EINTR) => Ok(Some(Changed::These(Vec::new()))),
+            Err(errno) => Err(errno.into()),
+            Ok(events) if events.iter().any(|event| event.mask.contains(AddWatchFlags::IN_Q_OVERFLOW)) => {
+                Ok(Some(Changed::Any))
+            }
+            Ok(events) => {
+                let mut changed: Vec<Watched> = events.into_iter().map(|event| event.wd).collect();
+                changed.sort_unstable();
+                changed.dedup();
+                Ok(Some(Changed::These(changed)))
             }
         }
     }
 
     /// Watches this no more. That it is not watched is no matter.
-    pub fn forget(&self, watched: WatchDescriptor) {
+    pub fn forget(&self, watched: Watched) {
         let _ = self.0.rm_watch(watched);
     }
 }
@@ -470,13 +495,13 @@ mod tests {
         let (above, whole) = reading.watch(&watch).unwrap();
         assert!(!whole);
         fs::create_dir(root.join("web")).unwrap();
-        assert_eq!(watch.changed().unwrap(), Some(vec![above]));
+        assert_eq!(watch.changed().unwrap(), Some(Changed::These(vec![above])));
         let (own, whole) = reading.watch(&watch).unwrap();
         assert!(whole && own != above);
         watch.forget(above);
-        let _ = watch.changed().unwrap();
+        while watch.changed().unwrap().is_some() {}
         fs::write(root.join("web/current"), "x").unwrap();
-        assert_eq!(watch.changed().unwrap(), Some(vec![own]));
-        assert_eq!(watch.changed().unwrap(), Some(vec![]));
+        assert_eq!(watch.changed().unwrap(), Some(Changed::These(vec![own])));
+        assert_eq!(watch.changed().unwrap(), None);
     }
 }
