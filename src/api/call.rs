@@ -1,5 +1,6 @@
 //! What a door asks of the loop, and how it gets the answer.
 
+use crate::host::doctor::Directories;
 use crate::model::desired::Definition;
 use crate::model::diagnostic::Diagnostic;
 use crate::model::name::ServiceName;
@@ -22,6 +23,8 @@ pub enum Call {
     Select(Vec<Selector>, Answer<Result<Vec<Target>, NoSuch>>),
     /// What a door must know of one service to look closer.
     Facts(ServiceName, Answer<Option<Facts>>),
+    /// Where abide keeps what is its own.
+    Directories(Answer<Directories>),
     /// Do this; one answer a target.
     Order(Order, Answer<Vec<Done>>),
     /// What would change if the watched directories said what this one says; `None`: what is not yet as the files
