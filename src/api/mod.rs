@@ -5,12 +5,18 @@
 //! asks of the loop by a [`call::Call`], and what happens it is told by [`feed::Feed`].
 
 mod asked;
+mod audit;
 pub mod call;
 pub mod client;
 mod doors;
 pub mod feed;
+mod guard;
+mod hall;
+mod listen;
 mod logs;
 pub mod openapi;
+mod origin;
+mod patient;
 mod pieces;
 pub mod problem;
 mod rights;
@@ -19,3 +25,4 @@ mod route;
 mod routes;
 pub mod server;
 mod statuses;
+pub mod token;

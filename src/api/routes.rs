@@ -9,6 +9,7 @@ mod orders;
 mod status;
 mod tree;
 mod usage;
+mod whoami;
 
 use super::doors::Doors;
 use super::openapi;
@@ -20,7 +21,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
 /// All that is served.
-const TABLE: &[&[Route]] = &[status::ROUTES, orders::ROUTES, events::ROUTES, logs::ROUTES, looks::ROUTES, OF_ITSELF];
+const TABLE: &[&[Route]] =
+    &[status::ROUTES, orders::ROUTES, events::ROUTES, logs::ROUTES, looks::ROUTES, whoami::ROUTES, OF_ITSELF];
 
 const OF_ITSELF: &[Route] = &[Route {
     verb: Verb::Get,

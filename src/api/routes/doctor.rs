@@ -3,14 +3,17 @@
 use super::looks::{Looks, blocking, json};
 use crate::api::call::{Call, Snapshot};
 use crate::api::problem::Problem;
+use crate::api::rights::Visitor;
 use crate::host::doctor::{self, Running};
+use crate::model::access::Right;
 use crate::model::look::Findings;
 use crate::model::status::Status;
 use axum::extract::State;
 use axum::response::Response;
 use std::sync::Arc;
 
-pub(super) async fn doctor(State(looks): State<Arc<Looks>>) -> Result<Response, Problem> {
+pub(super) async fn doctor(State(looks): State<Arc<Looks>>, visitor: Visitor) -> Result<Response, Problem> {
+    visitor.may_of_all(Right::Read)?;
     let directories = looks.caller.ask(Call::Directories).await?;
     let snapshot = looks.caller.ask(Call::Status).await?;
     let mut findings = blocking(move || doctor::look(running(&snapshot).as_ref())).await?;

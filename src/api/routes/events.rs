@@ -4,9 +4,10 @@ use crate::api::asked::{Asked, bad, names};
 use crate::api::doors::Doors;
 use crate::api::pieces::pieces;
 use crate::api::problem::Problem;
-use crate::api::rights::{May, Visitor, may};
+use crate::api::rights::Visitor;
 use crate::api::ring::{Cursor, EventData, Filter};
 use crate::api::route::{FORBIDDEN, Gives, Route, Verb, inline, schema};
+use crate::model::access::Right;
 use crate::model::selector::Selector;
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
@@ -74,7 +75,11 @@ async fn events(
 
 /// Tells one reader, at its own pace, until it goes.
 async fn tell(doors: Doors, who: Visitor, names: Option<Vec<Selector>>, mut cursor: Cursor, out: Sender<Bytes>) {
-    let filter = Filter { names: names.as_deref(), may: &|service| may(&who, May::Read, service).is_ok() };
+    let may = |service: Option<&str>| match service {
+        Some(service) => who.has(Right::Read, service),
+        None => who.has_of_all(Right::Read),
+    };
+    let filter = Filter { names: names.as_deref(), may: &may };
     let mut newest = doors.ring.watch();
     let position = |cursor: &Cursor| Bytes::from(format!(":\nid: {}\n\n", doors.ring.id(cursor)));
     let mut piece = position(&cursor);

@@ -5,9 +5,10 @@ use crate::api::asked::{Asked, Named, bad};
 use crate::api::doors::Doors;
 use crate::api::pieces::pieces;
 use crate::api::problem::Problem;
-use crate::api::rights::{May, Visitor, may};
+use crate::api::rights::Visitor;
 use crate::api::route::{FORBIDDEN, Gives, NO_SUCH, Route, Verb, inline};
 use crate::host::look::log::{For, Reading};
+use crate::model::access::Right;
 use crate::model::status::{InstanceStatus, ServiceStatus};
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -56,7 +57,7 @@ async fn logs(
     Named(name): Named,
     Asked(query): Asked<LogsQuery>,
 ) -> Result<Response, Problem> {
-    may(&who, May::Read, Some(&name))?;
+    who.may(Right::Read, &name)?;
     let snapshot = doors.statuses.now().await?;
     let service = serde_json::from_slice::<ServiceStatus>(fragment(&snapshot, &name)?);
     drop(snapshot);

@@ -5,7 +5,9 @@ use super::{doctor, env, tree, usage};
 use crate::api::asked::{self, bad};
 use crate::api::call::{Call, Caller, Facts, Snapshot};
 use crate::api::problem::Problem;
+use crate::api::rights::Visitor;
 use crate::api::route::{FORBIDDEN, Gives, NO_SUCH, Route, Verb, inline, schema};
+use crate::model::access::Right;
 use crate::model::look::{Environment, Findings, Trees, Usage};
 use crate::model::name::ServiceName;
 use crate::model::selector::{NoSuch, Selector, Target};
@@ -104,7 +106,8 @@ impl Looks {
     }
 
     /// What is known of the service that a path names.
-    pub(super) async fn facts(&self, name: &str) -> Result<(ServiceName, Facts), Problem> {
+    pub(super) async fn facts(&self, visitor: &Visitor, name: &str) -> Result<(ServiceName, Facts), Problem> {
+        visitor.may(Right::Read, name)?;
         let one = "name one service, such as web";
         let selector = name.parse::<Selector>().map_err(|error| bad(error.to_string(), one))?;
         let Ok(service) = ServiceName::new(name) else { return Err(NoSuch(vec![(selector, None)]).into()) };
@@ -145,12 +148,6 @@ pub(super) async fn blocking<T: Send + 'static>(look: impl FnOnce() -> T + Send 
     tokio::task::spawn_blocking(look).await.map_err(|error| {
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "bug", "abide made a mistake", error.to_string())
     })
-}
-
-/// Secrets are shown to those who may everything. As long as it is not known who asks: to nobody.
-pub(super) fn may_see_secrets() -> Result<(), Box<Problem>> {
-    let detail = "secrets are shown to root and to abide's own user, and it is not known who you are";
-    Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", "you may not", detail).into())
 }
 
 pub(super) fn json(body: &impl Serialize) -> Response {

@@ -5,7 +5,7 @@ use crate::api::asked::{Meant, Told, bad, duration};
 use crate::api::call::Call;
 use crate::api::doors::Doors;
 use crate::api::problem::Problem;
-use crate::api::rights::{May, Visitor, may};
+use crate::api::rights::Visitor;
 use crate::api::route::{FORBIDDEN, Gives, NO_SUCH, Route, Verb, schema};
 use crate::model::order::{Act, Done, Order};
 use crate::model::selector::Selector;
@@ -183,15 +183,11 @@ impl Sent {
 async fn give(State(doors): State<Doors>, who: Visitor, Meant(names): Meant, act: Act) -> Result<Response, Problem> {
     let exact = |name: &Selector| name.state.is_none() && !name.names.is_pattern();
     // Who may not even know whether there is such a service is told the same, whether there is or not.
-    for name in names.iter().filter(|name| exact(name)) {
-        may(&who, May::Operate, Some(name.names.as_str()))?;
-    }
+    who.may_tell(&act, names.iter().filter(|name| exact(name)).map(|name| name.names.as_str()))?;
     let targets = doors.caller.ask(|answer| Call::Select(names, answer)).await??;
-    for target in &targets {
-        may(&who, May::Operate, Some(target.service.as_str()))?;
-    }
+    who.may_tell(&act, targets.iter().map(|target| target.service.as_str()))?;
     let word = act.word();
-    let order = Order { act, targets, author: who.0 };
+    let order = Order { act, targets, author: who.author() };
     let targets = doors.caller.ask(|answer| Call::Order(order, answer)).await?;
     let status = if targets.iter().any(|done| done.refused) { StatusCode::CONFLICT } else { StatusCode::OK };
     Ok((status, document(&Came { act: word, targets })).into_response())

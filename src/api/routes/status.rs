@@ -5,9 +5,10 @@ use crate::api::asked::{Asked, Named, names};
 use crate::api::call::{Call, Snapshot};
 use crate::api::doors::Doors;
 use crate::api::problem::Problem;
-use crate::api::rights::{May, Visitor, may};
+use crate::api::rights::Visitor;
 use crate::api::route::{FORBIDDEN, Gives, NO_SUCH, Route, Verb, inline, schema};
 use crate::api::statuses::Document;
+use crate::model::access::Right;
 use crate::model::selector::Target;
 use crate::model::status::{ServiceStatus, Status};
 use axum::extract::State;
@@ -68,15 +69,13 @@ async fn status(
         }
     };
     let snapshot = doors.statuses.now().await?;
-    let shown = |name: &str| {
-        meant.as_ref().is_none_or(|meant| meant.contains(name)) && may(&who, May::Read, Some(name)).is_ok()
-    };
+    let shown = |name: &str| meant.as_ref().is_none_or(|meant| meant.contains(name)) && who.has(Right::Read, name);
     let document = Document::new(snapshot, shown);
     Ok(json(axum::body::Body::new(document)))
 }
 
 async fn service(State(doors): State<Doors>, who: Visitor, Named(name): Named) -> Result<Response, Problem> {
-    may(&who, May::Read, Some(&name))?;
+    who.may(Right::Read, &name)?;
     let snapshot = doors.statuses.now().await?;
     Ok(json(fragment(&snapshot, &name)?.to_vec()))
 }
