@@ -140,11 +140,12 @@ impl Waiting {
 
     fn wake(&self, changed: &Changed) {
         let waiting = self.all();
-        match changed {
-            Changed::These(these) => {
-                these.iter().filter_map(|it| waiting.get(it)).for_each(|(_, wake)| wake.send_replace(()))
-            }
-            Changed::Any => waiting.values().for_each(|(_, wake)| wake.send_replace(())),
+        let of = |watched: &Watched| match changed {
+            Changed::These(these) => these.contains(watched),
+            Changed::Any => true,
+        };
+        for (_, (_, wake)) in waiting.iter().filter(|(watched, _)| of(watched)) {
+            wake.send_replace(());
         }
     }
 }
