@@ -1,11 +1,13 @@
 //! What stands before every route: whom a request means, who sent it, and a bound for what it carries.
 
+use super::audit;
 use super::call::{Call, Caller};
 use super::origin::{self, Foreign};
 use super::problem::Problem;
 use super::rights::{Visitor, unauthorized};
 use super::token;
 use crate::model::access::{DoorPolicy, Right, Who};
+use crate::model::name::ServiceName;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
@@ -86,7 +88,12 @@ impl Guard {
         let path = parts.uri.path();
         let is_page = *visitor.who() == Who::Nobody;
         if !is_page && visitor.is_stranger() && !OPEN.contains(&path) {
-            return Err(visitor.refusal(Right::Read, &[]));
+            let (right, services, act) = wished(&parts.method, path);
+            let refusal = visitor.refusal(right, &services);
+            if let Some(act) = act {
+                audit::refused(act, &visitor.author(), &refusal.detail);
+            }
+            return Err(refusal);
         }
         parts.extensions.insert(visitor);
         Ok(Request::from_parts(parts, whole(body).await?))
@@ -124,6 +131,19 @@ impl Guard {
             }
             Err(()) => Err(unknown_token()),
         }
+    }
+}
+
+/// What a request wants to do, with which services (empty: all), and the word for it if it is an order: enough to say what
+/// is missing to who may nothing at all.
+fn wished<'p>(method: &Method, path: &'p str) -> (Right, Vec<&'p str>, Option<&'p str>) {
+    let mut parts = path.strip_prefix("/v1/services/").unwrap_or_default().split('/');
+    let services: Vec<&str> = parts.next().unwrap_or_default().split(',').collect();
+    let are_names = services.iter().all(|name| ServiceName::new(name).is_ok());
+    let services = if are_names { services } else { Vec::new() };
+    match parts.next() {
+        Some(act) if *method != Method::GET => (Right::Operate, services, Some(act)),
+        _ => (Right::Read, services, None),
     }
 }
 
@@ -176,5 +196,20 @@ impl From<Foreign> for Problem {
                 Self::new(StatusCode::FORBIDDEN, "bad-origin", "made by another site", detail)
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_stranger_wished_to_do_is_read_off_the_path() {
+        let of = |method: Method, path: &'static str| wished(&method, path);
+        assert_eq!(of(Method::GET, "/v1/status"), (Right::Read, vec![], None));
+        assert_eq!(of(Method::GET, "/v1/services/web/tree"), (Right::Read, vec!["web"], None));
+        assert_eq!(of(Method::POST, "/v1/services/web,db/stop"), (Right::Operate, vec!["web", "db"], Some("stop")));
+        assert_eq!(of(Method::POST, "/v1/services/web*/stop"), (Right::Operate, vec![], Some("stop")));
+        assert_eq!(of(Method::POST, "/v1/services/"), (Right::Read, vec![], None));
     }
 }
