@@ -5,7 +5,7 @@ use crate::model::diagnostic::Diagnostic;
 use crate::model::name::ServiceName;
 use crate::model::order::{Done, Order};
 use crate::model::plan::Plan;
-use crate::model::selector::{Selector, Target};
+use crate::model::selector::{NoSuch, Selector, Target};
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -61,10 +61,6 @@ impl Snapshot {
         Some(&self.services[at].1)
     }
 }
-
-/// Names that mean nothing, each with the nearest name that does.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NoSuch(pub Vec<(Selector, Option<ServiceName>)>);
 
 /// One service, as a door must know it.
 #[derive(Debug, Clone)]

@@ -1,7 +1,8 @@
 //! What goes wrong, as RFC 9457 has it: `application/problem+json`, with the diagnostics that files get too.
 
-use super::call::{Ending, NoSuch};
+use super::call::Ending;
 use crate::model::diagnostic::Diagnostic;
+use crate::model::selector::NoSuch;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
@@ -68,9 +69,16 @@ impl From<Ending> for Problem {
 impl From<NoSuch> for Problem {
     fn from(NoSuch(names): NoSuch) -> Self {
         let given: Vec<String> = names.iter().map(|(selector, _)| selector.to_string()).collect();
-        let near = names.iter().find_map(|(_, near)| near.as_ref());
         let detail = format!("there is nothing of the name {}", given.join(", "));
-        let hint = near.map_or("`abide status` lists what there is".to_owned(), |near| format!("did you mean {near}?"));
+        let near = names.iter().find_map(|(selector, near)| Some((selector, near.as_ref()?)));
+        let hint = match near {
+            // The service is right, and the number of the instance is not.
+            Some((selector, near)) if selector.names.matches(near.as_str()) => {
+                format!("`abide status {near}` lists its instances")
+            }
+            Some((_, near)) => format!("did you mean {near}?"),
+            None => "`abide status` lists what there is".to_owned(),
+        };
         Self::new(StatusCode::NOT_FOUND, "no-such-service", "no such service", detail).hint(hint)
     }
 }

@@ -1,5 +1,8 @@
 //! Path and method → question to the loop; its answer → response.
 
+mod looks;
+mod usage;
+
 use super::call::{Call, Caller};
 use super::problem::Problem;
 use axum::Router;
@@ -14,7 +17,8 @@ pub(super) fn router(caller: Caller) -> Router {
         .route("/v1/status", get(status))
         .route("/v1/services/{name}", get(service))
         .fallback(nothing_here)
-        .with_state(caller)
+        .with_state(caller.clone())
+        .merge(looks::router(caller))
 }
 
 async fn status(State(caller): State<Caller>) -> Result<Response, Problem> {

@@ -177,7 +177,7 @@ pub(super) async fn run(
 }
 
 impl Supervisor {
-    fn handle(&mut self, event: Event) {
+    pub(super) fn handle(&mut self, event: Event) {
         self.fleet.handle(clock::now(), event);
     }
 
@@ -202,22 +202,6 @@ impl Supervisor {
             }
             Letter::Told(told) => self.host.told(told),
             Letter::Call(call) => self.answer(call),
-        }
-    }
-
-    /// A visitor asks. Who does not wait for the answer any more is no error.
-    fn answer(&mut self, call: Call) {
-        match call {
-            Call::Status(answer) => {
-                // Also what happened in this very turn.
-                self.renew();
-                let _ = answer.send(self.publisher.snapshot());
-            }
-            Call::Order(order, answer) => {
-                let call = self.door.note(answer);
-                self.handle(Event::Ordered { call, order });
-            }
-            Call::Select(..) | Call::Facts(..) | Call::Plan(..) => {}
         }
     }
 
@@ -315,7 +299,7 @@ impl Supervisor {
         }
     }
 
-    fn renew(&mut self) {
+    pub(super) fn renew(&mut self) {
         self.renew_as(false, clock::now());
     }
 

@@ -322,6 +322,12 @@ impl Member {
         self.accepted.as_ref().map_or(0, |definition| definition.service.instances)
     }
 
+    /// The instances that people are shown: those that there should be, and what is left of others.
+    pub(super) fn counted(&self) -> impl Iterator<Item = &Instance> {
+        let size = self.size();
+        self.instances.iter().filter(move |instance| instance.id.index < size || !instance.rests())
+    }
+
     /// Brings tally and conditions up to date; `desired`: whether it is to run.
     pub(super) fn refresh(&mut self, now: Wall, desired: bool) -> Tally {
         let invalid = !self.valid && !self.removed;

@@ -27,6 +27,7 @@ mod queue;
 mod readiness;
 mod reload;
 mod restarts;
+mod select;
 mod standing;
 mod stopping;
 mod timers;

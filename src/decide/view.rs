@@ -17,6 +17,7 @@ use crate::model::status::{
 };
 use crate::model::time::{Now, Wall};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// What the status needs and only the shell knows.
 pub struct Facts<'a> {
@@ -26,14 +27,25 @@ pub struct Facts<'a> {
     pub log_path: &'a dyn Fn(&InstanceId, &Definition, bool) -> Option<String>,
 }
 
+/// One instance, as one must know it to look closer.
+#[derive(Debug)]
+pub struct Slot<'a> {
+    /// Which.
+    pub id: &'a InstanceId,
+    /// Whether it is not the only one.
+    pub numbered: bool,
+    /// Its process and the start of that in clock ticks since boot, while it has one.
+    pub process: Option<(i32, u64)>,
+    /// What the files last said of it.
+    pub definition: &'a Arc<Definition>,
+}
+
 impl Fleet {
     /// The status of one service; `None` if there is none of that name (any more).
     pub fn service_status(&self, name: &ServiceName, facts: &Facts) -> Option<ServiceStatus> {
         let member = self.members.get(name)?;
         let accepted = member.accepted.as_deref();
         let hash = accepted.map(|definition| definition.version.short());
-        let size = member.size();
-        let counted = member.instances.iter().filter(|instance| instance.id.index < size || !instance.rests());
         Some(ServiceStatus {
             name: name.clone(),
             description: accepted.and_then(|definition| definition.service.description.clone()),
@@ -52,8 +64,18 @@ impl Fleet {
             as_desired: member.tally.as_desired,
             conditions: conditions(member),
             errors: member.errors.clone(),
-            instances: counted.map(|instance| self.instance_status(instance, member, facts)).collect(),
+            instances: member.counted().map(|instance| self.instance_status(instance, member, facts)).collect(),
         })
+    }
+
+    /// The slots of one service; `None` if there is none of that name (any more).
+    pub fn slots(&self, name: &ServiceName) -> Option<impl Iterator<Item = Slot<'_>>> {
+        Some(self.members.get(name)?.counted().map(|instance| Slot {
+            id: &instance.id,
+            numbered: instance.numbered,
+            process: instance.process.as_ref().map(|process| (process.pid, process.start_ticks)),
+            definition: &instance.wanted,
+        }))
     }
 
     fn instance_status(&self, instance: &Instance, member: &Member, facts: &Facts) -> InstanceStatus {

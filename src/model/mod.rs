@@ -11,6 +11,7 @@ pub mod endpoint;
 pub mod launch;
 pub mod limits;
 pub mod logging;
+pub mod look;
 pub mod name;
 pub mod nearest;
 pub mod news;

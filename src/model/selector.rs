@@ -29,6 +29,10 @@ pub struct Target {
     pub index: Option<u32>,
 }
 
+/// Names that mean nothing, each with the nearest name that does; where only the instance is wrong, its service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoSuch(pub Vec<(Selector, Option<ServiceName>)>);
+
 /// Why a text names nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadSelector {

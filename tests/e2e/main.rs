@@ -22,6 +22,7 @@ mod in_depth;
 mod leaks;
 mod limits;
 mod logs;
+mod looks;
 mod order;
 mod plan;
 mod probe;
