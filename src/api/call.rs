@@ -1,7 +1,7 @@
 //! What a door asks of the loop, and how it gets the answer.
 
 use crate::model::desired::Definition;
-use crate::model::diagnostic::Diagnostic;
+use crate::model::diagnostic::{Diagnostic, FileFinding};
 use crate::model::name::ServiceName;
 use crate::model::order::{Done, Order};
 use crate::model::plan::Plan;
@@ -22,6 +22,8 @@ pub enum Call {
     Select(Vec<Selector>, Answer<Result<Vec<Target>, NoSuch>>),
     /// What a door must know of one service to look closer.
     Facts(ServiceName, Answer<Option<Facts>>),
+    /// What is wrong with files, their lines included: of each service, and, by `None`, of none.
+    Findings(Answer<Vec<FileFinding>>),
     /// Do this; one answer a target.
     Order(Order, Answer<Vec<Done>>),
     /// What would change if the watched directories said what this one says; `None`: what is not yet as the files

@@ -22,6 +22,9 @@ impl Supervisor {
             Call::Facts(name, answer) => {
                 let _ = answer.send(self.facts(&name));
             }
+            Call::Findings(answer) => {
+                let _ = answer.send(self.fleet.file_findings());
+            }
             Call::Order(order, answer) => {
                 let call = self.door.note(answer);
                 self.handle(Event::Ordered { call, order });

@@ -8,6 +8,7 @@
 //! `ABIDE_BIN` names another binary than the one that cargo built.
 
 mod bad_input;
+mod browser;
 mod check;
 mod crash;
 mod daemons;

@@ -98,20 +98,22 @@ export async function stream(path, { headers, signal, take, opened, patient = fa
   }
 }
 
-/** Cuts a stream of server-sent events into events: `feed(text)` calls `take({ id, kind, data })`. */
+/** Cuts a stream of server-sent events into events: `feed(text)` calls `take({ id, data })`. */
 export function events(take) {
   let rest = "";
-  let event = { id: undefined, kind: "message", data: [] };
+  let event = { id: undefined, data: [] };
   const line = (text) => {
     if (text === "") {
-      if (event.data.length > 0) take({ id: event.id, kind: event.kind, data: event.data.join("\n") });
-      event = { id: undefined, kind: "message", data: [] };
+      // One that only says where the stream stands has no data.
+      if (event.id !== undefined || event.data.length > 0) {
+        take({ id: event.id, data: event.data.length > 0 ? event.data.join("\n") : undefined });
+      }
+      event = { id: undefined, data: [] };
       return;
     }
     const at = text.indexOf(":");
     const [field, value] = at < 0 ? [text, ""] : [text.slice(0, at), text.slice(at + 1).replace(/^ /, "")];
     if (field === "id") event.id = value;
-    else if (field === "event") event.kind = value;
     else if (field === "data") event.data.push(value);
   };
   return (text) => {

@@ -79,6 +79,7 @@ export const neighbour = (step) => view.names[view.names.indexOf(view.chosen) + 
 function arrange() {
   const words = view.search.trim().toLowerCase().split(/\s+/).filter(Boolean);
   const fits = (service) => {
+    if (words.length === 0) return true;
     const text = `${service.name} ${service.description ?? ""} ${service.state}`.toLowerCase();
     return words.every((word) => text.includes(word));
   };
@@ -104,6 +105,10 @@ function nothing(filter) {
 
 function filters() {
   const group = by("filters");
+  const numbers = new Map(FILTERS.map((filter) => [filter.id, 0]));
+  for (const service of store.services.values()) {
+    for (const { id, of } of FILTERS) if (of(service)) numbers.set(id, numbers.get(id) + 1);
+  }
   for (const filter of FILTERS) {
     let button = group.querySelector(`[data-filter="${filter.id}"]`);
     if (!button) {
@@ -111,8 +116,7 @@ function filters() {
       button = el("button.chip", { type: "button", data: { filter: filter.id, tone: filter.tone ?? "" }, onclick: click }, el("span", {}, filter.words), el("b"));
       group.append(button);
     }
-    let number = 0;
-    for (const service of store.services.values()) if (filter.of(service)) number += 1;
+    const number = numbers.get(filter.id);
     button.setAttribute("aria-pressed", String(view.filter === filter.id));
     say(button.lastChild, number.toLocaleString("en"));
     show(button, number > 0 || view.filter === filter.id || filter.id === "all");

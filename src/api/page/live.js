@@ -58,6 +58,7 @@ async function once(signal, mended) {
   let opened = now();
   const take = events(({ id, data }) => {
     if (id) last = id;
+    if (data === undefined) return;
     const news = JSON.parse(data);
     const names = takeEvent(news);
     // What is told anew is already in the status.

@@ -29,6 +29,9 @@ async function enter(words) {
     setTimeout(() => enter(words), 3000);
     return;
   }
+  if (store.me.rights.length === 0) {
+    return ask(api.token.get() ? `abide knows this as ${store.me.name}, and lets it do nothing: give it a right in abide.toml.` : "");
+  }
   show(by("sign-in"), false);
   show(by("app"), true);
   show(by("sign-out"), Boolean(api.token.get()));
