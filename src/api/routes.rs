@@ -1,6 +1,8 @@
 //! Path and method → question to the loop; its answer → response.
 
+mod env;
 mod looks;
+mod tree;
 mod usage;
 
 use super::call::{Call, Caller};

@@ -23,6 +23,7 @@ pub mod policy;
 pub mod resources;
 pub mod schedule;
 pub mod sd_notify;
+pub mod secret;
 pub mod security;
 pub mod selector;
 pub mod service;

@@ -2,7 +2,7 @@
 
 use super::world::{SLEEPER, World};
 use abide::api::client::Client;
-use abide::model::look::{InstanceUsage, Usage};
+use abide::model::look::{Difference, Environment, InstanceUsage, ProcessState, Trees, Usage};
 use serde::de::DeserializeOwned;
 
 /// What abide answers, and how.
@@ -53,4 +53,61 @@ fn many_who_ask_at_once_all_get_an_answer() {
             });
         }
     });
+}
+
+#[test]
+fn a_tree_shows_each_process_with_its_words_and_who_started_it() {
+    let text = "script = \"sh -c 'sleep 86401 & sleep 86402; :' & exec sleep 86400\"\n";
+    let world = World::with(&[("web", text), ("off", "enabled = false\ncommand = \"true\"\n")]);
+    let main = world.pid("web");
+    world.until_true("four processes", || {
+        let trees: Trees = look(&world, "/v1/services/web/tree");
+        let processes = &trees.instances[0].processes;
+        let find = |command: &str| processes.iter().find(|process| process.command == command);
+        let (Some(first), Some(below)) = (find("sleep 86400"), find("sleep 86401")) else { return false };
+        let shell = processes.iter().find(|process| process.pid == below.parent);
+        processes.len() == 4
+            && processes[0].pid == main
+            && (first.pid, first.threads, first.state) == (main, 1, ProcessState::Sleeping)
+            && first.resident_bytes > 0
+            && first.uid == nix::unistd::geteuid().as_raw()
+            && shell.is_some_and(|shell| shell.parent == main)
+            && trees.instances[0].pid == Some(main)
+    });
+    let off: Trees = look(&world, "/v1/services/off/tree");
+    assert!(off.instances[0].pid.is_none() && off.instances[0].processes.is_empty(), "{off:?}");
+    let (status, body) = get(&world, "/v1/services/wbe/tree");
+    assert!(status == 404 && body.contains("no-such-service") && body.contains("did you mean web?"), "{body}");
+}
+
+#[test]
+fn an_environment_is_what_the_process_gets_and_secrets_are_hidden() {
+    let text = "command = [\"/bin/sleep\", \"86400\"]\ninstances = 2\n[environment]\nPORT = \"808${ABIDE_INSTANCE}\"\n\
+                DB_PASSWORD = \"hush\"\nDB = \"postgres://app:hush@db/x\"\n";
+    let world = World::with(&[("web", text)]);
+    world.pid("web");
+    let of = |world: &World, path: &str| -> Environment { look(world, path) };
+    let find = |all: &Environment, name: &str| all.variables.iter().find(|it| it.name == name).cloned();
+    let second = of(&world, "/v1/services/web/env?instance=1");
+    assert_eq!((second.instance, second.pid.is_some(), second.uncompared.as_deref()), (1, true, None));
+    let port = find(&second, "PORT").expect("it is given");
+    assert_eq!((port.value.as_str(), port.masked, port.process), ("8081", false, None));
+    assert_eq!(find(&second, "ABIDE_INSTANCE").map(|it| it.value).as_deref(), Some("1"));
+    assert_eq!(find(&second, "DB_PASSWORD").map(|it| (it.value, it.masked)), Some(("***".to_owned(), true)));
+    assert_eq!(find(&second, "DB").map(|it| it.value).as_deref(), Some("postgres://app:***@db/x"));
+    let mark = find(&second, "ABIDE_RUN").expect("each run has a mark");
+    assert_eq!(mark.process, Some(Difference::Only));
+    assert!(!get(&world, "/v1/services/web/env").1.contains("hush"));
+    let (status, body) = get(&world, "/v1/services/web/env?instance=2");
+    assert!(status == 404 && body.contains("no instance 2"), "{body}");
+}
+
+#[test]
+fn a_service_whose_file_was_never_good_has_no_environment_and_says_so() {
+    let world = World::with(&[("bad", "command = ")]);
+    world.error("bad", "syntax");
+    for path in ["/v1/services/bad/env", "/v1/services/bad/tree"] {
+        let (status, body) = get(&world, path);
+        assert!(status == 409 && body.contains("never good"), "{path}: {body}");
+    }
 }

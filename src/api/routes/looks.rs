@@ -1,11 +1,11 @@
 //! What all routes have in common that look at processes and files: who is looked at, and how much looking there may
 //! be at once. All of it is done on threads that may block, never on that of the doors and never on the loop.
 
-use super::usage;
-use crate::api::call::{Call, Caller, Snapshot};
+use super::{env, tree, usage};
+use crate::api::call::{Call, Caller, Facts, Snapshot};
 use crate::api::problem::Problem;
 use crate::model::name::ServiceName;
-use crate::model::selector::{Selector, Target};
+use crate::model::selector::{NoSuch, Selector, Target};
 use axum::Router;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -34,7 +34,11 @@ pub(super) struct Looks {
 pub(super) fn router(caller: Caller) -> Router {
     let (meter, files) = (usage::Meter::default(), Arc::new(Semaphore::new(1)));
     let looks = Looks { caller, meter, files, hangs: Arc::default() };
-    Router::new().route("/v1/usage", get(usage::usage)).with_state(Arc::new(looks))
+    Router::new()
+        .route("/v1/usage", get(usage::usage))
+        .route("/v1/services/{name}/tree", get(tree::tree))
+        .route("/v1/services/{name}/env", get(env::env))
+        .with_state(Arc::new(looks))
 }
 
 impl Looks {
@@ -44,6 +48,20 @@ impl Looks {
         let selectors = names.split(',').map(str::parse).collect::<Result<Vec<Selector>, _>>();
         let selectors = selectors.map_err(|error| bad_request(error.to_string()))?;
         Ok(Some(self.caller.ask(|answer| Call::Select(selectors, answer)).await??))
+    }
+
+    /// What is known of the service that a path names.
+    pub(super) async fn facts(&self, name: &str) -> Result<(ServiceName, Facts), Problem> {
+        let selector = name.parse::<Selector>().map_err(|error| bad_request(error.to_string()))?;
+        let Ok(service) = ServiceName::new(name) else { return Err(NoSuch(vec![(selector, None)]).into()) };
+        if let Some(facts) = self.caller.ask(|answer| Call::Facts(service.clone(), answer)).await? {
+            return Ok((service, facts));
+        }
+        // Why not: the nearest name helps, where it is not the file that is to blame.
+        self.caller.ask(|answer| Call::Select(vec![selector], answer)).await??;
+        let detail = format!("nothing of {service} has ever run: its file was never good");
+        let hint = format!("`abide status {service}` says what is wrong with it");
+        Err(Problem::new(StatusCode::CONFLICT, "never-good", "the service has no definition", detail).hint(hint))
     }
 
     /// Does something that reads files which may hang; `None`: it took too long, or another still does.
@@ -73,6 +91,12 @@ pub(super) async fn blocking<T: Send + 'static>(look: impl FnOnce() -> T + Send 
     tokio::task::spawn_blocking(look).await.map_err(|error| {
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "bug", "abide made a mistake", error.to_string())
     })
+}
+
+/// Secrets are shown to those who may everything. As long as it is not known who asks: to nobody.
+pub(super) fn may_see_secrets() -> Result<(), Box<Problem>> {
+    let detail = "secrets are shown to root and to abide's own user, and it is not known who you are";
+    Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", "you may not", detail).into())
 }
 
 pub(super) fn bad_request(detail: String) -> Problem {
