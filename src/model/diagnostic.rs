@@ -33,14 +33,13 @@ pub struct Diagnostic {
 }
 
 /// A finding that stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileFinding {
     /// Of which service; `None`: of none, as what is wrong with `abide.toml`.
     pub service: Option<ServiceName>,
     /// When it was first reported, of an error.
     pub first_seen: Option<Wall>,
     /// What.
-    #[serde(flatten)]
     pub finding: Diagnostic,
 }
 

@@ -8,7 +8,7 @@ import { openLog } from "./log.js";
 import { buttons } from "./orders.js";
 import { history, mayOperate, store, watch } from "./store.js";
 import { feed } from "./news.js";
-import { amiss, between, bytes, count, ended, holdOf, moment, restarts, restartsHour, sign, since, span, stateOf, why, whyInstance } from "./words.js";
+import { amiss, between, bytes, count, ended, holdOf, moment, restarts, restartsHour, sign, since, span, stateOf, toneOf, why, whyInstance } from "./words.js";
 
 /** In place of a name: what happened to all. No service can have this name. */
 export const ALL = "!events";
@@ -106,14 +106,16 @@ function skeleton(pane) {
 
 function header(service) {
   const { parts } = view;
-  const doubtful = amiss(service) && ["running", "ready"].includes(service.state);
-  const tone = doubtful ? "warn" : stateOf(service.state).tone;
+  const tone = toneOf(service);
   parts.state.replaceChildren(sign(service.state, tone), service.state);
   parts.state.dataset.tone = tone;
   say(parts.about, service.description ?? "");
   show(parts.about, Boolean(service.description));
   const may = mayOperate(service.name);
-  replace(parts.acts, may ? buttons(service.name, service.name, service.state) : el("p.dim", {}, "You may look at this service, and not start or stop it."));
+  const acts = buttons(service.name, service.name, service.state);
+  // Of what never had a good file there is nothing to start.
+  if (!service.accepted_hash) replace(parts.acts, el("p.dim", {}, "Nothing of it can run until its file is mended."));
+  else replace(parts.acts, may ? acts : el("p.dim", {}, "You may look at this service, and not start or stop it."));
 }
 
 /** A span that goes on by itself. */
@@ -134,10 +136,10 @@ function tick() {
 
 function overview(service) {
   const reason = why(service, now());
-  const tone = amiss(service) || service.state === "held" ? stateOf(service.state).tone : "dim";
+  const tone = amiss(service) || service.state === "held" ? toneOf(service) : "dim";
   const findings = store.findings.get(service.name) ?? service.errors ?? [];
   return [
-    reason && el("p.callout", { data: { tone: tone === "ok" ? "warn" : tone, why: "" } }, reason),
+    reason && el("p.callout", { data: { tone, why: "" } }, reason),
     findings.length > 0 && el("section", {}, el("h3", {}, "Errors in its files"), frames(findings)),
     facts(service),
     el("section", {}, el("h3", {}, "Restarts, last hour"), chart(service)),
@@ -157,7 +159,7 @@ function facts(service) {
   const causes = {};
   for (const instance of service.instances) for (const [cause, n] of Object.entries(instance.restarts_by ?? {})) causes[cause] = (causes[cause] ?? 0) + n;
   if (one && first.pid) fact("PID", String(first.pid));
-  if (from !== undefined) fact(first?.pid ? "Up for" : "Ended", age(from, first?.pid ? "" : " ago"));
+  if (from !== undefined && (first?.pid || !exit)) fact(first?.pid ? "Up for" : "Ended", age(from, first?.pid ? "" : " ago"));
   const all = restarts(service);
   if (all > 0) fact("Restarts", `${all.toLocaleString("en")}, ${restartsHour(service)} in the last hour`);
   if (all > 0) fact("Because of", Object.entries(causes).map(([cause, n]) => `${cause.replace(/_/g, " ")} ${n}×`).join(", "));
@@ -173,7 +175,7 @@ function facts(service) {
   const hold = holdOf(service);
   if (hold) fact("Held by", `${hold.by?.name ?? "an operator"} since `, age(Date.parse(hold.since), ""), hold.until ? `, until ${moment(Date.parse(hold.until))}` : "");
   fact("File", el("code", {}, service.source.file), ...(service.source.drop_ins ?? []).map((file) => el("code", {}, ` + ${file}`)));
-  fact("Runs what its file says", service.instances.every((it) => it.in_sync) ? "yes" : "no");
+  if (service.instances.length > 0) fact("Runs what its file says", service.instances.every((it) => it.in_sync) ? "yes" : "no");
   if (one && first.log) {
     const lost = first.log.dropped_lines > 0 ? ` (${count(first.log.dropped_lines, "line")} lost)` : "";
     fact("Log", el("code", {}, first.log.path), lost);
@@ -200,7 +202,8 @@ function instances(service) {
 }
 
 function conditions(service) {
-  const list = service.conditions ?? [];
+  // What is wrong with its files stands above, in full.
+  const list = (service.conditions ?? []).filter((one) => one.type !== "ConfigValid");
   if (list.length === 0) return false;
   return el("section", {}, el("h3", {}, "Not in order"), el("ul.plainlist", {}, list.map((one) => el("li", {}, el("b", {}, one.type), ` ${one.message} `, el("span.dim", {}, "for ", age(Date.parse(one.since)))))));
 }

@@ -4,7 +4,7 @@ import { now } from "./api.js";
 import { bars } from "./charts.js";
 import { by, el, say, show } from "./dom.js";
 import { history, mayOperate, store, troubled, watch } from "./store.js";
-import { amiss, between, count, restarts, restartsHour, sign, since, stateOf, why } from "./words.js";
+import { amiss, between, count, restarts, restartsHour, sign, since, stateOf, toneOf, why } from "./words.js";
 
 /** Rows beyond the edge that are drawn too. */
 const MARGIN = 8;
@@ -208,17 +208,18 @@ function fill(row, service, at, time) {
     node.style.transform = drawn.place = place;
     node.setAttribute("aria-rowindex", String(at + 2));
   }
-  const doubtful = amiss(service) && ["running", "ready"].includes(service.state);
-  const state = `${service.state} ${doubtful}`;
+  const tone = toneOf(service);
+  const state = `${service.state} ${tone}`;
   if (drawn.state !== state) {
     drawn.state = state;
-    row.state.replaceChildren(sign(service.state, doubtful ? "warn" : undefined), el("span", {}, service.state));
-    row.state.dataset.tone = doubtful ? "warn" : stateOf(service.state).tone;
+    row.state.replaceChildren(sign(service.state, tone), el("span", {}, service.state));
+    row.state.dataset.tone = tone;
   }
   say(row.about, service.instances.length > 1 ? `${service.instances.length}× ${service.description ?? ""}` : (service.description ?? ""));
   const reason = why(service, time);
   say(row.why, reason);
   row.why.title = reason;
+  row.why.dataset.about = service.description ?? "";
   const number = restarts(service);
   say(row.restarts, number > 0 ? number.toLocaleString("en") : "");
   const values = history(service.name);

@@ -149,5 +149,9 @@ export function why(service, now) {
   return parts.join("; ");
 }
 
+/** The colour of a service: a good state is doubted where something else is wrong. */
+export const toneOf = (service) =>
+  amiss(service) && ["running", "ready", "stopped"].includes(service.state) ? "warn" : stateOf(service.state).tone;
+
 /** Whether it needs eyes. */
 export const amiss = (service) => !service.as_desired || (service.errors?.length ?? 0) > 0;
