@@ -31,7 +31,9 @@ impl Site {
         }
         world.replace(&world.root().join("abide.toml"), &settings(port));
         world.start();
-        world.until_true("the page is served", || super::servers::ask(port, b"GET / HTTP/1.0\r\nhost: localhost\r\n\r\n").contains(" 200 "));
+        world.until_true("the page is served", || {
+            super::servers::ask(port, b"GET / HTTP/1.0\r\nhost: localhost\r\n\r\n").contains(" 200 ")
+        });
         Self { world, port }
     }
 
@@ -44,7 +46,8 @@ impl Site {
         let browser = Browser::start(look, &[])?;
         browser.open(&self.url());
         sign_in(&browser, token);
-        browser.until("document.querySelector('.rows .row') && document.querySelector('#link').dataset.state === 'live'");
+        browser
+            .until("document.querySelector('.rows .row') && document.querySelector('#link').dataset.state === 'live'");
         Some(browser)
     }
 }
@@ -52,12 +55,15 @@ impl Site {
 fn settings(port: u16) -> String {
     use sha2::Digest as _;
     let mut text = format!("[http]\nlisten = \"127.0.0.1:{port}\"\ndashboard = true\n");
-    for (name, token, may, services) in [("boss", FULL, "full", "*"), ("guest", READ, "read", "*"), ("web", WEB, "none", "")] {
+    for (name, token, may, services) in
+        [("boss", FULL, "full", "*"), ("guest", READ, "read", "*"), ("web", WEB, "none", "")]
+    {
         let hash = sha2::Sha256::digest(token).iter().fold(String::new(), |mut hex, byte| {
             let _ = write!(hex, "{byte:02x}");
             hex
         });
-        let own = if services.is_empty() { String::new() } else { format!("may = \"{may}\"\nservices = [\"{services}\"]\n") };
+        let own =
+            if services.is_empty() { String::new() } else { format!("may = \"{may}\"\nservices = [\"{services}\"]\n") };
         let _ = write!(text, "[[http.token]]\nname = \"{name}\"\nsha256 = \"{hash}\"\n{own}");
     }
     text + "[[access]]\ntokens = [\"web\"]\nmay = \"operate\"\nservices = [\"web*\"]\n"
@@ -90,7 +96,12 @@ fn says(site: &World, line: &str) {
 fn the_page_shows_what_is_wrong_first_and_why() {
     let markup = "description = \"<img src=x onerror=alert(1)> & more\"\n";
     let fails = "script = \"exit 3\"\n[restart]\nlimit = { count = 1, window = \"1m\" }\n";
-    let site = Site::with(&[("calm", &format!("{SLEEPER}{markup}")), ("broken", fails), ("typo", "comand = \"x\"\n"), ("zz-off", &format!("{SLEEPER}enabled = false\n"))]);
+    let site = Site::with(&[
+        ("calm", &format!("{SLEEPER}{markup}")),
+        ("broken", fails),
+        ("typo", "comand = \"x\"\n"),
+        ("zz-off", &format!("{SLEEPER}enabled = false\n")),
+    ]);
     site.world.until("one has failed", |status| status.summary.failed == 1 && status.summary.config_invalid == 1);
     let Some(browser) = site.visit(DESK, FULL) else { return };
     browser.until_text("#verdict", "2 of 4 services not as desired");
@@ -106,7 +117,8 @@ fn the_page_shows_what_is_wrong_first_and_why() {
     browser.fill("#search", "CAL more");
     browser.until("document.querySelectorAll('.rows .row').length === 1");
     assert!(browser.text(".rows").contains("calm"));
-    let complaints: Vec<String> = browser.console().into_iter().filter(|line| line.contains("SEVERE") && !line.contains("401")).collect();
+    let complaints: Vec<String> =
+        browser.console().into_iter().filter(|line| line.contains("SEVERE") && !line.contains("401")).collect();
     assert!(complaints.is_empty(), "{complaints:?}");
 }
 
@@ -170,7 +182,11 @@ fn a_line_that_a_service_writes_appears_is_found_and_waits_while_it_is_paused() 
     browser.until("document.querySelector('#link').dataset.state === 'live'");
     says(&site.world, "after it all");
     browser.until_text(".lines", "after it all");
-    assert_eq!(browser.text(".lines").matches("written meanwhile").count(), 2, "once before, once as the service began anew");
+    assert_eq!(
+        browser.text(".lines").matches("written meanwhile").count(),
+        2,
+        "once before, once as the service began anew"
+    );
 }
 
 #[test]
@@ -187,8 +203,15 @@ fn a_refused_token_is_said_and_not_kept() {
     browser.until_text(".rows", "web");
 
     // Taken out of abide.toml: it ends where it stands.
-    site.world.replace(&site.world.root().join("abide.toml"), &settings(site.port).replace("guest", "guest2").replace("[[access]]", "[[access]]\n#"));
-    let gone = settings(site.port).split("[[http.token]]").filter(|part| !part.contains("guest")).collect::<Vec<_>>().join("[[http.token]]");
+    site.world.replace(
+        &site.world.root().join("abide.toml"),
+        &settings(site.port).replace("guest", "guest2").replace("[[access]]", "[[access]]\n#"),
+    );
+    let gone = settings(site.port)
+        .split("[[http.token]]")
+        .filter(|part| !part.contains("guest"))
+        .collect::<Vec<_>>()
+        .join("[[http.token]]");
     site.world.replace(&site.world.root().join("abide.toml"), &gone);
     browser.until_text("#token-error", "does not accept this token any more");
     assert_eq!(browser.js("return sessionStorage.length"), 0);
@@ -293,7 +316,12 @@ fn of_many_services_only_those_in_sight_are_drawn() {
     browser.js("document.querySelector('.rows .row a').focus()");
     browser.keys(END);
     browser.until("document.activeElement?.textContent === 's1499'");
-    assert_eq!(browser.js("const box = document.activeElement.getBoundingClientRect(); return box.top > 0 && box.bottom < innerHeight"), true);
+    assert_eq!(
+        browser.js(
+            "const box = document.activeElement.getBoundingClientRect(); return box.top > 0 && box.bottom < innerHeight"
+        ),
+        true
+    );
     browser.until(few);
     // An event among many redraws what it is about.
     site.world.drop_file("s1499.toml", SLEEPER);
@@ -305,7 +333,10 @@ fn of_many_services_only_those_in_sight_are_drawn() {
 #[test]
 fn on_a_phone_nothing_is_wider_than_the_screen() {
     let long = "description = \"words that go on and on, as those of services with a history tend to do\"\n";
-    let site = Site::with(&[("a-service-with-quite-a-long-name-that-somebody-chose", &format!("{SLEEPER}{long}")), ("typo", "comand = 1\n")]);
+    let site = Site::with(&[
+        ("a-service-with-quite-a-long-name-that-somebody-chose", &format!("{SLEEPER}{long}")),
+        ("typo", "comand = 1\n"),
+    ]);
     let Some(browser) = site.visit(Look { width: 375, height: 740, dark: true }, FULL) else { return };
     let fits = "document.documentElement.scrollWidth <= innerWidth && [...document.querySelectorAll('.pane')].every((it) => it.hidden || it.scrollWidth <= it.clientWidth)";
     browser.until(fits);

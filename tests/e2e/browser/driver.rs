@@ -3,7 +3,7 @@
 
 use crate::process::{alive, send, wanted};
 use serde_json::{Value, json};
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -48,7 +48,8 @@ impl Browser {
         let profile = tempfile::Builder::new().prefix("abide-browser-").tempdir().expect("a directory");
         let mut child = Command::new(driver);
         child.arg("--port=0").envs(["HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"].map(|name| (name, profile.path())));
-        let mut driver = child.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it is installed");
+        let mut driver =
+            child.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it is installed");
         let mut said = BufReader::new(driver.stdout.take().expect("it is piped"));
         let port = listening(&mut said);
         // What it says later goes nowhere, and must not block it.
@@ -61,7 +62,9 @@ impl Browser {
     fn begin(&mut self, chromium: String, look: Look, options: &[&str]) {
         // The pages are ours, and the sandbox needs namespaces that neither root nor every container has.
         let mut words: Vec<String> =
-            ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"].map(Into::into).into();
+            ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"]
+                .map(Into::into)
+                .into();
         words.push(format!("--user-data-dir={}", self.profile.path().display()));
         words.push(format!("--window-size={},{}", look.width, look.height));
         words.extend(options.iter().map(|option| (*option).to_owned()));
@@ -75,7 +78,10 @@ impl Browser {
         let size = json!({ "width": look.width, "height": look.height, "deviceScaleFactor": if phone { 2.0 } else { 1.0 }, "mobile": phone });
         self.devtools("Emulation.setDeviceMetricsOverride", &size);
         let scheme = if look.dark { "dark" } else { "light" };
-        self.devtools("Emulation.setEmulatedMedia", &json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] }));
+        self.devtools(
+            "Emulation.setEmulatedMedia",
+            &json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] }),
+        );
     }
 
     /// A command of the DevTools protocol.
@@ -110,7 +116,10 @@ impl Browser {
     /// Waits until something shows this text.
     pub(crate) fn until_text(&self, selector: &str, text: &str) {
         let quoted = Value::from(text);
-        self.until(&format!("[...document.querySelectorAll({})].some((it) => it.innerText.includes({quoted}))", Value::from(selector)));
+        self.until(&format!(
+            "[...document.querySelectorAll({})].some((it) => it.innerText.includes({quoted}))",
+            Value::from(selector)
+        ));
     }
 
     /// The text that the first such element shows.
@@ -121,7 +130,8 @@ impl Browser {
 
     /// Whether such an element can be seen.
     pub(crate) fn sees(&self, selector: &str) -> bool {
-        self.js(&format!("return document.querySelector({})?.checkVisibility() ?? false", Value::from(selector))) == true
+        self.js(&format!("return document.querySelector({})?.checkVisibility() ?? false", Value::from(selector)))
+            == true
     }
 
     fn find(&self, selector: &str) -> String {
@@ -150,10 +160,11 @@ impl Browser {
 
     /// Presses keys, wherever the focus is.
     pub(crate) fn keys(&self, keys: &str) {
-        let strokes = keys.chars().flat_map(|key| {
-            ["keyDown", "keyUp"].map(|kind| json!({ "type": kind, "value": key.to_string() }))
-        });
-        let actions = json!({ "actions": [{ "type": "key", "id": "keyboard", "actions": strokes.collect::<Vec<_>>() }] });
+        let strokes = keys
+            .chars()
+            .flat_map(|key| ["keyDown", "keyUp"].map(|kind| json!({ "type": kind, "value": key.to_string() })));
+        let actions =
+            json!({ "actions": [{ "type": "key", "id": "keyboard", "actions": strokes.collect::<Vec<_>>() }] });
         self.post("/actions", &actions);
     }
 
@@ -175,11 +186,13 @@ impl Browser {
     }
 
     fn post(&self, path: &str, body: &Value) -> Value {
-        self.ask("POST", &format!("/session/{}{path}", self.session), body).unwrap_or_else(|error| panic!("{path}: {error}"))
+        self.ask("POST", &format!("/session/{}{path}", self.session), body)
+            .unwrap_or_else(|error| panic!("{path}: {error}"))
     }
 
     fn get(&self, path: &str) -> Value {
-        self.ask("GET", &format!("/session/{}{path}", self.session), &Value::Null).unwrap_or_else(|error| panic!("{path}: {error}"))
+        self.ask("GET", &format!("/session/{}{path}", self.session), &Value::Null)
+            .unwrap_or_else(|error| panic!("{path}: {error}"))
     }
 
     /// One request to the driver; its `value`, or what it complains of.
@@ -188,7 +201,9 @@ impl Browser {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).map_err(|error| error.to_string())?;
         stream.set_read_timeout(Some(PATIENCE)).map_err(|error| error.to_string())?;
         let length = body.len();
-        let head = format!("{method} {path} HTTP/1.0\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n");
+        let head = format!(
+            "{method} {path} HTTP/1.0\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n"
+        );
         stream.write_all((head + &body).as_bytes()).map_err(|error| error.to_string())?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer).map_err(|error| error.to_string())?;
@@ -234,7 +249,8 @@ impl Drop for Browser {
 fn listening(said: &mut impl BufRead) -> u16 {
     let mut line = String::new();
     while said.read_line(&mut line).is_ok_and(|length| length > 0) {
-        let port = line.trim_end().trim_end_matches('.').rsplit_once("on port ").and_then(|(_, port)| port.parse().ok());
+        let port =
+            line.trim_end().trim_end_matches('.').rsplit_once("on port ").and_then(|(_, port)| port.parse().ok());
         if let Some(port) = port.filter(|port| *port != 0) {
             return port;
         }

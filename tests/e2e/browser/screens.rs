@@ -29,7 +29,8 @@ fn pictures() {
 fn town(many: usize) -> Site {
     let talks = "script = \"while :; do echo \\\"$(date +%T) GET /cart/$$ 200 in 12 ms\\\"; sleep 1; done\"\ndescription = \"the shop's front\"\n";
     let flaky = "script = \"echo cannot reach db:5432; sleep 2; exit 1\"\ndescription = \"sends what was ordered\"\n";
-    let failed = "script = \"exit 3\"\ndescription = \"nightly figures\"\n[restart]\nlimit = { count = 1, window = \"1m\" }\n";
+    let failed =
+        "script = \"exit 3\"\ndescription = \"nightly figures\"\n[restart]\nlimit = { count = 1, window = \"1m\" }\n";
     let workers = format!("{SLEEPER}instances = 4\ndescription = \"resizes pictures\"\n");
     let mut services = vec![
         ("web".to_owned(), talks.to_owned()),
@@ -39,7 +40,11 @@ fn town(many: usize) -> Site {
         ("cache".to_owned(), format!("{SLEEPER}restrat = \"always\"\n")),
     ];
     for number in services.len()..many {
-        let text = if number % 40 == 0 { flaky.to_owned() } else { format!("{SLEEPER}description = \"shard {number} of the index\"\n") };
+        let text = if number % 40 == 0 {
+            flaky.to_owned()
+        } else {
+            format!("{SLEEPER}description = \"shard {number} of the index\"\n")
+        };
         services.push((format!("shard-{number:03}"), text));
     }
     let services: Vec<(&str, &str)> = services.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
@@ -61,7 +66,13 @@ fn picture(site: &Site, look: Look, directory: &Path, name: &str) {
     browser.until_text("#verdict", "not as desired");
     browser.until("document.querySelector('#hour .bar')");
     shoot("list");
-    for (place, sign) in [("mailer", ".facts"), ("cache", ".finding"), ("worker", ".instances"), ("web/log", ".lines div"), ("mailer/events", ".feed li")] {
+    for (place, sign) in [
+        ("mailer", ".facts"),
+        ("cache", ".finding"),
+        ("worker", ".instances"),
+        ("web/log", ".lines div"),
+        ("mailer/events", ".feed li"),
+    ] {
         browser.js(&format!("location.hash = '#/{place}'"));
         browser.until(&format!("document.querySelector('#detail {sign}')"));
         shoot(&place.replace('/', "-"));
