@@ -32,7 +32,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "host::stderr",
         ],
     ),
-    ("api", &["model", "render", "log", "host::clock", "host::usage", "host::doctor", "host::look"]),
+    ("api", &["model", "render", "log", "host::clock", "host::peer", "host::usage", "host::doctor", "host::look"]),
     ("daemon", &["model", "decide", "render", "table", "host", "source", "log", "logger", "keeper", "api"]),
     (
         "cli",

@@ -20,6 +20,10 @@ pub enum Call {
     Status(Answer<Snapshot>),
     /// Which services and instances some names mean.
     Select(Vec<Selector>, Answer<Result<Vec<Target>, NoSuch>>),
+    /// Which services run as the user of this uid.
+    Owned(u32, Answer<Vec<ServiceName>>),
+    /// What is wrong with the doors themselves, for the status. All of it.
+    Trouble(Vec<String>),
     /// What a door must know of one service to look closer.
     Facts(ServiceName, Answer<Option<Facts>>),
     /// What is wrong with files, their lines included: of each service, and, by `None`, of none.
@@ -116,6 +120,11 @@ impl Caller {
     /// One whose questions go where `post` brings them.
     pub fn new(post: impl Fn(Call) + Send + Sync + 'static) -> Self {
         Self(Arc::new(post))
+    }
+
+    /// Tells, and waits for nothing.
+    pub fn tell(&self, call: Call) {
+        (self.0)(call);
     }
 
     /// Asks, and waits for the answer.

@@ -4,9 +4,17 @@
 //! the doors and nobody's supervision. It has no state of the fleet: what it wants to know or to have done it
 //! asks of the loop by a [`call::Call`], and what happens it is told by [`feed::Feed`].
 
+mod audit;
 pub mod call;
 pub mod client;
 pub mod feed;
+mod guard;
+mod hall;
+mod listen;
+mod origin;
+mod patient;
 pub mod problem;
+mod rights;
 mod routes;
 pub mod server;
+pub mod token;

@@ -4,9 +4,12 @@ mod env;
 mod looks;
 mod tree;
 mod usage;
+mod whoami;
 
 use super::call::{Call, Caller};
 use super::problem::Problem;
+use super::rights::Visitor;
+use crate::model::access::Right;
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
@@ -18,17 +21,23 @@ pub(super) fn router(caller: Caller) -> Router {
     Router::new()
         .route("/v1/status", get(status))
         .route("/v1/services/{name}", get(service))
+        .route("/v1/whoami", get(whoami::whoami))
         .fallback(nothing_here)
         .with_state(caller.clone())
         .merge(looks::router(caller))
 }
 
-async fn status(State(caller): State<Caller>) -> Result<Response, Problem> {
+async fn status(State(caller): State<Caller>, visitor: Visitor) -> Result<Response, Problem> {
     let snapshot = caller.ask(Call::Status).await?;
-    Ok(json(snapshot.json(|_| true)))
+    Ok(json(snapshot.json(|name| visitor.has(Right::Read, name.as_str()))))
 }
 
-async fn service(State(caller): State<Caller>, Path(name): Path<String>) -> Result<Response, Problem> {
+async fn service(
+    State(caller): State<Caller>,
+    visitor: Visitor,
+    Path(name): Path<String>,
+) -> Result<Response, Problem> {
+    visitor.may(Right::Read, &name)?;
     let snapshot = caller.ask(Call::Status).await?;
     let service = snapshot.service(&name).map(<[u8]>::to_vec);
     service.map(json).ok_or_else(|| {

@@ -1,21 +1,22 @@
-//! The thread of the doors: accepts, bounds what a visitor can take, serves.
+//! The thread of the doors: opens and closes them as `abide.toml` says, and hears what happens.
 
-use super::call::Caller;
+use super::call::{Call, Caller};
 use super::feed::Feed;
+use super::guard::{Guard, guard};
+use super::listen::Lobby;
 use super::routes;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
+use crate::model::access::DoorPolicy;
+use axum::middleware::from_fn_with_state;
+use std::collections::BTreeMap;
 use std::io;
+use std::net::SocketAddr;
 use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::net::TcpListener;
 use tokio::sync::mpsc::Receiver;
-
-/// So many visitors at once.
-const MOST_CONNECTIONS: usize = 256;
-/// A request's head must be there within this time.
-const HEAD: Duration = Duration::from_secs(10);
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
 
 /// What the doors begin with.
 #[derive(Debug)]
@@ -26,6 +27,10 @@ pub struct Setup {
     pub caller: Caller,
     /// What happens. Its end is the end of the doors.
     pub feed: Receiver<Feed>,
+    /// What `abide.toml` says; told anew when it changes.
+    pub policy: watch::Receiver<Arc<DoorPolicy>>,
+    /// Where that lies.
+    pub file: PathBuf,
 }
 
 /// Opens the doors: a thread that serves until the feed ends.
@@ -52,27 +57,76 @@ pub fn open(setup: Setup) -> io::Result<()> {
 }
 
 async fn serve(setup: Setup) -> io::Result<()> {
-    let Setup { control, caller, mut feed } = setup;
+    let Setup { control, caller, mut feed, mut policy, file } = setup;
     let control = tokio::net::UnixListener::from_std(control)?;
-    let router = routes::router(caller);
-    let room = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    let routes = routes::router(caller.clone());
+    let known = Guard { caller: caller.clone(), policy: policy.clone(), file: file.into() };
+    let lobby = Arc::new(Lobby::new(routes.layer(from_fn_with_state(Arc::new(known), guard))));
+    tokio::spawn(Arc::clone(&lobby).keep_local(control));
+    let mut ports = Ports { lobby, caller, open: BTreeMap::new(), trouble: Vec::new() };
+    policy.mark_changed();
     loop {
-        let accepted = tokio::select! {
+        tokio::select! {
             fed = feed.recv() => match fed {
-                Some(Feed::News(..)) => continue,
+                Some(Feed::News(..)) => {}
                 None => return Ok(()),
             },
-            accepted = control.accept() => accepted,
-        };
-        let Ok((stream, _)) = accepted else { continue };
-        let Ok(place) = Arc::clone(&room).try_acquire_owned() else { continue };
-        let service = TowerToHyperService::new(router.clone());
-        tokio::spawn(async move {
-            let mut http = hyper::server::conn::http1::Builder::new();
-            http.timer(TokioTimer::new()).header_read_timeout(HEAD).max_headers(64);
-            // A visitor who goes away is no error.
-            let _ = http.serve_connection(TokioIo::new(stream), service).await;
-            drop(place);
-        });
+            Ok(()) = policy.changed() => {
+                let now = Arc::clone(&policy.borrow_and_update());
+                ports.lobby.forget_names();
+                ports.set(&now).await;
+            }
+        }
     }
+}
+
+/// The TCP ports that are open, each with who keeps it.
+struct Ports {
+    lobby: Arc<Lobby>,
+    caller: Caller,
+    open: BTreeMap<SocketAddr, AbortHandle>,
+    trouble: Vec<String>,
+}
+
+impl Ports {
+    /// Closes and opens what the policy says. What cannot be opened is told, and the rest goes on.
+    async fn set(&mut self, policy: &DoorPolicy) {
+        let wanted: &[SocketAddr] = policy.http.as_ref().map_or(&[], |http| &http.listen);
+        let gone: Vec<SocketAddr> = self.open.keys().filter(|address| !wanted.contains(address)).copied().collect();
+        for address in gone {
+            if let Some(keeper) = self.open.remove(&address) {
+                keeper.abort();
+                tracing::info!(%address, "does not listen any more");
+            }
+        }
+        // What was closed is closed only once its keeper has been dropped.
+        tokio::task::yield_now().await;
+        let mut trouble = Vec::new();
+        for address in wanted.iter().filter(|address| !self.open.contains_key(address)).copied().collect::<Vec<_>>() {
+            match TcpListener::bind(address).await {
+                Ok(door) => {
+                    let keeper = tokio::spawn(Arc::clone(&self.lobby).keep_remote(door));
+                    self.open.insert(address, keeper.abort_handle());
+                    tracing::info!(%address, "listens");
+                }
+                Err(error) => trouble.push(format!("cannot listen at {address}: {}", reason(&error))),
+            }
+        }
+        for sentence in trouble.iter().filter(|sentence| !self.trouble.contains(sentence)) {
+            tracing::error!(
+                help = "free the port or change [http] listen; an edit of abide.toml or SIGHUP tries again",
+                "{sentence}"
+            );
+        }
+        if trouble != self.trouble {
+            self.trouble.clone_from(&trouble);
+            self.caller.tell(Call::Trouble(trouble));
+        }
+    }
+}
+
+/// The kernel's reason, without its number.
+fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or(&text).to_lowercase()
 }

@@ -4,6 +4,7 @@ use super::turn::Supervisor;
 use crate::api::call::{Call, Facts, InstanceFacts};
 use crate::decide::event::Event;
 use crate::decide::view::Slot;
+use crate::host::clock;
 use crate::model::name::ServiceName;
 use std::path::PathBuf;
 
@@ -19,6 +20,13 @@ impl Supervisor {
             Call::Select(selectors, answer) => {
                 let _ = answer.send(self.fleet.select(&selectors));
             }
+            Call::Owned(uid, answer) => {
+                let _ = answer.send(self.fleet.owned_by(uid));
+            }
+            Call::Trouble(trouble) => {
+                self.door.trouble = trouble;
+                self.renew_envelope(clock::now());
+            }
             Call::Facts(name, answer) => {
                 let _ = answer.send(self.facts(&name));
             }
@@ -26,7 +34,7 @@ impl Supervisor {
                 let _ = answer.send(self.fleet.file_findings());
             }
             Call::Order(order, answer) => {
-                let call = self.door.note(answer);
+                let call = self.door.note(&order, answer);
                 self.handle(Event::Ordered { call, order });
             }
             Call::Plan(..) => {}

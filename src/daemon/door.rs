@@ -1,22 +1,26 @@
 //! The loop's side of the doors: the sockets until somebody knocks, answers to what visitors ask, and the feed of
 //! what happens.
 
+use super::report;
 use super::turn::Letter;
 use crate::api::call::{Answer, Caller};
 use crate::api::feed::Feeder;
 use crate::api::{client, server};
 use crate::decide::event::CallId;
 use crate::host::clock;
+use crate::model::access::DoorPolicy;
 use crate::model::news::News;
-use crate::model::order::Done;
+use crate::model::order::{Author, Done, Order};
 use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::watch;
 
 /// The doors, as the loop knows them.
 #[derive(Debug)]
@@ -24,16 +28,34 @@ pub(super) struct Door {
     letters: UnboundedSender<Letter>,
     /// The control socket.
     control: UnixListener,
+    /// What `abide.toml` says of them, and where that lies.
+    policy: watch::Sender<Arc<DoorPolicy>>,
+    file: PathBuf,
     /// Once somebody has knocked.
     feed: Option<Feeder>,
-    /// Who waits for what came of an order.
-    waiting: HashMap<CallId, Answer<Vec<Done>>>,
+    /// Orders that are on their way.
+    waiting: HashMap<CallId, Waiting>,
     last_call: u64,
+    /// What is wrong with the doors, for the status.
+    pub(super) trouble: Vec<String>,
+}
+
+/// An order on its way: who waits for what comes of it, and what is to be written down of it then.
+#[derive(Debug)]
+struct Waiting {
+    answer: Answer<Vec<Done>>,
+    act: &'static str,
+    author: Author,
 }
 
 impl Door {
     /// Binds the control socket in `runtime`. Whoever may connect is asked who they are, and told what they may not.
-    pub(super) fn new(runtime: &Path, letters: UnboundedSender<Letter>) -> io::Result<Self> {
+    pub(super) fn new(
+        runtime: &Path,
+        policy: Arc<DoorPolicy>,
+        file: PathBuf,
+        letters: UnboundedSender<Letter>,
+    ) -> io::Result<Self> {
         let path = runtime.join(client::SOCKET);
         // What an earlier abide left: the keeper's lock says that there is no other.
         match std::fs::remove_file(&path) {
@@ -42,7 +64,8 @@ impl Door {
         }
         let control = UnixListener::bind(&path)?;
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o666))?;
-        Ok(Self { letters, control, feed: None, waiting: HashMap::new(), last_call: 0 })
+        let (policy, waiting) = (watch::channel(policy).0, HashMap::new());
+        Ok(Self { letters, control, policy, file, feed: None, waiting, last_call: 0, trouble: Vec::new() })
     }
 
     /// What becomes readable when somebody knocks; nothing once the doors are open.
@@ -51,12 +74,35 @@ impl Door {
         self.feed.is_none().then(watch)
     }
 
+    /// Whether they must open before anybody knocks: nobody can knock at a port that does not listen.
+    pub(super) fn must_open(&self) -> bool {
+        self.feed.is_none() && self.policy.borrow().http.as_ref().is_some_and(|http| !http.listen.is_empty())
+    }
+
+    /// `abide.toml` was accepted anew.
+    pub(super) fn set_policy(&self, policy: &Arc<DoorPolicy>) {
+        self.policy.send_if_modified(|old| {
+            let differs = old != policy;
+            old.clone_from(policy);
+            differs
+        });
+    }
+
+    /// Has them look anew at what lies outside of `abide.toml`: certificates, ports that were not free.
+    pub(super) fn refresh(&self) {
+        self.policy.send_modify(|_| {});
+    }
+
     /// Somebody knocked: from now on the doors serve themselves.
     pub(super) fn open(&mut self) -> io::Result<()> {
+        if self.feed.is_some() {
+            return Ok(());
+        }
         let (feeder, feed) = Feeder::new();
         let letters = self.letters.clone();
         let caller = Caller::new(move |call| drop(letters.send(Letter::Call(call))));
-        server::open(server::Setup { control: self.control.try_clone()?, caller, feed })?;
+        let (control, policy, file) = (self.control.try_clone()?, self.policy.subscribe(), self.file.clone());
+        server::open(server::Setup { control, caller, feed, policy, file })?;
         self.feed = Some(feeder);
         Ok(())
     }
@@ -69,17 +115,18 @@ impl Door {
     }
 
     /// An order is on its way to the core: the number by which its answer will come.
-    pub(super) fn note(&mut self, answer: Answer<Vec<Done>>) -> CallId {
+    pub(super) fn note(&mut self, order: &Order, answer: Answer<Vec<Done>>) -> CallId {
         self.last_call += 1;
         let call = CallId(self.last_call);
-        self.waiting.insert(call, answer);
+        self.waiting.insert(call, Waiting { answer, act: order.act.word(), author: order.author.clone() });
         call
     }
 
-    /// The core's answer.
+    /// The core's answer: written down whether anybody still waits for it or not.
     pub(super) fn answer(&mut self, call: CallId, done: Vec<Done>) {
-        if let Some(answer) = self.waiting.remove(&call) {
-            let _ = answer.send(done);
-        }
+        let Some(Waiting { answer, act, author }) = self.waiting.remove(&call) else { return };
+        report::order(act, &author, &done);
+        self.tell(|| News::Order { act: act.to_owned(), targets: done.clone(), author });
+        let _ = answer.send(done);
     }
 }

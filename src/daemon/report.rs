@@ -6,6 +6,7 @@ use crate::host::perform::Trouble;
 use crate::model::diagnostic::{Diagnostic, Severity};
 use crate::model::name::ServiceName;
 use crate::model::news::News;
+use crate::model::order::{Author, Done};
 use crate::model::plan::Step;
 use crate::model::status::{IgnoredEntry, SourceState, SourceStatus};
 use crate::model::transition::Transition;
@@ -102,6 +103,20 @@ pub(super) fn ignored(before: &[IgnoredEntry], now: &[IgnoredEntry]) {
     for entry in now.iter().filter(|entry| !before.contains(entry)) {
         info!(path = entry.path, reason = entry.reason, "ignored");
     }
+}
+
+/// No more targets of an order than these are named in one line of the log.
+const MOST_TARGETS: usize = 20;
+
+/// An operator's act: who did it, with what, and what came of it.
+pub(super) fn order(act: &str, author: &Author, done: &[Done]) {
+    let Author { name: by, uid, pid, command } = author;
+    let named = done.iter().take(MOST_TARGETS).map(|done| format!("{}: {}", done.target, done.words));
+    let more = done.len().saturating_sub(MOST_TARGETS);
+    let more = (more > 0).then(|| format!("{more} more"));
+    let outcome = named.chain(more).collect::<Vec<_>>().join("; ");
+    let refused = done.iter().filter(|done| done.refused).count();
+    info!(act, by, uid, by_pid = pid, command = command.as_deref(), targets = done.len(), refused, outcome, "order");
 }
 
 /// What is wrong with the output of services.

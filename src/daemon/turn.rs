@@ -122,6 +122,9 @@ pub(super) async fn run(
     role::listen()?;
     supervisor.settle();
     while !supervisor.finished {
+        if supervisor.door.must_open() {
+            knock = supervisor.open_the_doors();
+        }
         let deadline = supervisor.next_deadline();
         if !supervisor.host.has_pending() {
             room = None;
@@ -159,7 +162,10 @@ pub(super) async fn run(
                 ready?.clear_ready();
                 knock = supervisor.open_the_doors();
             }
-            _ = hang_up.recv() => supervisor.files.rescan(),
+            _ = hang_up.recv() => {
+                supervisor.files.rescan();
+                supervisor.door.refresh();
+            }
             // Last, since services can fill it at will.
             ready = watched.readable() => {
                 let mut ready = ready?;
@@ -193,6 +199,7 @@ impl Supervisor {
             Letter::Config(config) => {
                 self.publisher.set_policy(PublishPolicy::of(&config));
                 self.host.keep_own_log(own_log_of(&config));
+                self.door.set_policy(&config.doors);
             }
             Letter::Spawned(outcome) => self.host.spawned(outcome),
             Letter::Probed { instance, run, outcome } => {
@@ -325,8 +332,9 @@ impl Supervisor {
     }
 
     /// All of the snapshot but the services.
-    fn renew_envelope(&mut self, now: Now) {
-        let (fleet, notes) = (&self.fleet, self.own_log.notes());
+    pub(super) fn renew_envelope(&mut self, now: Now) {
+        let notes: Vec<String> = self.own_log.notes().into_iter().chain(self.door.trouble.iter().cloned()).collect();
+        let fleet = &self.fleet;
         let state = if fleet.is_ending() { AbideState::Stopping } else { AbideState::Running };
         self.publisher.renew_envelope(&News {
             state,

@@ -78,6 +78,12 @@ impl Fleet {
         }))
     }
 
+    /// The services that run as the user `uid`.
+    pub fn owned_by(&self, uid: u32) -> Vec<ServiceName> {
+        let owned = |member: &Member| member.accepted.as_ref().is_some_and(|it| it.service.identity.uid == uid);
+        self.members.iter().filter(|(_, member)| owned(member)).map(|(name, _)| name.clone()).collect()
+    }
+
     fn instance_status(&self, instance: &Instance, member: &Member, facts: &Facts) -> InstanceStatus {
         let process = instance.process.as_ref();
         let lives = matches!(instance.phase, Phase::Running { .. } | Phase::Stopping { .. });

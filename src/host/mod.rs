@@ -9,6 +9,7 @@ pub mod look;
 pub mod notify_socket;
 mod owner;
 pub mod perform;
+pub mod peer;
 mod pid_file;
 pub mod pipe;
 pub mod proc;

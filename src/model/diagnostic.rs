@@ -160,6 +160,8 @@ codes! {
     Untrusted = "untrusted",
     /// The service runs as root and its files do not say that it is meant to.
     RunsAsRoot = "runs-as-root",
+    /// An address that others can reach, without TLS: tokens would travel in clear text.
+    ClearText = "clear-text",
 }
 
 impl std::fmt::Display for Code {

@@ -3,6 +3,7 @@
 //! Pure: no I/O, no clock, no thread, no async, no logging, and nothing of ours is imported. Every
 //! other room speaks in these types.
 
+pub mod access;
 pub mod capability;
 pub mod check;
 pub mod desired;

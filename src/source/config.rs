@@ -1,17 +1,26 @@
 //! `abide.toml`: the defaults of every service, and how abide itself behaves.
 //!
-//! Pure: text in, values and findings out, by the same reader as service files.
+//! Text in, values and findings out, by the same reader as service files; beside the text only the user database is
+//! asked, for the names in `[control]` and `[[access]]`.
+
+mod addresses;
+pub mod doors;
+pub mod values;
 
 use super::Text;
 use super::toml::reader::{Layer, Node, Reader, Value, bounded, read};
 use super::toml::shape::ServiceFile;
 use super::toml::table::table;
 use super::toml::values::{DurationText, Files, Size, Words, choice};
+
+use crate::model::access::DoorPolicy;
 use crate::model::diagnostic::{Code, Diagnostic};
 use ::toml::de::DeValue;
+use doors::{Access, Control, HttpTable, Tables};
 use schemars::JsonSchema;
 use std::sync::Arc;
 use std::time::Duration;
+use values::TableList;
 
 /// What `abide.toml` says, completed.
 #[derive(Debug, Clone)]
@@ -32,6 +41,8 @@ pub struct Config {
     pub log_max_size: u64,
     /// How many rotated files of it are kept.
     pub log_max_files: u32,
+    /// Who may what at the doors, and where there are some.
+    pub doors: Arc<DoorPolicy>,
 }
 
 impl Default for Config {
@@ -45,6 +56,7 @@ impl Default for Config {
             metrics: None,
             log_max_size: 10 << 20,
             log_max_files: 5,
+            doors: Arc::default(),
         }
     }
 }
@@ -99,8 +111,15 @@ table! {
         metrics: Metrics,
         /// abide's own log.
         log: OwnLog,
+        /// Who may everything, beside root and the user that abide runs as.
+        control: Control,
+        /// What others may.
+        #[schemars(with = "Option<Vec<Access>>")]
+        access: TableList<Access>,
+        /// The doors over TCP; none without it.
+        http: HttpTable,
     }
-    later &["batch", "source", "trusted_groups", "api", "http", "control", "include", "waves"]
+    later &["batch", "source", "trusted_groups", "include", "waves"]
 }
 
 table! {
@@ -165,12 +184,15 @@ pub fn parse(text: &Text) -> (Option<Config>, Vec<Diagnostic>) {
         let finding = layer.finding(span, Code::BadValue, "a log file of less than 4 KiB would only be rotated");
         findings.push(finding.help("write \"4KiB\" or more"));
     }
+    let file = &mut layer.file;
+    let tables = Tables { control: file.control.take(), access: file.access.take(), http: file.http.take() };
+    let doors = doors::policy(tables, &layer, &mut findings);
     findings.sort_by_key(|finding| finding.place.as_ref().map(|place| (place.line, place.column)));
     if findings.iter().any(Diagnostic::is_error) {
         return (None, bounded(findings));
     }
     let file = std::mem::take(&mut layer.file);
-    (Some(complete(file, layer)), findings)
+    (Some(Config { doors: Arc::new(doors), ..complete(file, layer) }), findings)
 }
 
 fn complete(file: ConfigFile, layer: Layer<ConfigFile>) -> Config {
@@ -192,6 +214,7 @@ fn complete(file: ConfigFile, layer: Layer<ConfigFile>) -> Config {
         metrics: file.metrics.and_then(|metrics| metrics.detail),
         log_max_size: log.max_size.map_or(default.log_max_size, |size| size.0),
         log_max_files: log.max_files.map_or(default.log_max_files, |files| files.0),
+        doors: default.doors,
     }
 }
 

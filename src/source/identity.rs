@@ -215,7 +215,7 @@ impl Lookup<'_> {
 }
 
 /// The first fields of a colon-separated file: names to suggest.
-fn names_in(path: &str) -> Vec<String> {
+pub(super) fn names_in(path: &str) -> Vec<String> {
     let text = std::fs::read_to_string(path).unwrap_or_default();
     text.lines().filter_map(|line| line.split(':').next()).map(str::to_owned).collect()
 }

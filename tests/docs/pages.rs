@@ -5,6 +5,7 @@ use crate::schema_page::{Schema, capital, kind, paragraph_and_default};
 use abide::cli::args::Cli;
 use abide::cli::{exit, schema};
 use abide::model::diagnostic::Code;
+use abide::source::config::doors::{Access, Control, HttpTable, HttpToken, Tls};
 use abide::source::config::{ConfigFile, Metrics, OwnLog, Status, Watch};
 use abide::source::toml::schema as shapes;
 use abide::source::toml::shape::{
@@ -33,7 +34,8 @@ fn keys(schema: &Schema, tables: &[(&str, &str, &[&str])]) -> String {
     let mut out = String::new();
     for (path, part, keys) in tables {
         if !path.is_empty() {
-            let _ = writeln!(out, "\n## `[{path}]`\n\n{}", schema.about(part));
+            let head = if is_list(schema, tables, path) { format!("[[{path}]]") } else { format!("[{path}]") };
+            let _ = writeln!(out, "\n## `{head}`\n\n{}", schema.about(part));
         }
         for key in *keys {
             let property = schema.property(part, key);
@@ -49,6 +51,13 @@ fn keys(schema: &Schema, tables: &[(&str, &str, &[&str])]) -> String {
         }
     }
     out
+}
+
+/// Whether there may be several tables of that name.
+fn is_list(schema: &Schema, tables: &[(&str, &str, &[&str])], path: &str) -> bool {
+    let (above, key) = path.rsplit_once('.').unwrap_or(("", path));
+    let part = tables.iter().find(|(other, ..)| *other == above).map_or("", |(_, part, _)| part);
+    schema.property(part, key)["type"] == "array"
 }
 
 /// A default that is a single value as code.
@@ -91,6 +100,11 @@ fn abide_toml() -> String {
         ("status", "Status", Status::KEYS),
         ("metrics", "Metrics", Metrics::KEYS),
         ("log", "OwnLog", OwnLog::KEYS),
+        ("control", "Control", Control::KEYS),
+        ("access", "Access", Access::KEYS),
+        ("http", "HttpTable", HttpTable::KEYS),
+        ("http.tls", "Tls", Tls::KEYS),
+        ("http.token", "HttpToken", HttpToken::KEYS),
     ];
     let about = crate::schema_page::paragraph(schema.property("", "defaults"));
     let text = keys(&schema, tables).replacen(&schema.about("ServiceFile"), &about, 1);

@@ -12,6 +12,7 @@ mod browser;
 mod check;
 mod crash;
 mod daemons;
+mod doors;
 mod examples;
 mod files;
 mod first_process;

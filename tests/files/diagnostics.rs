@@ -1,5 +1,5 @@
-//! What typical mistakes look like to a person: each `golden/diagnostics/NAME.toml` beside its
-//! `NAME.txt`. `BLESS=1 cargo test --test files` rewrites the latter.
+//! What typical mistakes look like to a person: each `golden/diagnostics/NAME.toml`, of a service, and
+//! `golden/config/NAME.toml`, of `abide.toml`, beside its `NAME.txt`. `BLESS=1 cargo test --test files` rewrites the latter.
 
 use super::{load_with, machine};
 use abide::decide::judge::judge_all;
@@ -8,7 +8,8 @@ use abide::model::diagnostic::Diagnostic;
 use abide::model::name::ServiceName;
 use abide::model::policy::Order;
 use abide::render::diagnostic;
-use abide::source::config::Config;
+use abide::source::Text;
+use abide::source::config::{self, Config};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
@@ -36,16 +37,31 @@ fn cache() -> Entry {
 
 #[test]
 fn typical_mistakes_read_as_written_down() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/diagnostics");
+    let all = compared("diagnostics", |text| {
+        let found = judged(text);
+        assert!(found.iter().any(Diagnostic::is_error), "no error in: {}", String::from_utf8_lossy(text));
+        found
+    });
+    assert!(all >= 25, "only {all} cases");
+}
+
+#[test]
+fn typical_mistakes_of_abide_toml_read_as_written_down() {
+    let all = compared("config", |text| config::parse(&Text { path: "abide.toml".into(), bytes: text.to_vec() }).1);
+    assert!(all >= 7, "only {all} cases");
+}
+
+/// Compares what `judge` says of each case in that folder with what is written down; how many there are.
+fn compared(folder: &str, judge: impl Fn(&[u8]) -> Vec<Diagnostic>) -> usize {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(folder);
     let mut cases: Vec<_> =
         folder.read_dir().expect("golden files").map(|entry| entry.expect("entry").path()).collect();
     cases.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
     cases.sort();
-    assert!(cases.len() >= 25, "only {} cases", cases.len());
     let mut wrong = Vec::new();
-    for case in cases {
-        let found = judged(&std::fs::read(&case).expect("readable"));
-        assert!(found.iter().any(Diagnostic::is_error), "{} has no findings", case.display());
+    for case in &cases {
+        let found = judge(&std::fs::read(case).expect("readable"));
+        assert!(!found.is_empty(), "{} has no findings", case.display());
         assert!(found.iter().all(|finding| finding.help.is_some()), "{} lacks help", case.display());
         let shown = diagnostic::text(&found, false);
         let expected = case.with_extension("txt");
@@ -56,4 +72,5 @@ fn typical_mistakes_read_as_written_down() {
         }
     }
     assert!(wrong.is_empty(), "these read otherwise (BLESS=1 accepts them):\n\n{}", wrong.join("\n"));
+    cases.len()
 }

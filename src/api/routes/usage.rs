@@ -6,8 +6,10 @@
 use super::looks::{Looks, Meant, Seen, blocking, json, keeper, seen};
 use crate::api::call::Call;
 use crate::api::problem::Problem;
+use crate::api::rights::Visitor;
 use crate::host::usage::{Main, Tree, trees};
 use crate::host::{clock, look};
+use crate::model::access::Right;
 use crate::model::look::{InstanceUsage, Usage};
 use crate::model::selector::Target;
 use axum::extract::{Query, State};
@@ -30,9 +32,19 @@ pub(super) struct Names {
     names: Option<String>,
 }
 
-pub(super) async fn usage(State(looks): State<Arc<Looks>>, Query(query): Query<Names>) -> Result<Response, Problem> {
+pub(super) async fn usage(
+    State(looks): State<Arc<Looks>>,
+    visitor: Visitor,
+    Query(query): Query<Names>,
+) -> Result<Response, Problem> {
     let targets = looks.selected(query.names.as_deref()).await?;
-    Ok(json(&*looks.measured(targets.as_deref()).await?))
+    let measured = looks.measured(targets.as_deref()).await?;
+    if visitor.has_of_all(Right::Read) {
+        return Ok(json(&*measured));
+    }
+    let mut seen = Usage::clone(&measured);
+    seen.services.retain(|it| visitor.has(Right::Read, it.service.as_str()));
+    Ok(json(&seen))
 }
 
 impl Looks {

@@ -25,6 +25,32 @@ pub fn send(socket: BorrowedFd<'_>, bytes: &[u8], descriptor: Option<BorrowedFd<
     }
 }
 
+/// The supplementary groups of who is at the other end of a stream, as they were when it connected (SO_PEERGROUPS, Linux
+/// 4.13).
+pub fn peer_groups(socket: BorrowedFd<'_>) -> io::Result<Vec<u32>> {
+    let mut groups = vec![0_u32; 32];
+    loop {
+        let room = groups.len() * size_of::<u32>();
+        let mut length = room as libc::socklen_t;
+        // SAFETY: `groups` has room for `length` bytes, and any bytes are numbers.
+        let got = unsafe {
+            let (level, name) = (libc::SOL_SOCKET, libc::SO_PEERGROUPS);
+            libc::getsockopt(socket.as_raw_fd(), level, name, groups.as_mut_ptr().cast(), &raw mut length)
+        };
+        let count = length as usize / size_of::<u32>();
+        if got == 0 {
+            groups.truncate(count);
+            return Ok(groups);
+        }
+        let error = io::Error::last_os_error();
+        // The kernel then says how much room it needs, for 65,536 groups at most.
+        if error.raw_os_error() != Some(libc::ERANGE) || count <= groups.len() {
+            return Err(error);
+        }
+        groups.resize(count, 0);
+    }
+}
+
 /// What came with a message.
 #[derive(Debug, Default)]
 pub struct Received {

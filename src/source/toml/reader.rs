@@ -256,9 +256,11 @@ pub fn bounded(mut findings: Vec<Diagnostic>) -> Vec<Diagnostic> {
     findings
 }
 
-/// A path as a person would name it: without the table of defaults.
-pub(super) fn shown(path: &str) -> &str {
-    path.strip_prefix("defaults.").unwrap_or(path)
+/// A path as a person would name it: without the table of defaults, and without numbers that people do not write.
+pub(super) fn shown(path: &str) -> String {
+    let path = path.strip_prefix("defaults.").unwrap_or(path);
+    let is_number = |part: &&str| part.bytes().all(|byte| byte.is_ascii_digit());
+    path.split('.').filter(|part| !is_number(part)).collect::<Vec<_>>().join(".")
 }
 
 /// The one of `known` that `word` most probably means.

@@ -28,7 +28,7 @@ macro_rules! described {
     };
 }
 
-pub(super) use described;
+pub(crate) use described;
 
 impl Value for String {
     fn read(reader: &mut Reader<'_>, path: &str, node: &Node<'_>) -> Option<Self> {
@@ -53,7 +53,7 @@ impl Value for Vec<String> {
 }
 
 /// A whole number within `range`.
-pub(super) fn integer(reader: &mut Reader<'_>, path: &str, node: &Node<'_>, range: RangeInclusive<u64>) -> Option<u64> {
+pub(crate) fn integer(reader: &mut Reader<'_>, path: &str, node: &Node<'_>, range: RangeInclusive<u64>) -> Option<u64> {
     let DeValue::Integer(number) = node.get_ref() else {
         reader.wrong_type(path, node, "a number", &range.start().max(&1).to_string());
         return None;
