@@ -2,6 +2,7 @@
 
 mod env;
 mod looks;
+pub(super) mod page;
 mod tree;
 mod usage;
 mod whoami;
@@ -25,6 +26,7 @@ pub(super) fn router(caller: Caller) -> Router {
         .fallback(nothing_here)
         .with_state(caller.clone())
         .merge(looks::router(caller))
+        .merge(page::router())
 }
 
 async fn status(State(caller): State<Caller>, visitor: Visitor) -> Result<Response, Problem> {

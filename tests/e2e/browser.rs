@@ -203,10 +203,6 @@ fn a_refused_token_is_said_and_not_kept() {
     browser.until_text(".rows", "web");
 
     // Taken out of abide.toml: it ends where it stands.
-    site.world.replace(
-        &site.world.root().join("abide.toml"),
-        &settings(site.port).replace("guest", "guest2").replace("[[access]]", "[[access]]\n#"),
-    );
     let gone = settings(site.port)
         .split("[[http.token]]")
         .filter(|part| !part.contains("guest"))

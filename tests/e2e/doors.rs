@@ -1,6 +1,6 @@
 //! The doors: who may what, over the control socket and over TCP, and what hostile clients cannot do.
 
-mod http;
+pub(crate) mod http;
 
 use crate::process::{is_root, skip_for_users};
 use crate::world::{SLEEPER, World};
@@ -150,7 +150,9 @@ fn a_name_that_is_not_ours_and_a_page_of_another_site_are_refused() {
     assert_eq!(status(&["host: evil.example"]), (403, "bad-host".to_owned()));
     let own = format!("origin: http://localhost:{port}");
     assert_eq!(status(&[&own]).0, 200);
-    for bad in ["origin: http://evil.example", "origin: null", "sec-fetch-site: cross-site", "sec-fetch-site: same-site"] {
+    for bad in
+        ["origin: http://evil.example", "origin: null", "sec-fetch-site: cross-site", "sec-fetch-site: same-site"]
+    {
         assert_eq!(status(&[bad]), (403, "bad-origin".to_owned()), "{bad}");
     }
 }
@@ -162,7 +164,10 @@ fn ports_open_and_close_as_abide_toml_says_and_a_taken_one_is_told() {
     let world = world_with("");
     let listens = |port: u16| std::net::TcpStream::connect(("127.0.0.1", port)).is_ok();
     let config = world.root().join("abide.toml");
-    world.replace(&config, &http_config(port).replace(&format!("listen = {port}"), &format!("listen = [{port}, {taken}]")));
+    world.replace(
+        &config,
+        &http_config(port).replace(&format!("listen = {port}"), &format!("listen = [{port}, {taken}]")),
+    );
     world.until_true("it listens", || listens(port));
     let trouble = format!("cannot listen at 127.0.0.1:{taken}: address already in use");
     world.until("the status has a note of the other", |status| status.abide.notes == [trouble.as_str()]);

@@ -129,7 +129,16 @@ mod tests {
 
     #[test]
     fn the_page_asks_no_other_host_and_makes_no_markup_of_text() {
-        let words = ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function", "style=\"", "onclick=\""];
+        let words = [
+            "innerHTML",
+            "outerHTML",
+            "insertAdjacentHTML",
+            "document.write",
+            "eval(",
+            "new Function",
+            "style=\"",
+            "onclick=\"",
+        ];
         for part in PARTS {
             for word in words {
                 assert!(!part.text.contains(word), "{} has {word}", part.path);

@@ -202,15 +202,13 @@ impl Browser {
         stream.set_read_timeout(Some(PATIENCE)).map_err(|error| error.to_string())?;
         let length = body.len();
         let head = format!(
-            "{method} {path} HTTP/1.0\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n"
+            "{method} {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n"
         );
         stream.write_all((head + &body).as_bytes()).map_err(|error| error.to_string())?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).map_err(|error| error.to_string())?;
-        let (head, body) = answer.split_once("\r\n\r\n").ok_or("no answer")?;
-        let mut answer: Value = serde_json::from_str(body).map_err(|error| format!("{error}: {body}"))?;
+        let (head, body) = answer(&mut BufReader::new(stream)).map_err(|error| error.to_string())?;
+        let mut answer: Value = serde_json::from_str(&body).map_err(|error| format!("{error}: {body}"))?;
         let value = answer["value"].take();
-        if head.contains(" 200 ") { Ok(value) } else { Err(value["message"].as_str().unwrap_or(body).to_owned()) }
+        if head.contains(" 200 ") { Ok(value) } else { Err(value["message"].as_str().unwrap_or(&body).to_owned()) }
     }
 
     /// Processes of this browser, by its profile, which no other has.
@@ -243,6 +241,17 @@ impl Drop for Browser {
             }
         }
     }
+}
+
+/// The head of an answer, and its body: the driver keeps the connection.
+fn answer(stream: &mut impl BufRead) -> std::io::Result<(String, String)> {
+    let mut head = String::new();
+    while stream.read_line(&mut head)? > 2 {}
+    let length =
+        head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length:")?.trim().parse().ok());
+    let mut body = vec![0; length.unwrap_or(0)];
+    stream.read_exact(&mut body)?;
+    Ok((head, String::from_utf8_lossy(&body).into_owned()))
 }
 
 /// The port that a driver says it listens on.
