@@ -34,7 +34,7 @@ export function buttons(name, target, state, small = false) {
   if (!mayOperate(name)) return [];
   return acts(state).map((act) =>
     el(
-      `button.${act === acts(state)[0] ? "main" : "plain"}${ACTS[act].bad ? ".bad" : ""}${small ? ".small" : ""}`,
+      `button.${act === "start" && !small ? "main" : "plain"}${ACTS[act].bad ? ".bad" : ""}${small ? ".small" : ""}`,
       { type: "button", data: { act, key: `${act} ${target}` }, title: `${ACTS[act].title ?? ACTS[act].words} ${target} (${ACTS[act].key})`, onclick: () => order(act, name, target) },
       ACTS[act].words,
     ),
