@@ -4,8 +4,9 @@ use crate::model::check::Sign;
 use crate::model::desired::Delta;
 use crate::model::limits::Limits;
 use crate::model::name::{InstanceId, ServiceName};
-use crate::model::order::Order;
+use crate::model::order::{Hold, Order};
 use crate::model::outcome::{Exit, Failure, Used};
+use crate::model::selector::Target;
 
 /// A fact. Doubled, late or lost ones are a delay, never a wrong turn: each carries the run that
 /// it speaks of, and facts about earlier runs are ignored.
@@ -150,6 +151,8 @@ pub enum Event {
         /// What, with what, by whom.
         order: Order,
     },
+    /// What an earlier abide had written down as held. Comes before the first delta.
+    Held(Vec<(Target, Hold)>),
     /// Somebody asked abide to end. A second time: to hurry (KILL at once).
     Shutdown,
 }
@@ -180,7 +183,7 @@ impl Event {
             | Self::Probed { instance, .. }
             | Self::Measured { instance, .. }
             | Self::ResourcesSet { instance, .. } => Some(instance),
-            Self::Delta(_) | Self::FilesChanged { .. } | Self::Ordered { .. } | Self::Shutdown => None,
+            Self::Delta(_) | Self::FilesChanged { .. } | Self::Ordered { .. } | Self::Held(_) | Self::Shutdown => None,
         }
     }
 }

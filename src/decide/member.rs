@@ -50,6 +50,7 @@ pub(super) struct Mark {
     ready: bool,
     unwell: bool,
     behind: bool,
+    held: bool,
 }
 
 impl Mark {
@@ -60,6 +61,7 @@ impl Mark {
         let unwell = care.and_then(|care| care.health.as_ref()).is_some_and(|health| health.well == Some(false));
         let behind = care.is_some_and(|care| care.reload.failed.is_some());
         let as_wanted = match (instance.want, instance.phase) {
+            _ if instance.on_hold => false,
             (true, Phase::Running { .. }) => instance.is_current() && met && instance.is_up() && !unwell && !behind,
             (true, Phase::Resting(Rest::Done)) => true,
             (want, Phase::Resting(_)) => !want,
@@ -86,6 +88,7 @@ impl Mark {
             ready: instance.want && instance.is_up(),
             unwell,
             behind,
+            held: instance.on_hold,
         }
     }
 }
@@ -105,6 +108,7 @@ pub(super) struct Totals {
     ready: u32,
     unwell: u32,
     behind: u32,
+    held: u32,
 }
 
 impl Totals {
@@ -131,6 +135,7 @@ impl Totals {
             apply(&mut self.ready, mark.ready);
             apply(&mut self.unwell, mark.unwell);
             apply(&mut self.behind, mark.behind);
+            apply(&mut self.held, mark.held);
         }
     }
 
@@ -148,6 +153,7 @@ impl Totals {
             State::Stopping,
             State::Starting,
             State::Reloading,
+            State::Held,
             State::Running,
             State::Ready,
             State::Stopped,
@@ -166,6 +172,7 @@ pub(super) struct Tally {
     ready: bool,
     failed: bool,
     backoff: bool,
+    held: bool,
     invalid: bool,
     out_of_sync: bool,
     worst: Worst,
@@ -193,6 +200,7 @@ impl Census {
             apply(&mut self.counts.ready, tally.ready);
             apply(&mut self.counts.failed, tally.failed);
             apply(&mut self.counts.backoff, tally.backoff);
+            apply(&mut self.counts.held, tally.held);
             apply(&mut self.counts.config_invalid, tally.invalid);
             apply(&mut self.counts.out_of_sync, tally.out_of_sync);
             apply(&mut self.warnings, tally.worst == Worst::Warning);
@@ -250,7 +258,7 @@ pub(super) struct Charge {
 }
 
 /// Every condition, in the order of the status.
-pub(super) const CONDITIONS: [ConditionKind; 8] = [
+pub(super) const CONDITIONS: [ConditionKind; 9] = [
     ConditionKind::ConfigValid,
     ConditionKind::InSync,
     ConditionKind::DependenciesMet,
@@ -259,6 +267,7 @@ pub(super) const CONDITIONS: [ConditionKind; 8] = [
     ConditionKind::SourceTrusted,
     ConditionKind::Healthy,
     ConditionKind::Reloaded,
+    ConditionKind::NotHeld,
 ];
 
 impl Member {
@@ -334,10 +343,12 @@ impl Member {
         self.instances.iter().filter(move |instance| instance.id.index < size || !instance.rests())
     }
 
-    /// Brings tally and conditions up to date; `desired`: whether it is to run.
-    pub(super) fn refresh(&mut self, now: Wall, desired: bool) -> Tally {
+    /// Brings tally and conditions up to date; `desired`: whether it is to run; `held`: whether it is held as a whole.
+    pub(super) fn refresh(&mut self, now: Wall, desired: bool, held: bool) -> Tally {
         let invalid = !self.valid && !self.removed;
-        let as_desired = self.valid && !self.removed && self.totals.amiss == 0;
+        let held = held || self.totals.held > 0;
+        // What the files ask for does not run: that an operator wants it so must not be forgotten.
+        let as_desired = self.valid && !self.removed && self.totals.amiss == 0 && !held;
         self.tally = Tally {
             desired,
             as_desired,
@@ -345,6 +356,7 @@ impl Member {
             ready: desired && self.totals.ready >= self.size(),
             failed: self.totals.failed(),
             backoff: self.totals.states[State::Backoff as usize] > 0,
+            held,
             invalid,
             out_of_sync: invalid || self.totals.differing > 0,
             worst: match self.totals.critical {
@@ -377,6 +389,7 @@ impl Member {
             ConditionKind::LogsFlowing => self.totals.dropping > 0,
             ConditionKind::Healthy => self.totals.unwell > 0,
             ConditionKind::Reloaded => self.totals.behind > 0,
+            ConditionKind::NotHeld => self.tally.held,
             ConditionKind::SourceTrusted => self.errors.iter().any(|error| error.code == Code::Untrusted.as_str()),
         }
     }

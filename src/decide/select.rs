@@ -32,29 +32,35 @@ impl Fleet {
         Ok(targets.into_iter().collect())
     }
 
-    /// Every name that can be told something.
+    /// Every name that can be told something: a service that is held is known also while its file is gone.
     fn known_names(&self) -> impl Iterator<Item = &ServiceName> {
-        self.members.keys()
+        let held: BTreeSet<&ServiceName> = self.holds.all().map(|(target, _)| &target.service).collect();
+        let gone = held.into_iter().filter(|name| !self.members.contains_key(*name));
+        self.members.keys().chain(gone)
     }
 
     /// What `selector` means of the service `name`.
     fn meant(&self, name: &ServiceName, selector: &Selector) -> Vec<Target> {
         let target = |index| Target { service: name.clone(), index };
-        let Some(member) = self.members.get(name) else { return Vec::new() };
-        let counted = || member.counted().map(|instance| (instance.id.index, instance.state()));
+        let instances = self.members.get(name).into_iter().flat_map(|member| member.counted());
+        let states: Vec<(u32, State)> = instances.map(|instance| (instance.id.index, instance.state())).collect();
         match (selector.state, selector.index) {
             (None, None) => vec![target(None)],
             (None, Some(index)) => {
-                let found = counted().any(|(known, _)| known == index);
-                found.then(|| target(Some(index))).into_iter().collect()
+                let there = states.iter().any(|(known, _)| *known == index) || self.holds.own(name, index).is_some();
+                there.then(|| target(Some(index))).into_iter().collect()
+            }
+            (Some(state), _) if states.is_empty() => {
+                let is_held = self.holds.within(name).next().is_some();
+                let is = if is_held { State::Held } else { State::Stopped };
+                (is == state).then(|| target(None)).into_iter().collect()
             }
             (Some(state), _) => {
-                let within: Vec<u32> = counted().filter(|(_, is)| *is == state).map(|(index, _)| index).collect();
-                match counted().count() {
-                    0 if state == State::Stopped => vec![target(None)],
-                    count if count == within.len() && count > 0 => vec![target(None)],
-                    _ => within.into_iter().map(|index| target(Some(index))).collect(),
+                let within: Vec<u32> = states.iter().filter(|(_, is)| *is == state).map(|(index, _)| *index).collect();
+                if within.len() == states.len() {
+                    return vec![target(None)];
                 }
+                within.into_iter().map(|index| target(Some(index))).collect()
             }
         }
     }
