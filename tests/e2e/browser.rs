@@ -4,6 +4,7 @@ mod driver;
 mod hostile;
 mod screens;
 
+use super::doors::http::{get, over_tcp};
 use super::servers::free_port;
 use super::world::{DEADLINE, SLEEPER, World};
 use driver::{Browser, DESK, DOWN, END, ENTER, ESCAPE, Look, TAB};
@@ -31,9 +32,7 @@ impl Site {
         }
         world.replace(&world.root().join("abide.toml"), &settings(port));
         world.start();
-        world.until_true("the page is served", || {
-            super::servers::ask(port, b"GET / HTTP/1.0\r\nhost: localhost\r\n\r\n").contains(" 200 ")
-        });
+        world.until_true("it listens", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
         Self { world, port }
     }
 
@@ -90,6 +89,40 @@ fn talker(site: &World) -> String {
 fn says(site: &World, line: &str) {
     let file = std::fs::OpenOptions::new().append(true).open(site.root().join("says"));
     writeln!(file.expect("it is there"), "{line}").expect("the world is writable");
+}
+
+#[test]
+fn the_page_is_served_where_it_is_turned_on_and_nowhere_else() {
+    let site = Site::with(&[]);
+    let page = over_tcp(site.port, "GET", "/", &[]);
+    assert_eq!(page.status, 200);
+    let policy = page.header("content-security-policy").unwrap_or_default();
+    for rule in ["default-src 'none'", "script-src 'self'", "frame-ancestors 'none'", "form-action 'none'"] {
+        assert!(policy.contains(rule), "{policy}");
+    }
+    for (name, value) in
+        [("x-frame-options", "DENY"), ("x-content-type-options", "nosniff"), ("cache-control", "no-cache")]
+    {
+        assert_eq!(page.header(name), Some(value));
+    }
+    let tag = format!("if-none-match: {}", page.header("etag").expect("a tag"));
+    let again = over_tcp(site.port, "GET", "/", &[&tag]);
+    assert_eq!((again.status, again.body.as_str()), (304, ""));
+    assert_eq!(
+        over_tcp(site.port, "GET", "/page/main.js", &[]).header("content-type"),
+        Some("text/javascript; charset=utf-8")
+    );
+    // All else needs a token, also what only looks like the page.
+    for path in ["/page/", "/page/main.js.map", "/page/../v1/status", "/v1/status"] {
+        assert_eq!(over_tcp(site.port, "GET", path, &[]).status, 401, "{path}");
+    }
+    let token = format!("authorization: Bearer {READ}");
+    assert_eq!(over_tcp(site.port, "GET", "/page/nothing", &[&token]).status, 404);
+    assert_eq!(get(&site.world, "/").status, 404, "not over the control socket");
+    let off = settings(site.port).replace("dashboard = true", "dashboard = false");
+    site.world.replace(&site.world.root().join("abide.toml"), &off);
+    site.world.until_true("it is turned off", || over_tcp(site.port, "GET", "/", &[]).status == 401);
+    assert_eq!(over_tcp(site.port, "GET", "/page/main.js", &[&token]).status, 404);
 }
 
 #[test]
