@@ -18,3 +18,4 @@ mod rights;
 mod routes;
 pub mod server;
 pub mod token;
+mod veil;

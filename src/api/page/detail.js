@@ -28,6 +28,20 @@ export function begin() {
   setInterval(() => !document.hidden && measure(), USAGE);
 }
 
+/** A tab that nobody sees reads no log. */
+const RESTS = 30_000;
+let resting;
+document.addEventListener("visibilitychange", () => {
+  clearTimeout(resting?.timer);
+  if (!document.hidden) {
+    if (resting?.log && resting.log === view.log) view.log.again();
+    resting = undefined;
+  } else if (view.log) {
+    const { log } = view;
+    resting = { timer: setTimeout(() => ((resting.log = log), log.rest()), RESTS) };
+  }
+});
+
 export const current = () => view;
 
 /** Shows `name` (nothing: the pane goes), with this tab. */

@@ -5,8 +5,8 @@ import { store, takeAll, takeEvent, takeFindings, takeSome } from "./store.js";
 
 /** More names than this: all is looked at. */
 const SOME = 60;
-/** A full look now and then, for what no event tells. */
-const SLOW = 60_000;
+/** A full look now and then, for what no event tells; also at what the visitor may. */
+const SLOW = 30_000;
 
 let told = () => {};
 let gone = () => {};
@@ -127,6 +127,7 @@ const look = {
       }
       if (errors) takeFindings((await get("/v1/findings", signal)).findings);
     } catch (error) {
+      if (error instanceof Refusal && error.status === 401) gone();
       // Gone in the meantime, most likely; where the connection is, the stream says so.
       if (error instanceof Refusal && error.status === 404 && names.length > 0) this.whole = true;
     }
@@ -138,6 +139,16 @@ const look = {
 /** After an order: what it was about is looked at, whatever the events say. */
 export const lookAt = (names) => look.some(names);
 
-setInterval(() => session && !document.hidden && look.all(), SLOW);
+async function lookSlowly() {
+  if (!session || document.hidden) return;
+  try {
+    store.me = await get("/v1/whoami", session.signal);
+    look.all();
+  } catch (error) {
+    if (error instanceof Refusal && error.status === 401) gone();
+  }
+}
+
+setInterval(lookSlowly, SLOW);
 document.addEventListener("visibilitychange", () => !document.hidden && retry());
 addEventListener("online", () => retry());

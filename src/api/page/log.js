@@ -177,6 +177,8 @@ export function openLog(service, instances) {
     pause: toggle,
     search: () => (search.focus(), search.select()),
     again: () => (clearTimeout(timer), read(true)),
+    /** Browsers have few connections to one server, for all their tabs. */
+    rest: () => (clearTimeout(timer), attempt?.abort()),
     close() {
       abort.abort();
       attempt?.abort();

@@ -106,7 +106,7 @@ function drawHead() {
   const title = services.length === 0 ? "No services" : wrong.length === 0 ? `All ${count(services.length, "service")} as desired` : `${wrong.length.toLocaleString("en")} of ${count(services.length, "service")} not as desired`;
   const failed = wrong.some((service) => ["failed", "backoff"].includes(service.state) && service.desired === "running");
   const tone = wrong.length === 0 ? "ok" : failed ? "bad" : "warn";
-  if (by("verdict").textContent !== title && by("verdict").textContent !== "…") announce(title);
+  tellVerdict(title);
   say(by("verdict"), title);
   by("verdict").dataset.tone = tone;
   document.title = `${wrong.length > 0 ? `(${wrong.length}) ` : ""}abide · ${location.hostname}`;
@@ -115,6 +115,15 @@ function drawHead() {
   drawHour();
   drawNotes();
   drawFiles();
+}
+
+let told = { title: undefined, at: 0 };
+
+/** Who hears the page is told of a change, and not of each turn of a service that comes and goes. */
+function tellVerdict(title) {
+  if (told.title === title || Date.now() - told.at < 20_000) return;
+  if (told.title !== undefined) announce(title);
+  told = { title, at: Date.now() };
 }
 
 function drawHour() {
