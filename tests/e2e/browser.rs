@@ -333,6 +333,24 @@ fn an_error_in_a_file_is_shown_with_its_line_until_it_is_mended() {
 }
 
 #[test]
+fn a_stream_is_cut_into_the_same_events_wherever_it_breaks() {
+    let site = Site::with(&[]);
+    let Some(browser) = Browser::start(DESK, &[]) else { return };
+    browser.open(&site.url());
+    let cut = browser.later(
+        r#"import("/page/api.js").then(({ events }) => {
+            const text = ': hello\n\nid: a-0\n\nid: a-1\r\nevent: x\r\ndata: {"a":1}\r\n\r\ndata: one\ndata: two\n\n';
+            const of = (...parts) => { const all = []; const feed = events((one) => all.push(one)); parts.forEach(feed); return JSON.stringify(all); };
+            const whole = of(text);
+            const same = Array.from(text, (_, at) => of(text.slice(0, at), text.slice(at)) === whole);
+            done([whole, same.every(Boolean), of(...text) === whole]);
+        }, (error) => done(String(error)))"#,
+    );
+    let expected = r#"[{"id":"a-0"},{"id":"a-1","data":"{\"a\":1}"},{"data":"one\ntwo"}]"#;
+    assert_eq!(cut, serde_json::json!([expected, true, true]));
+}
+
+#[test]
 fn of_many_services_only_those_in_sight_are_drawn() {
     let off = format!("{SLEEPER}enabled = false\n");
     let names: Vec<String> = (0..1500).map(|number| format!("s{number:04}")).collect();

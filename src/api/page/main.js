@@ -238,4 +238,5 @@ list.begin();
 detail.begin();
 watch(drawHead);
 setInterval(() => !document.hidden && store.head && drawHead(), 5000);
-enter();
+if (api.token.get()) enter();
+else ask();
