@@ -1,7 +1,5 @@
 //! Who tried what they may not, in abide's own log. What was obeyed is written by the loop, which knows what came of it.
 
-#![allow(dead_code, reason = "for the routes of orders")]
-
 use crate::model::order::Author;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};

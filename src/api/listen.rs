@@ -37,7 +37,7 @@ const MOST_NAMES: usize = 1024;
 
 /// What is said to who finds no place.
 const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/problem+json\r\nretry-after: 1\r\n\
-connection: close\r\ncontent-length: 121\r\n\r\n\
+connection: close\r\ncontent-length: 123\r\n\r\n\
 {\"type\":\"urn:abide:problem:too-many\",\"title\":\"too many visitors\",\"status\":503,\"detail\":\"all places at the doors are taken\"}";
 
 /// Where all arrive.
@@ -150,7 +150,6 @@ async fn seated<F: Future<Output = ()>>(seat: Seat, visit: impl FnOnce(Arc<Seat>
 async fn breathe(error: &io::Error) {
     let theirs = [io::ErrorKind::ConnectionAborted, io::ErrorKind::ConnectionReset, io::ErrorKind::Interrupted];
     if !theirs.contains(&error.kind()) {
-        tracing::debug!(cause = %error, "a visitor could not be let in");
         tokio::time::sleep(BREATH).await;
     }
 }

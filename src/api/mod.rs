@@ -4,18 +4,25 @@
 //! the doors and nobody's supervision. It has no state of the fleet: what it wants to know or to have done it
 //! asks of the loop by a [`call::Call`], and what happens it is told by [`feed::Feed`].
 
+mod asked;
 mod audit;
 pub mod call;
 pub mod client;
+mod doors;
 pub mod feed;
 mod guard;
 mod hall;
 mod listen;
+pub mod openapi;
 mod origin;
 mod patient;
+mod pieces;
 pub mod problem;
 mod rights;
+mod ring;
+mod route;
 mod routes;
 pub mod server;
+mod statuses;
 pub mod token;
 mod veil;

@@ -15,7 +15,7 @@ pub struct Problem {
     #[serde(rename = "type")]
     pub kind: String,
     /// The kind in words.
-    pub title: &'static str,
+    pub title: Box<str>,
     /// The status of the response.
     pub status: u16,
     /// What happened, and to what.
@@ -30,9 +30,9 @@ pub struct Problem {
 
 impl Problem {
     /// A problem of `kind` (a word in the reference).
-    pub fn new(status: StatusCode, kind: &str, title: &'static str, detail: impl Into<String>) -> Self {
+    pub fn new(status: StatusCode, kind: &str, title: &str, detail: impl Into<String>) -> Self {
         let kind = format!("urn:abide:problem:{kind}");
-        let detail = detail.into();
+        let (title, detail) = (title.into(), detail.into());
         Self { kind, title, status: status.as_u16(), detail, hint: None, diagnostics: Vec::new() }
     }
 

@@ -1,13 +1,11 @@
 //! Who visits, what they may, and what they are told that they may not.
 
 use super::audit;
-use super::call::{Call, Caller};
 use super::problem::Problem;
 use crate::host::peer;
 use crate::model::access::{DoorPolicy, Right, Who};
 use crate::model::name::ServiceName;
-use crate::model::order::{Act, Author, Done, Order};
-use crate::model::selector::Target;
+use crate::model::order::{Act, Author};
 use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
@@ -30,7 +28,6 @@ pub(super) struct Visitor {
     file: Arc<Path>,
 }
 
-#[allow(dead_code, reason = "for the routes of orders")]
 impl Visitor {
     pub(super) fn new(
         who: Arc<Who>,
@@ -115,20 +112,14 @@ impl Visitor {
         }
     }
 
-    /// Has the loop do something, if all of it is theirs to tell; what came of it, target by target. It is written to the log with
-    /// who they are, and so is that it was refused.
-    pub(super) async fn order(&self, caller: &Caller, act: Act, targets: Vec<Target>) -> Result<Vec<Done>, Problem> {
-        let author = self.author();
-        if let Err(problem) = self.may_each(Right::Operate, targets.iter().map(|target| target.service.as_str())) {
-            audit::refused(act.word(), &author, &problem.detail);
-            return Err(problem);
-        }
-        let order = Order { act, targets, author };
-        Ok(caller.ask(|answer| Call::Order(order, answer)).await?)
+    /// Whether they may tell these services to do something; where not, it is written to the log that they tried.
+    pub(super) fn may_tell<'s>(&self, act: &Act, services: impl IntoIterator<Item = &'s str>) -> Result<(), Problem> {
+        let told = self.may_each(Right::Operate, services);
+        told.inspect_err(|problem| audit::refused(act.word(), &self.author(), &problem.detail))
     }
 
     /// Who gives an order, as it is written down. Reads a file of `/proc`.
-    fn author(&self) -> Author {
+    pub(super) fn author(&self) -> Author {
         match &*self.who {
             Who::User { uid, name, .. } => {
                 let command = self.pid.and_then(peer::command_line);

@@ -1,52 +1,52 @@
-//! Path and method → question to the loop; its answer → response.
+//! The table of routes: all that is served, group by group.
 
 mod env;
-mod looks;
+mod events;
+mod findings;
+pub(super) mod looks;
+mod orders;
 pub(super) mod page;
+mod status;
 mod tree;
 mod usage;
 mod whoami;
 
-use super::call::{Call, Caller};
+use super::doors::Doors;
+use super::openapi;
 use super::problem::Problem;
-use super::rights::Visitor;
-use crate::model::access::Right;
+use super::route::{Gives, Route, Verb};
 use axum::Router;
-use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
+/// All that is served.
+const TABLE: &[&[Route]] =
+    &[status::ROUTES, findings::ROUTES, orders::ROUTES, events::ROUTES, looks::ROUTES, whoami::ROUTES, OF_ITSELF];
+
+const OF_ITSELF: &[Route] = &[Route {
+    verb: Verb::Get,
+    path: "/v1/openapi.json",
+    id: "openapi",
+    title: "This document",
+    about: "The OpenAPI 3.1 document of the API, made from the code that serves it.",
+    query: None,
+    body: None,
+    gives: Gives::Json(|_| true.into()),
+    refuses: &[],
+    example: ("/v1/openapi.json", ""),
+    serve: || get(async || document(&openapi::document())),
+}];
+
+/// Every row.
+pub(super) fn all() -> impl Iterator<Item = &'static Route> {
+    TABLE.iter().copied().flatten()
+}
+
 /// Everything that is served.
-pub(super) fn router(caller: Caller) -> Router {
-    Router::new()
-        .route("/v1/status", get(status))
-        .route("/v1/services/{name}", get(service))
-        .route("/v1/whoami", get(whoami::whoami))
-        .fallback(nothing_here)
-        .with_state(caller.clone())
-        .merge(looks::router(caller))
-        .merge(page::router())
-}
-
-async fn status(State(caller): State<Caller>, visitor: Visitor) -> Result<Response, Problem> {
-    let snapshot = caller.ask(Call::Status).await?;
-    Ok(json(snapshot.json(|name| visitor.has(Right::Read, name.as_str()))))
-}
-
-async fn service(
-    State(caller): State<Caller>,
-    visitor: Visitor,
-    Path(name): Path<String>,
-) -> Result<Response, Problem> {
-    visitor.may(Right::Read, &name)?;
-    let snapshot = caller.ask(Call::Status).await?;
-    let service = snapshot.service(&name).map(<[u8]>::to_vec);
-    service.map(json).ok_or_else(|| {
-        let detail = format!("there is no service {name}");
-        Problem::new(StatusCode::NOT_FOUND, "no-such-service", "no such service", detail)
-            .hint("`abide status` lists what there is")
-    })
+pub(super) fn router(doors: Doors) -> Router {
+    let routed = all().fold(page::router(), |router, route| router.route(route.path, (route.serve)()));
+    routed.fallback(nothing_here).method_not_allowed_fallback(no_such_method).with_state(doors)
 }
 
 async fn nothing_here() -> Problem {
@@ -55,6 +55,18 @@ async fn nothing_here() -> Problem {
         .hint("/v1/openapi.json lists all that is")
 }
 
-fn json(body: Vec<u8>) -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], body).into_response()
+async fn no_such_method() -> Problem {
+    let detail = "this path is not served with this method";
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "no-such-method", "no such method", detail)
+        .hint("/v1/openapi.json lists the methods of each path")
+}
+
+/// A JSON document.
+fn json(body: impl Into<axum::body::Body>) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], body.into()).into_response()
+}
+
+/// A value as a JSON document.
+fn document(value: &impl serde::Serialize) -> Response {
+    json(serde_json::to_vec(value).expect("string keys only, and memory does not fail to write"))
 }

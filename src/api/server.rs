@@ -1,6 +1,7 @@
 //! The thread of the doors: opens and closes them as `abide.toml` says, and hears what happens.
 
 use super::call::{Call, Caller};
+use super::doors::Doors;
 use super::feed::Feed;
 use super::guard::{Guard, guard};
 use super::listen::Lobby;
@@ -25,6 +26,8 @@ pub struct Setup {
     pub control: UnixListener,
     /// Whom to ask.
     pub caller: Caller,
+    /// The supervisor's `instance_id`, which ids of events begin with.
+    pub instance_id: String,
     /// What happens. Its end is the end of the doors.
     pub feed: Receiver<Feed>,
     /// What `abide.toml` says; told anew when it changes.
@@ -57,9 +60,10 @@ pub fn open(setup: Setup) -> io::Result<()> {
 }
 
 async fn serve(setup: Setup) -> io::Result<()> {
-    let Setup { control, caller, mut feed, mut policy, file } = setup;
+    let Setup { control, caller, instance_id, mut feed, mut policy, file } = setup;
     let control = tokio::net::UnixListener::from_std(control)?;
-    let routes = routes::router(caller.clone());
+    let doors = Doors::new(caller.clone(), &instance_id);
+    let routes = routes::router(doors.clone());
     let known = Guard { caller: caller.clone(), policy: policy.clone(), file: file.into() };
     let lobby = Arc::new(Lobby::new(routes.layer(from_fn_with_state(Arc::new(known), guard))));
     tokio::spawn(Arc::clone(&lobby).keep_local(control));
@@ -68,7 +72,7 @@ async fn serve(setup: Setup) -> io::Result<()> {
     loop {
         tokio::select! {
             fed = feed.recv() => match fed {
-                Some(Feed::News(..)) => {}
+                Some(Feed::News(at, news)) => doors.ring.push(at, news),
                 None => return Ok(()),
             },
             Ok(()) = policy.changed() => {

@@ -24,7 +24,9 @@ pub(super) fn veiled(line: &str) -> String {
 fn push(shown: &mut String, key: &str, value: &str) {
     let bare = value.trim_matches(['"', '\'', ' ']);
     match secret::masked(key, bare) {
-        Some(_) => shown.extend(value.chars().map(|c| if matches!(c, '"' | '\'' | ' ' | ',' | ']' | '}') { c } else { '*' })),
+        Some(_) => {
+            shown.extend(value.chars().map(|c| if matches!(c, '"' | '\'' | ' ' | ',' | ']' | '}') { c } else { '*' }))
+        }
         None => shown.push_str(value),
     }
 }
@@ -62,7 +64,10 @@ mod tests {
     fn what_looks_like_a_secret_is_hidden_and_the_rest_is_not() {
         for (line, shown) in [
             ("restrat = \"always\"", "restrat = \"always\""),
-            ("environment = { DB_PASSWORD = \"s3cret\", PORT = 80 }", "environment = { DB_PASSWORD = \"******\", PORT = 80 }"),
+            (
+                "environment = { DB_PASSWORD = \"s3cret\", PORT = 80 }",
+                "environment = { DB_PASSWORD = \"******\", PORT = 80 }",
+            ),
             ("DB_PASSWORD = \"s3cr=t", "DB_PASSWORD = \"******"),
             ("API_TOKEN = 'a\\' # x", "API_TOKEN = '**' # x"),
             ("URL = \"postgres://u:p@h/\"", "URL = \"****************\""),

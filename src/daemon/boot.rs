@@ -109,7 +109,8 @@ fn supervise(places: &Places, directories: Vec<PathBuf>, exit_with: Option<Servi
     })
     .map_err(failed("make an epoll set"))?;
     let probes = Probes::new(letters.clone());
-    let door = Door::new(&places.runtime, Arc::clone(&config.doors), config_path.clone(), letters.clone())
+    let policy = Arc::clone(&config.doors);
+    let door = Door::new(&places.runtime, instance_id.clone(), policy, config_path.clone(), letters.clone())
         .map_err(failed("bind the control socket"))?;
     let powers = Powers { may_raise: surroundings.ceilings.may_raise, uid: surroundings.uid };
     let mut fleet = Fleet::new(powers, seed(&instance_id));

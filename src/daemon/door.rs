@@ -26,6 +26,7 @@ use tokio::sync::watch;
 #[derive(Debug)]
 pub(super) struct Door {
     letters: UnboundedSender<Letter>,
+    instance_id: String,
     /// The control socket.
     control: UnixListener,
     /// What `abide.toml` says of them, and where that lies.
@@ -52,6 +53,7 @@ impl Door {
     /// Binds the control socket in `runtime`. Whoever may connect is asked who they are, and told what they may not.
     pub(super) fn new(
         runtime: &Path,
+        instance_id: String,
         policy: Arc<DoorPolicy>,
         file: PathBuf,
         letters: UnboundedSender<Letter>,
@@ -64,8 +66,8 @@ impl Door {
         }
         let control = UnixListener::bind(&path)?;
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o666))?;
-        let (policy, waiting) = (watch::channel(policy).0, HashMap::new());
-        Ok(Self { letters, control, policy, file, feed: None, waiting, last_call: 0, trouble: Vec::new() })
+        let (policy, waiting, trouble) = (watch::channel(policy).0, HashMap::new(), Vec::new());
+        Ok(Self { letters, instance_id, control, policy, file, feed: None, waiting, last_call: 0, trouble })
     }
 
     /// What becomes readable when somebody knocks; nothing once the doors are open.
@@ -101,8 +103,9 @@ impl Door {
         let (feeder, feed) = Feeder::new();
         let letters = self.letters.clone();
         let caller = Caller::new(move |call| drop(letters.send(Letter::Call(call))));
-        let (control, policy, file) = (self.control.try_clone()?, self.policy.subscribe(), self.file.clone());
-        server::open(server::Setup { control, caller, feed, policy, file })?;
+        let (control, instance_id) = (self.control.try_clone()?, self.instance_id.clone());
+        let (policy, file) = (self.policy.subscribe(), self.file.clone());
+        server::open(server::Setup { control, caller, instance_id, feed, policy, file })?;
         self.feed = Some(feeder);
         Ok(())
     }

@@ -48,7 +48,7 @@ pub(super) fn finding(finding: &Finding) {
             let service = service.as_ref().map(ServiceName::as_str);
             info!(service, file = %file.display(), "mended");
         }
-        Finding::Found(diagnostic) => found(diagnostic),
+        Finding::Found { diagnostic, .. } => found(diagnostic),
     }
 }
 
@@ -58,8 +58,8 @@ pub(super) fn news_of_finding(finding: &Finding) -> News {
         Finding::Mended { service, file } => {
             News::Mended { service: service.as_ref().map(ToString::to_string), file: file.display().to_string() }
         }
-        Finding::Found(diagnostic) => News::File {
-            service: None,
+        Finding::Found { service, diagnostic } => News::File {
+            service: service.as_ref().map(ToString::to_string),
             file: diagnostic.file.display().to_string(),
             line: diagnostic.place.as_ref().map(|place| place.line),
             column: diagnostic.place.as_ref().map(|place| place.column),

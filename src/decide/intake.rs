@@ -60,7 +60,7 @@ impl Fleet {
     }
 
     fn take_problems(&mut self, problems: Vec<Diagnostic>) {
-        self.findings.extend(newly(&self.problem_diagnostics, &problems));
+        self.findings.extend(newly(None, &self.problem_diagnostics, &problems));
         let gone = self.problem_diagnostics.iter().map(|old| &old.file);
         let mended: BTreeSet<_> = gone.filter(|file| problems.iter().all(|new| new.file != **file)).collect();
         self.findings.extend(mended.into_iter().map(|file| Finding::Mended { service: None, file: file.clone() }));
@@ -99,7 +99,7 @@ impl Fleet {
         if member.generation == 0 || member.removed {
             docket.news.insert(name.clone());
         }
-        let (findings, definition) = member.read(entry);
+        let (findings, definition) = member.read(&name, entry);
         self.findings.extend(findings);
         docket.read.insert(name.clone());
         docket.fresh.extend(definition.map(|definition| (name, definition)));

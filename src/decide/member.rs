@@ -16,7 +16,12 @@ use std::sync::Arc;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Finding {
     /// Newly wrong, or newly worth a warning.
-    Found(Diagnostic),
+    Found {
+        /// The service that the file is about, if it is about one.
+        service: Option<ServiceName>,
+        /// What.
+        diagnostic: Diagnostic,
+    },
     /// What was wrong with this file is mended.
     Mended {
         /// The service that it defines, if it is one.
@@ -293,9 +298,9 @@ impl Member {
     }
 
     /// Takes what the entry says about itself; gives what is new about it, and its definition. To be judged.
-    pub(super) fn read(&mut self, entry: Entry) -> (Vec<Finding>, Option<Arc<Definition>>) {
+    pub(super) fn read(&mut self, name: &ServiceName, entry: Entry) -> (Vec<Finding>, Option<Arc<Definition>>) {
         let Entry { file, drop_ins, kind, file_hash, service, diagnostics } = entry;
-        let findings = newly(&self.diagnostics, &diagnostics);
+        let findings = newly(Some(name), &self.diagnostics, &diagnostics);
         (self.file, self.drop_ins, self.kind, self.file_hash) = (file, drop_ins, kind, file_hash);
         (self.diagnostics, self.reads, self.removed) = (diagnostics, service.is_some(), false);
         self.generation += 1;
@@ -312,7 +317,7 @@ impl Member {
     pub(super) fn judged(&mut self, name: &ServiceName, charge: Option<Charge>, now: Wall) -> Vec<Finding> {
         let old = std::mem::replace(&mut self.charge, charge.map(Box::new));
         let charges = self.charge.as_ref().map_or(&[][..], |charge| &charge.findings);
-        let mut findings = newly(old.as_ref().map_or(&[][..], |old| &old.findings), charges);
+        let mut findings = newly(Some(name), old.as_ref().map_or(&[][..], |old| &old.findings), charges);
         let valid = self.reads && charges.is_empty();
         if valid && !self.valid {
             findings.push(Finding::Mended { service: Some(name.clone()), file: self.file.clone() });
@@ -396,8 +401,9 @@ impl Member {
 }
 
 /// Those of `new` that were not told yet.
-pub(super) fn newly(old: &[Diagnostic], new: &[Diagnostic]) -> Vec<Finding> {
-    new.iter().filter(|finding| !old.contains(finding)).cloned().map(Finding::Found).collect()
+pub(super) fn newly(service: Option<&ServiceName>, old: &[Diagnostic], new: &[Diagnostic]) -> Vec<Finding> {
+    let found = |diagnostic: &Diagnostic| Finding::Found { service: service.cloned(), diagnostic: diagnostic.clone() };
+    new.iter().filter(|finding| !old.contains(finding)).map(found).collect()
 }
 
 /// The errors among `diagnostics` for the status, each with the time when it was `known` first.

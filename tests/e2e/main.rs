@@ -7,6 +7,7 @@
 //!
 //! `ABIDE_BIN` names another binary than the one that cargo built.
 
+mod api;
 mod bad_input;
 mod browser;
 mod check;
@@ -19,6 +20,7 @@ mod first_process;
 mod forking;
 mod given;
 mod hooks;
+mod http;
 mod idle;
 mod in_depth;
 mod leaks;

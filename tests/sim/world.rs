@@ -213,7 +213,7 @@ impl World {
         }
         for finding in self.fleet.take_findings() {
             let line = match finding {
-                Finding::Found(diagnostic) => format!("found: {diagnostic}"),
+                Finding::Found { diagnostic, .. } => format!("found: {diagnostic}"),
                 Finding::Mended { file, .. } => format!("mended: {}", file.display()),
             };
             self.note(&line);

@@ -1,37 +1,45 @@
 //! `GET /v1/services/NAME/env`: the environment that an instance gets, by the code that starts it, and how that of its
 //! process differs. What looks like a secret is hidden from all but those who may everything.
 
-use super::looks::{Looks, json, may_see_secrets};
+use super::looks::{Looks, json};
+use crate::api::asked::{Asked, Named};
 use crate::api::call::{Facts, InstanceFacts};
 use crate::api::problem::Problem;
+use crate::api::rights::Visitor;
 use crate::host::look;
 use crate::host::usage::Main;
+use crate::model::access::Right;
 use crate::model::launch::Launch;
 use crate::model::look::{Difference, Environment, Variable};
 use crate::model::name::ServiceName;
 use crate::model::secret::masked;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Wish {
+    /// Of which instance; the first, if it is left out.
     instance: Option<u32>,
+    /// Whether secrets are shown too, to those who may everything.
     #[serde(default)]
     show_secrets: bool,
 }
 
 pub(super) async fn env(
     State(looks): State<Arc<Looks>>,
-    Path(name): Path<String>,
-    Query(wish): Query<Wish>,
+    visitor: Visitor,
+    Named(name): Named,
+    Asked(wish): Asked<Wish>,
 ) -> Result<Response, Problem> {
-    let (service, facts) = looks.facts(&name).await?;
+    let (service, facts) = looks.facts(&visitor, &name).await?;
     if wish.show_secrets {
-        may_see_secrets().map_err(|refusal| *refusal)?;
+        visitor.may_of_all(Right::All)?;
     }
     let instance = chosen(&facts, wish.instance).ok_or_else(|| no_such_instance(&service, wish.instance))?;
     let launch = Launch::prepare(&facts.definition.service, instance.index).map_err(|failure| {

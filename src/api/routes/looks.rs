@@ -4,9 +4,12 @@
 use super::{env, tree, usage};
 use crate::api::call::{Call, Caller, Facts, Snapshot};
 use crate::api::problem::Problem;
+use crate::api::rights::Visitor;
+use crate::api::route::{FORBIDDEN, Gives, NO_SUCH, Route, Verb, inline, schema};
+use crate::model::access::Right;
+use crate::model::look::{Environment, Trees, Usage};
 use crate::model::name::ServiceName;
 use crate::model::selector::{NoSuch, Selector, Target};
-use axum::Router;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -22,7 +25,7 @@ use tokio::sync::Semaphore;
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What the routes share.
-pub(super) struct Looks {
+pub(in crate::api) struct Looks {
     pub(super) caller: Caller,
     pub(super) meter: usage::Meter,
     /// Held while files are looked at: one look that hangs is enough.
@@ -31,17 +34,56 @@ pub(super) struct Looks {
     hangs: Arc<AtomicBool>,
 }
 
-pub(super) fn router(caller: Caller) -> Router {
-    let (meter, files) = (usage::Meter::default(), Arc::new(Semaphore::new(1)));
-    let looks = Looks { caller, meter, files, hangs: Arc::default() };
-    Router::new()
-        .route("/v1/usage", get(usage::usage))
-        .route("/v1/services/{name}/tree", get(tree::tree))
-        .route("/v1/services/{name}/env", get(env::env))
-        .with_state(Arc::new(looks))
-}
+const NEVER_GOOD: (u16, &str) = (409, "Its file was never good, or what it says cannot be had.");
+
+pub(super) const ROUTES: &[Route] = &[
+    Route {
+        verb: Verb::Get,
+        path: "/v1/services/{name}/tree",
+        id: "tree",
+        title: "The processes of a service",
+        about: "Each process of each instance, with who its parent is and what it uses.",
+        query: None,
+        body: None,
+        gives: Gives::Json(schema::<Trees>),
+        refuses: &[FORBIDDEN, NO_SUCH, NEVER_GOOD],
+        example: ("/v1/services/web/tree", ""),
+        serve: || get(tree::tree),
+    },
+    Route {
+        verb: Verb::Get,
+        path: "/v1/services/{name}/env",
+        id: "env",
+        title: "The environment of a service",
+        about: "What the process of an instance really gets. What looks like a secret is masked.",
+        query: Some(inline::<env::Wish>),
+        body: None,
+        gives: Gives::Json(schema::<Environment>),
+        refuses: &[FORBIDDEN, NO_SUCH, NEVER_GOOD],
+        example: ("/v1/services/web/env", ""),
+        serve: || get(env::env),
+    },
+    Route {
+        verb: Verb::Get,
+        path: "/v1/usage",
+        id: "usage",
+        title: "What services use",
+        about: "Processes, processor time, memory and kept output of each instance, measured when it is asked.",
+        query: Some(inline::<usage::Names>),
+        body: None,
+        gives: Gives::Json(schema::<Usage>),
+        refuses: &[FORBIDDEN, NO_SUCH],
+        example: ("/v1/usage?names=web", ""),
+        serve: || get(usage::usage),
+    },
+];
 
 impl Looks {
+    pub(in crate::api) fn new(caller: Caller) -> Arc<Self> {
+        let (meter, files) = (usage::Meter::default(), Arc::new(Semaphore::new(1)));
+        Arc::new(Self { caller, meter, files, hangs: Arc::default() })
+    }
+
     /// What `names` of a query mean; `None`: everything, since it says nothing.
     pub(super) async fn selected(&self, names: Option<&str>) -> Result<Option<Vec<Target>>, Problem> {
         let Some(names) = names else { return Ok(None) };
@@ -51,7 +93,8 @@ impl Looks {
     }
 
     /// What is known of the service that a path names.
-    pub(super) async fn facts(&self, name: &str) -> Result<(ServiceName, Facts), Problem> {
+    pub(super) async fn facts(&self, visitor: &Visitor, name: &str) -> Result<(ServiceName, Facts), Problem> {
+        visitor.may(Right::Read, name)?;
         let selector = name.parse::<Selector>().map_err(|error| bad_request(error.to_string()))?;
         let Ok(service) = ServiceName::new(name) else { return Err(NoSuch(vec![(selector, None)]).into()) };
         if let Some(facts) = self.caller.ask(|answer| Call::Facts(service.clone(), answer)).await? {
@@ -91,12 +134,6 @@ pub(super) async fn blocking<T: Send + 'static>(look: impl FnOnce() -> T + Send 
     tokio::task::spawn_blocking(look).await.map_err(|error| {
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "bug", "abide made a mistake", error.to_string())
     })
-}
-
-/// Secrets are shown to those who may everything. As long as it is not known who asks: to nobody.
-pub(super) fn may_see_secrets() -> Result<(), Box<Problem>> {
-    let detail = "secrets are shown to root and to abide's own user, and it is not known who you are";
-    Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", "you may not", detail).into())
 }
 
 pub(super) fn bad_request(detail: String) -> Problem {

@@ -1,17 +1,23 @@
 //! `GET /v1/services/NAME/tree`: the processes of a service.
 
 use super::looks::{Looks, blocking, json};
+use crate::api::asked::Named;
 use crate::api::call::Facts;
 use crate::api::problem::Problem;
+use crate::api::rights::Visitor;
 use crate::host::look;
 use crate::host::usage::Main;
 use crate::model::look::{Process, Tree, Trees};
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use std::sync::Arc;
 
-pub(super) async fn tree(State(looks): State<Arc<Looks>>, Path(name): Path<String>) -> Result<Response, Problem> {
-    let (service, facts) = looks.facts(&name).await?;
+pub(super) async fn tree(
+    State(looks): State<Arc<Looks>>,
+    visitor: Visitor,
+    Named(name): Named,
+) -> Result<Response, Problem> {
+    let (service, facts) = looks.facts(&visitor, &name).await?;
     let Facts { instances, keeper, .. } = facts;
     let main = |process: (i32, u64)| Main { pid: process.0, start_ticks: Some(process.1) };
     let mains: Vec<Main> = instances.iter().filter_map(|instance| instance.process.map(main)).collect();

@@ -4,6 +4,7 @@
 //! second that `abide top` is served and supervision is not slowed down.
 
 use super::looks::{Looks, Meant, Seen, blocking, json, keeper, seen};
+use crate::api::asked::Asked;
 use crate::api::call::Call;
 use crate::api::problem::Problem;
 use crate::api::rights::Visitor;
@@ -12,8 +13,9 @@ use crate::host::{clock, look};
 use crate::model::access::Right;
 use crate::model::look::{InstanceUsage, Usage};
 use crate::model::selector::Target;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::Response;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,15 +29,17 @@ const PACE: Duration = Duration::from_millis(100);
 #[derive(Default)]
 pub(super) struct Meter(Mutex<Option<(Instant, Arc<Usage>)>>);
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Names {
+    /// Of which services, with commas between them: `web,db*,@failed`. All, if it is left out.
     names: Option<String>,
 }
 
 pub(super) async fn usage(
     State(looks): State<Arc<Looks>>,
     visitor: Visitor,
-    Query(query): Query<Names>,
+    Asked(query): Asked<Names>,
 ) -> Result<Response, Problem> {
     let targets = looks.selected(query.names.as_deref()).await?;
     let measured = looks.measured(targets.as_deref()).await?;

@@ -3,7 +3,7 @@
 
 use crate::process::{alive, send, wanted};
 use serde_json::{Value, json};
-use std::io::{BufRead, BufReader, Read as _, Write as _};
+use std::io::{BufRead, BufReader, Write as _};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};

@@ -5,6 +5,7 @@
 use crate::process::is_root;
 use crate::world::{DEADLINE, World};
 use serde_json::Value;
+use std::fmt::Write as _;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
@@ -49,7 +50,7 @@ pub(crate) fn talk(mut stream: impl Read + Write, method: &str, path: &str, head
         request.push_str("\r\n");
     }
     if !body.is_empty() {
-        request.push_str(&format!("content-type: application/json\r\ncontent-length: {}\r\n", body.len()));
+        let _ = write!(request, "content-type: application/json\r\ncontent-length: {}\r\n", body.len());
     }
     request.push_str("\r\n");
     request.push_str(body);
@@ -74,11 +75,6 @@ pub(crate) fn knock(world: &World) -> UnixStream {
 /// `GET path` over the control socket.
 pub(crate) fn get(world: &World, path: &str) -> Answer {
     talk(knock(world), "GET", path, &["host: abide"], "")
-}
-
-/// `POST path` over the control socket.
-pub(crate) fn post(world: &World, path: &str, body: &str) -> Answer {
-    talk(knock(world), "POST", path, &["host: abide"], body)
 }
 
 /// A request over TCP.
