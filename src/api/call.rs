@@ -1,5 +1,6 @@
 //! What a door asks of the loop, and how it gets the answer.
 
+use crate::host::doctor::Directories;
 use crate::model::desired::Definition;
 use crate::model::diagnostic::{Diagnostic, FileFinding};
 use crate::model::name::ServiceName;
@@ -28,6 +29,8 @@ pub enum Call {
     Facts(ServiceName, Answer<Option<Facts>>),
     /// What is wrong with files, their lines included: of each service, and, by `None`, of none.
     Findings(Answer<Vec<FileFinding>>),
+    /// Where abide keeps what is its own.
+    Directories(Answer<Directories>),
     /// Do this; one answer a target.
     Order(Order, Answer<Vec<Done>>),
     /// What would change if the watched directories said what this one says; `None`: what is not yet as the files

@@ -1,5 +1,6 @@
 //! The table of routes: all that is served, group by group.
 
+mod doctor;
 mod env;
 mod events;
 mod findings;

@@ -25,7 +25,8 @@ fn push(shown: &mut String, key: &str, value: &str) {
     let bare = value.trim_matches(['"', '\'', ' ']);
     match secret::masked(key, bare) {
         Some(_) => {
-            shown.extend(value.chars().map(|c| if matches!(c, '"' | '\'' | ' ' | ',' | ']' | '}') { c } else { '*' }))
+            let kept = |c: char| matches!(c, '"' | '\'' | ' ' | ',' | ']' | '}');
+            shown.extend(value.chars().map(|c| if kept(c) { c } else { '*' }));
         }
         None => shown.push_str(value),
     }

@@ -33,6 +33,9 @@ impl Supervisor {
             Call::Findings(answer) => {
                 let _ = answer.send(self.fleet.file_findings());
             }
+            Call::Directories(answer) => {
+                let _ = answer.send(self.places.directories());
+            }
             Call::Order(order, answer) => {
                 let call = self.door.note(&order, answer);
                 self.handle(Event::Ordered { call, order });

@@ -136,9 +136,9 @@ fn supervise(places: &Places, directories: Vec<PathBuf>, exit_with: Option<Servi
     let files = worker::start(setup, move |delta| drop(letters.send(Letter::Delta(delta))))
         .map_err(failed("start a thread"))?;
     let own_log = OwnLogState::default();
-    let (churn, awaited, finished) = (0, exit_with, false);
+    let (places, churn, awaited, finished) = (places.clone(), 0, exit_with, false);
     let mut supervisor =
-        Supervisor { fleet, host, publisher, files, probes, door, churn, trace, own_log, awaited, finished };
+        Supervisor { fleet, host, publisher, files, probes, door, places, churn, trace, own_log, awaited, finished };
     let code = turn_until_finished(&mut supervisor, inbox, bell, logger);
     if let (Ok(OK), Some(exit)) = (&code, supervisor.fleet.last_word()) {
         table.set_exit_code(exit.code());

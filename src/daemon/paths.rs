@@ -1,5 +1,6 @@
 //! Where everything lies: the one list of locations (contract, section 6).
 
+use crate::host::doctor::Directories;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -107,6 +108,11 @@ impl Places {
     /// The lock that the keeper holds for as long as it lives.
     pub fn lock(&self) -> PathBuf {
         self.table.join("lock")
+    }
+
+    /// Those that users see.
+    pub fn directories(&self) -> Directories {
+        Directories { runtime: self.runtime.clone(), state: self.state.clone(), log: self.log.clone() }
     }
 
     /// One FIFO a slot.

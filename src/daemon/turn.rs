@@ -2,6 +2,7 @@
 
 use super::boot::own_log_of;
 use super::door::Door;
+use super::paths::Places;
 use super::probe::Probes;
 use super::publish::{PublishPolicy, Published, Publisher};
 use super::report;
@@ -67,6 +68,7 @@ pub(super) struct Supervisor {
     pub(super) files: worker::Handle,
     pub(super) probes: Probes,
     pub(super) door: Door,
+    pub(super) places: Places,
     /// How many statuses changed since memory was last given back.
     pub(super) churn: usize,
     pub(super) trace: Trace,

@@ -4,6 +4,7 @@ pub mod cgroup;
 pub mod chores;
 pub mod clock;
 pub mod limits;
+pub mod doctor;
 pub mod line;
 pub mod look;
 pub mod notify_socket;

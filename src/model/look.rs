@@ -164,3 +164,48 @@ pub enum Difference {
     /// And the definition does not: abide gives it to each run, or an earlier version did.
     Only,
 }
+
+/// What the machine and the rights of abide allow.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Findings {
+    /// One a matter.
+    pub findings: Vec<Finding>,
+}
+
+/// One matter that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Finding {
+    /// Which matter, in a word or two: the same for ever.
+    pub what: String,
+    /// How it is.
+    pub level: Level,
+    /// What was found, and what it means for who uses abide.
+    pub says: String,
+    /// What to do; `null` where nothing is to be done.
+    #[serde(rename = "do")]
+    pub remedy: Option<String>,
+}
+
+/// How a finding is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// All is well, or as well as it need be.
+    Ok,
+    /// Something does not work as it could, or soon will not.
+    Warning,
+    /// Something does not work.
+    Error,
+}
+
+impl Finding {
+    /// Nothing is to be done.
+    pub fn ok(what: &str, says: impl Into<String>) -> Self {
+        Self { what: what.to_owned(), level: Level::Ok, says: says.into(), remedy: None }
+    }
+
+    /// Something is to be done.
+    pub fn amiss(what: &str, level: Level, says: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { what: what.to_owned(), level, says: says.into(), remedy: Some(remedy.into()) }
+    }
+}

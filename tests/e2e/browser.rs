@@ -310,7 +310,7 @@ fn the_keyboard_alone_is_enough() {
     browser.keys(ESCAPE);
     browser.until("!document.querySelector('#help').open");
     // With a focus that can be seen.
-    browser.keys(&format!("{TAB}"));
+    browser.keys(TAB);
     assert_ne!(browser.js("return getComputedStyle(document.activeElement).outlineStyle"), "none");
 }
 

@@ -2,7 +2,7 @@
 
 use super::world::{SLEEPER, World};
 use abide::api::client::Client;
-use abide::model::look::{Difference, Environment, InstanceUsage, ProcessState, Trees, Usage};
+use abide::model::look::{Difference, Environment, Findings, InstanceUsage, Level, ProcessState, Trees, Usage};
 use serde::de::DeserializeOwned;
 
 /// What abide answers, and how.
@@ -109,5 +109,22 @@ fn a_service_whose_file_was_never_good_has_no_environment_and_says_so() {
     for path in ["/v1/services/bad/env", "/v1/services/bad/tree"] {
         let (status, body) = get(&world, path);
         assert!(status == 409 && body.contains("never good"), "{path}: {body}");
+    }
+}
+
+#[test]
+fn the_doctor_has_looked_at_all_that_abide_needs() {
+    let world = World::with_sleepers("a");
+    let found: Findings = look(&world, "/v1/doctor");
+    let finding = |what: &str| found.findings.iter().find(|it| it.what == what).unwrap_or_else(|| panic!("{what}"));
+    for what in ["kernel", "processes", "place", "cgroups", "rights", "open files", "pipes", "inotify", "clock"] {
+        assert!(!finding(what).says.is_empty());
+    }
+    let log = finding("log directory");
+    assert!(log.says.contains(&world.logs().display().to_string()), "{log:?}");
+    let watched = finding(&format!("watched {}", world.services().display()));
+    assert!(watched.level == Level::Ok && watched.says.contains("1 service"), "{watched:?}");
+    for it in &found.findings {
+        assert_eq!(it.remedy.is_some(), it.level != Level::Ok, "{it:?}");
     }
 }

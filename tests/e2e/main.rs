@@ -16,6 +16,7 @@ mod daemons;
 mod doors;
 mod examples;
 mod files;
+mod findings;
 mod first_process;
 mod forking;
 mod given;

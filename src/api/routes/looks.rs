@@ -1,13 +1,14 @@
 //! What all routes have in common that look at processes and files: who is looked at, and how much looking there may
 //! be at once. All of it is done on threads that may block, never on that of the doors and never on the loop.
 
-use super::{env, tree, usage};
+use super::{doctor, env, tree, usage};
+use crate::api::asked::{self, bad};
 use crate::api::call::{Call, Caller, Facts, Snapshot};
 use crate::api::problem::Problem;
 use crate::api::rights::Visitor;
 use crate::api::route::{FORBIDDEN, Gives, NO_SUCH, Route, Verb, inline, schema};
 use crate::model::access::Right;
-use crate::model::look::{Environment, Trees, Usage};
+use crate::model::look::{Environment, Findings, Trees, Usage};
 use crate::model::name::ServiceName;
 use crate::model::selector::{NoSuch, Selector, Target};
 use axum::http::{StatusCode, header};
@@ -76,6 +77,20 @@ pub(super) const ROUTES: &[Route] = &[
         example: ("/v1/usage?names=web", ""),
         serve: || get(usage::usage),
     },
+    Route {
+        verb: Verb::Get,
+        path: "/v1/doctor",
+        id: "doctor",
+        title: "What the machine allows",
+        about: "The kernel, cgroups, limits, inotify, rights, file systems and the clock: what was found, what it means \
+                for who uses abide, and what to do.",
+        query: None,
+        body: None,
+        gives: Gives::Json(schema::<Findings>),
+        refuses: &[FORBIDDEN],
+        example: ("/v1/doctor", ""),
+        serve: || get(doctor::doctor),
+    },
 ];
 
 impl Looks {
@@ -86,16 +101,15 @@ impl Looks {
 
     /// What `names` of a query mean; `None`: everything, since it says nothing.
     pub(super) async fn selected(&self, names: Option<&str>) -> Result<Option<Vec<Target>>, Problem> {
-        let Some(names) = names else { return Ok(None) };
-        let selectors = names.split(',').map(str::parse).collect::<Result<Vec<Selector>, _>>();
-        let selectors = selectors.map_err(|error| bad_request(error.to_string()))?;
+        let Some(selectors) = asked::names(names)? else { return Ok(None) };
         Ok(Some(self.caller.ask(|answer| Call::Select(selectors, answer)).await??))
     }
 
     /// What is known of the service that a path names.
     pub(super) async fn facts(&self, visitor: &Visitor, name: &str) -> Result<(ServiceName, Facts), Problem> {
         visitor.may(Right::Read, name)?;
-        let selector = name.parse::<Selector>().map_err(|error| bad_request(error.to_string()))?;
+        let one = "name one service, such as web";
+        let selector = name.parse::<Selector>().map_err(|error| bad(error.to_string(), one))?;
         let Ok(service) = ServiceName::new(name) else { return Err(NoSuch(vec![(selector, None)]).into()) };
         if let Some(facts) = self.caller.ask(|answer| Call::Facts(service.clone(), answer)).await? {
             return Ok((service, facts));
@@ -134,10 +148,6 @@ pub(super) async fn blocking<T: Send + 'static>(look: impl FnOnce() -> T + Send 
     tokio::task::spawn_blocking(look).await.map_err(|error| {
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "bug", "abide made a mistake", error.to_string())
     })
-}
-
-pub(super) fn bad_request(detail: String) -> Problem {
-    Problem::new(StatusCode::BAD_REQUEST, "bad-request", "the request cannot be understood", detail)
 }
 
 pub(super) fn json(body: &impl Serialize) -> Response {

@@ -93,6 +93,11 @@ pub(super) fn call() -> Call {
     if there { Call::Clone3 } else { Call::Clone }
 }
 
+/// Whether the newer of the two is there.
+pub fn has_clone3() -> bool {
+    call() == Call::Clone3
+}
+
 /// How the child is made.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Manner {

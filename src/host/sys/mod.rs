@@ -1,10 +1,11 @@
 //! The thin unsafe layer over what nix lacks: making children, pidfds, limits of other processes,
 //! descriptors in messages. Nothing here decides, and nothing outside needs `unsafe`.
 
-mod clone;
 pub mod child;
+pub mod clone;
 pub mod lease;
 pub mod memory;
 pub mod process;
 pub mod socket;
+pub mod time;
 pub mod xattr;

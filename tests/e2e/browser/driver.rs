@@ -55,11 +55,11 @@ impl Browser {
         // What it says later goes nowhere, and must not block it.
         std::thread::spawn(move || std::io::copy(&mut said, &mut std::io::sink()));
         let mut browser = Self { driver, port, session: String::new(), profile };
-        browser.begin(chromium, look, options);
+        browser.begin(&chromium, look, options);
         Some(browser)
     }
 
-    fn begin(&mut self, chromium: String, look: Look, options: &[&str]) {
+    fn begin(&mut self, chromium: &str, look: Look, options: &[&str]) {
         // The pages are ours, and the sandbox needs namespaces that neither root nor every container has.
         let mut words: Vec<String> =
             ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"]
@@ -73,7 +73,7 @@ impl Browser {
             "browserName": "chrome", "goog:chromeOptions": chrome, "goog:loggingPrefs": { "browser": "ALL" },
         } } });
         let answer = self.ask("POST", "/session", &capabilities).expect("chromium starts");
-        self.session = answer["sessionId"].as_str().expect("a session has a name").to_owned();
+        answer["sessionId"].as_str().expect("a session has a name").clone_into(&mut self.session);
         let phone = look.width < 600;
         let size = json!({ "width": look.width, "height": look.height, "deviceScaleFactor": if phone { 2.0 } else { 1.0 }, "mobile": phone });
         self.devtools("Emulation.setDeviceMetricsOverride", &size);
