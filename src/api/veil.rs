@@ -71,8 +71,8 @@ mod tests {
             ),
             ("DB_PASSWORD = \"s3cr=t", "DB_PASSWORD = \"******"),
             ("API_TOKEN = 'a\\' # x", "API_TOKEN = '**' # x"),
-            ("URL = \"postgres://u:p@h/\"", "URL = \"****************\""),
-            ("  \"postgres://u:p@h/\",", "  \"****************\","),
+            ("URL = \"postgres://u:p@h/\"", "URL = \"*****************\""),
+            ("  \"postgres://u:p@h/\",", "  \"*****************\","),
             ("environment.\"SECRET\" = \"a\\\"b\"", "environment.\"SECRET\" = \"**\"*\""),
             ("command = ", "command = "),
         ] {
