@@ -7,6 +7,8 @@ use crate::model::name::ServiceName;
 use crate::model::order::{Done, Order};
 use crate::model::plan::Plan;
 use crate::model::selector::{NoSuch, Selector, Target};
+use crate::render::prometheus::Lines;
+use crate::render::snapshot::Envelope;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -29,6 +31,8 @@ pub enum Call {
     Facts(ServiceName, Answer<Option<Facts>>),
     /// What is wrong with files, their lines included: of each service, and, by `None`, of none.
     Findings(Answer<Vec<FileFinding>>),
+    /// What the metrics tell of all.
+    Series(Answer<Series>),
     /// Where abide keeps what is its own.
     Directories(Answer<Directories>),
     /// Do this; one answer a target.
@@ -69,6 +73,15 @@ impl Snapshot {
         let at = self.services.binary_search_by(|(known, _)| known.as_str().cmp(name)).ok()?;
         Some(&self.services[at].1)
     }
+}
+
+/// What the metrics tell, in pieces that are shared with what is written to disk.
+#[derive(Debug, Clone)]
+pub struct Series {
+    /// Of abide and its directories.
+    pub envelope: Envelope,
+    /// Of each service that has any.
+    pub lines: Vec<(ServiceName, Lines)>,
 }
 
 /// One service, as a door must know it.

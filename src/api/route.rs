@@ -50,6 +50,8 @@ pub(super) enum Gives {
     Json(SchemaOf),
     /// A stream of events, each of whose `data` is this.
     Events(SchemaOf),
+    /// Text of this media type.
+    Text(&'static str),
 }
 
 /// The schema of `T`, for a row.

@@ -8,6 +8,7 @@ pub(super) mod looks;
 mod orders;
 pub(super) mod page;
 mod status;
+mod metrics;
 mod tree;
 mod usage;
 mod whoami;
