@@ -4,6 +4,7 @@ mod doctor;
 mod env;
 mod events;
 mod findings;
+mod logs;
 pub(super) mod looks;
 mod orders;
 pub(super) mod page;
@@ -23,8 +24,16 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
 /// All that is served.
-const TABLE: &[&[Route]] =
-    &[status::ROUTES, findings::ROUTES, orders::ROUTES, events::ROUTES, looks::ROUTES, whoami::ROUTES, OF_ITSELF];
+const TABLE: &[&[Route]] = &[
+    status::ROUTES,
+    findings::ROUTES,
+    orders::ROUTES,
+    events::ROUTES,
+    logs::ROUTES,
+    looks::ROUTES,
+    whoami::ROUTES,
+    OF_ITSELF,
+];
 
 const OF_ITSELF: &[Route] = &[Route {
     verb: Verb::Get,

@@ -9,6 +9,7 @@ use super::servers::free_port;
 use super::world::{DEADLINE, SLEEPER, World};
 use driver::{Browser, DESK, DOWN, END, ENTER, ESCAPE, Look, TAB};
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::time::Instant;
 
 /// A token that may everything, one that may look, one that may operate `web*` and see nothing else.
@@ -76,6 +77,18 @@ fn sign_in(browser: &Browser, token: &str) {
 fn open(browser: &Browser, name: &str) {
     browser.click(&format!("[data-name='{name}'] a"));
     browser.until_text("#detail-title", name);
+}
+
+/// A service that says what stands in a file, and what is added to it.
+fn talker(site: &World) -> String {
+    let file = site.root().join("says");
+    std::fs::write(&file, "the first line\n").expect("the world is writable");
+    format!("script = \"exec tail -n +1 -f {}\"\n", file.display())
+}
+
+fn says(site: &World, line: &str) {
+    let file = std::fs::OpenOptions::new().append(true).open(site.root().join("says"));
+    writeln!(file.expect("it is there"), "{line}").expect("the world is writable");
 }
 
 #[test]
@@ -164,6 +177,49 @@ fn a_click_restarts_and_another_stops_with_a_reason() {
     browser.click("#detail [data-act='start']");
     browser.until_text("#detail .state", "running");
     site.world.pid_after("web", next);
+}
+
+#[test]
+fn a_line_that_a_service_writes_appears_is_found_and_waits_while_it_is_paused() {
+    let mut site = Site::with(&[]);
+    let text = talker(&site.world);
+    site.world.drop_file("talker.toml", &text);
+    site.world.logged("talker", "the first line");
+    let Some(browser) = site.visit(DESK, READ) else { return };
+    open(&browser, "talker");
+    browser.click("[data-key='tab log']");
+    browser.until_text(".lines", "the first line");
+    says(&site.world, "a <b>bold</b> \u{1b}[31mred\u{1b}[0m line");
+    browser.until_text(".lines", "a <b>bold</b> red line");
+
+    browser.fill("#log-search", "RED");
+    browser.until("document.querySelectorAll('.lines mark').length === 1");
+    browser.until_text(".found", "1 of 2 lines");
+    browser.click("#log-only");
+    browser.until("[...document.querySelectorAll('.lines div')].filter((it) => it.checkVisibility()).length === 1");
+    browser.click("#log-only");
+
+    browser.click("[data-key='pause']");
+    says(&site.world, "written meanwhile");
+    browser.until_text("[data-key='pause']", "Resume (1 new)");
+    assert!(!browser.text(".lines").contains("meanwhile"));
+    browser.click("[data-key='pause']");
+    browser.until_text(".lines", "written meanwhile");
+
+    // abide ends and comes back: the log goes on where it was.
+    site.world.signal(nix::sys::signal::Signal::SIGTERM);
+    site.world.ended();
+    browser.until("document.querySelector('#link').dataset.state === 'lost'");
+    browser.until_text("#lost", "No connection to abide");
+    site.world.start();
+    browser.until("document.querySelector('#link').dataset.state === 'live'");
+    says(&site.world, "after it all");
+    browser.until_text(".lines", "after it all");
+    assert_eq!(
+        browser.text(".lines").matches("written meanwhile").count(),
+        2,
+        "once before, once as the service began anew"
+    );
 }
 
 #[test]
