@@ -28,3 +28,4 @@ pub mod server;
 mod statuses;
 mod tls;
 pub mod token;
+mod veil;
