@@ -18,7 +18,11 @@ mod run;
 pub mod schema;
 pub mod status;
 mod talk;
+<<<<<<< HEAD
 pub mod top;
+=======
+pub mod token;
+>>>>>>> main
 mod usage;
 mod wait;
 
@@ -57,6 +61,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
         Command::Schema(args) => schema::run(&args),
+        Command::Token(args) => token::run(&args),
     }
 }
 

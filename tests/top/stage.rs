@@ -128,6 +128,7 @@ pub(crate) fn usage(status: &Status, seconds: i64) -> Usage {
     let services = instances.enumerate().map(|(at, (service, instance))| InstanceUsage {
         service: service.name.clone(),
         instance: instance.id,
+        pid: instance.pid,
         processes: 1,
         cpu_ms: 100 + seconds as u64 * 10 * (at as u64 % 13),
         resident_bytes: (at as u64 % 29 + 1) << 20,

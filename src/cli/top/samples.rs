@@ -86,7 +86,8 @@ mod tests {
     fn usage(seconds: i64, cpu_ms: u64, log_bytes: u64) -> Usage {
         let service = ServiceName::new("web").expect("legal");
         let log_bytes = Some(log_bytes);
-        let sample = InstanceUsage { service, instance: 0, processes: 2, cpu_ms, resident_bytes: 4096, log_bytes };
+        let sample =
+            InstanceUsage { service, instance: 0, pid: Some(7), processes: 2, cpu_ms, resident_bytes: 4096, log_bytes };
         Usage { at: Wall(seconds * 1_000_000), services: vec![sample] }
     }
 
