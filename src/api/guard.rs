@@ -5,6 +5,7 @@ use super::call::{Call, Caller};
 use super::origin::{self, Foreign};
 use super::problem::Problem;
 use super::rights::{Visitor, unauthorized};
+use super::routes::page::{self, Shown};
 use super::token;
 use crate::model::access::{DoorPolicy, Right, Who};
 use crate::model::name::ServiceName;
@@ -30,9 +31,6 @@ const BODY_TIME: Duration = Duration::from_secs(10);
 
 /// What everybody may ask who comes in at all: who they are, and how one asks.
 const OPEN: [&str; 2] = ["/v1/whoami", "/v1/openapi.json"];
-/// The page, which has to come before its reader can show a token.
-const PAGE: &str = "/";
-
 /// By which door a request came. An extension of every request.
 #[derive(Debug, Clone)]
 pub(super) enum Arrival {
@@ -86,7 +84,7 @@ impl Guard {
         let (mut parts, body) = request.into_parts();
         let visitor = self.visitor(&parts).await?;
         let path = parts.uri.path();
-        let is_page = *visitor.who() == Who::Nobody;
+        let is_page = self.shows_page(&parts);
         if !is_page && visitor.is_stranger() && !OPEN.contains(&path) {
             let (right, services, act) = wished(&parts.method, path);
             let refusal = visitor.refusal(right, &services);
@@ -96,6 +94,9 @@ impl Guard {
             return Err(refusal);
         }
         parts.extensions.insert(visitor);
+        if is_page {
+            parts.extensions.insert(Shown);
+        }
         Ok(Request::from_parts(parts, whole(body).await?))
     }
 
@@ -115,12 +116,19 @@ impl Guard {
         }
     }
 
+    /// Whether a file of the page is asked for where it is shown. It has to come before its reader can show a token.
+    fn shows_page(&self, request: &Parts) -> bool {
+        let remote = matches!(request.extensions.get(), Some(Arrival::Remote { .. }));
+        let shown = remote && self.policy.borrow().http.as_ref().is_some_and(|http| http.dashboard);
+        shown && request.method == Method::GET && page::serves(request.uri.path())
+    }
+
     /// Who comes over TCP.
     fn remote(&self, request: &Parts, local: SocketAddr) -> Result<Who, Problem> {
         let policy = Arc::clone(&self.policy.borrow());
         // Turned off a moment ago.
         let http = policy.http.as_ref().ok_or_else(unauthorized)?;
-        let is_page = http.dashboard && request.uri.path() == PAGE && request.method == Method::GET;
+        let is_page = self.shows_page(request);
         origin::check(&request.headers, &request.uri, local, &http.hosts, is_page)?;
         match token::shown(&request.headers) {
             Ok(None) if is_page => Ok(Who::Nobody),

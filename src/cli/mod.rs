@@ -19,6 +19,7 @@ pub mod schema;
 pub mod status;
 mod talk;
 pub mod token;
+pub mod top;
 mod usage;
 mod wait;
 
@@ -45,6 +46,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Check(args) => check::run(args),
         Command::Plan(args) => plan::run(args),
         Command::Status(args) => status(args),
+        Command::Top(args) => top::run(args),
         Command::Start(args) => order::start(args),
         Command::Stop(args) => order::stop(args),
         Command::Restart(args) => order::restart(args),

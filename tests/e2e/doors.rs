@@ -2,7 +2,7 @@
 
 mod access;
 mod hostile;
-mod http;
+pub(crate) mod http;
 mod tcp;
 
 use crate::process::{is_root, skip_for_users};
