@@ -205,6 +205,11 @@ impl Publisher {
         [self.main.deadline(), self.index.deadline(), self.beat].into_iter().flatten().min()
     }
 
+    /// Whether the next call of [`Self::poll`] writes nothing, but one within moments will.
+    pub fn is_settling(&self, now: Mono) -> bool {
+        self.main.settles(now)
+    }
+
     /// Does what is due. An error is returned once and the attempt repeated until it succeeds.
     pub fn poll(&mut self, now: Now) -> Result<Published, PublishError> {
         let (main, index) = (self.main.ripe(now.mono), self.index.ripe(now.mono));

@@ -224,8 +224,14 @@ impl Supervisor {
         report::troubles(self.host.take_troubles());
         let renewed = self.look_after_own_log();
         report::findings(self.fleet.take_findings());
-        self.trace.release();
-        self.publish(renewed);
+        let now = clock::now();
+        self.tell(now, renewed);
+        // What the log says of a change goes when its snapshot does, a moment later: a start is several
+        // turns, and each write wakes the logger.
+        if !self.publisher.is_settling(now.mono) {
+            self.trace.release();
+        }
+        self.publish(now);
     }
 
     /// Whether there is news of abide's own log.
@@ -255,8 +261,8 @@ impl Supervisor {
         }
     }
 
-    fn publish(&mut self, renewed: bool) {
-        let now = clock::now();
+    /// Tells the publisher what changed, if anything did.
+    fn tell(&mut self, now: Now, renewed: bool) {
         let changed = self.fleet.take_changed();
         let surroundings = self.fleet.take_surroundings_changed();
         if surroundings {
@@ -274,6 +280,9 @@ impl Supervisor {
             }
             self.renew_envelope(now);
         }
+    }
+
+    fn publish(&mut self, now: Now) {
         match self.publisher.poll(now) {
             Ok(Published::Written) if self.churn >= MUCH => {
                 memory::give_back();
