@@ -193,7 +193,7 @@ fn turn_until_finished(
 ) -> Result<u8, BootError> {
     // Threads only look up names for probes; more names than these at once wait.
     let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
+        .enable_io()
         .max_blocking_threads(4)
         .thread_stack_size(256 << 10)
         .thread_name("lookup")

@@ -22,14 +22,16 @@ use crate::model::time::{Mono, Now};
 use crate::render::snapshot::News;
 use crate::source::config::Config;
 use crate::source::worker;
+use nix::sys::time::TimeSpec;
+use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::io::Interest;
 use tokio::io::unix::{AsyncFd, AsyncFdReadyGuard};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::time::{Instant, sleep_until};
 
 /// What comes from the threads.
 #[derive(Debug)]
@@ -111,12 +113,13 @@ pub(super) async fn run(
     let trees = trees.map(|trees| watch(trees, Interest::READABLE)).transpose()?;
     // Only while something waits for room: else every message that the logger takes would wake us.
     let mut room = None;
+    let mut alarm = Alarm::new()?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hang_up = signal(SignalKind::hangup())?;
     role::listen()?;
     supervisor.settle();
     while !supervisor.finished {
-        let deadline = supervisor.next_deadline();
+        alarm.set(supervisor.next_deadline())?;
         if !supervisor.host.has_pending() {
             room = None;
         } else if room.is_none() {
@@ -157,7 +160,10 @@ pub(super) async fn run(
                     ready.clear_ready();
                 }
             }
-            () = until(deadline) => {}
+            ready = alarm.rings.readable() => {
+                ready?.clear_ready();
+                alarm.at = None;
+            }
         }
         // Also where something else is always to be done.
         supervisor.keep_time();
@@ -341,11 +347,36 @@ async fn readable(descriptor: Option<&AsyncFd<OwnedFd>>) -> io::Result<AsyncFdRe
     }
 }
 
-/// Sleeps until `deadline`; for ever where there is none.
-async fn until(deadline: Option<Mono>) {
-    match deadline {
-        Some(at) => sleep_until(Instant::now() + at.since(clock::now().mono)).await,
-        None => std::future::pending().await,
+/// When the loop is to wake. A timer of tokio's that is set to be the first wakes the loop for being set.
+struct Alarm {
+    timer: TimerFd,
+    rings: AsyncFd<OwnedFd>,
+    /// What it is set to; a time in the past counts as one.
+    at: Option<Mono>,
+}
+
+impl Alarm {
+    fn new() -> io::Result<Self> {
+        let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, TimerFlags::TFD_CLOEXEC | TimerFlags::TFD_NONBLOCK)?;
+        let rings = watch(timer.as_fd().try_clone_to_owned()?, Interest::READABLE)?;
+        Ok(Self { timer, rings, at: None })
+    }
+
+    /// At `at`; never, where there is no such time.
+    fn set(&mut self, at: Option<Mono>) -> io::Result<()> {
+        if at == self.at {
+            return Ok(());
+        }
+        self.at = at;
+        match at {
+            // Zero would be never.
+            Some(Mono(at)) => {
+                let at = Expiration::OneShot(TimeSpec::from_duration(Duration::from_nanos(at.max(1))));
+                self.timer.set(at, TimerSetTimeFlags::TFD_TIMER_ABSTIME)
+            }
+            None => self.timer.unset(),
+        }
+        .map_err(io::Error::from)
     }
 }
 
