@@ -20,5 +20,6 @@ pub mod source;
 pub mod log;
 pub mod logger;
 pub mod keeper;
+pub mod api;
 pub mod daemon;
 pub mod cli;

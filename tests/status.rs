@@ -2,7 +2,8 @@
 
 mod sample;
 
-use abide::model::status::{Condition, ConditionKind, Desired, LastExit, State, Status, Truth};
+use abide::model::order::{Author, Hold};
+use abide::model::status::{Condition, ConditionKind, Desired, LastExit, ServiceStatus, State, Status, Truth};
 use abide::model::time::Wall;
 use abide::render::status::{Closer, Style, Uses, nagios, page, span, table};
 use sample::{NOW, flaky, greedy, misspelt, mixed, service, status, workers};
@@ -56,6 +57,33 @@ fn the_summary_says_of_each_that_is_not_as_desired_what_it_lacks() {
     let counts =
         "5 services: 0 as desired, 1 starting, 1 stopping, 1 not ready yet, 1 not well, 1 with a failed reload";
     assert!(text.contains(counts), "{text}");
+}
+
+/// Held by an operator, for a reason and a time.
+fn held(name: &str, reason: Option<&str>, until: Option<Wall>) -> ServiceStatus {
+    let by = Author { name: "ann".to_owned(), uid: Some(1000), ..Author::default() };
+    let since = Wall(NOW.0 - 7_500_000_000);
+    let mut it = service(name, State::Held);
+    it.desired = Desired::Stopped;
+    it.hold = Some(Hold { by, reason: reason.map(str::to_owned), since, until });
+    let message = "held".to_owned();
+    let (kind, status, reason) = (ConditionKind::NotHeld, Truth::False, "Held".to_owned());
+    it.conditions = vec![Condition { kind, status, reason, since, observed_generation: 1, message }];
+    it
+}
+
+#[test]
+fn what_is_held_says_by_whom_why_and_how_it_ends() {
+    let mut workers = workers("worker", 3);
+    workers.instances[1] = held("x", None, None).instances[0].clone();
+    (workers.instances[1].id, workers.instances[1].hold) = (1, held("x", Some("noisy"), None).hold);
+    let until = Some(Wall(NOW.0 + 3_600_000_000));
+    let services = vec![held("db", Some("the disk is being replaced"), None), held("web", None, until), workers];
+    let (code, line) = nagios(&status(services.clone()), true, NOW);
+    assert_eq!(code, 1);
+    assert!(line.starts_with("ABIDE WARNING: db held (by ann, 2h05m ago: the disk is being replaced); web"), "{line}");
+    let text = table(&status(services.clone()), NOW, &WIDE);
+    golden("held", &(text + "\n" + &page(&services[0], &[], NOW, &WIDE)));
 }
 
 #[test]

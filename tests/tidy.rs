@@ -32,7 +32,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "host::stderr",
         ],
     ),
-    ("daemon", &["model", "decide", "render", "table", "host", "source", "log", "logger", "keeper"]),
+    ("api", &["model", "render", "log", "host::clock", "host::usage", "host::doctor", "host::look"]),
+    ("daemon", &["model", "decide", "render", "table", "host", "source", "log", "logger", "keeper", "api"]),
     (
         "cli",
         &[
@@ -49,6 +50,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "log::rotate",
             "keeper",
             "logger",
+            "api::client",
             "daemon",
         ],
     ),
@@ -58,10 +60,13 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 const CRATE_ROOMS: &[(&str, &[&str])] = &[
     ("notify", &["source/watch"]),
     ("glob", &["source/pattern", "source/watch"]),
-    ("tokio", &["daemon"]),
-    ("hyper", &["daemon/probe"]),
-    ("hyper_util", &["daemon/probe"]),
-    ("http_body_util", &["daemon/probe"]),
+    ("tokio", &["daemon", "api"]),
+    ("axum", &["api"]),
+    ("ratatui", &["cli/top"]),
+    ("crossterm", &["cli/top"]),
+    ("hyper", &["daemon/probe", "api"]),
+    ("hyper_util", &["daemon/probe", "api"]),
+    ("http_body_util", &["daemon/probe", "api"]),
     ("regex_lite", &["model/pattern", "log/lookout"]),
     ("clap", &["cli", "daemon", "main"]),
     ("annotate_snippets", &["render/diagnostic"]),
@@ -69,7 +74,7 @@ const CRATE_ROOMS: &[(&str, &[&str])] = &[
     ("toml", &["source"]),
     ("nix", &["host", "table", "logger", "keeper", "source", "daemon", "cli"]),
     ("libc", &["host", "table", "logger", "keeper", "source", "daemon", "cli"]),
-    ("tracing", &["daemon", "host", "source/worker"]),
+    ("tracing", &["daemon", "host", "source/worker", "api/server", "api/audit"]),
     ("tracing_subscriber", &["daemon/trace"]),
 ];
 

@@ -1,5 +1,6 @@
 //! The one way up: descriptors from the keeper, `abide.toml`, own log, threads; then the loop.
 
+use super::door::Door;
 use super::paths::{Places, boot_id};
 use super::probe::Probes;
 use super::publish::{PublishPolicy, Publisher};
@@ -108,6 +109,8 @@ fn supervise(places: &Places, directories: Vec<PathBuf>, exit_with: Option<Servi
     })
     .map_err(failed("make an epoll set"))?;
     let probes = Probes::new(letters.clone());
+    let door =
+        Door::new(&places.runtime, instance_id.clone(), letters.clone()).map_err(failed("bind the control socket"))?;
     let powers = Powers { may_raise: surroundings.ceilings.may_raise, uid: surroundings.uid };
     let mut fleet = Fleet::new(powers, seed(&instance_id));
     if let Some(name) = &exit_with {
@@ -133,7 +136,8 @@ fn supervise(places: &Places, directories: Vec<PathBuf>, exit_with: Option<Servi
         .map_err(failed("start a thread"))?;
     let own_log = OwnLogState::default();
     let (churn, awaited, finished) = (0, exit_with, false);
-    let mut supervisor = Supervisor { fleet, host, publisher, files, probes, churn, trace, own_log, awaited, finished };
+    let mut supervisor =
+        Supervisor { fleet, host, publisher, files, probes, door, churn, trace, own_log, awaited, finished };
     let code = turn_until_finished(&mut supervisor, inbox, bell, logger);
     if let (Ok(OK), Some(exit)) = (&code, supervisor.fleet.last_word()) {
         table.set_exit_code(exit.code());
@@ -193,7 +197,7 @@ fn turn_until_finished(
 ) -> Result<u8, BootError> {
     // Threads only look up names for probes; more names than these at once wait.
     let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_io()
+        .enable_all()
         .max_blocking_threads(4)
         .thread_stack_size(256 << 10)
         .thread_name("lookup")

@@ -2,7 +2,10 @@
 //!
 //! The only room that knows tokio. [`run`] boots, turns until told to stop, and leaves.
 
+mod alarm;
+mod answer;
 mod boot;
+mod door;
 pub mod paths;
 mod probe;
 pub mod publish;

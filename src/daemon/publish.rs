@@ -11,6 +11,7 @@ mod pace;
 
 pub use pace::{Share, next_write};
 
+use crate::api::call::Snapshot;
 use crate::model::name::ServiceName;
 use crate::model::status::{AbideState, ServiceStatus};
 use crate::model::time::{Mono, Now};
@@ -24,6 +25,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, Write};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const JSON: &str = "status.json";
@@ -85,7 +87,8 @@ pub enum Published {
 /// What is kept of a service.
 #[derive(Debug)]
 struct Cached {
-    json: Box<[u8]>,
+    /// Shared with who asks how all stands.
+    json: Arc<[u8]>,
     /// Boxed: a map that is filled in order keeps its leaves half empty.
     facts: Box<Facts>,
     as_desired: bool,
@@ -187,6 +190,12 @@ impl Publisher {
     pub fn envelope_mut(&mut self) -> &mut Envelope {
         self.main.touch();
         &mut self.envelope
+    }
+
+    /// How all stands now, whatever is on disk.
+    pub fn snapshot(&self) -> Snapshot {
+        let services = self.services.iter().map(|(name, cached)| (name.clone(), Arc::clone(&cached.json))).collect();
+        Snapshot { head: snapshot::head(&self.envelope), services, tail: snapshot::tail(&self.envelope) }
     }
 
     /// What holds from now on.

@@ -5,34 +5,68 @@ use crate::decide::fleet::Finding;
 use crate::host::perform::Trouble;
 use crate::model::diagnostic::{Diagnostic, Severity};
 use crate::model::name::ServiceName;
-use crate::model::plan::{Action, Step};
+use crate::model::news::News;
+use crate::model::plan::Step;
 use crate::model::status::{IgnoredEntry, SourceState, SourceStatus};
+use crate::model::transition::Transition;
 use tracing::{error, info, warn};
 
 /// One step of a plan that is being carried out.
 pub(super) fn step(step: &Step) {
     let Step { service, action, reason, .. } = step;
     let service = service.as_str();
-    let action = match action {
-        Action::Nothing => "nothing",
-        Action::Live => "live",
-        Action::Restart => "restart",
-        Action::Start => "start",
-        Action::Stop => "stop",
-    };
+    let action = action.as_str();
     info!(service, action, reason, "plan");
 }
 
-/// What there is to tell about files.
-pub(super) fn findings(findings: Vec<Finding>) {
-    for finding in findings {
-        match finding {
-            Finding::Mended { service, file } => {
-                let service = service.as_ref().map(ServiceName::as_str);
-                info!(service, file = %file.display(), "mended");
-            }
-            Finding::Found(diagnostic) => found(&diagnostic),
+/// The same, for those who listen at the doors.
+pub(super) fn news_of_step(step: &Step) -> News {
+    let Step { service, action, reason, .. } = step;
+    News::Plan { service: service.to_string(), action: action.as_str().to_owned(), reason: reason.clone() }
+}
+
+/// A transition, for those who listen at the doors.
+pub(super) fn news_of_transition(transition: &Transition) -> News {
+    let Transition { instance, numbered, from, to, reason, pid, exit, grave } = transition;
+    News::Transition {
+        service: instance.service.to_string(),
+        instance: numbered.then_some(instance.index),
+        from: *from,
+        to: *to,
+        reason: reason.clone(),
+        pid: *pid,
+        exit: exit.map(|exit| exit.to_string()),
+        grave: *grave,
+    }
+}
+
+/// What there is to tell about a file.
+pub(super) fn finding(finding: &Finding) {
+    match finding {
+        Finding::Mended { service, file } => {
+            let service = service.as_ref().map(ServiceName::as_str);
+            info!(service, file = %file.display(), "mended");
         }
+        Finding::Found { diagnostic, .. } => found(diagnostic),
+    }
+}
+
+/// The same, for those who listen at the doors.
+pub(super) fn news_of_finding(finding: &Finding) -> News {
+    match finding {
+        Finding::Mended { service, file } => {
+            News::Mended { service: service.as_ref().map(ToString::to_string), file: file.display().to_string() }
+        }
+        Finding::Found { service, diagnostic } => News::File {
+            service: service.as_ref().map(ToString::to_string),
+            file: diagnostic.file.display().to_string(),
+            line: diagnostic.place.as_ref().map(|place| place.line),
+            column: diagnostic.place.as_ref().map(|place| place.column),
+            code: diagnostic.code.as_str().to_owned(),
+            message: diagnostic.message.clone(),
+            help: diagnostic.help.clone(),
+            error: diagnostic.is_error(),
+        },
     }
 }
 

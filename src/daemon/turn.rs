@@ -1,10 +1,13 @@
 //! One turn after another: gather, decide, perform, publish.
 
+use super::alarm::Alarm;
 use super::boot::own_log_of;
+use super::door::Door;
 use super::probe::Probes;
 use super::publish::{PublishPolicy, Published, Publisher};
 use super::report;
 use super::trace::{self, Trace};
+use crate::api::call::Call;
 use crate::decide::effect::Effect;
 use crate::decide::event::{Event, RunId};
 use crate::decide::fleet::Fleet;
@@ -22,12 +25,9 @@ use crate::model::time::{Mono, Now};
 use crate::render::snapshot::News;
 use crate::source::config::Config;
 use crate::source::worker;
-use nix::sys::time::TimeSpec;
-use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::io::Interest;
 use tokio::io::unix::{AsyncFd, AsyncFdReadyGuard};
 use tokio::signal::unix::{SignalKind, signal};
@@ -55,6 +55,8 @@ pub(super) enum Letter {
     },
     /// Another thread of the host: what it was asked to do or to find out.
     Told(Told),
+    /// A visitor at the doors.
+    Call(Call),
 }
 
 /// The one owner of all state.
@@ -64,6 +66,7 @@ pub(super) struct Supervisor {
     pub(super) publisher: Publisher,
     pub(super) files: worker::Handle,
     pub(super) probes: Probes,
+    pub(super) door: Door,
     /// How many statuses changed since memory was last given back.
     pub(super) churn: usize,
     pub(super) trace: Trace,
@@ -111,6 +114,7 @@ pub(super) async fn run(
     let watched = watch(supervisor.host.watch().try_clone_to_owned()?, Interest::READABLE)?;
     let trees = supervisor.host.tree_events().transpose()?;
     let trees = trees.map(|trees| watch(trees, Interest::READABLE)).transpose()?;
+    let mut knock = supervisor.door.knock().transpose()?;
     // Only while something waits for room: else every message that the logger takes would wake us.
     let mut room = None;
     let mut alarm = Alarm::new()?;
@@ -152,6 +156,10 @@ pub(super) async fn run(
                 ready?.clear_ready();
                 supervisor.host.flush();
             }
+            ready = readable(knock.as_ref()) => {
+                ready?.clear_ready();
+                knock = supervisor.open_the_doors();
+            }
             _ = hang_up.recv() => supervisor.files.rescan(),
             // Last, since services can fill it at will.
             ready = watched.readable() => {
@@ -160,10 +168,7 @@ pub(super) async fn run(
                     ready.clear_ready();
                 }
             }
-            ready = alarm.rings.readable() => {
-                ready?.clear_ready();
-                alarm.at = None;
-            }
+            rang = alarm.rings() => rang?,
         }
         // Also where something else is always to be done.
         supervisor.keep_time();
@@ -173,7 +178,7 @@ pub(super) async fn run(
 }
 
 impl Supervisor {
-    fn handle(&mut self, event: Event) {
+    pub(super) fn handle(&mut self, event: Event) {
         self.fleet.handle(clock::now(), event);
     }
 
@@ -197,7 +202,18 @@ impl Supervisor {
                 }
             }
             Letter::Told(told) => self.host.told(told),
+            Letter::Call(call) => self.answer(call),
         }
+    }
+
+    /// Gives the control socket to the doors; what is to be watched of it from now on.
+    fn open_the_doors(&mut self) -> Option<AsyncFd<OwnedFd>> {
+        let error = match self.door.open() {
+            Ok(()) => return None,
+            Err(error) => error,
+        };
+        tracing::error!(cause = %error, "the doors cannot be opened");
+        self.door.knock().and_then(Result::ok)
     }
 
     fn keep_time(&mut self) {
@@ -229,9 +245,12 @@ impl Supervisor {
         self.host.end_turn();
         report::troubles(self.host.take_troubles());
         let renewed = self.look_after_own_log();
-        report::findings(self.fleet.take_findings());
+        for finding in self.fleet.take_findings() {
+            report::finding(&finding);
+            self.door.tell(|| report::news_of_finding(&finding));
+        }
         let now = clock::now();
-        self.tell(now, renewed);
+        self.renew_as(renewed, now);
         // What the log says of a change goes when its snapshot does, a moment later: a start is several
         // turns, and each write wakes the logger.
         if !self.publisher.is_settling(now.mono) {
@@ -256,19 +275,41 @@ impl Supervisor {
 
     fn carry_out(&mut self, effect: Effect) {
         match effect {
-            Effect::Report(transition) => trace::transition(&transition),
-            Effect::Announce(step) => report::step(&step),
+            Effect::Report(transition) => {
+                trace::transition(&transition);
+                self.door.tell(|| report::news_of_transition(&transition));
+            }
+            Effect::Announce(step) => {
+                report::step(&step);
+                self.door.tell(|| report::news_of_step(&step));
+            }
             Effect::Finished => self.finished = true,
             Effect::Probe { instance, run, which, definition } => {
                 self.probes.start(instance, run, which, &definition);
             }
             Effect::DropProbe { run, .. } => self.probes.stop(run),
+            Effect::Answer { call, done } => self.door.answer(call, done),
             effect => self.host.perform(effect),
         }
     }
 
-    /// Tells the publisher what changed, if anything did.
-    fn tell(&mut self, now: Now, renewed: bool) {
+    fn publish(&mut self, now: Now) {
+        match self.publisher.poll(now) {
+            Ok(Published::Written) if self.churn >= MUCH => {
+                memory::give_back();
+                self.churn = 0;
+            }
+            Ok(_) => {}
+            Err(error) => report::error(&error),
+        }
+    }
+
+    pub(super) fn renew(&mut self) {
+        self.renew_as(false, clock::now());
+    }
+
+    /// Brings what is to be published up to date.
+    fn renew_as(&mut self, renewed: bool, now: Now) {
         let changed = self.fleet.take_changed();
         let surroundings = self.fleet.take_surroundings_changed();
         if surroundings {
@@ -285,17 +326,6 @@ impl Supervisor {
                 self.publisher.update(name, self.fleet.service_status(name, &facts).as_ref());
             }
             self.renew_envelope(now);
-        }
-    }
-
-    fn publish(&mut self, now: Now) {
-        match self.publisher.poll(now) {
-            Ok(Published::Written) if self.churn >= MUCH => {
-                memory::give_back();
-                self.churn = 0;
-            }
-            Ok(_) => {}
-            Err(error) => report::error(&error),
         }
     }
 
@@ -327,7 +357,7 @@ impl Supervisor {
 
 /// Registers a descriptor with the loop.
 #[expect(deprecated, reason = "sound for an `OwnedFd`, whose number stays its own; the successor is `unsafe`")]
-fn watch(descriptor: OwnedFd, interest: Interest) -> io::Result<AsyncFd<OwnedFd>> {
+pub(super) fn watch(descriptor: OwnedFd, interest: Interest) -> io::Result<AsyncFd<OwnedFd>> {
     AsyncFd::with_interest(descriptor, interest)
 }
 
@@ -344,39 +374,6 @@ async fn readable(descriptor: Option<&AsyncFd<OwnedFd>>) -> io::Result<AsyncFdRe
     match descriptor {
         Some(descriptor) => descriptor.readable().await,
         None => std::future::pending().await,
-    }
-}
-
-/// When the loop is to wake. A timer of tokio's that is set to be the first wakes the loop for being set.
-struct Alarm {
-    timer: TimerFd,
-    rings: AsyncFd<OwnedFd>,
-    /// What it is set to; a time in the past counts as one.
-    at: Option<Mono>,
-}
-
-impl Alarm {
-    fn new() -> io::Result<Self> {
-        let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, TimerFlags::TFD_CLOEXEC | TimerFlags::TFD_NONBLOCK)?;
-        let rings = watch(timer.as_fd().try_clone_to_owned()?, Interest::READABLE)?;
-        Ok(Self { timer, rings, at: None })
-    }
-
-    /// At `at`; never, where there is no such time.
-    fn set(&mut self, at: Option<Mono>) -> io::Result<()> {
-        if at == self.at {
-            return Ok(());
-        }
-        self.at = at;
-        match at {
-            // Zero would be never.
-            Some(Mono(at)) => {
-                let at = Expiration::OneShot(TimeSpec::from_duration(Duration::from_nanos(at.max(1))));
-                self.timer.set(at, TimerSetTimeFlags::TFD_TIMER_ABSTIME)
-            }
-            None => self.timer.unset(),
-        }
-        .map_err(io::Error::from)
     }
 }
 

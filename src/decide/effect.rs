@@ -1,11 +1,13 @@
 //! Everything we may ask of the world.
 
-use super::event::RunId;
+use super::event::{CallId, RunId};
 use crate::model::desired::Definition;
 use crate::model::limits::Limits;
 use crate::model::name::InstanceId;
+use crate::model::order::{Done, Hold};
 use crate::model::plan::Step;
 use crate::model::policy::StopScope;
+use crate::model::selector::Target;
 use crate::model::signal::Signal;
 use crate::model::transition::Transition;
 use std::sync::Arc;
@@ -133,6 +135,20 @@ pub enum Effect {
     Close {
         /// Whose.
         instance: InstanceId,
+    },
+    /// What came of an order, one a target.
+    Answer {
+        /// Which.
+        call: CallId,
+        /// In the order of its targets.
+        done: Vec<Done>,
+    },
+    /// Write down that this is held, or that it is not any more: it must outlive us.
+    KeepHold {
+        /// What.
+        target: Target,
+        /// How; `None`: not any more.
+        hold: Option<Hold>,
     },
     /// Log this transition.
     Report(Transition),

@@ -4,7 +4,9 @@ use crate::model::check::Sign;
 use crate::model::desired::Delta;
 use crate::model::limits::Limits;
 use crate::model::name::{InstanceId, ServiceName};
+use crate::model::order::{Hold, Order};
 use crate::model::outcome::{Exit, Failure, Used};
+use crate::model::selector::Target;
 
 /// A fact. Doubled, late or lost ones are a delay, never a wrong turn: each carries the run that
 /// it speaks of, and facts about earlier runs are ignored.
@@ -142,9 +144,22 @@ pub enum Event {
         /// Those that changed, as shown to people.
         files: Vec<String>,
     },
+    /// An operator gave an order. Answered by [`super::effect::Effect::Answer`].
+    Ordered {
+        /// The number of the answer.
+        call: CallId,
+        /// What, with what, by whom.
+        order: Order,
+    },
+    /// What an earlier abide had written down as held. Comes before the first delta.
+    Held(Vec<(Target, Hold)>),
     /// Somebody asked abide to end. A second time: to hurry (KILL at once).
     Shutdown,
 }
+
+/// An order that somebody waits to hear of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CallId(pub u64);
 
 /// One run of an instance: grows by one with each attempt to start it, over all instances of the
 /// fleet, so that it is never reused.
@@ -168,7 +183,7 @@ impl Event {
             | Self::Probed { instance, .. }
             | Self::Measured { instance, .. }
             | Self::ResourcesSet { instance, .. } => Some(instance),
-            Self::Delta(_) | Self::FilesChanged { .. } | Self::Shutdown => None,
+            Self::Delta(_) | Self::FilesChanged { .. } | Self::Ordered { .. } | Self::Held(_) | Self::Shutdown => None,
         }
     }
 }

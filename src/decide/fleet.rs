@@ -5,6 +5,7 @@ use super::backoff::Jitter;
 use super::diff::Powers;
 use super::effect::Effect;
 use super::event::{Event, RunId};
+use super::holds::Holds;
 use super::instance::Instance;
 use super::member::{Census, Mark, Member, Tally, Totals};
 use super::order::{Gate, Ties};
@@ -30,6 +31,7 @@ pub struct Fleet {
     pub(super) turn: Turn,
     pub(super) books: Books,
     pub(super) ties: Ties,
+    pub(super) holds: Holds,
     census: Census,
     changed: BTreeSet<ServiceName>,
     pub(super) surroundings_changed: bool,
@@ -95,6 +97,7 @@ impl Fleet {
             turn,
             books: Books::default(),
             ties: Ties::default(),
+            holds: Holds::default(),
             census: Census::default(),
             changed: BTreeSet::new(),
             surroundings_changed: false,
@@ -124,6 +127,8 @@ impl Fleet {
         match event {
             Event::Delta(delta) => self.take_delta(delta),
             Event::FilesChanged { service, files } => self.files_changed(&service, &files),
+            Event::Ordered { call, order } => self.ordered(call, order),
+            Event::Held(held) => self.held_before(held),
             Event::Shutdown if self.ending < Ending::Asked => self.shut_down(Ending::Asked),
             Event::Shutdown => self.shut_down(Ending::Hurried),
             fact => {
@@ -151,6 +156,7 @@ impl Fleet {
         if let Some(id) = self.books.queue.turn(now.mono) {
             self.touch(&id, Instance::try_again);
         }
+        self.lapse();
         for name in self.ties.ring(now.mono) {
             self.notice(&name);
         }
@@ -160,7 +166,8 @@ impl Fleet {
 
     /// When to call [`Self::handle_timeout`] next. At rest: never.
     pub fn next_deadline(&self) -> Option<Mono> {
-        [self.books.timers.next(), self.books.queue.deadline(), self.ties.deadline()].into_iter().flatten().min()
+        let Self { books, ties, holds, .. } = self;
+        [books.timers.next(), books.queue.deadline(), ties.deadline(), holds.deadline()].into_iter().flatten().min()
     }
 
     /// What to do now, in this order.
@@ -301,10 +308,10 @@ impl Fleet {
         if self.members.get(name).is_none_or(|it| it.accepted.is_none() && it.instances.is_empty()) {
             self.ties.tie(name, None);
         }
-        let desired = self.asked(name);
+        let (desired, held) = (self.asked(name), self.holds.whole(name).is_some());
         if let Some(member) = self.members.get_mut(name) {
             let before = member.tally;
-            self.census.replace(before, member.refresh(self.turn.now.wall, desired));
+            self.census.replace(before, member.refresh(self.turn.now.wall, desired, held));
         }
         self.notice(name);
     }

@@ -67,7 +67,7 @@ const SPAWN_TIME: Duration = Duration::from_secs(5);
 const SPAWN_TIME_EACH: Duration = Duration::from_millis(5);
 
 /// One process slot.
-#[expect(clippy::struct_excessive_bools, reason = "four independent claims")]
+#[expect(clippy::struct_excessive_bools, reason = "five independent claims")]
 #[derive(Debug)]
 pub(super) struct Instance {
     pub(super) id: InstanceId,
@@ -75,6 +75,8 @@ pub(super) struct Instance {
     pub(super) phase: Phase,
     /// Why it is in this phase.
     pub(super) why: Words,
+    /// Whether an operator holds it.
+    pub(super) on_hold: bool,
     /// What the files last said.
     pub(super) wanted: Arc<Definition>,
     /// What the current run was ordered with or brought to, or the last one.
@@ -106,6 +108,7 @@ impl Instance {
         Self {
             id,
             want: false,
+            on_hold: false,
             phase: Phase::Resting(Rest::Down),
             why: Words::Borrowed(""),
             wanted: definition.clone(),
@@ -130,6 +133,7 @@ impl Instance {
     pub(super) fn state(&self) -> State {
         match self.phase {
             Phase::Resting(Rest::Done) if self.remains() => State::Ready,
+            Phase::Resting(Rest::Down) if self.on_hold => State::Held,
             Phase::Resting(Rest::Down | Rest::Done) => State::Stopped,
             Phase::Resting(Rest::Waiting | Rest::Blocked { .. }) => State::Waiting,
             Phase::Resting(Rest::Backoff(_)) => State::Backoff,

@@ -2,6 +2,7 @@
 //! and only then is anything done about it.
 
 use super::fleet::{Finding, Fleet};
+use super::holds::in_words;
 use super::instance::Instance;
 use super::judge::{Guesses, circular, missing, refused, unknown};
 use super::member::{Charge, Member, errors, newly};
@@ -59,7 +60,7 @@ impl Fleet {
     }
 
     fn take_problems(&mut self, problems: Vec<Diagnostic>) {
-        self.findings.extend(newly(&self.problem_diagnostics, &problems));
+        self.findings.extend(newly(None, &self.problem_diagnostics, &problems));
         let gone = self.problem_diagnostics.iter().map(|old| &old.file);
         let mended: BTreeSet<_> = gone.filter(|file| problems.iter().all(|new| new.file != **file)).collect();
         self.findings.extend(mended.into_iter().map(|file| Finding::Mended { service: None, file: file.clone() }));
@@ -98,7 +99,7 @@ impl Fleet {
         if member.generation == 0 || member.removed {
             docket.news.insert(name.clone());
         }
-        let (findings, definition) = member.read(entry);
+        let (findings, definition) = member.read(&name, entry);
         self.findings.extend(findings);
         docket.read.insert(name.clone());
         docket.fresh.extend(definition.map(|definition| (name, definition)));
@@ -272,20 +273,8 @@ impl Fleet {
             return turnovers;
         }
         let mut left: BTreeMap<ServiceName, Turnover> = turnovers.into_iter().map(|it| (it.name.clone(), it)).collect();
-        let mut sorted = Vec::with_capacity(left.len());
-        while let Some((name, turnover)) = left.pop_first() {
-            let mut path = vec![(turnover, self.ties.befores(&name))];
-            while let Some((_, befores)) = path.last_mut() {
-                match befores.next() {
-                    Some(before) => {
-                        let deeper = left.remove(before).map(|turnover| (turnover, self.ties.befores(before)));
-                        path.extend(deeper);
-                    }
-                    None => sorted.extend(path.pop().map(|(turnover, _)| turnover)),
-                }
-            }
-        }
-        sorted
+        let order = self.befores_first(left.keys().cloned());
+        order.iter().filter_map(|name| left.remove(name)).collect()
     }
 
     fn carry_out(&mut self, turnover: &Turnover) {
@@ -322,14 +311,20 @@ impl Fleet {
         for instance in &mut member.instances {
             // One that is surplus goes as what it was: its output stays where it is.
             let surplus = instance.id.index >= count;
-            if surplus || !up {
+            let hold = self.holds.covering(name, instance.id.index);
+            if surplus {
+                instance.want_or_hold(false, false, cause, &mut self.turn);
+            } else if !up || hold.is_some() {
                 instance.want(false, cause, &mut self.turn);
             } else {
                 instance.stay();
             }
             if !surplus {
                 instance.edit(new, numbered, changes, &mut self.turn);
-                instance.want(up, cause, &mut self.turn);
+                match hold {
+                    Some(hold) => instance.want_or_hold(up, true, &in_words(hold).into(), &mut self.turn),
+                    None => instance.want_or_hold(up, false, cause, &mut self.turn),
+                }
             }
             self.books.note(&mut member.totals, instance, self.turn.now.mono);
         }
@@ -340,7 +335,7 @@ impl Fleet {
         self.prepare(name);
         let Some(member) = self.members.get_mut(name) else { return };
         for instance in &mut member.instances {
-            instance.want(false, cause, &mut self.turn);
+            instance.want_or_hold(false, false, cause, &mut self.turn);
             self.books.note(&mut member.totals, instance, self.turn.now.mono);
         }
     }

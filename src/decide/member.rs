@@ -16,7 +16,12 @@ use std::sync::Arc;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Finding {
     /// Newly wrong, or newly worth a warning.
-    Found(Diagnostic),
+    Found {
+        /// The service that the file is about, if it is about one.
+        service: Option<ServiceName>,
+        /// What.
+        diagnostic: Diagnostic,
+    },
     /// What was wrong with this file is mended.
     Mended {
         /// The service that it defines, if it is one.
@@ -50,6 +55,7 @@ pub(super) struct Mark {
     ready: bool,
     unwell: bool,
     behind: bool,
+    held: bool,
 }
 
 impl Mark {
@@ -60,6 +66,7 @@ impl Mark {
         let unwell = care.and_then(|care| care.health.as_ref()).is_some_and(|health| health.well == Some(false));
         let behind = care.is_some_and(|care| care.reload.failed.is_some());
         let as_wanted = match (instance.want, instance.phase) {
+            _ if instance.on_hold => false,
             (true, Phase::Running { .. }) => instance.is_current() && met && instance.is_up() && !unwell && !behind,
             (true, Phase::Resting(Rest::Done)) => true,
             (want, Phase::Resting(_)) => !want,
@@ -86,6 +93,7 @@ impl Mark {
             ready: instance.want && instance.is_up(),
             unwell,
             behind,
+            held: instance.on_hold,
         }
     }
 }
@@ -105,6 +113,7 @@ pub(super) struct Totals {
     ready: u32,
     unwell: u32,
     behind: u32,
+    held: u32,
 }
 
 impl Totals {
@@ -131,6 +140,7 @@ impl Totals {
             apply(&mut self.ready, mark.ready);
             apply(&mut self.unwell, mark.unwell);
             apply(&mut self.behind, mark.behind);
+            apply(&mut self.held, mark.held);
         }
     }
 
@@ -148,6 +158,7 @@ impl Totals {
             State::Stopping,
             State::Starting,
             State::Reloading,
+            State::Held,
             State::Running,
             State::Ready,
             State::Stopped,
@@ -166,6 +177,7 @@ pub(super) struct Tally {
     ready: bool,
     failed: bool,
     backoff: bool,
+    held: bool,
     invalid: bool,
     out_of_sync: bool,
     worst: Worst,
@@ -193,6 +205,7 @@ impl Census {
             apply(&mut self.counts.ready, tally.ready);
             apply(&mut self.counts.failed, tally.failed);
             apply(&mut self.counts.backoff, tally.backoff);
+            apply(&mut self.counts.held, tally.held);
             apply(&mut self.counts.config_invalid, tally.invalid);
             apply(&mut self.counts.out_of_sync, tally.out_of_sync);
             apply(&mut self.warnings, tally.worst == Worst::Warning);
@@ -250,7 +263,7 @@ pub(super) struct Charge {
 }
 
 /// Every condition, in the order of the status.
-pub(super) const CONDITIONS: [ConditionKind; 8] = [
+pub(super) const CONDITIONS: [ConditionKind; 9] = [
     ConditionKind::ConfigValid,
     ConditionKind::InSync,
     ConditionKind::DependenciesMet,
@@ -259,6 +272,7 @@ pub(super) const CONDITIONS: [ConditionKind; 8] = [
     ConditionKind::SourceTrusted,
     ConditionKind::Healthy,
     ConditionKind::Reloaded,
+    ConditionKind::NotHeld,
 ];
 
 impl Member {
@@ -284,9 +298,9 @@ impl Member {
     }
 
     /// Takes what the entry says about itself; gives what is new about it, and its definition. To be judged.
-    pub(super) fn read(&mut self, entry: Entry) -> (Vec<Finding>, Option<Arc<Definition>>) {
+    pub(super) fn read(&mut self, name: &ServiceName, entry: Entry) -> (Vec<Finding>, Option<Arc<Definition>>) {
         let Entry { file, drop_ins, kind, file_hash, service, diagnostics } = entry;
-        let findings = newly(&self.diagnostics, &diagnostics);
+        let findings = newly(Some(name), &self.diagnostics, &diagnostics);
         (self.file, self.drop_ins, self.kind, self.file_hash) = (file, drop_ins, kind, file_hash);
         (self.diagnostics, self.reads, self.removed) = (diagnostics, service.is_some(), false);
         self.generation += 1;
@@ -297,7 +311,7 @@ impl Member {
     pub(super) fn judged(&mut self, name: &ServiceName, charge: Option<Charge>, now: Wall) -> Vec<Finding> {
         let old = std::mem::replace(&mut self.charge, charge.map(Box::new));
         let charges = self.charge.as_ref().map_or(&[][..], |charge| &charge.findings);
-        let mut findings = newly(old.as_ref().map_or(&[][..], |old| &old.findings), charges);
+        let mut findings = newly(Some(name), old.as_ref().map_or(&[][..], |old| &old.findings), charges);
         let valid = self.reads && charges.is_empty();
         if valid && !self.valid {
             findings.push(Finding::Mended { service: Some(name.clone()), file: self.file.clone() });
@@ -322,10 +336,18 @@ impl Member {
         self.accepted.as_ref().map_or(0, |definition| definition.service.instances)
     }
 
-    /// Brings tally and conditions up to date; `desired`: whether it is to run.
-    pub(super) fn refresh(&mut self, now: Wall, desired: bool) -> Tally {
+    /// The instances that people are shown: those that there should be, and what is left of others.
+    pub(super) fn counted(&self) -> impl Iterator<Item = &Instance> {
+        let size = self.size();
+        self.instances.iter().filter(move |instance| instance.id.index < size || !instance.rests())
+    }
+
+    /// Brings tally and conditions up to date; `desired`: whether it is to run; `held`: whether it is held as a whole.
+    pub(super) fn refresh(&mut self, now: Wall, desired: bool, held: bool) -> Tally {
         let invalid = !self.valid && !self.removed;
-        let as_desired = self.valid && !self.removed && self.totals.amiss == 0;
+        let held = held || self.totals.held > 0;
+        // What the files ask for does not run: that an operator wants it so must not be forgotten.
+        let as_desired = self.valid && !self.removed && self.totals.amiss == 0 && !held;
         self.tally = Tally {
             desired,
             as_desired,
@@ -333,6 +355,7 @@ impl Member {
             ready: desired && self.totals.ready >= self.size(),
             failed: self.totals.failed(),
             backoff: self.totals.states[State::Backoff as usize] > 0,
+            held,
             invalid,
             out_of_sync: invalid || self.totals.differing > 0,
             worst: match self.totals.critical {
@@ -365,14 +388,16 @@ impl Member {
             ConditionKind::LogsFlowing => self.totals.dropping > 0,
             ConditionKind::Healthy => self.totals.unwell > 0,
             ConditionKind::Reloaded => self.totals.behind > 0,
+            ConditionKind::NotHeld => self.tally.held,
             ConditionKind::SourceTrusted => self.errors.iter().any(|error| error.code == Code::Untrusted.as_str()),
         }
     }
 }
 
 /// Those of `new` that were not told yet.
-pub(super) fn newly(old: &[Diagnostic], new: &[Diagnostic]) -> Vec<Finding> {
-    new.iter().filter(|finding| !old.contains(finding)).cloned().map(Finding::Found).collect()
+pub(super) fn newly(service: Option<&ServiceName>, old: &[Diagnostic], new: &[Diagnostic]) -> Vec<Finding> {
+    let found = |diagnostic: &Diagnostic| Finding::Found { service: service.cloned(), diagnostic: diagnostic.clone() };
+    new.iter().filter(|finding| !old.contains(finding)).map(found).collect()
 }
 
 /// The errors among `diagnostics` for the status, each with the time when it was `known` first.

@@ -8,6 +8,7 @@ use super::standing::Standing;
 use crate::model::name::ServiceName;
 use crate::model::policy::Order;
 use crate::model::status::State;
+use std::collections::BTreeSet;
 
 impl Fleet {
     /// Whether `name` is wanted, were it alone.
@@ -16,7 +17,8 @@ impl Fleet {
             return false;
         };
         let Some(definition) = member.accepted.as_ref().filter(|it| it.service.instances > 0) else { return false };
-        definition.service.enabled || self.ties.caller(name).is_some()
+        let up = definition.service.enabled || self.ties.caller(name).is_some();
+        up && !self.holds.covers_all(name, definition.service.instances)
     }
 
     /// Whether `name` is to go down, or to stay there.
@@ -32,7 +34,9 @@ impl Fleet {
             return Standing::Coming(None);
         }
         let now = self.turn.now.mono;
-        member.instances.iter().take(size).map(|it| it.standing(now)).max().unwrap_or(Standing::Lost)
+        // Without those that are held the service is what the others make it.
+        let counted = member.instances.iter().take(size).filter(|it| !it.on_hold);
+        counted.map(|it| it.standing(now)).max().unwrap_or(Standing::Lost)
     }
 
     fn look(&self, name: &ServiceName) -> Look {
@@ -47,13 +51,14 @@ impl Fleet {
                 State::Waiting => "which waits for descriptors",
                 State::Stopping => "which is being restarted",
                 State::Running | State::Ready | State::Reloading => "which is not ready yet",
-                State::Starting | State::Stopped | State::Failed => "which is starting",
+                State::Starting | State::Stopped | State::Failed | State::Held => "which is starting",
             },
             Standing::Lost => match &member.accepted {
                 _ if self.ending != Ending::No => "which is being stopped",
                 _ if member.removed => "which is removed",
                 None => "whose file has an error",
                 Some(it) if it.service.instances == 0 => "which has no instances",
+                Some(it) if self.holds.covers_all(name, it.service.instances) => "which is held",
                 Some(_) if !self.asked(name) => "which is not enabled",
                 Some(_) if self.ties.is_lost(name) => "which itself requires what is not up",
                 Some(_) => "which has failed",
@@ -132,6 +137,28 @@ impl Fleet {
         }
     }
 
+    /// `names`, those that come before others of them first.
+    pub(super) fn befores_first(&self, names: impl Iterator<Item = ServiceName>) -> Vec<ServiceName> {
+        if self.ties.is_empty() {
+            return names.collect();
+        }
+        let mut left: BTreeSet<ServiceName> = names.collect();
+        let mut sorted = Vec::with_capacity(left.len());
+        while let Some(name) = left.pop_first() {
+            let mut path = vec![(name.clone(), self.ties.befores(&name))];
+            while let Some((_, befores)) = path.last_mut() {
+                match befores.next() {
+                    Some(before) => {
+                        let deeper = left.take(before).map(|name| (name, self.ties.befores(before)));
+                        path.extend(deeper);
+                    }
+                    None => sorted.extend(path.pop().map(|(name, _)| name)),
+                }
+            }
+        }
+        sorted
+    }
+
     fn requires_what_is_lost(&self, name: &ServiceName) -> bool {
         let Some(definition) = self.ties.definition(name) else { return false };
         let requires = definition.service.order.iter().flat_map(|order| &order.requires);
@@ -168,7 +195,8 @@ impl Fleet {
         let Some(member) = self.members.get_mut(name) else { return };
         let size = member.size();
         for instance in &mut member.instances {
-            instance.want(asked && instance.id.index < size, &cause, &mut self.turn);
+            let held = self.holds.covers(name, instance.id.index);
+            instance.want(asked && !held && instance.id.index < size, &cause, &mut self.turn);
             if self.ending == Ending::Hurried {
                 instance.hurry(&mut self.turn);
             }

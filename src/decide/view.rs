@@ -3,6 +3,7 @@
 
 use super::care::{Care, Stage};
 use super::fleet::Fleet;
+use super::holds::in_words;
 use super::instance::Instance;
 use super::member::{CONDITIONS, Member};
 use super::phase::{Ended, Fit, Phase, Rest};
@@ -10,13 +11,16 @@ use crate::model::desired::Definition;
 use crate::model::diagnostic::Code;
 use crate::model::limits::{Bound, Limit, Limits};
 use crate::model::name::{InstanceId, ServiceName};
+use crate::model::order::Hold;
 use crate::model::outcome::{Exit, Used};
+use crate::model::selector::Target;
 use crate::model::status::{
     Condition, ConditionKind, Desired, ExitKind, HealthState, HealthStatus, InstanceStatus, LastExit, LimitStatus,
     LogStatus, ServiceSource, ServiceStatus, State, Truth,
 };
 use crate::model::time::{Now, Wall};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// What the status needs and only the shell knows.
 pub struct Facts<'a> {
@@ -26,14 +30,25 @@ pub struct Facts<'a> {
     pub log_path: &'a dyn Fn(&InstanceId, &Definition, bool) -> Option<String>,
 }
 
+/// One instance, as one must know it to look closer.
+#[derive(Debug)]
+pub struct Slot<'a> {
+    /// Which.
+    pub id: &'a InstanceId,
+    /// Whether it is not the only one.
+    pub numbered: bool,
+    /// Its process and the start of that in clock ticks since boot, while it has one.
+    pub process: Option<(i32, u64)>,
+    /// What the files last said of it.
+    pub definition: &'a Arc<Definition>,
+}
+
 impl Fleet {
     /// The status of one service; `None` if there is none of that name (any more).
     pub fn service_status(&self, name: &ServiceName, facts: &Facts) -> Option<ServiceStatus> {
         let member = self.members.get(name)?;
         let accepted = member.accepted.as_deref();
         let hash = accepted.map(|definition| definition.version.short());
-        let size = member.size();
-        let counted = member.instances.iter().filter(|instance| instance.id.index < size || !instance.rests());
         Some(ServiceStatus {
             name: name.clone(),
             description: accepted.and_then(|definition| definition.service.description.clone()),
@@ -50,10 +65,21 @@ impl Fleet {
             desired: if member.tally.desired { Desired::Running } else { Desired::Stopped },
             state: member.totals.worst_state(),
             as_desired: member.tally.as_desired,
-            conditions: conditions(member),
+            hold: self.holds.whole(name).cloned(),
+            conditions: self.conditions(name, member),
             errors: member.errors.clone(),
-            instances: counted.map(|instance| self.instance_status(instance, member, facts)).collect(),
+            instances: member.counted().map(|instance| self.instance_status(instance, member, facts)).collect(),
         })
+    }
+
+    /// The slots of one service; `None` if there is none of that name (any more).
+    pub fn slots(&self, name: &ServiceName) -> Option<impl Iterator<Item = Slot<'_>>> {
+        Some(self.members.get(name)?.counted().map(|instance| Slot {
+            id: &instance.id,
+            numbered: instance.numbered,
+            process: instance.process.as_ref().map(|process| (process.pid, process.start_ticks)),
+            definition: &instance.wanted,
+        }))
     }
 
     fn instance_status(&self, instance: &Instance, member: &Member, facts: &Facts) -> InstanceStatus {
@@ -64,7 +90,12 @@ impl Fleet {
         InstanceStatus {
             id: instance.id.index,
             state: instance.state(),
-            reason: reason(instance).or_else(|| self.stands_in(instance)).map(|why| why + &stand_in(instance)),
+            hold: self.holds.own(&instance.id.service, instance.id.index).filter(|_| instance.on_hold).cloned(),
+            reason: self
+                .held(instance)
+                .or_else(|| reason(instance))
+                .or_else(|| self.stands_in(instance))
+                .map(|why| why + &stand_in(instance)),
             pid: process.map(|process| process.pid),
             start_ticks: process.map(|process| process.start_ticks),
             started_at: process.map(|process| process.started),
@@ -90,6 +121,25 @@ impl Fleet {
         }
     }
 
+    fn conditions(&self, name: &ServiceName, member: &Member) -> Vec<Condition> {
+        let render = |kind: ConditionKind| {
+            let since = member.amiss_since(kind)?;
+            let (since, (reason, message)) = match self.holds.within(name).next() {
+                Some((target, hold)) if kind == ConditionKind::NotHeld => (hold.since, held_in_words(target, hold)),
+                _ => (since, reason_and_message(kind, member)),
+            };
+            let observed_generation = member.generation;
+            Some(Condition { kind, status: Truth::False, reason, since, observed_generation, message })
+        };
+        CONDITIONS.into_iter().filter_map(render).collect()
+    }
+
+    /// By whom it is held, once it has stopped.
+    fn held(&self, instance: &Instance) -> Option<String> {
+        let hold = self.holds.covering(&instance.id.service, instance.id.index)?;
+        (instance.state() == State::Held).then(|| in_words(hold))
+    }
+
     /// One that its own file keeps from running says why it runs.
     fn stands_in(&self, instance: &Instance) -> Option<String> {
         let runs = instance.running().is_some() && !instance.wanted.service.enabled;
@@ -98,14 +148,12 @@ impl Fleet {
     }
 }
 
-fn conditions(member: &Member) -> Vec<Condition> {
-    let render = |kind: ConditionKind| {
-        let since = member.amiss_since(kind)?;
-        let (reason, message) = reason_and_message(kind, member);
-        let observed_generation = member.generation;
-        Some(Condition { kind, status: Truth::False, reason, since, observed_generation, message })
-    };
-    CONDITIONS.into_iter().filter_map(render).collect()
+fn held_in_words(target: &Target, hold: &Hold) -> (String, String) {
+    let whose = target.index.map_or_else(String::new, |_| format!("{target} is "));
+    let (by, since) = (&hold.by.name, hold.since.rfc3339());
+    let until = hold.until.map_or_else(|| format!("`abide start {target}`"), Wall::rfc3339);
+    let reason = hold.reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"));
+    ("Held".to_owned(), format!("{whose}held by {by} since {since} until {until}{reason}"))
 }
 
 fn reason_and_message(kind: ConditionKind, member: &Member) -> (String, String) {
@@ -145,6 +193,7 @@ fn reason_and_message(kind: ConditionKind, member: &Member) -> (String, String) 
             let why = first_of(member, |care| care.reload.failed.clone());
             ("ReloadFailed".to_owned(), format!("its changed configuration was not taken up: {why}"))
         }
+        ConditionKind::NotHeld => ("Held".to_owned(), "held".to_owned()),
         ConditionKind::LogsFlowing => {
             let bytes: u64 = member.instances.iter().map(|instance| instance.dropped.0).sum();
             ("Dropped".to_owned(), format!("{bytes} bytes of output were dropped because they could not be written"))

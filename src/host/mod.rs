@@ -5,6 +5,7 @@ pub mod chores;
 pub mod clock;
 pub mod limits;
 pub mod line;
+pub mod look;
 pub mod notify_socket;
 mod owner;
 pub mod perform;

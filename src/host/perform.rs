@@ -201,6 +201,8 @@ impl Host {
             Effect::Measure { instance, run } => self.measure(instance, run),
             Effect::Probe { .. }
             | Effect::DropProbe { .. }
+            | Effect::Answer { .. }
+            | Effect::KeepHold { .. }
             | Effect::Report(_)
             | Effect::Announce(_)
             | Effect::Finished => {}

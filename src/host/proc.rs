@@ -91,6 +91,13 @@ pub fn read(path: impl AsRef<Path>) -> io::Result<String> {
     Ok(text)
 }
 
+/// Reads a file of `/proc` that may hold anything, up to `most` bytes of it.
+pub fn read_bytes(path: impl AsRef<Path>, most: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(most).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 /// What `/proc` says of `pid`; `None` if it is gone.
 pub fn stat(pid: i32) -> Option<Stat> {
     // Bytes, since a process may name itself what it likes.

@@ -47,6 +47,19 @@ pub enum Action {
     Stop,
 }
 
+impl Action {
+    /// The word, as in the log and in a plan for programs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Nothing => "nothing",
+            Self::Live => "live",
+            Self::Restart => "restart",
+            Self::Start => "start",
+            Self::Stop => "stop",
+        }
+    }
+}
+
 /// What happens to one service, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Step {

@@ -10,6 +10,7 @@ mod instance;
 pub use instance::{ExitKind, HealthState, HealthStatus, InstanceStatus, LastExit, LimitStatus, LogStatus};
 
 use super::name::ServiceName;
+use super::order::Hold;
 use super::resources::Cgroups;
 use super::service::Kind;
 use super::time::Wall;
@@ -113,6 +114,9 @@ pub struct Summary {
     pub failed: u64,
     /// Services with an instance waiting for its next attempt.
     pub backoff: u64,
+    /// Services that an operator holds stopped, or an instance of which.
+    #[serde(default)]
+    pub held: u64,
     /// Services whose file has an error; the last good version stays in force.
     pub config_invalid: u64,
     /// Services that do not run what their file says.
@@ -222,6 +226,9 @@ pub struct ServiceStatus {
     pub state: State,
     /// Whether all is as it should be, the file included.
     pub as_desired: bool,
+    /// By whom it is held stopped, with all its instances, and why. It is not as desired then: its file wants more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<Hold>,
     /// What is not in its good value.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
@@ -276,11 +283,26 @@ pub enum State {
     Ready,
     /// A process runs and takes up its changed configuration.
     Reloading,
+    /// No process, since an operator has stopped it; until somebody starts it again, or the hold ends by itself.
+    Held,
 }
 
 impl State {
     /// How many there are.
-    pub const COUNT: usize = 9;
+    pub const COUNT: usize = Self::ALL.len();
+    /// All of them.
+    pub const ALL: [Self; 10] = [
+        Self::Stopped,
+        Self::Running,
+        Self::Starting,
+        Self::Stopping,
+        Self::Waiting,
+        Self::Backoff,
+        Self::Failed,
+        Self::Ready,
+        Self::Reloading,
+        Self::Held,
+    ];
 
     /// Whether a process runs that is not on its way down.
     pub fn is_running(self) -> bool {
@@ -299,6 +321,7 @@ impl State {
             Self::Failed => "failed",
             Self::Ready => "ready",
             Self::Reloading => "reloading",
+            Self::Held => "held",
         }
     }
 }
@@ -333,6 +356,7 @@ pub enum ConditionKind {
     SourceTrusted,
     Healthy,
     Reloaded,
+    NotHeld,
 }
 
 /// Three-valued.

@@ -184,6 +184,7 @@ fn overview(envelope: &Envelope) -> String {
         ("ready", summary.ready),
         ("failed", summary.failed),
         ("backoff", summary.backoff),
+        ("held", summary.held),
         ("config_invalid", summary.config_invalid),
         ("out_of_sync", summary.out_of_sync),
     ] {

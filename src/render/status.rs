@@ -61,6 +61,7 @@ fn sign(state: State, style: &Style) -> (&'static str, Paint) {
         State::Running | State::Ready => ("●", "+", Paint::Good),
         State::Reloading => ("◕", "~", Paint::Busy),
         State::Stopped => ("○", "-", Paint::Dim),
+        State::Held => ("‖", "=", Paint::Busy),
         State::Starting => ("◔", ">", Paint::Busy),
         State::Stopping => ("◑", "<", Paint::Busy),
         State::Waiting => ("…", "?", Paint::Busy),
@@ -114,6 +115,7 @@ fn counts(status: &Status) -> Vec<(Paint, String)> {
     let unread = doubtful().filter(|s| lacks(s, ConditionKind::Reloaded)).count();
     let unready = doubtful().filter(|s| s.state == State::Running && s.conditions.is_empty()).count();
     let moving = |state: State| services.iter().filter(|s| !s.as_desired && s.state == state).count();
+    let held = services.iter().filter(|s| lacks(s, ConditionKind::NotHeld)).count();
     let (starting, stopping) = (moving(State::Starting), moving(State::Stopping));
     let all_good = if total == 1 { "as desired" } else { "all as desired" }.to_owned();
     let number = |count: usize| words::number(count as u64);
@@ -124,6 +126,7 @@ fn counts(status: &Status) -> Vec<(Paint, String)> {
         (of(State::Failed) > 0, Paint::Bad, format!("{} failed", number(of(State::Failed)))),
         (of(State::Backoff) > 0, Paint::Bad, format!("{} in back-off", number(of(State::Backoff)))),
         (of(State::Waiting) > 0, Paint::Busy, format!("{} waiting", number(of(State::Waiting)))),
+        (held > 0, Paint::Busy, format!("{} held", number(held))),
         (starting > 0, Paint::Busy, format!("{} starting", number(starting))),
         (stopping > 0, Paint::Busy, format!("{} stopping", number(stopping))),
         (unready > 0, Paint::Busy, format!("{} not ready yet", number(unready))),

@@ -7,6 +7,7 @@
 //!
 //! `ABIDE_BIN` names another binary than the one that cargo built.
 
+mod api;
 mod bad_input;
 mod check;
 mod crash;
@@ -17,11 +18,13 @@ mod first_process;
 mod forking;
 mod given;
 mod hooks;
+mod http;
 mod idle;
 mod in_depth;
 mod leaks;
 mod limits;
 mod logs;
+mod looks;
 mod order;
 mod plan;
 mod probe;

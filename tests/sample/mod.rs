@@ -83,6 +83,7 @@ pub fn status(services: Vec<ServiceStatus>) -> Status {
 pub fn instance(id: u32, state: State) -> InstanceStatus {
     let alive = state == State::Running;
     InstanceStatus {
+        hold: None,
         id,
         state,
         reason: None,
@@ -113,6 +114,7 @@ pub fn hash(digit: char) -> String {
 
 pub fn service(name: &str, state: State) -> ServiceStatus {
     ServiceStatus {
+        hold: None,
         name: ServiceName::new(name).expect("a legal name"),
         description: None,
         source: ServiceSource { file: format!("services.d/{name}.toml"), drop_ins: Vec::new(), kind: Kind::Toml },

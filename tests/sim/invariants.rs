@@ -40,6 +40,7 @@ pub(crate) fn check(world: &mut World) {
     let fresh: BTreeMap<ServiceName, ServiceStatus> =
         world.fleet.names().filter_map(|name| Some((name.clone(), status(world, name)?))).collect();
     crate::order::nobody_runs_on_what_is_lost(world);
+    crate::operator::records_are_what_is_shown(world);
     assert_eq!(world.fragments, fresh, "incremental status differs from status from scratch");
     let (summary, mut counted) = (world.fleet.summary(), counted(&fresh, &world.accepted));
     if world.hidden || held {
@@ -114,6 +115,7 @@ fn counted(services: &BTreeMap<ServiceName, ServiceStatus>, accepted: &Accepted)
         }),
         failed: count(&has(State::Failed)),
         backoff: count(&has(State::Backoff)),
+        held: count(&|s| s.hold.is_some() || s.instances.iter().any(|i| i.hold.is_some())),
         config_invalid: count(&invalid),
         out_of_sync: count(&|s| invalid(s) || s.conditions.iter().any(|c| c.kind == ConditionKind::InSync)),
         ignored_entries: 0,
@@ -141,7 +143,8 @@ pub(crate) fn no_signal_without_reason(world: &World, run: RunId) {
     }
     let Some(wanted) = world.accepted.get(&process.instance.service) else { return };
     let falls = crate::order::falls(world, &process.instance.service);
-    let stays = !falls && process.instance.index < wanted.service.instances;
+    let held = world.is_held(&process.instance.service, process.instance.index);
+    let stays = !falls && !held && process.instance.index < wanted.service.instances;
     let price = dearest(&diff(&process.definition.service, &wanted.service, &POWERS));
     assert!(
         !stays || price == Price::Restart,
@@ -168,12 +171,14 @@ pub(crate) fn announced_is_the_full_plan(before: &Accepted, after: &Accepted, an
 pub(crate) fn converged(world: &World) {
     let story = world.transcript.join("\n");
     let watched = world.accepted.values().any(|definition| is_watched(&definition.service));
+    let watched = watched || world.holds.values().any(|hold| hold.until.is_some());
     assert!(watched || world.fleet.next_deadline().is_none(), "a deadline is armed at rest\n{story}");
     assert!(world.tasks.is_empty() || watched, "commands live at rest: {:?}\n{story}", world.tasks);
     for process in world.processes.values().filter(|process| process.main) {
         let id = &process.instance;
         let wanted = world.accepted.get(&id.service).map(|definition| &definition.service);
         let wanted = wanted.filter(|s| !crate::order::falls(world, &id.service) && id.index < s.instances);
+        let wanted = wanted.filter(|_| !world.is_held(&id.service, id.index));
         let wanted = wanted.unwrap_or_else(|| panic!("{id} lives and is not wanted\n{story}"));
         let price = dearest(&diff(&process.definition.service, wanted, &POWERS));
         assert!(price < Price::Restart, "{id} runs another version\n{story}");
@@ -184,6 +189,10 @@ pub(crate) fn converged(world: &World) {
         for index in 0..size {
             let state = status.instances[index as usize].state;
             let id = InstanceId::new(name.clone(), index);
+            if world.is_held(name, index) {
+                assert!(state == State::Held || world.shutdowns > 0, "{id} is held and {state:?}\n{story}");
+                continue;
+            }
             let blocked = state == State::Waiting && crate::order::waits_rightly(world, name, index);
             let lives = world.living(&id).any(|process| process.main);
             let job = matches!(definition.service.service_type, ServiceType::Oneshot { .. });
@@ -212,6 +221,7 @@ pub(crate) fn converged(world: &World) {
                 || blocked
                 || refused
                 || limits_unmet
+                || (0..definition.service.instances.max(1)).any(|index| world.is_held(name, index))
                 || world.bad.contains(name)
                 || world.shutdowns > 0,
             "{name} is not as desired: {status:#?}\n{story}"

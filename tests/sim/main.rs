@@ -6,6 +6,7 @@ mod health;
 mod hooks;
 mod invariants;
 mod last_word;
+mod operator;
 mod order;
 mod random;
 mod readiness;

@@ -42,7 +42,8 @@ fn asked(world: &World, name: &ServiceName) -> bool {
     let calls = |(caller, it): (&ServiceName, &Arc<Definition>)| {
         it.service.restart.on_give_up.as_ref() == Some(name) && has_failed(world, caller)
     };
-    world.shutdowns == 0 && (definition.service.enabled || world.accepted.iter().any(calls))
+    let held = (0..definition.service.instances).all(|index| world.is_held(name, index));
+    world.shutdowns == 0 && !held && (definition.service.enabled || world.accepted.iter().any(calls))
 }
 
 fn requires(world: &World, name: &ServiceName) -> Vec<ServiceName> {
@@ -83,7 +84,7 @@ fn is_up(world: &World, name: &ServiceName) -> bool {
     let Some(definition) = world.accepted.get(name).filter(|_| !falls(world, name)) else { return false };
     let Some(status) = status(world, name) else { return false };
     let now = world.now().mono.0;
-    (0..definition.service.instances).all(|index| {
+    (0..definition.service.instances).filter(|index| !world.is_held(name, *index)).all(|index| {
         let id = InstanceId::new(name.clone(), index);
         let ripe = |since: u64| since + SECOND <= now;
         let state = status.instances.get(index as usize).map(|it| it.state);

@@ -11,9 +11,11 @@ use abide::decide::fleet::{Finding, Fleet};
 use abide::model::desired::{Definition, Delta, Entry};
 use abide::model::diagnostic::{Code, Diagnostic};
 use abide::model::name::{InstanceId, ServiceName};
+use abide::model::order::{Done, Hold};
 use abide::model::outcome::{Exit, Failure, Used};
 use abide::model::plan::Step;
 use abide::model::policy::StopScope;
+use abide::model::selector::Target;
 use abide::model::service::{Kind, Service};
 use abide::model::signal::Signal;
 use abide::model::status::{InstanceStatus, ServiceStatus, State};
@@ -61,6 +63,12 @@ pub(crate) struct World {
     pub(crate) tasks: BTreeMap<RunId, Task>,
     /// Probes whose answer is still wanted.
     pub(crate) probes: BTreeSet<RunId>,
+    /// What is on record as held.
+    pub(crate) holds: BTreeMap<Target, Hold>,
+    /// What came of the last order.
+    pub(crate) answers: Vec<Done>,
+    /// The signal that an operator sends.
+    pub(crate) by_hand: Option<Signal>,
 }
 
 impl World {
@@ -93,6 +101,9 @@ impl World {
             hidden: false,
             tasks: BTreeMap::new(),
             probes: BTreeSet::new(),
+            holds: BTreeMap::new(),
+            answers: Vec::new(),
+            by_hand: None,
         }
     }
 
@@ -202,7 +213,7 @@ impl World {
         }
         for finding in self.fleet.take_findings() {
             let line = match finding {
-                Finding::Found(diagnostic) => format!("found: {diagnostic}"),
+                Finding::Found { diagnostic, .. } => format!("found: {diagnostic}"),
                 Finding::Mended { file, .. } => format!("mended: {}", file.display()),
             };
             self.note(&line);
@@ -346,6 +357,15 @@ impl World {
             Effect::Probe { instance, run, which, .. } => self.probe(instance, run, which),
             Effect::DropProbe { run, .. } => self.drop_probe(run),
             Effect::Measure { instance, run } => self.measure(instance, run),
+            Effect::Answer { done, .. } => self.answers.extend(done),
+            Effect::KeepHold { target, hold: Some(hold) } => {
+                self.note(&format!("recorded: {target} is held"));
+                self.holds.insert(target, hold);
+            }
+            Effect::KeepHold { target, hold: None } => {
+                self.note(&format!("recorded: {target} is not held"));
+                self.holds.remove(&target);
+            }
             Effect::Announce(step) => self.announced.push(step),
             Effect::Finished => {
                 let instances: Vec<InstanceId> = self.processes.values().map(|p| p.instance.clone()).collect();
@@ -368,6 +388,7 @@ impl World {
     fn spawn(&mut self, instance: InstanceId, run: RunId, definition: &Arc<Definition>) {
         invariants::one_process_an_instance(self, &instance);
         self.no_task_lives(&instance);
+        assert!(!self.is_held(&instance.service, instance.index), "{instance} is held and starts\n{}", self.told());
         crate::order::what_it_requires_is_up(self, &instance.service);
         self.freeing.retain(|_, id| *id != instance);
         if !self.open.contains(&instance) && self.open.len() >= self.slots {
@@ -424,6 +445,13 @@ impl World {
     fn signal(&mut self, run: RunId, signal: Signal, scope: StopScope) {
         self.note_signal(run, signal);
         if self.is_reload(run, signal) {
+            return;
+        }
+        if self.by_hand == Some(signal) {
+            self.note(&format!("{signal} by hand"));
+            if signal == Signal::TERM {
+                self.end_main(run, Exit::from_wait_status(15), 2);
+            }
             return;
         }
         invariants::no_signal_without_reason(self, run);

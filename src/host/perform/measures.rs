@@ -3,13 +3,8 @@
 use super::Host;
 use crate::decide::event::{Event, RunId};
 use crate::host::proc;
+use crate::host::usage::page;
 use crate::model::name::InstanceId;
-
-/// A page of `/proc/PID/statm`, in bytes.
-fn page() -> u64 {
-    let size = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE).ok().flatten();
-    size.and_then(|size| u64::try_from(size).ok()).unwrap_or(4096)
-}
 
 impl Host {
     /// Answers with what the kernel counts for the cgroup, where it does. Else with the resident memory of all

@@ -1,6 +1,7 @@
 //! One process slot of a service, as the snapshot has it.
 
 use super::State;
+use crate::model::order::Hold;
 use crate::model::time::Wall;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,9 @@ pub struct InstanceStatus {
     /// Why it is there, in words, where that is no matter of course.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// By whom it alone is held stopped, and why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<Hold>,
     /// Its process.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pid: Option<i32>,

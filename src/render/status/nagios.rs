@@ -1,6 +1,7 @@
 //! One line for Nagios and its kin, with the exit code that they expect. Pure.
 
 use super::words::{clean, number, since};
+use crate::model::order::Hold;
 use crate::model::status::{ConditionKind, Desired, ExitKind, ServiceStatus, SourceState, State, Status};
 use crate::model::time::Wall;
 
@@ -66,6 +67,10 @@ fn trouble(service: &ServiceStatus, now: Wall) -> String {
     if let Some(message) = unwell(service).filter(|_| service.state.is_running()) {
         return format!("{} {}", service.name, clean(message));
     }
+    if let (State::Held, Some(hold)) = (service.state, hold_of(service)) {
+        let reason = hold.reason.as_deref().map_or_else(String::new, |reason| format!(": {}", clean(reason)));
+        return format!("{} held (by {}, {} ago{reason})", service.name, clean(&hold.by.name), since(now, hold.since));
+    }
     let state = match service.state {
         State::Backoff => "in back-off",
         state if state.is_running() => "not as desired",
@@ -87,6 +92,10 @@ fn trouble(service: &ServiceStatus, now: Wall) -> String {
         },
     };
     format!("{} {state}{reason}", service.name)
+}
+
+fn hold_of(service: &ServiceStatus) -> Option<&Hold> {
+    service.hold.as_ref().or_else(|| service.instances.iter().find_map(|instance| instance.hold.as_ref()))
 }
 
 fn word(state: SourceState) -> &'static str {

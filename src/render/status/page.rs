@@ -37,7 +37,7 @@ pub fn page(service: &ServiceStatus, closer: &[Closer], now: Wall, style: &Style
     lines.text.push_str(&style.paint(Paint::Strong, service.name.as_str()));
     lines.raw(&style.paint(Paint::Dim, &about));
     lines.raw(&format!("  {word}, {verdict}"));
-    lines.field("why", &why_service(service));
+    lines.field("why", &why_service(service, now));
     lines.field("file", &clean(&service.source.file));
     lines.field("drop-ins", &clean(&service.source.drop_ins.join(", ")));
     // Where no version was ever good that goes without saying.

@@ -76,7 +76,7 @@ fn ordered<'a>(status: &'a Status, style: &Style) -> Vec<&'a ServiceStatus> {
 }
 
 fn rows_of(service: &ServiceStatus, now: Wall) -> Vec<Row> {
-    let about = why_service(service);
+    let about = why_service(service, now);
     let mut rows = match service.instances.as_slice() {
         [] => vec![bare(service)],
         [only] => vec![row(service, only, service.name.to_string(), now)],
@@ -101,8 +101,9 @@ fn bare(service: &ServiceStatus) -> Row {
 /// One line each, but many that are alike and well as one.
 fn numbered(service: &ServiceStatus, instances: &[InstanceStatus], now: Wall) -> Vec<Row> {
     let name = &service.name;
-    let calm =
-        |i: &InstanceStatus| matches!(i.state, State::Running | State::Ready | State::Stopped) && i.restarts == 0;
+    let calm = |i: &InstanceStatus| {
+        matches!(i.state, State::Running | State::Ready | State::Stopped | State::Held) && i.restarts == 0
+    };
     let same = |a: &InstanceStatus, b: &InstanceStatus| {
         calm(a) && calm(b) && a.state == b.state && why_instance(service, a, now) == why_instance(service, b, now)
     };

@@ -1,5 +1,6 @@
 //! The words of the status: spans of time, ends of processes, reasons. Pure.
 
+use crate::model::order::Hold;
 use crate::model::service::Kind;
 use crate::model::status::{
     ConditionKind, Desired, ExitKind, FileError, InstanceStatus, LastExit, ServiceStatus, State, Truth,
@@ -95,17 +96,20 @@ pub(super) fn place(error: &FileError) -> String {
 }
 
 /// What a person wants to know of a service beyond its state; empty when all is a matter of course.
-pub(super) fn why_service(service: &ServiceStatus) -> String {
+pub(super) fn why_service(service: &ServiceStatus, now: Wall) -> String {
     let mut parts = Vec::new();
     if let Some(error) = service.errors.first() {
         parts.push(faulty_file(service, error));
     }
     let bad = service.conditions.iter().filter(|c| c.status != Truth::True);
     // What an instance waits for it says itself.
-    let bad = bad.filter(|c| c.kind != ConditionKind::DependenciesMet);
+    let bad = bad.filter(|c| !matches!(c.kind, ConditionKind::DependenciesMet | ConditionKind::NotHeld));
     for condition in bad.filter(|c| c.kind != ConditionKind::ConfigValid || service.errors.is_empty()) {
         parts.push(clean(&condition.message).into_owned());
     }
+    let said = service.instances.iter().any(|instance| instance.state == State::Held);
+    let hold = service.hold.as_ref().filter(|_| !said);
+    parts.extend(hold.map(|hold| why_held(hold, service.name.as_str(), now)));
     if parts.is_empty() && is_switched_off(service) {
         parts.push(match service.source.kind {
             Kind::Toml => "its file says `enabled = false`".to_owned(),
@@ -161,7 +165,14 @@ pub(super) fn why_instance(service: &ServiceStatus, instance: &InstanceStatus, n
             let cause = reason.or(ended).unwrap_or_else(|| "could not be started".to_owned());
             format!("{cause}; abide has given up until its file changes")
         }
-        State::Stopped | State::Starting | State::Stopping | State::Waiting => {
+        State::Held if instance.hold.is_some() || service.hold.is_some() => {
+            let own = instance.hold.as_ref();
+            let target =
+                own.filter(|_| service.instances.len() > 1).map(|_| format!("{}@{}", service.name, instance.id));
+            let target = target.unwrap_or_else(|| service.name.to_string());
+            own.or(service.hold.as_ref()).map(|hold| why_held(hold, &target, now)).unwrap_or_default()
+        }
+        State::Stopped | State::Held | State::Starting | State::Stopping | State::Waiting => {
             let attempt = instance.next_attempt_at.map(|at| next(instance.attempt, at, now));
             [reason.or(ended.filter(|_| instance.state == State::Stopped)), attempt]
                 .into_iter()
@@ -170,6 +181,16 @@ pub(super) fn why_instance(service: &ServiceStatus, instance: &InstanceStatus, n
                 .join("; ")
         }
     }
+}
+
+/// `held by root for 2h05m: the disk is full; lifts itself in 40m12s`.
+pub(super) fn why_held(hold: &Hold, target: &str, now: Wall) -> String {
+    let reason = hold.reason.as_deref().map_or_else(String::new, |reason| format!(": {}", clean(reason)));
+    let then = match hold.until {
+        Some(at) => format!("lifts itself in {}", span(between(now, at))),
+        None => format!("`abide start {target}` lifts it"),
+    };
+    format!("held by {} for {}{reason}; {then}", clean(&hold.by.name), since(now, hold.since))
 }
 
 fn next(attempt: u64, at: Wall, now: Wall) -> String {

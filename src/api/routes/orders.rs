@@ -1,0 +1,229 @@
+//! The operator's hand: start, stop, restart, reload, signal.
+
+use super::document;
+use crate::api::asked::{Meant, Told, bad, duration};
+use crate::api::call::Call;
+use crate::api::doors::Doors;
+use crate::api::problem::Problem;
+use crate::api::rights::{May, Visitor, may};
+use crate::api::route::{FORBIDDEN, Gives, NO_SUCH, Route, Verb, schema};
+use crate::model::order::{Act, Done, Order};
+use crate::model::selector::Selector;
+use crate::model::signal::Signal;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+const REFUSED: (u16, &str) = (409, "At least one target could not obey; the body says of each what came of it.");
+
+/// What all orders have in common.
+const fn order(path: &'static str, id: &'static str, title: &'static str, about: &'static str) -> Route {
+    Route {
+        verb: Verb::Post,
+        path,
+        id,
+        title,
+        about,
+        query: None,
+        body: None,
+        gives: Gives::Json(schema::<Came>),
+        refuses: &[FORBIDDEN, NO_SUCH, REFUSED],
+        example: ("", ""),
+        serve: || post(start),
+    }
+}
+
+pub(super) const ROUTES: &[Route] = &[
+    Route {
+        body: Some(schema::<NoMore>),
+        example: ("/v1/services/web/start", ""),
+        ..order(
+            "/v1/services/{selectors}/start",
+            "start",
+            "Start what rests",
+            "Lifts holds, and starts what rests: what was given up, or waits for its next attempt, too. The answer comes \
+             when the order is taken, not when the services run: `/v1/wait` waits for that.",
+        )
+    },
+    Route {
+        body: Some(schema::<Stop>),
+        example: ("/v1/services/web/stop", "{\"reason\":\"disk is being replaced\",\"for\":\"2h\"}"),
+        serve: || post(stop),
+        ..order(
+            "/v1/services/{selectors}/stop",
+            "stop",
+            "Stop, and hold stopped",
+            "Stops services and holds them stopped, until somebody starts them or the time is over. A hold outlives a \
+             restart of abide, and an edit of the file does not lift it.",
+        )
+    },
+    Route {
+        body: Some(schema::<NoMore>),
+        example: ("/v1/services/web/restart", ""),
+        serve: || post(restart),
+        ..order(
+            "/v1/services/{selectors}/restart",
+            "restart",
+            "Stop and start anew",
+            "Stops what runs and starts it in its newest version; starts what rests. A hold is lifted.",
+        )
+    },
+    Route {
+        body: Some(schema::<NoMore>),
+        example: ("/v1/services/web/reload", ""),
+        serve: || post(reload),
+        ..order(
+            "/v1/services/{selectors}/reload",
+            "reload",
+            "Have the configuration taken up",
+            "Has the running processes take up their configuration, as `[reload]` of the service file has it.",
+        )
+    },
+    Route {
+        body: Some(schema::<Sent>),
+        example: ("/v1/services/web/signal", "{\"signal\":\"CONT\"}"),
+        serve: || post(signal),
+        ..order(
+            "/v1/services/{selectors}/signal",
+            "signal",
+            "Send a signal",
+            "Sends a signal to the processes that abide watches, and to no others.",
+        )
+    },
+];
+
+/// The body of an order that needs none: an empty object, or nothing.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct NoMore {}
+
+/// How to stop.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Stop {
+    /// Why, for those who look at the status.
+    reason: Option<String>,
+    /// After so long the hold lifts itself and the service starts: `2h`.
+    #[serde(rename = "for")]
+    lasts: Option<String>,
+}
+
+/// What to send.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Sent {
+    /// Which signal: `HUP`, `SIGHUP`, `1`, `RTMIN+1`.
+    signal: String,
+}
+
+/// What came of an order.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Came {
+    /// Which it was: `start`, `stop`, `restart`, `reload`, `signal`.
+    act: &'static str,
+    /// What came of it for each service, or instance, that it named.
+    targets: Vec<Done>,
+}
+
+/// More is a novel, and stands in every snapshot.
+const LONGEST_REASON: usize = 1000;
+
+async fn start(doors: State<Doors>, who: Visitor, meant: Meant, _: Told<NoMore>) -> Result<Response, Problem> {
+    give(doors, who, meant, Act::Start).await
+}
+
+async fn stop(doors: State<Doors>, who: Visitor, meant: Meant, Told(how): Told<Stop>) -> Result<Response, Problem> {
+    give(doors, who, meant, how.act()?).await
+}
+
+async fn restart(doors: State<Doors>, who: Visitor, meant: Meant, _: Told<NoMore>) -> Result<Response, Problem> {
+    give(doors, who, meant, Act::Restart).await
+}
+
+async fn reload(doors: State<Doors>, who: Visitor, meant: Meant, _: Told<NoMore>) -> Result<Response, Problem> {
+    give(doors, who, meant, Act::Reload).await
+}
+
+async fn signal(doors: State<Doors>, who: Visitor, meant: Meant, Told(what): Told<Sent>) -> Result<Response, Problem> {
+    give(doors, who, meant, what.act()?).await
+}
+
+impl Stop {
+    fn act(self) -> Result<Act, Problem> {
+        let reason = self.reason.map(|reason| reason.trim().to_owned()).filter(|reason| !reason.is_empty());
+        let long = reason.as_ref().is_some_and(|reason| reason.chars().nth(LONGEST_REASON).is_some());
+        if long || reason.as_ref().is_some_and(|reason| reason.contains(char::is_control)) {
+            let detail = format!("reason: it is more than a line of {LONGEST_REASON} characters");
+            return Err(bad(detail, "write one short line"));
+        }
+        let lasts = self.lasts.map(|text| duration("for", &text)).transpose()?;
+        if lasts.is_some_and(|lasts| lasts.is_zero()) {
+            return Err(bad("for: a hold of no time holds nothing", "write how long, such as \"2h\", or restart it"));
+        }
+        Ok(Act::Stop { reason, lasts })
+    }
+}
+
+impl Sent {
+    fn act(&self) -> Result<Act, Problem> {
+        let shown: String = self.signal.chars().take(30).collect();
+        let unknown = |()| {
+            let near = crate::model::nearest::nearest(&shown.to_ascii_uppercase(), Signal::names().iter().copied());
+            let meant = near.map_or_else(String::new, |near| format!("did you mean {near}? "));
+            bad(format!("signal: there is no signal {shown:?}"), format!("{meant}write it like HUP, SIGHUP or 1"))
+        };
+        self.signal.parse().map(Act::Signal).map_err(unknown)
+    }
+}
+
+/// Names → exact targets → rights → the order itself: what is told is what was allowed.
+async fn give(State(doors): State<Doors>, who: Visitor, Meant(names): Meant, act: Act) -> Result<Response, Problem> {
+    let exact = |name: &Selector| name.state.is_none() && !name.names.is_pattern();
+    // Who may not even know whether there is such a service is told the same, whether there is or not.
+    for name in names.iter().filter(|name| exact(name)) {
+        may(&who, May::Operate, Some(name.names.as_str()))?;
+    }
+    let targets = doors.caller.ask(|answer| Call::Select(names, answer)).await??;
+    for target in &targets {
+        may(&who, May::Operate, Some(target.service.as_str()))?;
+    }
+    let word = act.word();
+    let order = Order { act, targets, author: who.0 };
+    let targets = doors.caller.ask(|answer| Call::Order(order, answer)).await?;
+    let status = if targets.iter().any(|done| done.refused) { StatusCode::CONFLICT } else { StatusCode::OK };
+    Ok((status, document(&Came { act: word, targets })).into_response())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn stop(reason: Option<&str>, lasts: Option<&str>) -> Result<Act, String> {
+        let stop = Stop { reason: reason.map(str::to_owned), lasts: lasts.map(str::to_owned) };
+        stop.act().map_err(|problem| format!("{} {}", problem.detail, problem.hint.unwrap()))
+    }
+
+    #[test]
+    fn a_stop_has_a_reason_and_a_time_or_neither() {
+        let lasts = Some(Duration::from_secs(7200));
+        assert_eq!(stop(Some(" disk "), Some("2h")), Ok(Act::Stop { reason: Some("disk".into()), lasts }));
+        assert_eq!(stop(Some(" "), None), Ok(Act::Stop { reason: None, lasts: None }));
+        assert_eq!(stop(None, Some("2")), Err("for: a duration needs a unit write \"2s\" for seconds".into()));
+        assert!(stop(None, Some("0s")).unwrap_err().contains("\"2h\""));
+        assert!(stop(Some("a\nb"), None).unwrap_err().contains("one short line"));
+        assert!(stop(Some(&"é".repeat(1001)), None).is_err() && stop(Some(&"é".repeat(1000)), None).is_ok());
+    }
+
+    #[test]
+    fn a_signal_that_there_is_not_is_answered_with_the_nearest() {
+        let act = |signal: &str| Sent { signal: signal.to_owned() }.act().map_err(|problem| problem.hint.unwrap());
+        assert_eq!(act("hup"), Ok(Act::Signal(Signal::HUP)));
+        assert_eq!(act("HOP"), Err("did you mean HUP? write it like HUP, SIGHUP or 1".into()));
+        assert_eq!(act("0"), Err("write it like HUP, SIGHUP or 1".into()));
+    }
+}

@@ -1,0 +1,45 @@
+//! What visitors ask, and what the loop answers. Who does not wait for the answer any more is no error.
+
+use super::turn::Supervisor;
+use crate::api::call::{Call, Facts, InstanceFacts};
+use crate::decide::event::Event;
+use crate::decide::view::Slot;
+use crate::model::name::ServiceName;
+use std::path::PathBuf;
+
+impl Supervisor {
+    /// A visitor asks.
+    pub(super) fn answer(&mut self, call: Call) {
+        match call {
+            Call::Status(answer) => {
+                // Also what happened in this very turn.
+                self.renew();
+                let _ = answer.send(self.publisher.snapshot());
+            }
+            Call::Select(selectors, answer) => {
+                let _ = answer.send(self.fleet.select(&selectors));
+            }
+            Call::Facts(name, answer) => {
+                let _ = answer.send(self.facts(&name));
+            }
+            Call::Order(order, answer) => {
+                let call = self.door.note(answer);
+                self.handle(Event::Ordered { call, order });
+            }
+            Call::Plan(..) => {}
+        }
+    }
+
+    /// A service whose file was never good has no facts: nothing of it ever ran.
+    fn facts(&self, name: &ServiceName) -> Option<Facts> {
+        let shown = |Slot { id, numbered, process, definition }: Slot<'_>| {
+            let log = self.host.log_path(id, definition, numbered).map(PathBuf::from);
+            (InstanceFacts { index: id.index, numbered, process, log }, definition.clone())
+        };
+        let (instances, definitions): (Vec<_>, Vec<_>) = self.fleet.slots(name)?.map(shown).unzip();
+        // One that is removed and on its way down goes as what it was.
+        let definition = self.fleet.accepted(name).or(definitions.first())?.clone();
+        let keeper = nix::unistd::getppid().as_raw();
+        Some(Facts { definition, instances, keeper })
+    }
+}

@@ -1,0 +1,106 @@
+//! The doors, as `curl --unix-socket` sees them: plain HTTP over the control socket.
+
+use super::http::{Stream, get, post};
+use super::world::{SLEEPER, World};
+use nix::sys::signal::Signal;
+use std::fs;
+
+/// The kind of a problem document, and what it says to do.
+fn problem(answer: &(u16, serde_json::Value)) -> (u16, String, String) {
+    let word = |field: &str| answer.1[field].as_str().unwrap_or_default().to_owned();
+    (answer.0, word("type").replace("urn:abide:problem:", ""), word("hint"))
+}
+
+#[test]
+fn the_status_is_of_this_moment_and_of_those_that_are_meant() {
+    let world = World::with_sleepers("ab");
+    let (code, all) = get(&world, "/v1/status");
+    assert_eq!((code, &all["summary"]["running"]), (200, &2.into()));
+    assert_eq!(all["services"].as_array().map(Vec::len), Some(2));
+    serde_json::from_value::<abide::model::status::Status>(all).expect("as in status.json");
+    let (code, one) = get(&world, "/v1/services/b");
+    assert_eq!((code, &one["name"], &one["state"]), (200, &"b".into(), &"running".into()));
+    let missing = problem(&get(&world, "/v1/services/bb"));
+    assert_eq!(missing, (404, "no-such-service".into(), "did you mean b?".into()));
+}
+
+#[test]
+fn what_cannot_be_meant_is_answered_with_what_to_do() {
+    let world = World::with_sleepers("a");
+    for (path, hint) in [
+        ("/v1/status?names=a/b", "name services (web)"),
+        ("/v1/status?name=a", "the only parameter is names"),
+        ("/v1/services/%FF", "encode what is no letter"),
+        ("/v1/events?since=yesterday", "give the `id` of the last event"),
+        ("/v1/events?names=@nowhere", "name services (web)"),
+    ] {
+        let (code, kind, said) = problem(&get(&world, path));
+        assert_eq!((code, kind.as_str()), (400, "bad-request"), "{path}");
+        assert!(said.contains(hint), "{path}: {said}");
+    }
+    for (path, body, hint) in [
+        ("/v1/services/a/stop", "{\"for\":\"2\"}", "write \"2s\" for seconds"),
+        ("/v1/services/a/stop", "{\"reasons\":\"x\"}", "the fields are for, reason"),
+        ("/v1/services/a/stop", "[\"x\"]", "the fields are for, reason"),
+        ("/v1/services/a/start", "{\"now\":true}", "it takes no fields"),
+        ("/v1/services/a/signal", "{\"signal\":\"HOP\"}", "did you mean HUP?"),
+        ("/v1/services/a/signal", "", "the only field is signal"),
+        ("/v1/services/a,/restart", "", "name services (web)"),
+    ] {
+        let (code, kind, said) = problem(&post(&world, path, body));
+        assert_eq!((code, kind.as_str()), (400, "bad-request"), "{path} {body}");
+        assert!(said.contains(hint), "{path} {body}: {said}");
+    }
+    assert_eq!(problem(&get(&world, "/v1/nowhere")).1, "no-such-path");
+    assert_eq!(problem(&post(&world, "/v1/status", "")).1, "no-such-method");
+}
+
+#[test]
+fn events_come_as_they_happen_and_go_on_behind_the_last_that_was_got() {
+    let world = World::with_sleepers("ab");
+    let mut stream = Stream::open(&world, "/v1/events?names=a", None);
+    stream.until("\nid: ");
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(world.pid("b")), Signal::SIGKILL).expect("it runs");
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(world.pid("a")), Signal::SIGKILL).expect("it runs");
+    let heard = stream.until("\"to\":\"running\"");
+    assert!(heard.contains("event: transition") && heard.contains("\"service\":\"a\""), "{heard}");
+    assert!(!heard.contains("\"service\":\"b\""), "{heard}");
+    let id = heard.lines().find_map(|line| line.strip_prefix("id: ")).expect("each has an id").to_owned();
+    drop(stream);
+    let first = Stream::open(&world, "/v1/events?names=a", Some(&id)).until("\"to\":\"running\"");
+    let again = Stream::open(&world, &format!("/v1/events?names=a&since={id}"), None).until("\"to\":\"running\"");
+    assert_eq!(first, again);
+    assert!(!first.contains(&format!("id: {id}\nevent")), "{first}");
+    let other = Stream::open(&world, "/v1/events", Some("00000000-7")).until("event: missed\n");
+    assert!(other.contains(&id[..8]), "{other}");
+}
+
+#[test]
+fn a_bad_file_is_an_event_of_its_service() {
+    let world = World::with_sleepers("a");
+    let mut stream = Stream::open(&world, "/v1/events?names=a", None);
+    stream.until("\nid: ");
+    world.drop_file("a.toml", "command = ");
+    let heard = stream.until("event: file\n");
+    let heard = heard + &stream.until("\n\n");
+    assert!(heard.contains("\"service\":\"a\"") && heard.contains("\"code\":\"syntax\""), "{heard}");
+    world.drop_file("a.toml", SLEEPER);
+    stream.until("event: mended\n");
+    assert!(fs::read_to_string(world.file("a.toml")).is_ok_and(|text| text == SLEEPER));
+}
+
+#[test]
+fn names_mean_patterns_instances_and_states() {
+    let world = World::with_sleepers("abc");
+    let listed = |names: &str| {
+        let (code, status) = get(&world, &format!("/v1/status?names={names}"));
+        assert_eq!(code, 200, "{status}");
+        let services = status["services"].as_array().expect("a list").clone();
+        services.iter().map(|it| it["name"].as_str().expect("a name").to_owned()).collect::<String>()
+    };
+    assert_eq!(
+        (listed("a,c"), listed("*"), listed("@running"), listed("@failed")),
+        ("ac".into(), "abc".into(), "abc".into(), String::new())
+    );
+    assert_eq!(problem(&get(&world, "/v1/status?names=a,nothing")).0, 404);
+}
