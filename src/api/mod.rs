@@ -14,6 +14,7 @@ mod fresh;
 mod guard;
 mod hall;
 mod listen;
+mod logs;
 pub mod openapi;
 mod origin;
 mod patient;

@@ -3,6 +3,7 @@
 mod doctor;
 mod env;
 mod events;
+mod logs;
 pub(super) mod looks;
 mod orders;
 mod status;
@@ -21,7 +22,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
 /// All that is served.
-const TABLE: &[&[Route]] = &[status::ROUTES, orders::ROUTES, events::ROUTES, looks::ROUTES, whoami::ROUTES, OF_ITSELF];
+const TABLE: &[&[Route]] =
+    &[status::ROUTES, orders::ROUTES, events::ROUTES, logs::ROUTES, looks::ROUTES, whoami::ROUTES, OF_ITSELF];
 
 const OF_ITSELF: &[Route] = &[Route {
     verb: Verb::Get,

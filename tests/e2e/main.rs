@@ -26,6 +26,7 @@ mod leaks;
 mod limits;
 mod logs;
 mod looks;
+mod operator;
 mod order;
 mod plan;
 mod probe;
