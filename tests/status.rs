@@ -99,12 +99,52 @@ fn long() -> Status {
 }
 
 #[test]
-fn in_a_long_table_what_needs_attention_stands_next_to_the_summary() {
+fn the_worst_comes_first_whether_or_not_somebody_reads_it_on_a_terminal() {
     golden("long", &table(&long(), NOW, &WIDE));
+    let first = |text: &str| text.lines().nth(1).map(|line| line[..5].to_owned());
+    assert_eq!(first(&table(&long(), NOW, &PIPE)).as_deref(), Some("flaky"));
+}
+
+/// So many services, every tenth of which is not as desired.
+fn crowd(size: usize) -> Status {
+    let one = |n: usize| {
+        let mut it = match n % 50 {
+            7 => flaky(),
+            17 => misspelt(),
+            27 => greedy(),
+            37 => service("x", State::Waiting),
+            47 => service("x", State::Starting),
+            _ => service("x", State::Running),
+        };
+        it.name = abide::model::name::ServiceName::new(&format!("app-{n:04}")).expect("legal");
+        it.source.file = format!("services.d/app-{n:04}.toml");
+        it.errors.iter_mut().for_each(|error| error.file.clone_from(&it.source.file));
+        it
+    };
+    status((0..size).map(one).collect())
 }
 
 #[test]
-fn a_watched_screen_is_filled_and_begins_with_what_needs_attention() {
+fn whatever_the_number_of_services_a_screen_shows_what_is_wrong() {
+    for size in [5, 50, 5_000] {
+        for (width, height) in [(80, 24), (200, 50)] {
+            let style = Style { width: Some(width), height: Some(height), ..PIPE };
+            let all = if size == 5 { few() } else { crowd(size) };
+            let text = table(&all, NOW, &style);
+            assert!(text.lines().count() < height, "{text}");
+            assert!(text.lines().all(|line| line.chars().count() <= width), "{text}");
+            golden(&format!("screen-{size}-{width}x{height}"), &text);
+        }
+    }
+}
+
+fn few() -> Status {
+    let calm = |name| service(name, State::Running);
+    status(vec![calm("clock"), calm("db"), flaky(), misspelt(), workers("worker", 2)])
+}
+
+#[test]
+fn a_screen_is_filled_and_not_overfilled() {
     let text = table(&long(), NOW, &Style { height: Some(16), ..WIDE });
     assert!(text.lines().count() < 16, "{text}");
     golden("watched", &text);
@@ -113,6 +153,12 @@ fn a_watched_screen_is_filled_and_begins_with_what_needs_attention() {
             let style = Style { height: Some(height), width: Some(width), ..PIPE };
             assert!(table(&mixed(), NOW, &style).lines().count() <= height);
         }
+    }
+    for width in 20..130 {
+        let style = Style { width: Some(width), ..PIPE };
+        let rows = table(&mixed(), NOW, &style);
+        let rows = rows.split("\n\n").next().unwrap_or_default();
+        assert!(rows.lines().all(|line| line.chars().count() <= width), "{width}: {rows}");
     }
 }
 
@@ -172,7 +218,7 @@ fn an_error_in_a_shared_file_is_shown_once_and_by_its_name() {
     });
     let text = table(&status(services.to_vec()), NOW, &PIPE);
     assert_eq!(text.matches("  abide.toml:").count(), 1, "{text}");
-    assert_eq!(text.matches("abide.toml has an error").count(), 2, "{text}");
+    assert_eq!(text.matches("abide.toml has an error in line 12 (below)").count(), 2, "{text}");
 }
 
 #[test]

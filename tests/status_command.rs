@@ -143,9 +143,26 @@ fn an_unknown_name_is_answered_with_the_nearest() {
     assert_eq!(answer.code, 1);
     assert_eq!(answer.complaints, ["there is no service wbe; did you mean web?"]);
     assert!(answer.text.contains("clock") && !answer.text.contains("flaky"));
-    assert!(ask(mixed(), &["zzzz\x1b"]).complaints[0].contains("`abide status` lists them all"));
+    assert!(ask(mixed(), &["zzzz"]).complaints[0].contains("`abide status` lists them all"));
+    assert_eq!(ask(mixed(), &["zz*"]).complaints, ["zz* means no service; `abide status` lists them all"]);
+    assert_eq!(ask(mixed(), &["web@7"]).complaints, ["web has no instance 7; it has 1"]);
     assert!(ask(mixed(), &["worker@2"]).text.starts_with("worker"), "as the table has it");
     assert_eq!(ask(mixed(), &["--nagios", "wbe"]).code, 3);
+}
+
+#[test]
+fn patterns_instances_and_states_choose_services() {
+    let named = |args: &[&str]| {
+        let part: Status = serde_json::from_str(&ask(mixed(), &[&["--json"], args].concat()).text).expect("JSON");
+        part.services.iter().map(|service| service.name.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(named(&["w*", "clock"]), ["clock", "web", "worker", "workers-many"]);
+    assert_eq!(named(&["@failed"]), ["greedy"]);
+    assert_eq!(named(&["*@backoff"]), ["flaky"]);
+    let some = ask(mixed(), &["workers-many@3", "clock"]).text;
+    assert!(some.contains("workers-many") && !some.contains("@0-63"), "{some}");
+    let none = ask(mixed(), &["@starting"]);
+    assert_eq!((none.code, none.text.as_str()), (0, "No service is in that state.\n"));
 }
 
 #[test]

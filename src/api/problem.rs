@@ -6,10 +6,10 @@ use crate::model::selector::NoSuch;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A refusal.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Problem {
     /// What kind of problem, as a URI that means the same for ever: `urn:abide:problem:no-such-service`.
     #[serde(rename = "type")]
@@ -21,10 +21,10 @@ pub struct Problem {
     /// What happened, and to what.
     pub detail: String,
     /// What to do next.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
     /// What is wrong with files, where that is the matter: as `abide check --json` has it.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub diagnostics: Vec<serde_json::Value>,
 }
 

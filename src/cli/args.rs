@@ -1,5 +1,8 @@
 //! Every option once: help and usage errors derive from it.
 
+pub mod hand;
+pub mod look;
+
 use crate::daemon::paths::Wishes;
 use crate::model::name::ServiceName;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -50,17 +53,20 @@ Exit codes: 0 no errors, 1 errors, 64 usage";
 
 const PLAN: &str = "\
 Examples:
-  abide plan new/services.d --from services.d  what starts, stops, restarts or changes live
+  abide plan                                   what the running abide has not done yet, and why
+  abide plan new/services.d                    what it would do if its directories said this
+  abide plan new/services.d --from services.d  the same between two directories, without a daemon
   abide plan --json new --from old             for programs
 
-Nothing is run or asked of a daemon: only the files count.
+Nothing is done. Without --from it is the running abide that answers.
 
-Exit codes: 0 nothing would change, 2 something would, 1 errors in the files, 64 usage";
+Exit codes: 0 nothing would change, 2 something would, 1 errors in the files, 3 no daemon, 64 usage";
 
 const STATUS: &str = "\
 Examples:
   abide status                 all services, one line a process
   abide status web             everything that is known of one service
+  abide status 'web*' @failed  those whose names begin with web, and whatever abide has given up
   abide status --watch         the table, kept up to date
   abide status --json web db   for programs; `abide schema --status` describes it
   abide status --nagios        one line with perf data, for a monitoring check
@@ -84,12 +90,42 @@ pub enum Command {
     /// Find every error in service files, without a daemon
     #[command(after_help = CHECK)]
     Check(CheckArgs),
-    /// Show what would change from one directory to another, and at what price
+    /// Show what would change, and at what price
     #[command(after_help = PLAN)]
     Plan(PlanArgs),
     /// Show what runs, what does not, and why
     #[command(after_help = STATUS)]
     Status(StatusCommand),
+    /// Lift holds, and start what rests
+    #[command(after_help = hand::START)]
+    Start(hand::OrderArgs),
+    /// Stop, and hold stopped until somebody starts it
+    #[command(after_help = hand::STOP)]
+    Stop(hand::StopArgs),
+    /// Stop and start, in the newest version
+    #[command(after_help = hand::RESTART)]
+    Restart(hand::RestartArgs),
+    /// Have running processes take up their configuration
+    #[command(after_help = hand::RELOAD)]
+    Reload(hand::OrderArgs),
+    /// Send a signal to the processes that abide watches
+    #[command(after_help = hand::SIGNAL)]
+    Signal(hand::SignalArgs),
+    /// Wait until services run, are ready, stopped, or in sync with their files
+    #[command(after_help = hand::WAIT)]
+    Wait(hand::WaitArgs),
+    /// Show the output of services
+    #[command(after_help = look::LOGS)]
+    Logs(look::LogsArgs),
+    /// Show what happens
+    #[command(after_help = look::EVENTS)]
+    Events(look::EventsArgs),
+    /// Print the completion script of a shell
+    #[command(after_help = look::COMPLETIONS)]
+    Completions(look::CompletionsArgs),
+    /// Write the man pages
+    #[command(after_help = look::MAN)]
+    Man(look::ManArgs),
     /// Print a JSON Schema: of the service file, or of the status snapshot
     #[command(after_help = SCHEMA)]
     Schema(super::schema::SchemaArgs),
@@ -102,7 +138,7 @@ pub enum Command {
 }
 
 /// Options that move abide's files; the same for every command.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub struct PlaceArgs {
     /// abide.toml, instead of the one beside the first directory
     #[arg(long, value_name = "FILE", env = "ABIDE_CONFIG", hide_env_values = true)]
@@ -185,12 +221,12 @@ pub struct CheckArgs {
 /// `abide plan`
 #[derive(Debug, Clone, Args)]
 pub struct PlanArgs {
-    /// The directory as it shall be
+    /// The directory as it shall be; without it, what is not yet as the files say
     #[arg(value_name = "NEW")]
-    pub new: PathBuf,
-    /// The directory as it is
-    #[arg(long, value_name = "OLD", required = true)]
-    pub from: PathBuf,
+    pub new: Option<PathBuf>,
+    /// The directory as it is, instead of the running abide
+    #[arg(long, value_name = "OLD", requires = "new")]
+    pub from: Option<PathBuf>,
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented by its type")]
     pub format: FormatArgs,

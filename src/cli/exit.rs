@@ -13,14 +13,18 @@ codes! {
     /// All is well: an orderly end, no error, no change, everything as desired.
     OK = 0,
     /// Something is wrong: errors in files (`check`, `plan`), a service that is not as desired (`status`),
-    /// a supervisor that could not start or has died (`run`). With `--nagios`: WARNING.
+    /// a supervisor that could not start or has died (`run`), an order that could not be obeyed or may not be given
+    /// (`start`, `stop`, `restart`, `reload`, `signal`), a state that cannot be reached any more (`wait`), a name that
+    /// means nothing. With `--nagios`: WARNING.
     ERRORS = 1,
     /// Something would change (`plan`). With `--nagios`: CRITICAL.
     CHANGES = 2,
-    /// Nobody knows: no daemon, or a stale snapshot (`status`). With `--nagios`: UNKNOWN, usage errors included.
+    /// Nobody knows: no daemon answers, or a stale snapshot (`status`). With `--nagios`: UNKNOWN, usage errors included.
     NO_DAEMON = 3,
     /// The command line is wrong (`EX_USAGE` of `sysexits.h`).
     USAGE = 64,
     /// `abide.toml` is broken at a first start (`EX_CONFIG`): nothing was started (`run`).
     CONFIG = 78,
+    /// The time is over, and what was waited for has not come: `wait`, and the orders that wait for their outcome.
+    TIMEOUT = 124,
 }

@@ -5,13 +5,21 @@
 
 pub mod args;
 mod check;
+mod choose;
+pub mod completions;
+mod events;
 pub mod exit;
+mod logs;
+mod man;
+mod order;
 mod plan;
 mod read;
 mod run;
 pub mod schema;
 pub mod status;
+mod talk;
 mod usage;
+mod wait;
 
 use args::{Cli, Command};
 use clap::Parser;
@@ -22,6 +30,9 @@ use std::io::Write;
 /// Runs the command that `arguments` (the program's name first) ask for; the exit code.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
+    if let Some(code) = completions::answer(&arguments) {
+        return code;
+    }
     let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
         Err(error) => return refuse(&error, &arguments),
@@ -33,6 +44,16 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Check(args) => check::run(args),
         Command::Plan(args) => plan::run(args),
         Command::Status(args) => status(args),
+        Command::Start(args) => order::start(args),
+        Command::Stop(args) => order::stop(args),
+        Command::Restart(args) => order::restart(args),
+        Command::Reload(args) => order::reload(args),
+        Command::Signal(args) => order::signal(args),
+        Command::Wait(args) => wait::run(&args),
+        Command::Logs(args) => logs::run(&args),
+        Command::Events(args) => events::run(&args),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
         Command::Schema(args) => schema::run(&args),
     }
 }

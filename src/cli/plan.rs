@@ -1,94 +1,77 @@
-//! `abide plan NEW --from OLD`: what would change, offline.
+//! `abide plan`: what the running abide would do, or has not done yet; with `--from`, offline.
+
+mod offline;
 
 use super::args::{Format, PlanArgs};
-use super::run::places;
-use super::{complain, exit, say};
-use crate::decide::diff::Powers;
-use crate::decide::plan::plan;
-use crate::host::limits::ceilings_of;
-use crate::model::diagnostic::Diagnostic;
-use crate::model::name::ServiceName;
-use crate::model::service::{Kind, Service};
+use super::talk::{Refusal, Talk};
+use super::{exit, say};
+use crate::api::client::encoded;
+use crate::model::diagnostic::escaped;
+use crate::model::plan::Plan;
 use crate::render;
-use crate::source;
-use crate::source::once::ReadAll;
-use std::collections::{BTreeMap, BTreeSet};
+use serde::Deserialize;
+use serde_json::Value;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 
-/// Compares two directories; exit 0 when nothing would change, 2 when something would.
+/// Shows the plan; exit 0 when nothing would change, 2 when something would.
 pub(super) fn run(args: PlanArgs) -> u8 {
-    let format = args.format.format();
-    if let Some(missing) = [&args.from, &args.new].into_iter().find(|directory| !directory.is_dir()) {
-        let sentence = format!("abide plan: {} is no directory; name two directories of services\n", missing.display());
-        let _ = std::io::stderr().write_all(sentence.as_bytes());
-        return exit::ERRORS;
+    if let (Some(new), Some(from)) = (args.new.clone(), args.from.clone()) {
+        return offline::run(args, &from, &new);
     }
-    let places = match places(args.places.into()) {
-        Ok(places) => places,
-        Err(error) => return complain(&error, exit::ERRORS),
-    };
-    let ceilings = match ceilings_of(None) {
-        Ok(ceilings) => ceilings,
-        Err(error) => return complain(&error, exit::ERRORS),
-    };
-    let powers = Powers { may_raise: ceilings.may_raise, uid: ceilings.uid };
-    // The machine may differ from the one that the files are for: only their text counts.
-    let around = source::surroundings(ceilings, false, false);
-    let read = |directory: &Path| super::read::read(&[directory.to_owned()], places.config.as_deref(), &around);
-    let (old, new) = (read(&args.from), read(&args.new));
-    let mut findings: Vec<Diagnostic> = Vec::new();
-    for finding in [&old, &new].into_iter().flat_map(errors) {
-        // Both may have one abide.toml: what is wrong with it is said once.
-        if !findings.contains(&finding) {
-            findings.push(finding);
+    online(&args).unwrap_or_else(|refusal| refusal.told("plan"))
+}
+
+/// What the daemon answers.
+#[derive(Debug, Deserialize)]
+struct Answer {
+    #[serde(flatten)]
+    plan: Plan,
+    /// As `abide check --json` has them.
+    diagnostics: Vec<Value>,
+}
+
+fn online(args: &PlanArgs) -> Result<u8, Refusal> {
+    let talk = Talk::new(args.places.clone())?;
+    let query = match &args.new {
+        None => String::new(),
+        Some(directory) => {
+            // The daemon stands elsewhere.
+            let absolute = std::path::absolute(directory)?;
+            format!("?directory={}", encoded(&absolute.to_string_lossy()))
         }
-    }
-    if !findings.is_empty() {
-        let _ = std::io::stderr()
-            .write_all(render::diagnostic::text(&findings, std::io::stderr().is_terminal()).as_bytes());
-    }
-    let bad = new.entries.iter().filter(|(_, entry)| entry.service.is_none()).map(|(name, _)| name);
-    let bad: BTreeSet<&ServiceName> = bad.collect();
-    let (mut old, mut new) = (services(&old), services(&new));
-    relocate(&mut old, &args.from, &args.new);
-    // As in a running abide: of whose new file is bad the old one stays in force.
-    for (name, service) in &old {
-        if bad.contains(name) {
-            new.insert(*name, service.clone());
-        }
-    }
-    let names: BTreeSet<&ServiceName> = old.keys().chain(new.keys()).copied().collect();
-    let plan = plan(|name| old.get(name), |name| new.get(name), names, &powers);
-    match format {
-        Format::Text => say(&render::plan::text(&plan, std::io::stdout().is_terminal())),
-        Format::Json => say(&(render::plan::json(&plan) + "\n")),
+    };
+    let answer: Value = talk.get(&format!("/v1/plan{query}"))?;
+    let Ok(Answer { plan, diagnostics }) = serde_json::from_value(answer.clone()) else {
+        return Err(talk.strange());
+    };
+    let findings: String = diagnostics.iter().map(sentence).collect();
+    let _ = std::io::stderr().write_all(findings.as_bytes());
+    let coloured = super::status::coloured(std::io::stdout().is_terminal());
+    match args.format.format() {
+        Format::Json => say(&format!("{answer:#}\n")),
+        Format::Text if args.new.is_none() && plan.is_empty() => say("All is as the files say.\n"),
+        Format::Text => say(&render::plan::text(&plan, coloured)),
         Format::Github => say(&render::plan::text(&plan, false)),
     }
-    match (findings.is_empty(), plan.is_empty()) {
-        (false, _) => exit::ERRORS,
-        (true, true) => exit::OK,
-        (true, false) => exit::CHANGES,
-    }
+    let errors = diagnostics.iter().any(|finding| finding["severity"] == "error");
+    Ok(match (errors, plan.is_empty()) {
+        (true, _) => exit::ERRORS,
+        (false, true) => exit::OK,
+        (false, false) => exit::CHANGES,
+    })
 }
 
-fn errors(reading: &ReadAll) -> impl Iterator<Item = Diagnostic> {
-    let of_services = reading.entries.iter().flat_map(|(_, entry)| &entry.diagnostics);
-    reading.problems.iter().chain(of_services).filter(|finding| finding.is_error()).cloned()
-}
-
-fn services(reading: &ReadAll) -> BTreeMap<&ServiceName, Service> {
-    reading.entries.iter().filter_map(|(name, entry)| Some((name, entry.service.as_ref()?.service.clone()))).collect()
-}
-
-/// Where the two trees lie is no difference between them: a legacy directory, which is its service's
-/// working directory, counts as lying in the new one.
-fn relocate(services: &mut BTreeMap<&ServiceName, Service>, from: &Path, to: &Path) {
-    let resolved = |path: &Path| path.canonicalize().ok()?.to_str().map(|text| text.replace('$', "$$"));
-    let (Some(from), Some(to)) = (resolved(from), resolved(to)) else { return };
-    for service in services.values_mut().filter(|service| service.kind == Kind::Daemontools) {
-        if let Some(below) = service.directory.strip_prefix(&from).filter(|below| below.starts_with('/')) {
-            service.directory = format!("{to}{below}");
-        }
-    }
+/// A finding with its place and a way out, without the source line: `abide check` shows that.
+fn sentence(finding: &Value) -> String {
+    let text = |key: &str| escaped(finding[key].as_str().unwrap_or_default());
+    let number = |key: &str| finding[key].as_u64().or(finding["place"][key].as_u64());
+    let place = ["line", "column"].into_iter().filter_map(number);
+    let place = place.fold(String::new(), |place, number| format!("{place}:{number}"));
+    let help = match text("help") {
+        help if help.is_empty() => help,
+        help => format!("; {help}"),
+    };
+    let file = Path::new(finding["file"].as_str().unwrap_or_default()).display().to_string();
+    format!("{}[{}]: {}{place}: {}{help}\n", text("severity"), text("code"), escaped(&file), text("message"))
 }

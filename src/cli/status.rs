@@ -6,8 +6,9 @@ mod read;
 
 pub use read::{Life, Reading, SnapshotError, read};
 
-use super::exit;
-use crate::model::status::{ServiceStatus, SourceState, Status};
+use super::{choose, exit};
+use crate::model::selector::Selector;
+use crate::model::status::{SourceState, Status};
 use crate::model::time::Wall;
 use crate::render::status::{Style, nagios, page, table};
 use std::io::{self, IsTerminal, Write};
@@ -19,9 +20,9 @@ const EVERY: Duration = Duration::from_secs(1);
 /// Show what runs, what does not, and why.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct StatusArgs {
-    /// Only these services; a single one is shown in full
+    /// Only these services, patterns, instances or states; a single service is shown in full
     #[arg(value_name = "NAME")]
-    pub names: Vec<String>,
+    pub names: Vec<Selector>,
     /// Print the snapshot as JSON
     #[arg(long)]
     pub json: bool,
@@ -50,7 +51,7 @@ pub fn run(args: &StatusArgs, runtime_dir: &Path, lock: Option<&Path>) -> u8 {
     match read(runtime_dir, lock) {
         Ok(mut reading) => {
             look_closer(args, &mut reading);
-            let answer = answer(args, &reading, now, &style(false));
+            let answer = answer(args, &reading, now, &style(args));
             answer.complaints.iter().for_each(|sentence| complain(sentence));
             say(&answer.text, answer.code)
         }
@@ -67,11 +68,17 @@ fn look_closer(args: &StatusArgs, reading: &mut Reading) {
     if args.json || args.nagios || !matches!(reading.life, Life::Alive) {
         return;
     }
-    if let [name] = args.names.as_slice() {
-        let name = bare(name, &reading.status);
-        let service = reading.status.services.iter().find(|service| service.name.as_str() == name);
-        reading.closer = service.map(|service| closer::look(service, reading.status.abide.pid)).unwrap_or_default();
+    if let Some(name) = page_of(args)
+        && let Some(service) = reading.status.services.iter().find(|it| it.name.as_str() == name.names.as_str())
+    {
+        reading.closer = closer::look(service, reading.status.abide.pid);
     }
+}
+
+/// The one service that is asked for by its name, or by that of one of its instances: it has a page.
+fn page_of(args: &StatusArgs) -> Option<&Selector> {
+    let [name] = args.names.as_slice() else { return None };
+    (name.state.is_none() && !name.names.is_pattern()).then_some(name)
 }
 
 fn contradiction(args: &StatusArgs) -> Option<&'static str> {
@@ -103,10 +110,10 @@ pub fn answer(args: &StatusArgs, reading: &Reading, now: Wall, style: &Style) ->
     let mut code = if complaints.is_empty() && is_as_desired(args, &status) { exit::OK } else { exit::ERRORS };
     let mut text = if args.json {
         json(args, reading, &status)
-    } else if let ([_], [service]) = (args.names.as_slice(), status.services.as_slice()) {
+    } else if let (Some(_), [service]) = (page_of(args), status.services.as_slice()) {
         page(service, &reading.closer, now, style)
     } else if !args.names.is_empty() && status.services.is_empty() {
-        String::new()
+        if complaints.is_empty() { "No service is in that state.\n".to_owned() } else { String::new() }
     } else {
         table(&status, now, style)
     };
@@ -121,38 +128,25 @@ pub fn answer(args: &StatusArgs, reading: &Reading, now: Wall, style: &Style) ->
     Answer { text, complaints, code }
 }
 
-/// The services that were asked for, and a sentence for each that is not there.
+/// The services that were asked for, and a sentence for each name that means none.
 fn choose(args: &StatusArgs, status: &Status) -> (Status, Vec<String>) {
-    let mut chosen = status.clone();
     if args.names.is_empty() {
-        return (chosen, Vec::new());
+        return (status.clone(), Vec::new());
     }
-    let names: Vec<&str> = args.names.iter().map(|name| bare(name, status)).collect();
-    chosen.services.retain(|service| names.contains(&service.name.as_str()));
-    chosen.problems.clear();
-    chosen.ignored.clear();
-    let known = |name: &&str| status.services.iter().any(|s| s.name.as_str() == *name);
-    let missing = names.into_iter().filter(|name| !known(name));
-    (chosen, missing.map(|name| unknown(name, &status.services)).collect())
-}
-
-/// `web@2`, as the table has it, means `web`.
-fn bare<'a>(name: &'a str, status: &Status) -> &'a str {
-    match name.split_once('@') {
-        Some((service, _)) if status.services.iter().any(|s| s.name.as_str() == service) => service,
-        _ => name,
+    let (services, missing) = choose::chosen(&args.names, status);
+    let (problems, ignored) = (Vec::new(), Vec::new());
+    let mut chosen = Status { problems, services, ignored, ..status.clone() };
+    if !args.json && page_of(args).is_none() {
+        // Where only some instances are meant, a table has only those; a page has all.
+        for service in &mut chosen.services {
+            let whole = service.clone();
+            service.instances.retain(|instance| choose::means(&args.names, &whole, Some(instance)));
+            if service.instances.is_empty() {
+                *service = whole;
+            }
+        }
     }
-}
-
-fn unknown(name: &str, services: &[ServiceStatus]) -> String {
-    let distance = |service: &&ServiceStatus| strsim::damerau_levenshtein(name, service.name.as_str());
-    let near = 1.max(name.chars().count() / 3);
-    let nearest = services.iter().min_by_key(distance).filter(|service| distance(service) <= near);
-    let shown = name.escape_default();
-    match nearest {
-        Some(service) => format!("there is no service {shown}; did you mean {}?", service.name),
-        None => format!("there is no service {shown}; `abide status` lists them all"),
-    }
+    (chosen, missing)
 }
 
 fn is_as_desired(args: &StatusArgs, status: &Status) -> bool {
@@ -196,7 +190,7 @@ fn watch(args: &StatusArgs, runtime_dir: &Path, lock: Option<&Path>) -> u8 {
             Some((_, Ok(reading))) => {
                 reading.look(runtime_dir, lock);
                 look_closer(args, reading);
-                let answer = answer(args, reading, now, &style(true));
+                let answer = answer(args, reading, now, &style(args));
                 answer.complaints.iter().map(|c| format!("abide status: {c}\n")).collect::<Vec<_>>().concat()
                     + &answer.text
             }
@@ -235,7 +229,15 @@ fn complain(sentence: &str) {
     let _ = writeln!(io::stderr(), "abide status: {sentence}");
 }
 
-fn style(fill: bool) -> Style {
+/// Whether what goes to stdout may be coloured.
+pub(super) fn coloured(terminal: bool) -> bool {
+    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let dumb = std::env::var("TERM").is_ok_and(|term| term == "dumb");
+    let forced = set("CLICOLOR_FORCE") && std::env::var("CLICOLOR_FORCE").as_deref() != Ok("0");
+    !set("NO_COLOR") && (forced || (terminal && !dumb))
+}
+
+fn style(args: &StatusArgs) -> Style {
     let terminal = io::stdout().is_terminal();
     let size = terminal_size::terminal_size().filter(|_| terminal);
     let term = std::env::var("TERM").unwrap_or_default();
@@ -245,15 +247,17 @@ fn style(fill: bool) -> Style {
         let locale = locale.to_ascii_lowercase();
         locale.contains("utf-8") || locale.contains("utf8")
     });
+    // Who names some wants to see them; of all a screen is enough.
+    let bounded = args.watch || args.names.is_empty();
     Style {
-        color: terminal && set("NO_COLOR").is_none() && term != "dumb",
+        color: coloured(terminal),
         unicode: utf8 && term != "linux",
         width: size.map(|(width, _)| usize::from(width.0)),
-        height: size.filter(|_| fill).map(|(_, height)| usize::from(height.0)),
+        height: size.filter(|_| bounded).map(|(_, height)| usize::from(height.0)),
     }
 }
 
-fn wall(time: SystemTime) -> Wall {
+pub(super) fn wall(time: SystemTime) -> Wall {
     let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     Wall(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
 }

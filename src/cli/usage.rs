@@ -15,7 +15,10 @@ pub(super) fn sentence(error: &Error, arguments: &[OsString]) -> String {
     let (wrong, advice) = match error.kind() {
         ErrorKind::InvalidSubcommand => {
             let given = of(ContextKind::InvalidSubcommand).concat();
-            (format!("there is no command {given}"), known(ContextKind::SuggestedSubcommand).unwrap_or(all))
+            let likely = of(ContextKind::SuggestedSubcommand);
+            let nearest = likely.iter().min_by_key(|near| strsim::damerau_levenshtein(&given, near));
+            let advice = nearest.map_or(all, |near| format!("did you mean {near}?"));
+            (format!("there is no command {given}"), advice)
         }
         ErrorKind::UnknownArgument if argument.starts_with('-') => {
             (format!("there is no option {argument}"), known(ContextKind::SuggestedArg).unwrap_or(all))
@@ -80,7 +83,12 @@ mod tests {
             ("statsu", "abide: there is no command statsu; did you mean status?"),
             ("run", "abide run: <DIR>... is missing; `abide run --help` shows how it is used"),
             ("run --confg x y", "abide run: there is no option --confg; did you mean --config?"),
-            ("plan new", "abide plan: --from <OLD> is missing; `abide plan --help` shows how it is used"),
+            ("plan --from x", "abide plan: <NEW> is missing; `abide plan --help` shows how it is used"),
+            ("stop", "abide stop: <NAME>... is missing; `abide stop --help` shows how it is used"),
+            (
+                "stop web --for 10",
+                "abide stop: invalid value '10' for '--for <TIME>': a duration needs a unit; write \"10s\" for seconds; `abide stop --help` shows how it is used",
+            ),
             (
                 "check --format xml x",
                 "abide check: xml is no value of --format <FORMAT>; write one of: text, json, github",

@@ -71,6 +71,8 @@ pub(super) struct Restarts(Option<Box<Counts>>);
 #[derive(Debug, Clone)]
 struct Counts {
     by: [u64; Cause::ALL.len()],
+    /// The cause of the last one.
+    cause: Cause,
     /// The minute that `minutes` ends with, counted from boot.
     last: u64,
     /// The last hour, a minute each, as a ring: bounded however often something restarts.
@@ -81,8 +83,9 @@ impl Restarts {
     /// One more, for `cause`.
     pub(super) fn count(&mut self, cause: Cause, now: Mono) {
         let counts = self.0.get_or_insert_with(|| {
-            Box::new(Counts { by: [0; Cause::ALL.len()], last: now.0 / MINUTE, minutes: [0; 60] })
+            Box::new(Counts { by: [0; Cause::ALL.len()], cause, last: now.0 / MINUTE, minutes: [0; 60] })
         });
+        counts.cause = cause;
         counts.by[cause as usize] += 1;
         counts.turn_to(now.0 / MINUTE);
         counts.minutes[(counts.last % 60) as usize] += 1;
@@ -92,6 +95,11 @@ impl Restarts {
     pub(super) fn by_cause(&self) -> impl Iterator<Item = (Cause, u64)> {
         let by = self.0.as_ref().map_or([0; Cause::ALL.len()], |counts| counts.by);
         Cause::ALL.into_iter().zip(by).filter(|(_, count)| *count > 0)
+    }
+
+    /// The cause of the last one.
+    pub(super) fn last(&self) -> Option<Cause> {
+        self.0.as_ref().map(|counts| counts.cause)
     }
 
     /// In the hour before `now`, to the minute.

@@ -105,6 +105,7 @@ impl Fleet {
             pid: process.map(|process| process.pid),
             start_ticks: process.map(|process| process.start_ticks),
             started_at: process.map(|process| process.started),
+            since: under_way(instance, facts.now),
             ready_at: ready.map(|(at, _)| at),
             ready_ms: ready.map(|(_, took)| u64::try_from(took.as_millis()).unwrap_or(u64::MAX)),
             health: care.and_then(health).filter(|_| lives),
@@ -115,6 +116,7 @@ impl Fleet {
             restarts: instance.restarts.by_cause().map(|(_, count)| count).sum(),
             restarts_1h: instance.restarts.within_hour(facts.now.mono),
             restarts_by: instance.restarts.by_cause().map(|(cause, n)| (cause.as_str().to_owned(), n)).collect(),
+            last_restart: instance.restarts.last().map(|cause| cause.as_str().to_owned()),
             next_attempt_at: next_attempt(instance, facts.now),
             attempt: u64::from(instance.backoff.attempt),
             last_exit: instance.last.map(|last| last_exit(&last)),
@@ -286,6 +288,13 @@ fn stand_in(instance: &Instance) -> String {
     let named = instance.wanted.service.restart.on_give_up.as_ref();
     let named = named.filter(|_| instance.phase == Phase::Resting(Rest::Failed));
     named.map_or_else(String::new, |name| format!("; {name} is started in its place"))
+}
+
+/// Since when a process is being made.
+fn under_way(instance: &Instance, now: Now) -> Option<Wall> {
+    let (Phase::Preparing { ordered } | Phase::Starting { ordered, .. }) = instance.phase else { return None };
+    let ago = now.mono.since(ordered).as_micros();
+    Some(Wall(now.wall.0.saturating_sub(i64::try_from(ago).unwrap_or(i64::MAX))))
 }
 
 fn next_attempt(instance: &Instance, now: Now) -> Option<Wall> {

@@ -1,10 +1,10 @@
 //! What would change, as a value: shown by `abide plan`, applied by the loop, one and the same.
 
 use super::name::ServiceName;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What a change costs; ordered from cheap to dear.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Price {
     /// Nothing happens to any process.
@@ -16,7 +16,7 @@ pub enum Price {
 }
 
 /// One changed field.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
     /// Its key in the service file, dotted: `limits.open_files`, `environment.PORT`.
     pub field: String,
@@ -32,7 +32,7 @@ pub struct Change {
 }
 
 /// What happens to a service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
     /// Nothing happens to any process.
@@ -61,7 +61,7 @@ impl Action {
 }
 
 /// What happens to one service, and why.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {
     /// Which service.
     pub service: ServiceName,
@@ -76,7 +76,7 @@ pub struct Step {
 }
 
 /// What happens to all, sorted by name; services without any change are not in it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     /// One step a service.
     pub steps: Vec<Step>,

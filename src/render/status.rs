@@ -3,11 +3,13 @@
 //! Everything that came out of a file is cleaned of control characters before it reaches a
 //! terminal.
 
+mod advice;
 mod nagios;
 mod page;
 mod table;
 mod words;
 
+pub use advice::{advice, why_not};
 pub use nagios::nagios;
 pub use page::{Closer, Uses, page};
 pub use table::table;
@@ -25,8 +27,7 @@ pub struct Style {
     pub unicode: bool,
     /// Columns of the terminal; `None`: no terminal, lines may be of any length.
     pub width: Option<usize>,
-    /// Lines of the screen that is to be filled, where it is (`--watch`): the worst comes first
-    /// and what does not fit is counted.
+    /// Lines of the screen, where not more may be shown than it has: what does not fit is counted.
     pub height: Option<usize>,
 }
 
@@ -37,11 +38,12 @@ enum Paint {
     Bad,
     Dim,
     Strong,
+    Plain,
 }
 
 impl Style {
     fn paint(&self, paint: Paint, text: &str) -> String {
-        if !self.color || text.is_empty() {
+        if !self.color || text.is_empty() || paint == Paint::Plain {
             return text.to_owned();
         }
         let code = match paint {
@@ -49,7 +51,7 @@ impl Style {
             Paint::Busy => "33",
             Paint::Bad => "1;31",
             Paint::Dim => "2",
-            Paint::Strong => "1",
+            Paint::Strong | Paint::Plain => "1",
         };
         format!("\x1b[{code}m{text}\x1b[0m")
     }
@@ -71,16 +73,27 @@ fn sign(state: State, style: &Style) -> (&'static str, Paint) {
     (if style.unicode { pretty } else { plain }, paint)
 }
 
-/// The last line of the table: everything in one sentence, then abide itself, on a line of its own
-/// where both are too long for one.
+/// The last lines of the table: everything in one sentence, then abide itself, on a line of its own where both are too
+/// long for one.
 fn summary(status: &Status, now: Wall, style: &Style) -> String {
     let parts = counts(status);
-    let plain: usize = parts.iter().map(|(_, text)| text.chars().count() + 2).sum();
-    let painted: Vec<String> = parts.iter().map(|(paint, text)| style.paint(*paint, text)).collect();
-    let counts = match painted.split_first() {
-        Some((total, rest)) if !rest.is_empty() => format!("{total}: {}", rest.join(", ")),
-        _ => painted.concat(),
-    };
+    let (mut text, mut used) = (String::new(), 0);
+    for (index, (paint, part)) in parts.iter().enumerate() {
+        let comma = match index {
+            _ if index + 1 == parts.len() => "",
+            0 => ":",
+            _ => ",",
+        };
+        let wide = part.chars().count() + comma.len();
+        if index > 0 {
+            let fits = style.width.is_none_or(|width| used + 1 + wide <= width);
+            text.push_str(if fits { " " } else { "\n" });
+            used = if fits { used + 1 } else { 0 };
+        }
+        text.push_str(&style.paint(*paint, part));
+        text.push_str(comma);
+        used += wide;
+    }
     let abide = &status.abide;
     let state = match abide.state {
         AbideState::Running => format!("up {}", words::since(now, abide.started_at)),
@@ -88,13 +101,13 @@ fn summary(status: &Status, now: Wall, style: &Style) -> String {
         AbideState::Stopped => "stopped".to_owned(),
     };
     let about = format!("abide {} (pid {}) {state}", words::clean(&abide.version), abide.pid);
-    let fits = style.width.is_none_or(|width| plain + 1 + about.chars().count() <= width);
+    let fits = style.width.is_none_or(|width| used + 3 + about.chars().count() <= width);
     let between = match (fits, style.unicode) {
         (false, _) => "\n",
         (true, true) => " · ",
         (true, false) => " - ",
     };
-    format!("{counts}{between}{}\n", style.paint(Paint::Dim, &about))
+    format!("{text}{between}{}\n", style.paint(Paint::Dim, &about))
 }
 
 /// How many services there are, then of what kinds.

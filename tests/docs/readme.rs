@@ -129,8 +129,9 @@ fn the_examples_of_every_help_are_commands_that_parse() {
         for example in examples {
             // An explanation stands two blanks apart; a variable may stand before, a redirection behind.
             let line = example.split("   ").next().unwrap_or_default().split("  ").next().unwrap_or_default();
-            let words = line.split(" > ").next().unwrap_or_default().split(' ').skip_while(|word| *word != "abide");
-            let parsed = abide::cli::args::Cli::try_parse_from(words);
+            let line = line.split(" > ").next().unwrap_or_default();
+            let words = shell_words::split(line).expect("a line of a shell").into_iter();
+            let parsed = abide::cli::args::Cli::try_parse_from(words.skip_while(|word| word != "abide"));
             assert!(parsed.is_ok(), "{example}: {}", parsed.map(|_| ()).unwrap_err());
             count += 1;
         }

@@ -29,6 +29,9 @@ pub struct InstanceStatus {
     /// When it started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Wall>,
+    /// Since when it is on its way up, while it has no process yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Wall>,
     /// When it became ready, where `[ready]` says when that is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ready_at: Option<Wall>,
@@ -59,6 +62,9 @@ pub struct InstanceStatus {
     /// `[start] after` failed), `health`, `memory` (`max_memory`), `age` (`max_age`).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub restarts_by: BTreeMap<String, u64>,
+    /// The cause of its last restart, one of these words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_restart: Option<String>,
     /// When the next attempt is made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_attempt_at: Option<Wall>,

@@ -21,7 +21,7 @@ pub fn span(time: Duration) -> String {
     }
 }
 
-fn between(from: Wall, to: Wall) -> Duration {
+pub(super) fn between(from: Wall, to: Wall) -> Duration {
     Duration::from_micros(to.0.saturating_sub(from.0).max(0) as u64)
 }
 
@@ -163,7 +163,7 @@ pub(super) fn why_instance(service: &ServiceStatus, instance: &InstanceStatus, n
         }
         State::Failed => {
             let cause = reason.or(ended).unwrap_or_else(|| "could not be started".to_owned());
-            format!("{cause}; abide has given up until its file changes")
+            format!("{cause}; abide has given up until its file changes or somebody starts it")
         }
         State::Held if instance.hold.is_some() || service.hold.is_some() => {
             let own = instance.hold.as_ref();

@@ -1,0 +1,46 @@
+//! `abide wait`: until services are where a script needs them.
+
+use super::args::hand::WaitArgs;
+use super::talk::{Refusal, Talk, complain, listed};
+use super::{exit, say};
+use crate::model::diagnostic::escaped;
+use crate::model::units;
+use serde_json::Value;
+
+/// Waits; the exit code tells how it ended.
+pub(super) fn run(args: &WaitArgs) -> u8 {
+    attempt(args).unwrap_or_else(|refusal| refusal.told("wait"))
+}
+
+fn attempt(args: &WaitArgs) -> Result<u8, Refusal> {
+    let talk = Talk::new(args.answer.places.clone())?.patient(args.timeout);
+    let (names, until) = (listed(&args.names), args.until.word());
+    let timeout = units::duration(args.timeout);
+    let answer: Value = talk.get(&format!("/v1/wait?names={names}&for={until}&timeout={timeout}"))?;
+    if args.answer.json {
+        say(&format!("{answer}\n"));
+    } else {
+        let why = escaped(answer["why"].as_str().unwrap_or_default());
+        match answer["outcome"].as_str() {
+            Some("reached") => say(&states(&answer)),
+            Some("never") => complain("wait", &format!("that cannot be any more: {why}")),
+            _ => complain("wait", &format!("it has not come to that within {timeout}: {why}")),
+        }
+    }
+    Ok(match answer["outcome"].as_str() {
+        Some("reached") => exit::OK,
+        Some("never") => exit::ERRORS,
+        _ => exit::TIMEOUT,
+    })
+}
+
+/// A line for each that was waited for.
+fn states(answer: &Value) -> String {
+    let services = answer["services"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let line = |it: &Value| {
+        let instance = it["instance"].as_u64().map_or_else(String::new, |index| format!("@{index}"));
+        let word = |key: &str| escaped(it[key].as_str().unwrap_or_default());
+        format!("{}{instance}: {}\n", word("service"), word("state"))
+    };
+    services.iter().map(line).collect()
+}
