@@ -3,19 +3,28 @@
 mod sample;
 
 use abide::model::status::{ServiceStatus, SourceState, State};
-use abide::render::prometheus::{DETAILED, Detail, Facts, Lines, write};
+use abide::render::prometheus::{DETAILED, Detail, Facts, Lines, Used, write, write_used};
 use abide::render::snapshot::Envelope;
 use sample::{envelope, flaky, greedy, misspelt, mixed, service, workers};
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 fn page(envelope: &Envelope, services: &[ServiceStatus], detail: Detail) -> String {
     let detail = detail.settled(services.len());
     let lines: Vec<Lines> = services.iter().map(|s| Lines::of(&s.name, &Facts::of(s), detail)).collect();
     let mut bytes = Vec::new();
     write(&mut bytes, envelope, &lines.iter().collect::<Vec<_>>()).expect("memory takes all");
+    let full = services.iter().zip(&lines).filter(|(_, lines)| lines.is_full());
+    let used: Vec<_> = full.enumerate().map(|(n, (service, _))| (&service.name, used(n))).collect();
+    write_used(&mut bytes, &used).expect("memory takes all");
     String::from_utf8(bytes).expect("text")
+}
+
+fn used(n: usize) -> Used {
+    let log_bytes = (!n.is_multiple_of(3)).then_some(n as u64);
+    Used { cpu: Duration::from_millis(1500), resident_bytes: 1 << 20, processes: 2, log_bytes }
 }
 
 fn odd() -> Envelope {
@@ -98,6 +107,10 @@ fn a_service_says_state_sync_restarts_start_last_exit_and_drops() {
         "abide_service_last_exit_code{service=\"flaky\"} 1",
         "abide_service_last_exit_code{service=\"web\"} 139",
         "abide_log_dropped_lines_total{service=\"web\"} 0",
+        "abide_service_cpu_seconds_total{service=\"flaky\"} 1.500",
+        "abide_service_resident_memory_bytes{service=\"web\"} 1048576",
+        "abide_service_processes{service=\"worker\"} 2",
+        "abide_service_log_bytes{service=\"web\"} 1",
         "abide_build_info{version=\"0.1.0\",schema=\"1\"} 1",
         "abide_source_ok{path=\"services.d\"} 1",
     ] {

@@ -13,7 +13,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("decide", &["model"]),
     ("render", &["model"]),
     ("table", &["host::sys"]),
-    ("host", &["model", "decide::event", "decide::effect", "table", "log"]),
+    ("store", &["model"]),
+    ("host", &["model", "decide::event", "decide::effect", "table", "log", "store"]),
     ("host/sys", &["model"]),
     ("source", &["model", "host::users", "host::clock", "host::within", "host::sys::lease"]),
     ("log", &["model"]),
@@ -33,7 +34,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         ],
     ),
     ("api", &["model", "render", "log", "host::clock", "host::peer", "host::usage", "host::doctor", "host::look"]),
-    ("daemon", &["model", "decide", "render", "table", "host", "source", "log", "logger", "keeper", "api"]),
+    ("daemon", &["model", "decide", "render", "table", "store", "host", "source", "log", "logger", "keeper", "api"]),
     (
         "cli",
         &[

@@ -7,6 +7,8 @@ use crate::model::name::ServiceName;
 use crate::model::order::{Done, Order};
 use crate::model::plan::Plan;
 use crate::model::selector::{NoSuch, Selector, Target};
+use crate::render::prometheus::Lines;
+use crate::render::snapshot::Envelope;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -27,6 +29,8 @@ pub enum Call {
     Trouble(Vec<String>),
     /// What a door must know of one service to look closer.
     Facts(ServiceName, Answer<Option<Facts>>),
+    /// What the metrics tell of all.
+    Series(Answer<Series>),
     /// Where abide keeps what is its own.
     Directories(Answer<Directories>),
     /// Do this; one answer a target.
@@ -67,6 +71,15 @@ impl Snapshot {
         let at = self.services.binary_search_by(|(known, _)| known.as_str().cmp(name)).ok()?;
         Some(&self.services[at].1)
     }
+}
+
+/// What the metrics tell, in pieces that are shared with what is written to disk.
+#[derive(Debug, Clone)]
+pub struct Series {
+    /// Of abide and its directories.
+    pub envelope: Envelope,
+    /// Of each service that has any.
+    pub lines: Vec<(ServiceName, Lines)>,
 }
 
 /// One service, as a door must know it.

@@ -27,7 +27,7 @@ impl Doors {
     /// For the supervisor of this `instance_id`.
     pub(super) fn new(caller: Caller, instance_id: &str) -> Self {
         let statuses = Statuses::new(caller.clone());
-        let looks = Looks::new(caller.clone());
+        let looks = Looks::new(caller.clone(), statuses.clone());
         Self { caller, statuses, ring: Arc::new(Ring::new(instance_id)), logs: Logs::default(), looks }
     }
 }

@@ -10,6 +10,7 @@ pub mod call;
 pub mod client;
 mod doors;
 pub mod feed;
+mod fresh;
 mod guard;
 mod hall;
 mod listen;

@@ -124,6 +124,7 @@ fn in_path(name: &str) -> Value {
 fn responses(route: &Route, generator: &mut SchemaGenerator) -> Value {
     let (media, content) = match &route.gives {
         Gives::Json(schema) => ("application/json", json!({ "schema": of(*schema, generator) })),
+        Gives::Text(media) => (*media, json!({ "schema": { "type": "string" } })),
         // OpenAPI has no word for a stream; `x-data` is what each event's `data` is.
         Gives::Text(media) => (*media, json!({ "schema": { "type": "string" } })),
         Gives::Events(schema) => {

@@ -7,6 +7,7 @@ mod logs;
 pub(super) mod looks;
 mod orders;
 mod status;
+mod metrics;
 mod tree;
 mod usage;
 mod whoami;

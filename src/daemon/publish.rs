@@ -11,7 +11,7 @@ mod pace;
 
 pub use pace::{Share, next_write};
 
-use crate::api::call::Snapshot;
+use crate::api::call::{Series, Snapshot};
 use crate::model::name::ServiceName;
 use crate::model::status::{AbideState, ServiceStatus};
 use crate::model::time::{Mono, Now};
@@ -190,6 +190,13 @@ impl Publisher {
     pub fn snapshot(&self) -> Snapshot {
         let services = self.services.iter().map(|(name, cached)| (name.clone(), Arc::clone(&cached.json))).collect();
         Snapshot { head: snapshot::head(&self.envelope), services, tail: snapshot::tail(&self.envelope) }
+    }
+
+    /// What the metrics tell now, whatever is on disk.
+    pub fn series(&mut self) -> Series {
+        self.settle_detail();
+        let lines = self.lines.iter().map(|(name, lines)| (name.clone(), lines.clone())).collect();
+        Series { envelope: self.envelope.clone(), lines }
     }
 
     /// What holds from now on.

@@ -25,6 +25,7 @@ mod obey;
 mod operator;
 mod order;
 mod ordered;
+mod pending;
 mod phase;
 mod queue;
 mod readiness;

@@ -22,6 +22,8 @@ pub struct InstanceUsage {
     pub service: ServiceName,
     /// Its number.
     pub instance: u32,
+    /// Its main process; `null`: it has none.
+    pub pid: Option<i32>,
     /// How many processes live.
     pub processes: u64,
     /// Processor time of the present run, in user space and in the kernel. Where there is no cgroup, that of processes

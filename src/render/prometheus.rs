@@ -7,6 +7,10 @@
 //! How many series: by default all of a service up to [`DETAILED`] services; above that only those
 //! of services that are not as desired, and everybody's `restarts_total` once it is not zero.
 
+mod used;
+
+pub use used::{Used, write_used};
+
 use super::snapshot::Envelope;
 use crate::model::name::ServiceName;
 use crate::model::signal::Signal;
@@ -15,6 +19,7 @@ use crate::model::time::Wall;
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 use std::io::{self, Write};
+use std::sync::Arc;
 
 /// Above so many services the series of those that are as desired are left out.
 pub const DETAILED: usize = 500;
@@ -92,7 +97,8 @@ const RESTARTS: usize = 2;
 /// What one service contributes, ready to be copied.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Lines {
-    text: Box<str>,
+    /// Shared with who asks for all of them.
+    text: Arc<str>,
     ends: [u32; FAMILIES.len()],
 }
 
@@ -112,12 +118,17 @@ impl Lines {
             }
             *end = text.len() as u32;
         }
-        Self { text: text.into_boxed_str(), ends }
+        Self { text: text.into(), ends }
     }
 
     /// Whether the service contributes nothing.
     pub fn is_empty(&self) -> bool {
         self.text.is_empty()
+    }
+
+    /// Whether it contributes more than its restarts.
+    pub fn is_full(&self) -> bool {
+        self.ends[0] > 0
     }
 
     fn family(&self, index: usize) -> &str {

@@ -98,6 +98,8 @@ fn an_environment_is_what_the_process_gets_and_secrets_are_hidden() {
     let mark = find(&second, "ABIDE_RUN").expect("each run has a mark");
     assert_eq!(mark.process, Some(Difference::Only));
     assert!(!get(&world, "/v1/services/web/env").1.contains("hush"));
+    let shown = of(&world, "/v1/services/web/env?show_secrets=true");
+    assert_eq!(find(&shown, "DB_PASSWORD").map(|it| (it.value, it.masked)), Some(("hush".to_owned(), false)));
     let (status, body) = get(&world, "/v1/services/web/env?instance=2");
     assert!(status == 404 && body.contains("no instance 2"), "{body}");
 }
@@ -127,4 +129,32 @@ fn the_doctor_has_looked_at_all_that_abide_needs() {
     for it in &found.findings {
         assert_eq!(it.remedy.is_some(), it.level != Level::Ok, "{it:?}");
     }
+}
+
+#[test]
+fn the_metrics_are_those_of_the_file_and_what_services_use_and_promtool_accepts_them() {
+    let world = World::with(&[("web", "script = \"echo hello; exec sleep 86400\"\n"), ("idle.x_Y", SLEEPER)]);
+    world.logged("web", "hello");
+    world.until_true("all of it is told", || {
+        let text = get(&world, "/metrics").1;
+        let value = |series: &str| {
+            let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+            line.and_then(|value| value.parse::<f64>().ok())
+        };
+        value("abide_service_log_bytes{service=\"web\"}").is_some_and(|bytes| bytes >= 6.0)
+            && value("abide_service_resident_memory_bytes{service=\"idle.x_Y\"}").is_some_and(|bytes| bytes > 0.0)
+            && value("abide_service_processes{service=\"idle.x_Y\"}") == Some(1.0)
+            && value("abide_service_cpu_seconds_total{service=\"web\"}").is_some()
+            && value("abide_service_state{service=\"web\",state=\"running\"}") == Some(1.0)
+    });
+    let text = get(&world, "/metrics").1;
+    let names = |text: &str| -> Vec<String> {
+        text.lines().filter_map(|line| line.strip_prefix("# TYPE ").map(str::to_owned)).collect()
+    };
+    let file = std::fs::read_to_string(world.runtime().join("status.prom")).expect("it is there");
+    assert!(names(&text).starts_with(&names(&file)), "the same series first");
+    assert_eq!(names(&text).len(), names(&file).len() + 4);
+    let Some(promtool) = super::process::wanted("promtool") else { return };
+    std::fs::write(world.root().join("metrics"), &text).expect("the world is writable");
+    super::process::shell(&format!("{promtool} check metrics <metrics"), world.root());
 }

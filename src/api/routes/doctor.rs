@@ -15,7 +15,7 @@ use std::sync::Arc;
 pub(super) async fn doctor(State(looks): State<Arc<Looks>>, visitor: Visitor) -> Result<Response, Problem> {
     visitor.may_of_all(Right::Read)?;
     let directories = looks.caller.ask(Call::Directories).await?;
-    let snapshot = looks.caller.ask(Call::Status).await?;
+    let snapshot = looks.statuses.now().await?;
     let mut findings = blocking(move || doctor::look(running(&snapshot).as_ref())).await?;
     let disks = looks.reading(move || doctor::look_at_disks(&directories)).await;
     findings.extend(disks.unwrap_or_else(|| vec![doctor::disks_hang()]));

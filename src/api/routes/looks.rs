@@ -1,12 +1,14 @@
 //! What all routes have in common that look at processes and files: who is looked at, and how much looking there may
 //! be at once. All of it is done on threads that may block, never on that of the doors and never on the loop.
 
-use super::{doctor, env, tree, usage};
+use super::{doctor, env, metrics, tree, usage};
 use crate::api::asked::{self, bad};
 use crate::api::call::{Call, Caller, Facts, Snapshot};
+use crate::api::fresh::Fresh;
 use crate::api::problem::Problem;
 use crate::api::rights::Visitor;
 use crate::api::route::{FORBIDDEN, Gives, NO_SUCH, Route, Verb, inline, schema};
+use crate::api::statuses::Statuses;
 use crate::model::access::Right;
 use crate::model::look::{Environment, Findings, Trees, Usage};
 use crate::model::name::ServiceName;
@@ -17,8 +19,8 @@ use axum::routing::get;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 
@@ -28,7 +30,11 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// What the routes share.
 pub(in crate::api) struct Looks {
     pub(super) caller: Caller,
-    pub(super) meter: usage::Meter,
+    pub(super) statuses: Statuses,
+    /// What everybody uses.
+    pub(super) usages: Fresh<Usage>,
+    pub(super) scrapes: Fresh<metrics::Scrape>,
+    pub(super) totals: Mutex<metrics::Totals>,
     /// Held while files are looked at: one look that hangs is enough.
     files: Arc<Semaphore>,
     /// Whether it took too long the last time, and still does.
@@ -91,12 +97,33 @@ pub(super) const ROUTES: &[Route] = &[
         example: ("/v1/doctor", ""),
         serve: || get(doctor::doctor),
     },
+    Route {
+        verb: Verb::Get,
+        path: "/metrics",
+        id: "metrics",
+        title: "Metrics for Prometheus",
+        about: "The series of `status.prom`, of this very moment, and of each service that has its own series: \
+                processor time, resident memory, processes and kept output.",
+        query: None,
+        body: None,
+        gives: Gives::Text(metrics::FORMAT),
+        refuses: &[FORBIDDEN],
+        example: ("/metrics", ""),
+        serve: || get(metrics::metrics),
+    },
 ];
 
 impl Looks {
-    pub(in crate::api) fn new(caller: Caller) -> Arc<Self> {
-        let (meter, files) = (usage::Meter::default(), Arc::new(Semaphore::new(1)));
-        Arc::new(Self { caller, meter, files, hangs: Arc::default() })
+    pub(in crate::api) fn new(caller: Caller, statuses: Statuses) -> Arc<Self> {
+        Arc::new(Self {
+            caller,
+            statuses,
+            usages: Fresh::default(),
+            scrapes: Fresh::default(),
+            totals: Mutex::default(),
+            files: Arc::new(Semaphore::new(1)),
+            hangs: Arc::default(),
+        })
     }
 
     /// What `names` of a query mean; `None`: everything, since it says nothing.

@@ -1,11 +1,10 @@
 //! `GET /v1/usage`: what services use, measured when somebody asks.
 //!
-//! Many who ask at once get one measurement, begun after the last of them came; and there are at most so many a
-//! second that `abide top` is served and supervision is not slowed down.
+//! Many who ask at once for everything get one measurement, begun after the last of them came; and there are at most so
+//! many a second that `abide top` is served and supervision is not slowed down.
 
-use super::looks::{Looks, Meant, Seen, blocking, json, keeper, seen};
+use super::looks::{Looks, Seen, blocking, json, keeper, seen};
 use crate::api::asked::Asked;
-use crate::api::call::Call;
 use crate::api::problem::Problem;
 use crate::api::rights::Visitor;
 use crate::host::usage::{Main, Tree, trees};
@@ -18,16 +17,6 @@ use axum::response::Response;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::sync::Arc;
-use std::time::Duration;
-use tokio::sync::Mutex;
-use tokio::time::{Instant, sleep_until};
-
-/// The shortest time from one measurement of everything to the next.
-const PACE: Duration = Duration::from_millis(100);
-
-/// The last measurement of everything, and when it was begun; held while the next one is made.
-#[derive(Default)]
-pub(super) struct Meter(Mutex<Option<(Instant, Arc<Usage>)>>);
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -54,25 +43,15 @@ pub(super) async fn usage(
 impl Looks {
     /// What those use that `targets` name, not measured before this was asked.
     pub(super) async fn measured(&self, targets: Option<&[Target]>) -> Result<Arc<Usage>, Problem> {
-        let asked = Instant::now();
-        let mut last = self.meter.0.lock().await;
-        if let Some((begun, usage)) = last.as_ref() {
-            if *begun >= asked {
-                let usage = Arc::clone(usage);
-                drop(last);
-                return Ok(targets.map_or(usage.clone(), |targets| Arc::new(only(&usage, targets))));
-            }
-            if targets.is_none() {
-                sleep_until(*begun + PACE).await;
-            }
+        let measure = async {
+            let snapshot = self.statuses.now().await?;
+            self.measure(seen(&snapshot, targets)).await
+        };
+        match targets {
+            // Few, as a rule, and each asks for others.
+            Some(_) => Ok(Arc::new(measure.await?)),
+            None => self.usages.get(measure).await,
         }
-        let begun = Instant::now();
-        let snapshot = self.caller.ask(Call::Status).await?;
-        let usage = Arc::new(self.measure(seen(&snapshot, targets)).await?);
-        if targets.is_none() {
-            *last = Some((begun, Arc::clone(&usage)));
-        }
-        Ok(usage)
     }
 
     async fn measure(&self, all: Vec<Seen>) -> Result<Usage, Problem> {
@@ -89,6 +68,7 @@ impl Looks {
         let services = all.into_iter().zip(trees?).zip(sizes).map(|((seen, used), log_bytes)| InstanceUsage {
             service: seen.service,
             instance: seen.index,
+            pid: seen.process.map(|(pid, _)| pid),
             processes: used.processes,
             cpu_ms: u64::try_from(used.cpu.as_millis()).unwrap_or(u64::MAX),
             resident_bytes: used.resident_bytes,
@@ -104,10 +84,4 @@ fn look_at(mains: &[Option<Main>]) -> Vec<crate::host::usage::Usage> {
     let mut found = trees(&there, keeper()).into_iter();
     let used = |main: &Option<Main>| main.and_then(|_| found.next()?).as_ref().map(Tree::usage).unwrap_or_default();
     mains.iter().map(used).collect()
-}
-
-fn only(usage: &Usage, targets: &[Target]) -> Usage {
-    let meant = Meant::new(targets);
-    let services = usage.services.iter().filter(|it| meant.has(&it.service, it.instance)).cloned().collect();
-    Usage { at: usage.at, services }
 }

@@ -4,21 +4,25 @@ use crate::host::look::log::{For, Reading};
 use std::io;
 use std::path::Path;
 
-/// How much of the end of a file is read at most.
-const REACH: u64 = 16 << 20;
+/// How much of the end of a file is read at least,
+const REACH: u64 = 64 << 10;
+/// how much more for each line,
+const LINE: u64 = 1 << 10;
+/// and how much at most.
+const FAR: u64 = 16 << 20;
 
-/// The last `count` lines of what goes to the file `current`, those of the files that were rotated before it included;
-/// as far as they lie within reach of the ends of these.
+/// The last `count` lines of what goes to the file `current`, with those of the files before it, where it was rotated
+/// a moment ago; as far as they lie within reach.
 pub(crate) fn last_lines(current: &Path, count: usize) -> io::Result<Vec<String>> {
     let mut reading = Reading::of(current, For::Ourselves);
-    reading.last(count as u64, REACH)?;
+    reading.last(count as u64, (count as u64).saturating_mul(LINE).clamp(REACH, FAR))?;
     let mut text = Vec::new();
     while let Some(piece) = reading.next(false)? {
         text.extend(piece);
     }
     let text = String::from_utf8_lossy(&text);
-    let lines = text.strip_suffix('\n').unwrap_or(&text).split('\n');
-    Ok(lines.filter(|_| count > 0 && !text.is_empty()).map(str::to_owned).collect())
+    let whole = text.strip_suffix('\n').unwrap_or(&text);
+    Ok(whole.split('\n').filter(|_| !text.is_empty()).map(str::to_owned).collect())
 }
 
 #[cfg(test)]
@@ -28,7 +32,7 @@ mod tests {
     use crate::log::rotate::LogFile;
 
     #[test]
-    fn the_last_lines_are_those_of_the_file_and_of_those_before_it() {
+    fn the_last_lines_are_those_of_the_file_and_of_the_one_before_it() {
         let directory = tempfile::tempdir().unwrap();
         let current = directory.path().join("current");
         let last = |count| last_lines(&current, count).unwrap();
@@ -37,7 +41,7 @@ mod tests {
         assert_eq!(last(3), [""; 0]);
         std::fs::write(directory.path().join(LogFile::Current.rotated(1)), "older\n").unwrap();
         std::fs::write(directory.path().join(LogFile::Current.rotated(2)), "1\n2\n").unwrap();
-        assert_eq!((last(2), last(3)), (last(3)[1..].to_vec(), vec!["older".into(), "1".into(), "2".into()]));
+        assert_eq!((last(2), last(3)), (vec!["1".into(), "2".into()], vec!["older".into(), "1".into(), "2".into()]));
         std::fs::write(&current, "3\n\n4").unwrap();
         assert_eq!(last(2), ["", "4"]);
         assert_eq!(last(4), ["2", "3", "", "4"]);

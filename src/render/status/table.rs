@@ -20,7 +20,7 @@ const ALIKE: usize = 5;
 struct Row {
     label: String,
     state: State,
-    /// Runs, and yet something about the service is not as it should be.
+    /// Its state is no trouble, and yet something about the service is not as it should be.
     doubtful: bool,
     pid: String,
     since: String,
@@ -151,7 +151,7 @@ fn row(service: &ServiceStatus, instance: &InstanceStatus, label: String, now: W
     Row {
         label,
         state: instance.state,
-        doubtful: !calm && instance.state.is_running(),
+        doubtful: !calm && (instance.state.is_running() || !service.errors.is_empty()),
         pid: instance.pid.map_or_else(String::new, |pid| pid.to_string()),
         since: began.or(ended).map_or_else(String::new, |at| since(now, at)),
         restarts: restarts(instance),
