@@ -126,7 +126,6 @@ fn responses(route: &Route, generator: &mut SchemaGenerator) -> Value {
         Gives::Json(schema) => ("application/json", json!({ "schema": of(*schema, generator) })),
         Gives::Text(media) => (*media, json!({ "schema": { "type": "string" } })),
         // OpenAPI has no word for a stream; `x-data` is what each event's `data` is.
-        Gives::Text(media) => (*media, json!({ "schema": { "type": "string" } })),
         Gives::Events(schema) => {
             ("text/event-stream", json!({ "schema": { "type": "string" }, "x-data": of(*schema, generator) }))
         }

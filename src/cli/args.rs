@@ -129,6 +129,9 @@ pub enum Command {
     /// Print a JSON Schema: of the service file, or of the status snapshot
     #[command(after_help = SCHEMA)]
     Schema(super::schema::SchemaArgs),
+    /// Make a token for the doors over TCP, and print it once
+    #[command(after_help = super::token::EXAMPLES)]
+    Token(super::token::TokenArgs),
     /// The supervisor role, started by the keeper
     #[command(hide = true)]
     RoleSupervisor(RunArgs),

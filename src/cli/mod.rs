@@ -18,6 +18,7 @@ mod run;
 pub mod schema;
 pub mod status;
 mod talk;
+pub mod token;
 mod usage;
 mod wait;
 
@@ -55,6 +56,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
         Command::Schema(args) => schema::run(&args),
+        Command::Token(args) => token::run(&args),
     }
 }
 
