@@ -40,6 +40,7 @@ mod second_run;
 mod servers;
 mod status;
 mod stop;
+mod top;
 mod transcripts;
 mod trees;
 mod vanishing;
