@@ -18,11 +18,8 @@ mod run;
 pub mod schema;
 pub mod status;
 mod talk;
-<<<<<<< HEAD
-pub mod top;
-=======
 pub mod token;
->>>>>>> main
+pub mod top;
 mod usage;
 mod wait;
 
