@@ -18,8 +18,8 @@ mod run;
 pub mod schema;
 pub mod status;
 mod talk;
-pub mod token;
 pub mod top;
+pub mod token;
 mod usage;
 mod wait;
 
