@@ -53,6 +53,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "keeper",
             "logger",
             "api::client",
+            "api::token",
             "daemon",
         ],
     ),

@@ -26,4 +26,6 @@ mod route;
 mod routes;
 pub mod server;
 mod statuses;
+mod tls;
 pub mod token;
+mod veil;

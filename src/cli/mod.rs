@@ -18,6 +18,8 @@ mod run;
 pub mod schema;
 pub mod status;
 mod talk;
+pub mod top;
+pub mod token;
 mod usage;
 mod wait;
 
@@ -44,6 +46,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Check(args) => check::run(args),
         Command::Plan(args) => plan::run(args),
         Command::Status(args) => status(args),
+        Command::Top(args) => top::run(args),
         Command::Start(args) => order::start(args),
         Command::Stop(args) => order::stop(args),
         Command::Restart(args) => order::restart(args),
@@ -55,6 +58,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
         Command::Schema(args) => schema::run(&args),
+        Command::Token(args) => token::run(&args),
     }
 }
 

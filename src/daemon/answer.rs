@@ -30,6 +30,9 @@ impl Supervisor {
             Call::Facts(name, answer) => {
                 let _ = answer.send(self.facts(&name));
             }
+            Call::Findings(answer) => {
+                let _ = answer.send(self.fleet.file_findings());
+            }
             Call::Series(answer) => {
                 self.renew();
                 let _ = answer.send(self.publisher.series());

@@ -14,6 +14,7 @@ mod care;
 mod down;
 mod ended;
 mod errands;
+mod findings;
 mod health;
 mod holds;
 mod instance;

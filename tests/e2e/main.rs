@@ -9,12 +9,14 @@
 
 mod api;
 mod bad_input;
+mod browser;
 mod check;
 mod crash;
 mod daemons;
 mod doors;
 mod examples;
 mod files;
+mod findings;
 mod first_process;
 mod forking;
 mod given;
@@ -38,6 +40,7 @@ mod second_run;
 mod servers;
 mod status;
 mod stop;
+mod top;
 mod transcripts;
 mod trees;
 mod vanishing;

@@ -4,6 +4,7 @@
 mod columns;
 mod sections;
 
+pub use sections::sections;
 pub(super) use sections::{error_lines, wrapped};
 
 use super::advice::{Need, advice, need, reason, remark};
@@ -12,7 +13,7 @@ use super::{Paint, Style, summary};
 use crate::model::status::{InstanceStatus, ServiceStatus, State, Status};
 use crate::model::time::Wall;
 use columns::Columns;
-use sections::{sections, shortened};
+use sections::shortened;
 
 /// So many like instances in a row become one line.
 const ALIKE: usize = 5;
