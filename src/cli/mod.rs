@@ -18,8 +18,8 @@ mod run;
 pub mod schema;
 pub mod status;
 mod talk;
-pub mod top;
 pub mod token;
+pub mod top;
 mod usage;
 mod wait;
 
