@@ -47,6 +47,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "host::clock",
             "host::cgroup",
             "host::usage",
+            "host::doctor",
             "log::rotate",
             "keeper",
             "logger",

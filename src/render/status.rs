@@ -14,6 +14,7 @@ pub use nagios::nagios;
 pub use page::{Closer, Uses, page};
 pub use table::table;
 pub use words::span;
+pub(super) use words::{bytes, clean};
 
 use crate::model::status::{AbideState, ConditionKind, ServiceStatus, State, Status};
 use crate::model::time::Wall;
@@ -32,7 +33,7 @@ pub struct Style {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Paint {
+pub(super) enum Paint {
     Good,
     Busy,
     Bad,
@@ -42,7 +43,7 @@ enum Paint {
 }
 
 impl Style {
-    fn paint(&self, paint: Paint, text: &str) -> String {
+    pub(super) fn paint(&self, paint: Paint, text: &str) -> String {
         if !self.color || text.is_empty() || paint == Paint::Plain {
             return text.to_owned();
         }
@@ -100,7 +101,7 @@ fn summary(status: &Status, now: Wall, style: &Style) -> String {
         AbideState::Stopping => "stopping".to_owned(),
         AbideState::Stopped => "stopped".to_owned(),
     };
-    let about = format!("abide {} (pid {}) {state}", words::clean(&abide.version), abide.pid);
+    let about = format!("abide {} (pid {}) {state}", clean(&abide.version), abide.pid);
     let fits = style.width.is_none_or(|width| used + 3 + about.chars().count() <= width);
     let between = match (fits, style.unicode) {
         (false, _) => "\n",

@@ -50,7 +50,7 @@ pub(super) fn number(number: u64) -> String {
 }
 
 /// A size for people, in three digits or so: `512 B`, `3.4 MiB`, `120 GiB`.
-pub(super) fn bytes(bytes: u64) -> String {
+pub(in crate::render) fn bytes(bytes: u64) -> String {
     let units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
     let (mut tenths, mut unit) = (u128::from(bytes) * 10, 0);
     while tenths >= 10_240 && unit + 1 < units.len() {
@@ -63,7 +63,7 @@ pub(super) fn bytes(bytes: u64) -> String {
 }
 
 /// Text from a file, with control characters made visible, so that it cannot drive a terminal.
-pub(super) fn clean(text: &str) -> Cow<'_, str> {
+pub(in crate::render) fn clean(text: &str) -> Cow<'_, str> {
     let hidden = |c: char| {
         c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
