@@ -15,6 +15,7 @@ pub mod model;
 pub mod decide;
 pub mod render;
 pub mod table;
+pub mod store;
 pub mod host;
 pub mod source;
 pub mod log;

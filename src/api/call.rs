@@ -2,7 +2,7 @@
 
 use crate::host::doctor::Directories;
 use crate::model::desired::Definition;
-use crate::model::diagnostic::Diagnostic;
+use crate::model::diagnostic::{Diagnostic, FileFinding};
 use crate::model::name::ServiceName;
 use crate::model::order::{Done, Order};
 use crate::model::plan::Plan;
@@ -29,6 +29,8 @@ pub enum Call {
     Trouble(Vec<String>),
     /// What a door must know of one service to look closer.
     Facts(ServiceName, Answer<Option<Facts>>),
+    /// What is wrong with files, their lines included: of each service, and, by `None`, of none.
+    Findings(Answer<Vec<FileFinding>>),
     /// What the metrics tell of all.
     Series(Answer<Series>),
     /// Where abide keeps what is its own.

@@ -12,9 +12,11 @@ use std::fmt::{self, Write as _};
 use std::future::Future;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::net::UnixStream;
 use tokio::runtime::Runtime;
+use tokio::sync::Notify;
 
 /// The control socket's name in the runtime directory.
 pub const SOCKET: &str = "control.sock";
@@ -85,6 +87,17 @@ pub struct Reply {
     pub status: u16,
     /// The body.
     pub body: Bytes,
+}
+
+/// Ends a [`Client::follow`] from another thread.
+#[derive(Debug, Clone, Default)]
+pub struct Stop(Arc<Notify>);
+
+impl Stop {
+    /// Ends it; also one that has not begun yet.
+    pub fn stop(&self) {
+        self.0.notify_one();
+    }
 }
 
 impl Reply {
@@ -180,6 +193,38 @@ impl Client {
                 }
             }
             Ok(status)
+        })
+    }
+
+    /// `GET path`, whose status goes to `begin` as soon as it is there, and then each piece of the body with the status
+    /// to `take`; until it ends, one of them says that it is enough, or somebody stops it.
+    pub fn follow(
+        &self,
+        path: &str,
+        stop: &Stop,
+        begin: impl FnOnce(u16) -> bool,
+        take: &mut dyn FnMut(u16, &[u8]) -> bool,
+    ) -> Result<(), NoAnswer> {
+        let talk = async {
+            let response = self.send(Method::GET, path, &[]).await?;
+            let status = response.status().as_u16();
+            if !begin(status) {
+                return Ok(());
+            }
+            let mut body = response.into_body();
+            while let Some(frame) = body.frame().await {
+                let frame = frame.map_err(|_| self.broken())?;
+                if frame.data_ref().is_some_and(|piece| !take(status, piece)) {
+                    break;
+                }
+            }
+            Ok(())
+        };
+        self.runtime.block_on(async {
+            tokio::select! {
+                () = stop.0.notified() => Ok(()),
+                talked = talk => talked,
+            }
         })
     }
 

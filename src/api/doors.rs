@@ -1,6 +1,7 @@
 //! What all visitors share.
 
 use super::call::Caller;
+use super::logs::Logs;
 use super::ring::Ring;
 use super::routes::looks::Looks;
 use super::statuses::Statuses;
@@ -16,6 +17,8 @@ pub(super) struct Doors {
     pub(super) statuses: Statuses,
     /// What has happened.
     pub(super) ring: Arc<Ring>,
+    /// Who reads logs.
+    pub(super) logs: Logs,
     /// Who looks at processes and files.
     pub(super) looks: Arc<Looks>,
 }
@@ -25,7 +28,7 @@ impl Doors {
     pub(super) fn new(caller: Caller, instance_id: &str) -> Self {
         let statuses = Statuses::new(caller.clone());
         let looks = Looks::new(caller.clone(), statuses.clone());
-        Self { caller, statuses, ring: Arc::new(Ring::new(instance_id)), looks }
+        Self { caller, statuses, ring: Arc::new(Ring::new(instance_id)), logs: Logs::default(), looks }
     }
 }
 

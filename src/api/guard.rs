@@ -1,11 +1,14 @@
 //! What stands before every route: whom a request means, who sent it, and a bound for what it carries.
 
+use super::audit;
 use super::call::{Call, Caller};
 use super::origin::{self, Foreign};
 use super::problem::Problem;
 use super::rights::{Visitor, unauthorized};
+use super::routes::page::{self, Shown};
 use super::token;
 use crate::model::access::{DoorPolicy, Right, Who};
+use crate::model::name::ServiceName;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
@@ -28,9 +31,6 @@ const BODY_TIME: Duration = Duration::from_secs(10);
 
 /// What everybody may ask who comes in at all: who they are, and how one asks.
 const OPEN: [&str; 2] = ["/v1/whoami", "/v1/openapi.json"];
-/// The page, which has to come before its reader can show a token.
-const PAGE: &str = "/";
-
 /// By which door a request came. An extension of every request.
 #[derive(Debug, Clone)]
 pub(super) enum Arrival {
@@ -84,11 +84,19 @@ impl Guard {
         let (mut parts, body) = request.into_parts();
         let visitor = self.visitor(&parts).await?;
         let path = parts.uri.path();
-        let is_page = *visitor.who() == Who::Nobody;
+        let is_page = self.shows_page(&parts);
         if !is_page && visitor.is_stranger() && !OPEN.contains(&path) {
-            return Err(visitor.refusal(Right::Read, &[]));
+            let (right, services, act) = wished(&parts.method, path);
+            let refusal = visitor.refusal(right, &services);
+            if let Some(act) = act {
+                audit::refused(act, &visitor.author(), &refusal.detail);
+            }
+            return Err(refusal);
         }
         parts.extensions.insert(visitor);
+        if is_page {
+            parts.extensions.insert(Shown);
+        }
         Ok(Request::from_parts(parts, whole(body).await?))
     }
 
@@ -108,12 +116,19 @@ impl Guard {
         }
     }
 
+    /// Whether a file of the page is asked for where it is shown. It has to come before its reader can show a token.
+    fn shows_page(&self, request: &Parts) -> bool {
+        let remote = matches!(request.extensions.get(), Some(Arrival::Remote { .. }));
+        let shown = remote && self.policy.borrow().http.as_ref().is_some_and(|http| http.dashboard);
+        shown && request.method == Method::GET && page::serves(request.uri.path())
+    }
+
     /// Who comes over TCP.
     fn remote(&self, request: &Parts, local: SocketAddr) -> Result<Who, Problem> {
         let policy = Arc::clone(&self.policy.borrow());
         // Turned off a moment ago.
         let http = policy.http.as_ref().ok_or_else(unauthorized)?;
-        let is_page = http.dashboard && request.uri.path() == PAGE && request.method == Method::GET;
+        let is_page = self.shows_page(request);
         origin::check(&request.headers, &request.uri, local, &http.hosts, is_page)?;
         match token::shown(&request.headers) {
             Ok(None) if is_page => Ok(Who::Nobody),
@@ -124,6 +139,19 @@ impl Guard {
             }
             Err(()) => Err(unknown_token()),
         }
+    }
+}
+
+/// What a request wants to do, with which services (empty: all), and the word for it if it is an order: enough to say what
+/// is missing to who may nothing at all.
+fn wished<'p>(method: &Method, path: &'p str) -> (Right, Vec<&'p str>, Option<&'p str>) {
+    let mut parts = path.strip_prefix("/v1/services/").unwrap_or_default().split('/');
+    let services: Vec<&str> = parts.next().unwrap_or_default().split(',').collect();
+    let are_names = services.iter().all(|name| ServiceName::new(name).is_ok());
+    let services = if are_names { services } else { Vec::new() };
+    match parts.next() {
+        Some(act) if *method != Method::GET => (Right::Operate, services, Some(act)),
+        _ => (Right::Read, services, None),
     }
 }
 
@@ -176,5 +204,20 @@ impl From<Foreign> for Problem {
                 Self::new(StatusCode::FORBIDDEN, "bad-origin", "made by another site", detail)
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_stranger_wished_to_do_is_read_off_the_path() {
+        let of = |method: Method, path: &'static str| wished(&method, path);
+        assert_eq!(of(Method::GET, "/v1/status"), (Right::Read, vec![], None));
+        assert_eq!(of(Method::GET, "/v1/services/web/tree"), (Right::Read, vec!["web"], None));
+        assert_eq!(of(Method::POST, "/v1/services/web,db/stop"), (Right::Operate, vec!["web", "db"], Some("stop")));
+        assert_eq!(of(Method::POST, "/v1/services/web*/stop"), (Right::Operate, vec![], Some("stop")));
+        assert_eq!(of(Method::POST, "/v1/services/"), (Right::Read, vec![], None));
     }
 }

@@ -23,6 +23,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
 
 /// A request's head must be there within this time after the one before it was answered.
 const HEAD: Duration = Duration::from_secs(10);
@@ -41,17 +43,23 @@ connection: close\r\ncontent-length: 123\r\n\r\n\
 {\"type\":\"urn:abide:problem:too-many\",\"title\":\"too many visitors\",\"status\":503,\"detail\":\"all places at the doors are taken\"}";
 
 /// Where all arrive.
-#[derive(Debug)]
 pub(super) struct Lobby {
     hall: Arc<Hall>,
     router: Router,
     own_uid: u32,
+    /// What speaks TLS at the TCP ports; `None`: they speak without it.
+    tls: Mutex<Option<TlsAcceptor>>,
     names: Mutex<HashMap<u32, String>>,
 }
 
 impl Lobby {
     pub(super) fn new(router: Router) -> Self {
-        Self { hall: Arc::default(), router, own_uid: peer::own_uid(), names: Mutex::default() }
+        Self { hall: Arc::default(), router, own_uid: peer::own_uid(), tls: Mutex::default(), names: Mutex::default() }
+    }
+
+    /// From now on the TCP ports speak TLS by this, or without it.
+    pub(super) fn speak(&self, tls: Option<TlsAcceptor>) {
+        *self.tls.lock().unwrap_or_else(PoisonError::into_inner) = tls;
     }
 
     /// Forgets how users are called: that may have changed.
@@ -95,7 +103,8 @@ impl Lobby {
         tokio::spawn(seated(seat, move |seat| async move {
             let name = lobby.name_of(peer.uid).await;
             let who = Arc::new(Who::User { uid: peer.uid, name, groups: peer.groups, sovereign });
-            lobby.serve(stream, Arrival::Local { who, pid: peer.pid }, seat).await;
+            let arrival = Arrival::Local { who, pid: peer.pid };
+            lobby.serve(Patient::new(stream, PATIENCE), arrival, seat).await;
         }));
     }
 
@@ -108,8 +117,14 @@ impl Lobby {
         // Small answers go at once.
         let _ = stream.set_nodelay(true);
         let lobby = Arc::clone(self);
+        let tls = self.tls.lock().unwrap_or_else(PoisonError::into_inner).clone();
         tokio::spawn(seated(seat, move |seat| async move {
-            lobby.serve(stream, Arrival::Remote { local }, seat).await;
+            let (stream, arrival) = (Patient::new(stream, PATIENCE), Arrival::Remote { local });
+            let Some(tls) = tls else { return lobby.serve(stream, arrival, seat).await };
+            // Who cannot agree on a cipher, or does not want to, is no error of ours.
+            if let Ok(Ok(stream)) = timeout(HEAD, tls.accept(stream)).await {
+                lobby.serve(stream, arrival, seat).await;
+            }
         }));
     }
 
@@ -118,7 +133,7 @@ impl Lobby {
         http.timer(TokioTimer::new()).header_read_timeout(HEAD).max_headers(MOST_HEADERS).max_buf_size(LARGEST_HEAD);
         let visit = Visit { routes: TowerToHyperService::new(self.router.clone()), arrival, seat };
         // A visitor who goes away is no error.
-        let _ = http.serve_connection(TokioIo::new(Patient::new(stream, PATIENCE)), visit).await;
+        let _ = http.serve_connection(TokioIo::new(stream), visit).await;
     }
 
     /// What a user is called. The user database may lie on another machine: it is asked once, by another thread.

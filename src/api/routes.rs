@@ -3,8 +3,11 @@
 mod doctor;
 mod env;
 mod events;
+mod findings;
+mod logs;
 pub(super) mod looks;
 mod orders;
+pub(super) mod page;
 mod status;
 mod metrics;
 mod tree;
@@ -21,7 +24,16 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
 /// All that is served.
-const TABLE: &[&[Route]] = &[status::ROUTES, orders::ROUTES, events::ROUTES, looks::ROUTES, whoami::ROUTES, OF_ITSELF];
+const TABLE: &[&[Route]] = &[
+    status::ROUTES,
+    findings::ROUTES,
+    orders::ROUTES,
+    events::ROUTES,
+    logs::ROUTES,
+    looks::ROUTES,
+    whoami::ROUTES,
+    OF_ITSELF,
+];
 
 const OF_ITSELF: &[Route] = &[Route {
     verb: Verb::Get,
@@ -44,7 +56,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Route> {
 
 /// Everything that is served.
 pub(super) fn router(doors: Doors) -> Router {
-    let routed = all().fold(Router::new(), |router, route| router.route(route.path, (route.serve)()));
+    let routed = all().fold(page::router(), |router, route| router.route(route.path, (route.serve)()));
     routed.fallback(nothing_here).method_not_allowed_fallback(no_such_method).with_state(doors)
 }
 

@@ -6,7 +6,8 @@ use super::feed::Feed;
 use super::guard::{Guard, guard};
 use super::listen::Lobby;
 use super::routes;
-use crate::model::access::DoorPolicy;
+use super::tls;
+use crate::model::access::{DoorPolicy, TlsFiles};
 use axum::middleware::from_fn_with_state;
 use std::collections::BTreeMap;
 use std::io;
@@ -67,7 +68,7 @@ async fn serve(setup: Setup) -> io::Result<()> {
     let known = Guard { caller: caller.clone(), policy: policy.clone(), file: file.into() };
     let lobby = Arc::new(Lobby::new(routes.layer(from_fn_with_state(Arc::new(known), guard))));
     tokio::spawn(Arc::clone(&lobby).keep_local(control));
-    let mut ports = Ports { lobby, caller, open: BTreeMap::new(), trouble: Vec::new() };
+    let mut ports = Ports { lobby, caller, open: BTreeMap::new(), tls: None, trouble: Vec::new() };
     policy.mark_changed();
     loop {
         tokio::select! {
@@ -89,13 +90,17 @@ struct Ports {
     lobby: Arc<Lobby>,
     caller: Caller,
     open: BTreeMap<SocketAddr, AbortHandle>,
+    /// The files of the certificate that is in use.
+    tls: Option<TlsFiles>,
     trouble: Vec<String>,
 }
 
 impl Ports {
     /// Closes and opens what the policy says. What cannot be opened is told, and the rest goes on.
     async fn set(&mut self, policy: &DoorPolicy) {
-        let wanted: &[SocketAddr] = policy.http.as_ref().map_or(&[], |http| &http.listen);
+        let mut trouble = Vec::new();
+        let is_safe = self.set_tls(policy.http.as_ref().and_then(|http| http.tls.as_ref()), &mut trouble).await;
+        let wanted: &[SocketAddr] = policy.http.as_ref().filter(|_| is_safe).map_or(&[], |http| &http.listen);
         let gone: Vec<SocketAddr> = self.open.keys().filter(|address| !wanted.contains(address)).copied().collect();
         for address in gone {
             if let Some(keeper) = self.open.remove(&address) {
@@ -105,7 +110,6 @@ impl Ports {
         }
         // What was closed is closed only once its keeper has been dropped.
         tokio::task::yield_now().await;
-        let mut trouble = Vec::new();
         for address in wanted.iter().filter(|address| !self.open.contains_key(address)).copied().collect::<Vec<_>>() {
             match TcpListener::bind(address).await {
                 Ok(door) => {
@@ -117,14 +121,39 @@ impl Ports {
             }
         }
         for sentence in trouble.iter().filter(|sentence| !self.trouble.contains(sentence)) {
-            tracing::error!(
-                help = "free the port or change [http] listen; an edit of abide.toml or SIGHUP tries again",
-                "{sentence}"
-            );
+            tracing::error!(help = "mend it; an edit of abide.toml or SIGHUP has it tried again", "{sentence}");
         }
         if trouble != self.trouble {
             self.trouble.clone_from(&trouble);
             self.caller.tell(Call::Trouble(trouble));
+        }
+    }
+}
+
+impl Ports {
+    /// Reads the certificate anew. `false`: there is none to use, and no port may be open without it. One that was good stays in
+    /// use while the same files are not.
+    async fn set_tls(&mut self, files: Option<&TlsFiles>, trouble: &mut Vec<String>) -> bool {
+        let Some(files) = files.cloned() else {
+            self.tls = None;
+            self.lobby.speak(None);
+            return true;
+        };
+        let read = files.clone();
+        // A file can lie on a disk that hangs.
+        match tokio::task::spawn_blocking(move || tls::acceptor(&read)).await {
+            Ok(Ok(acceptor)) => {
+                self.lobby.speak(Some(acceptor));
+                self.tls = Some(files);
+                true
+            }
+            Ok(Err(sentence)) => {
+                let has_old = self.tls.as_ref() == Some(&files);
+                let what = if has_old { "the certificate as it was is still in use" } else { "no TCP port is open" };
+                trouble.push(format!("{sentence}; {what}"));
+                has_old
+            }
+            Err(_) => self.tls.as_ref() == Some(&files),
         }
     }
 }

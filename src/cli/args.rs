@@ -75,6 +75,17 @@ Examples:
 Exit codes: 0 all as desired, 1 something is not, 3 no daemon or a stale snapshot, 64 usage;
 with --nagios 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN";
 
+const TOP: &str = "\
+Examples:
+  abide top                  all services, worst first; ? shows the keys
+  abide top web              begins with those that have web in their name
+  abide top '@failed'        with those in a state
+  abide top --interval 10s   measures less often, for a slow line
+
+It needs a terminal and a running abide; a lost one it waits for. NO_COLOR=1 leaves colours out.
+
+Exit codes: 0 left, 1 the terminal cannot be used, 3 no daemon, 64 usage or no terminal";
+
 const SCHEMA: &str = "\
 Examples:
   abide schema > service.schema.json   for an editor that knows TOML
@@ -97,6 +108,9 @@ pub enum Command {
     /// Show what runs, what does not, and why
     #[command(after_help = STATUS)]
     Status(StatusCommand),
+    /// Look at everything live: sort, filter, follow logs, stop and start
+    #[command(after_help = TOP)]
+    Top(TopCommand),
     /// Lift holds, and start what rests
     #[command(after_help = hand::START)]
     Start(hand::OrderArgs),
@@ -139,6 +153,9 @@ pub enum Command {
     /// Print a JSON Schema: of the service file, or of the status snapshot
     #[command(after_help = SCHEMA)]
     Schema(super::schema::SchemaArgs),
+    /// Make a token for the doors over TCP, and print it once
+    #[command(after_help = super::token::EXAMPLES)]
+    Token(super::token::TokenArgs),
     /// The supervisor role, started by the keeper
     #[command(hide = true)]
     RoleSupervisor(RunArgs),
@@ -251,6 +268,23 @@ pub struct StatusCommand {
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented by its type")]
     pub status: super::status::StatusArgs,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented by its type")]
+    pub places: PlaceArgs,
+}
+
+/// `abide top`
+#[derive(Debug, Clone, Args)]
+pub struct TopCommand {
+    /// Show only what has these words in name, state or description; or a pattern (web*), or a state (@failed)
+    #[arg(value_name = "FILTER")]
+    pub filter: Option<String>,
+    /// How often processor, memory and log are measured
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = crate::model::units::parse_duration)]
+    pub interval: std::time::Duration,
+    /// Leave the mouse to the terminal, so that it can select text
+    #[arg(long)]
+    pub no_mouse: bool,
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented by its type")]
     pub places: PlaceArgs,

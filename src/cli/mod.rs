@@ -20,6 +20,8 @@ mod run;
 pub mod schema;
 pub mod status;
 mod talk;
+pub mod token;
+pub mod top;
 mod tree;
 mod usage;
 mod wait;
@@ -47,6 +49,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Check(args) => check::run(args),
         Command::Plan(args) => plan::run(args),
         Command::Status(args) => status(args),
+        Command::Top(args) => top::run(args),
         Command::Start(args) => order::start(args),
         Command::Stop(args) => order::stop(args),
         Command::Restart(args) => order::restart(args),
@@ -61,6 +64,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
         Command::Schema(args) => schema::run(&args),
+        Command::Token(args) => token::run(&args),
     }
 }
 

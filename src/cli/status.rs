@@ -237,7 +237,8 @@ pub(super) fn coloured(terminal: bool) -> bool {
     !set("NO_COLOR") && (forced || (terminal && !dumb))
 }
 
-fn style(args: &StatusArgs) -> Style {
+/// What standard output can show, and how much of it there is.
+pub(super) fn style(args: &StatusArgs) -> Style {
     let terminal = io::stdout().is_terminal();
     let size = terminal_size::terminal_size().filter(|_| terminal);
     let term = std::env::var("TERM").unwrap_or_default();

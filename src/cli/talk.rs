@@ -4,9 +4,14 @@ use super::exit;
 use crate::api::client::{Client, Lines, NoAnswer, Refused, Reply, encoded};
 use crate::daemon::paths::{PathError, Places, Wishes};
 use crate::model::selector::Selector;
+use crate::model::status::Status;
 use serde::de::DeserializeOwned;
 use std::io::Write;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// The snapshot follows within this time, unless it cannot be written.
+const CATCH_UP: Duration = Duration::from_secs(1);
+const GLANCE: Duration = Duration::from_millis(10);
 
 /// Why a command did not get what it asked for. Each is a sentence that says what to do next.
 #[derive(Debug, thiserror::Error)]
@@ -100,6 +105,18 @@ impl Talk {
     pub(super) fn lines(&self, path: &str) -> Result<Lines<'_>, Refusal> {
         let refused = |reply: Reply| reply.refused().map_or_else(|| self.strange(), Refusal::Refused);
         self.client.lines(path)?.map_err(refused)
+    }
+}
+
+/// Waits a moment for the snapshot file to show what the daemon has answered: who looks at the status next shall not
+/// see what was before. It is written a little later than the daemon knows, and not at all where it cannot be.
+pub(super) fn until_shown(talk: &Talk, shows: impl Fn(&Status) -> bool) {
+    let until = Instant::now() + CATCH_UP;
+    while Instant::now() < until {
+        match super::status::read(&talk.places.runtime, None) {
+            Ok(reading) if !shows(&reading.status) => std::thread::sleep(GLANCE),
+            _ => return,
+        }
     }
 }
 

@@ -1,9 +1,10 @@
 //! `abide wait`: until services are where a script needs them.
 
 use super::args::hand::WaitArgs;
-use super::talk::{Refusal, Talk, complain, listed};
+use super::talk::{Refusal, Talk, complain, listed, until_shown};
 use super::{exit, say};
 use crate::model::diagnostic::escaped;
+use crate::model::status::Status;
 use crate::model::units;
 use serde_json::Value;
 
@@ -27,10 +28,24 @@ fn attempt(args: &WaitArgs) -> Result<u8, Refusal> {
             _ => complain("wait", &format!("it has not come to that within {timeout}: {why}")),
         }
     }
+    until_shown(&talk, |status| is_shown(&answer, status));
     Ok(match answer["outcome"].as_str() {
         Some("reached") => exit::OK,
         Some("never") => exit::ERRORS,
         _ => exit::TIMEOUT,
+    })
+}
+
+/// Whether the snapshot has each where it was seen.
+fn is_shown(answer: &Value, status: &Status) -> bool {
+    let seen = answer["services"].as_array().map(Vec::as_slice).unwrap_or_default();
+    seen.iter().all(|seen| {
+        let service = status.services.iter().find(|service| seen["service"] == service.name.as_str());
+        service.is_none_or(|service| {
+            let meant =
+                service.instances.iter().filter(|it| seen["instance"].as_u64().is_none_or(|id| id == u64::from(it.id)));
+            meant.into_iter().all(|it| seen["state"] == it.state.as_str())
+        })
     })
 }
 

@@ -1,7 +1,7 @@
 //! What visitors ask, and what the loop answers. Who does not wait for the answer any more is no error.
 
 use super::turn::Supervisor;
-use crate::api::call::{Call, Facts, InstanceFacts};
+use crate::api::call::{Call, Facts, InstanceFacts, Planned};
 use crate::decide::event::Event;
 use crate::decide::view::Slot;
 use crate::host::clock;
@@ -30,6 +30,9 @@ impl Supervisor {
             Call::Facts(name, answer) => {
                 let _ = answer.send(self.facts(&name));
             }
+            Call::Findings(answer) => {
+                let _ = answer.send(self.fleet.file_findings());
+            }
             Call::Series(answer) => {
                 self.renew();
                 let _ = answer.send(self.publisher.series());
@@ -41,7 +44,15 @@ impl Supervisor {
                 let call = self.door.note(&order, answer);
                 self.handle(Event::Ordered { call, order });
             }
-            Call::Plan(..) => {}
+            Call::Plan(Some(directory), answer) => {
+                let names = self.fleet.names();
+                let in_force = names.filter_map(|name| Some((name.clone(), self.fleet.accepted(name)?.clone())));
+                self.planner.plan(directory, in_force.collect(), answer);
+            }
+            Call::Plan(None, answer) => {
+                let (plan, findings) = (self.fleet.pending(clock::now()), self.fleet.wrong());
+                let _ = answer.send(Ok(Planned { plan, findings }));
+            }
         }
     }
 

@@ -2,11 +2,13 @@
 
 use super::door::Door;
 use super::paths::{Places, boot_id};
+use super::planner::Planner;
 use super::probe::Probes;
 use super::publish::{PublishPolicy, Publisher};
 use super::trace;
 use super::turn::{self, Letter, OwnLogState, Supervisor};
 use crate::decide::diff::Powers;
+use crate::decide::event::Event;
 use crate::decide::fleet::Fleet;
 use crate::host::cgroup::Groups;
 use crate::host::cgroup::ground::Ground;
@@ -30,6 +32,7 @@ use crate::source::config::{self, Config};
 use crate::source::configuration::{self, Loader, Timing};
 use crate::source::load::load;
 use crate::source::{self, Surroundings, Text, worker};
+use crate::store;
 use crate::table::Table;
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::{AsFd, OwnedFd};
@@ -101,6 +104,7 @@ fn supervise(places: &Places, directories: Vec<PathBuf>, exit_with: Option<Servi
         pipes,
         logger: Logger::new(logger_socket),
         log: places.log.clone(),
+        state: places.state.clone(),
         own_log: own_log_of(&config),
         notify: places.runtime.join(notify_socket::NAME),
         groups: Arc::clone(&groups),
@@ -112,33 +116,32 @@ fn supervise(places: &Places, directories: Vec<PathBuf>, exit_with: Option<Servi
     let policy = Arc::clone(&config.doors);
     let door = Door::new(&places.runtime, instance_id.clone(), policy, config_path.clone(), letters.clone())
         .map_err(failed("bind the control socket"))?;
-    let powers = Powers { may_raise: surroundings.ceilings.may_raise, uid: surroundings.uid };
-    let mut fleet = Fleet::new(powers, seed(&instance_id));
-    if let Some(name) = &exit_with {
-        fleet.end_with(name.clone());
-    }
+    let planner = Planner::new(surroundings, config, config_path);
+    let (fleet, broken_records) = fleet(planner.powers, seed(&instance_id), exit_with.as_ref(), &places.state);
     let publisher = Publisher::new(
         places.runtime.clone(),
-        PublishPolicy::of(&config),
+        PublishPolicy::of(&planner.config),
         envelope(instance_id, groups.cgroups().clone()),
     );
-    let changes = letters.clone();
-    let setup = worker::Setup {
-        directories,
-        config_path,
-        config: Arc::new(config),
-        config_text,
-        state_directory: Some(places.state.clone()),
-        uid: surroundings.uid,
-        loader: loader(surroundings, letters.clone()),
-        changed: Box::new(move |service, files| drop(changes.send(Letter::FilesChanged(service, files)))),
-    };
-    let files = worker::start(setup, move |delta| drop(letters.send(Letter::Delta(delta))))
-        .map_err(failed("start a thread"))?;
+    let files = files(places, directories, config_text, &planner, letters)?;
     let own_log = OwnLogState::default();
     let (places, churn, awaited, finished) = (places.clone(), 0, exit_with, false);
-    let mut supervisor =
-        Supervisor { fleet, host, publisher, files, probes, door, places, churn, trace, own_log, awaited, finished };
+    let mut supervisor = Supervisor {
+        fleet,
+        host,
+        publisher,
+        files,
+        probes,
+        door,
+        planner,
+        broken_records,
+        places,
+        churn,
+        trace,
+        own_log,
+        awaited,
+        finished,
+    };
     let code = turn_until_finished(&mut supervisor, inbox, bell, logger);
     if let (Ok(OK), Some(exit)) = (&code, supervisor.fleet.last_word()) {
         table.set_exit_code(exit.code());
@@ -178,7 +181,7 @@ fn refuse(path: &Path, findings: &[Diagnostic]) -> u8 {
     CONFIG
 }
 
-fn loader(around: Surroundings, letters: UnboundedSender<Letter>) -> Loader<Arc<Config>> {
+fn loader(around: Arc<Surroundings>, letters: UnboundedSender<Letter>) -> Loader<Arc<Config>> {
     Loader {
         parse: Box::new(|text| {
             let (config, findings) = config::parse(text);
@@ -188,6 +191,45 @@ fn loader(around: Surroundings, letters: UnboundedSender<Letter>) -> Loader<Arc<
         timing: |config| Timing { rescan: config.rescan, grace: config.grace },
         accepted: Box::new(move |config| drop(letters.send(Letter::Config(Arc::clone(config))))),
     }
+}
+
+/// The fleet, in which what an earlier abide had written down holds from the start; and what cannot be read of that,
+/// in words.
+fn fleet(powers: Powers, seed: u64, exit_with: Option<&ServiceName>, state: &Path) -> (Fleet, Vec<String>) {
+    let mut fleet = Fleet::new(powers, seed);
+    if let Some(name) = exit_with {
+        fleet.end_with(name.clone());
+    }
+    let (held, broken) = store::holds::read(state);
+    for sentence in &broken {
+        tracing::error!("{sentence}");
+    }
+    if !held.is_empty() {
+        fleet.handle(clock::now(), Event::Held(held));
+    }
+    (fleet, broken)
+}
+
+/// The files thread.
+fn files(
+    places: &Places,
+    directories: Vec<PathBuf>,
+    config_text: Option<Text>,
+    planner: &Planner,
+    letters: UnboundedSender<Letter>,
+) -> Result<worker::Handle, BootError> {
+    let changes = letters.clone();
+    let setup = worker::Setup {
+        directories,
+        config_path: planner.config_path.clone(),
+        config: Arc::clone(&planner.config),
+        config_text,
+        state_directory: Some(places.state.clone()),
+        uid: planner.around.uid,
+        loader: loader(Arc::clone(&planner.around), letters.clone()),
+        changed: Box::new(move |service, files| drop(changes.send(Letter::FilesChanged(service, files)))),
+    };
+    worker::start(setup, move |delta| drop(letters.send(Letter::Delta(delta)))).map_err(failed("start a thread"))
 }
 
 fn turn_until_finished(

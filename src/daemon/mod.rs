@@ -6,6 +6,7 @@ mod answer;
 mod boot;
 mod door;
 pub mod paths;
+mod planner;
 mod probe;
 pub mod publish;
 mod report;

@@ -3,6 +3,7 @@
 use super::boot::own_log_of;
 use super::door::Door;
 use super::paths::Places;
+use super::planner::Planner;
 use super::probe::Probes;
 use super::publish::{PublishPolicy, Published, Publisher};
 use super::report;
@@ -68,6 +69,9 @@ pub(super) struct Supervisor {
     pub(super) files: worker::Handle,
     pub(super) probes: Probes,
     pub(super) door: Door,
+    pub(super) planner: Planner,
+    /// What of the records of an earlier abide cannot be read, in words.
+    pub(super) broken_records: Vec<String>,
     pub(super) places: Places,
     /// How many statuses changed since memory was last given back.
     pub(super) churn: usize,
@@ -202,6 +206,7 @@ impl Supervisor {
                 self.publisher.set_policy(PublishPolicy::of(&config));
                 self.host.keep_own_log(own_log_of(&config));
                 self.door.set_policy(&config.doors);
+                self.planner.config = config;
             }
             Letter::Spawned(outcome) => self.host.spawned(outcome),
             Letter::Probed { instance, run, outcome } => {
@@ -252,7 +257,7 @@ impl Supervisor {
         }
         self.host.end_turn();
         report::troubles(self.host.take_troubles());
-        let renewed = self.look_after_own_log();
+        let renewed = self.look_after_own_log() | self.host.take_unkept_changed();
         for finding in self.fleet.take_findings() {
             report::finding(&finding);
             self.door.tell(|| report::news_of_finding(&finding));
@@ -335,8 +340,10 @@ impl Supervisor {
 
     /// All of the snapshot but the services.
     pub(super) fn renew_envelope(&mut self, now: Now) {
-        let notes: Vec<String> = self.own_log.notes().into_iter().chain(self.door.trouble.iter().cloned()).collect();
         let fleet = &self.fleet;
+        let mut notes = self.own_log.notes();
+        notes.extend(self.door.trouble.iter().chain(&self.broken_records).chain(self.host.unkept()).cloned());
+        notes.extend(fleet.idle_holds());
         let state = if fleet.is_ending() { AbideState::Stopping } else { AbideState::Running };
         self.publisher.renew_envelope(&News {
             state,

@@ -307,6 +307,12 @@ impl Member {
         (findings, service)
     }
 
+    /// What is wrong with its files, or worth a warning, as of now.
+    pub(super) fn diagnostics(&self) -> impl Iterator<Item = &Diagnostic> {
+        let charges = self.charge.as_ref().map_or(&[][..], |charge| &charge.findings);
+        self.diagnostics.iter().chain(charges)
+    }
+
     /// Takes what is wrong with its files because of what others say; gives what there is to tell.
     pub(super) fn judged(&mut self, name: &ServiceName, charge: Option<Charge>, now: Wall) -> Vec<Finding> {
         let old = std::mem::replace(&mut self.charge, charge.map(Box::new));
@@ -329,6 +335,11 @@ impl Member {
         (self.valid, self.reads, self.removed) = (true, true, true);
         self.generation += 1;
         self.accepted.take()
+    }
+
+    /// What is wrong with its files, or worth a warning.
+    pub(super) fn findings(&self) -> impl Iterator<Item = &Diagnostic> {
+        self.diagnostics.iter().chain(self.charge.iter().flat_map(|charge| &charge.findings))
     }
 
     /// How many slots there should be.

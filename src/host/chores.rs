@@ -2,8 +2,10 @@
 
 use crate::decide::event::{Event, RunId};
 use crate::model::name::InstanceId;
+use crate::model::selector::Target;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
+use std::time::Duration;
 
 type Chore = Box<dyn FnOnce() -> Told + Send>;
 
@@ -12,6 +14,13 @@ type Chore = Box<dyn FnOnce() -> Told + Send>;
 pub enum Told {
     /// Nothing that anybody waits for.
     Nothing,
+    /// A hold was written down or struck off, or why not.
+    Kept {
+        /// Of what.
+        target: Target,
+        /// Why not, in words.
+        outcome: Result<(), String>,
+    },
     /// It is the core's business.
     Event(Event),
     /// A pid file was read.
@@ -57,6 +66,20 @@ impl Chores {
             Some(thread) => drop(thread.send(Box::new(chore))),
             // No thread can be had: late is better than never.
             None => (self.tell)(chore()),
+        }
+    }
+
+    /// Waits until all that was ordered is done, but no longer than `patience`.
+    pub(super) fn finish(&self, patience: Duration) {
+        let Some(thread) = &self.thread else { return };
+        let (done, wait) = channel();
+        let last: Chore = Box::new(move || {
+            // Who waits no longer does not hear it.
+            let _ = done.send(());
+            Told::Nothing
+        });
+        if thread.send(last).is_ok() {
+            let _ = wait.recv_timeout(patience);
         }
     }
 

@@ -1,6 +1,9 @@
 //! A closer look at one instance: how much of its output is kept, its processes one by one, the environment of its
 //! main process.
 
+pub mod log;
+mod way;
+
 use super::proc::{self, Credentials};
 use super::usage::{Main, Part, trees};
 use crate::log::rotate::LogFile;

@@ -7,6 +7,7 @@ mod lines;
 mod mains;
 mod measures;
 mod output;
+mod records;
 mod signs;
 mod starts;
 
@@ -28,11 +29,12 @@ use crate::model::desired::Definition;
 use crate::model::logging::LogPolicy;
 use crate::model::name::InstanceId;
 use crate::model::outcome::Failure;
+use crate::model::selector::Target;
 use crate::table::{SLOTS, Table};
 use errands::Errands;
 use lines::Awaited;
 use signs::Refusals;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -64,6 +66,12 @@ pub struct Host {
     chores: Chores,
     /// Apart, since a pid file may lie on a disk that hangs.
     readings: Chores,
+    /// Apart, since a disk takes its time.
+    records: Chores,
+    state: PathBuf,
+    /// Records that could not be made, and why.
+    unkept: BTreeMap<Target, String>,
+    unkept_changed: bool,
     /// Who lives, for all that is signalled in one turn.
     census: Option<Census>,
     strays: Strays,
@@ -117,6 +125,8 @@ pub struct Parts {
     pub logger: Logger,
     /// The log directory.
     pub log: PathBuf,
+    /// The state directory.
+    pub state: PathBuf,
     /// How much of abide's own log is kept.
     pub own_log: LogPolicy,
     /// Where the notify socket is to be: services of all users must reach it.
@@ -132,7 +142,7 @@ pub struct Parts {
 impl Host {
     /// A host without any instance. The pipe of slot 0, abide's own log, must exist.
     pub fn new(parts: Parts) -> io::Result<Self> {
-        let Parts { table, spawner, pipes, logger, log, own_log, notify, groups, mark, tell } = parts;
+        let Parts { table, spawner, pipes, logger, log, state, own_log, notify, groups, mark, tell } = parts;
         Ok(Self {
             table,
             spawner,
@@ -152,7 +162,11 @@ impl Host {
             watches: Watches::new(groups.cgroups().directory.is_some()),
             groups,
             chores: Chores::new(Arc::clone(&tell)),
-            readings: Chores::new(tell),
+            readings: Chores::new(Arc::clone(&tell)),
+            records: Chores::new(tell),
+            state,
+            unkept: BTreeMap::new(),
+            unkept_changed: false,
             census: None,
             strays: Strays::new(mark),
             strays_seen: false,
@@ -199,10 +213,10 @@ impl Host {
                 self.find_main(instance, run, &definition, named);
             }
             Effect::Measure { instance, run } => self.measure(instance, run),
+            Effect::KeepHold { target, hold } => self.keep_hold(target, hold),
             Effect::Probe { .. }
             | Effect::DropProbe { .. }
             | Effect::Answer { .. }
-            | Effect::KeepHold { .. }
             | Effect::Report(_)
             | Effect::Announce(_)
             | Effect::Finished => {}
@@ -214,6 +228,7 @@ impl Host {
         match told {
             Told::Nothing => {}
             Told::Event(event) => self.events.push_back(event),
+            Told::Kept { target, outcome } => self.kept(target, outcome),
             Told::PidFile { instance, run, uid, pid } => self.found(instance, run, uid, pid.map(Some)),
         }
     }

@@ -207,6 +207,7 @@ pub(super) fn errno_of(error: &io::Error) -> Errno {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::look::log::{For, Reading};
     use crate::log::rotate::LogFile;
     use proptest::prelude::*;
     use std::fs;
@@ -321,5 +322,61 @@ mod tests {
         nix::unistd::mkfifo(&to.directory.join("current"), Mode::S_IRWXU).unwrap();
         let failed = Sink::default().append(&to, b"x\n").unwrap_err();
         assert!(matches!(failed.trouble, Trouble::NotOurFile(_)), "{}", failed.trouble);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(60))]
+        #[test]
+        fn who_follows_gets_each_line_once_across_rotations(
+            batches in prop::collection::vec(("([ab]{0,30}\n?){1,3}", 0_usize..4), 1..30),
+            max_size in 1_u64..60,
+        ) {
+            let temp = tempfile::tempdir().unwrap();
+            let to = destination(temp.path(), max_size, 10_000);
+            let (mut sink, mut reading) = (Sink::default(), Reading::of(&to.directory.join("current"), For::Others));
+            reading.last(0, u64::MAX).unwrap();
+            let (mut all, mut heard) = (Vec::new(), Vec::new());
+            for (batch, looks) in batches {
+                sink.append(&to, batch.as_bytes()).map_err(|failed| failed.trouble).unwrap();
+                all.extend(batch.bytes());
+                for _ in 0..looks {
+                    heard.extend(reading.next(true).unwrap().unwrap_or_default());
+                }
+                prop_assert!(all.starts_with(&heard));
+            }
+            while let Some(piece) = reading.next(true).unwrap() {
+                heard.extend(piece);
+            }
+            let ended = all.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+            prop_assert!(all.starts_with(&heard) && heard.len() >= ended, "{:?} {:?}", all, heard);
+        }
+    }
+
+    #[test]
+    fn who_follows_while_it_is_written_loses_no_line_and_gets_none_twice() {
+        let temp = tempfile::tempdir().unwrap();
+        let to = destination(temp.path(), 2000, 10_000);
+        let mut reading = Reading::of(&to.directory.join("current"), For::Others);
+        reading.last(0, u64::MAX).unwrap();
+        let all: Vec<u8> = (0..20_000).flat_map(|n| format!("line {n}\n").into_bytes()).collect();
+        let writer = std::thread::spawn({
+            let all = all.clone();
+            move || {
+                let mut sink = Sink::default();
+                for batch in all.chunks(777) {
+                    sink.append(&to, batch).map_err(|failed| failed.trouble).unwrap();
+                }
+            }
+        });
+        let mut heard = Vec::new();
+        while !writer.is_finished() {
+            heard.extend(reading.next(true).unwrap().unwrap_or_default());
+            assert!(all.starts_with(&heard));
+        }
+        writer.join().unwrap();
+        while let Some(piece) = reading.next(true).unwrap() {
+            heard.extend(piece);
+        }
+        assert!(heard == all, "{} of {}", heard.len(), all.len());
     }
 }

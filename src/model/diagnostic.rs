@@ -1,5 +1,7 @@
 //! What is wrong with a file, and what to do.
 
+use super::name::ServiceName;
+use super::time::Wall;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -28,6 +30,17 @@ pub struct Diagnostic {
     pub file: PathBuf,
     /// Where in it; `None` when the whole file is meant.
     pub place: Option<Place>,
+}
+
+/// A finding that stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileFinding {
+    /// Of which service; `None`: of none, as what is wrong with `abide.toml`.
+    pub service: Option<ServiceName>,
+    /// When it was first reported, of an error.
+    pub first_seen: Option<Wall>,
+    /// What.
+    pub finding: Diagnostic,
 }
 
 /// A place in a text, for people and for drawing.

@@ -12,9 +12,8 @@ mod words;
 pub use advice::{advice, why_not};
 pub use nagios::nagios;
 pub use page::{Closer, Uses, page};
-pub use table::table;
-pub use words::span;
-pub(super) use words::{bytes, clean};
+pub use table::{sections, table};
+pub use words::{bytes, clean, count, number, since, span, why_instance, why_service};
 
 use crate::model::status::{AbideState, ConditionKind, ServiceStatus, State, Status};
 use crate::model::time::Wall;
@@ -32,18 +31,26 @@ pub struct Style {
     pub height: Option<usize>,
 }
 
+/// What a colour means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Paint {
+pub enum Paint {
+    /// As it should be.
     Good,
+    /// On its way, or worth a look.
     Busy,
+    /// Not as it should be.
     Bad,
+    /// Of less weight than the rest.
     Dim,
+    /// Of more.
     Strong,
+    /// Of no meaning beyond its words.
     Plain,
 }
 
 impl Style {
-    pub(super) fn paint(&self, paint: Paint, text: &str) -> String {
+    /// `text` in the colour of its meaning, where there are colours.
+    pub fn paint(&self, paint: Paint, text: &str) -> String {
         if !self.color || text.is_empty() || paint == Paint::Plain {
             return text.to_owned();
         }
@@ -59,7 +66,7 @@ impl Style {
 }
 
 /// The sign and colour of a state.
-fn sign(state: State, style: &Style) -> (&'static str, Paint) {
+pub fn sign(state: State, style: &Style) -> (&'static str, Paint) {
     let (pretty, plain, paint) = match state {
         State::Running | State::Ready => ("●", "+", Paint::Good),
         State::Reloading => ("◕", "~", Paint::Busy),
@@ -97,7 +104,7 @@ fn summary(status: &Status, now: Wall, style: &Style) -> String {
     }
     let abide = &status.abide;
     let state = match abide.state {
-        AbideState::Running => format!("up {}", words::since(now, abide.started_at)),
+        AbideState::Running => format!("up {}", since(now, abide.started_at)),
         AbideState::Stopping => "stopping".to_owned(),
         AbideState::Stopped => "stopped".to_owned(),
     };
@@ -112,7 +119,7 @@ fn summary(status: &Status, now: Wall, style: &Style) -> String {
 }
 
 /// How many services there are, then of what kinds.
-fn counts(status: &Status) -> Vec<(Paint, String)> {
+pub fn counts(status: &Status) -> Vec<(Paint, String)> {
     let services = &status.services;
     let total = services.len();
     let good = services.iter().filter(|s| s.as_desired).count();
@@ -132,8 +139,8 @@ fn counts(status: &Status) -> Vec<(Paint, String)> {
     let held = services.iter().filter(|s| lacks(s, ConditionKind::NotHeld)).count();
     let (starting, stopping) = (moving(State::Starting), moving(State::Stopping));
     let all_good = if total == 1 { "as desired" } else { "all as desired" }.to_owned();
-    let number = |count: usize| words::number(count as u64);
-    let mut parts = vec![(true, Paint::Strong, words::count(total as u64, "service"))];
+    let number = |count: usize| number(count as u64);
+    let mut parts = vec![(true, Paint::Strong, count(total as u64, "service"))];
     parts.extend([
         (total > 0 && good == total, Paint::Good, all_good),
         (good < total, Paint::Dim, format!("{} as desired", number(good))),

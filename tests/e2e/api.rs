@@ -1,6 +1,6 @@
 //! The doors, as `curl --unix-socket` sees them: plain HTTP over the control socket.
 
-use super::http::{Stream, get, post};
+use super::http::{Stream, ask, get, post};
 use super::world::{SLEEPER, World};
 use nix::sys::signal::Signal;
 use std::fs;
@@ -103,4 +103,52 @@ fn names_mean_patterns_instances_and_states() {
         ("ac".into(), "abc".into(), "abc".into(), String::new())
     );
     assert_eq!(problem(&get(&world, "/v1/status?names=a,nothing")).0, 404);
+}
+
+/// The numbers of the lines `line N`, which must follow each other.
+fn numbers(text: &str) -> Vec<u32> {
+    let numbers: Vec<u32> =
+        text.lines().map(|line| line.strip_prefix("line ").expect(text).parse().expect(text)).collect();
+    assert!(numbers.windows(2).all(|pair| pair[1] == pair[0] + 1), "{text}");
+    numbers
+}
+
+#[test]
+fn a_log_is_followed_across_rotation_and_no_line_is_lost_or_doubled() {
+    let talks = "script = '''i=0; while [ $i -lt 2000 ]; do i=$((i+1)); echo line $i; sleep 0.002; done; sleep 86400'''\n\
+                 log = { max_size = \"4KiB\", max_files = 100 }\n";
+    let world = World::with(&[("talks", talks)]);
+    world.logged("talks", "line 20\n");
+    let (code, head, body) = ask(&world, "GET", "/v1/services/talks/logs?lines=5", "");
+    assert_eq!((code, head.contains("text/plain; charset=utf-8")), (200, true), "{head}");
+    assert_eq!(numbers(&String::from_utf8_lossy(&body)).len(), 5);
+    let mut streams: Vec<Stream> =
+        (0..3).map(|n| Stream::open(&world, &format!("/v1/services/talks/logs?follow=true&lines={n}"), None)).collect();
+    for stream in &mut streams {
+        let heard = numbers(&stream.until("line 1000\n"));
+        assert!(heard[0] > 10 && heard.last() == Some(&1000), "{heard:?}");
+    }
+    drop(streams);
+    let (_, _, body) = ask(&world, "GET", "/v1/services/talks/logs?lines=900", "");
+    assert_eq!(numbers(&String::from_utf8_lossy(&body)).len(), 900, "of rotated files too");
+}
+
+#[test]
+fn a_log_that_is_not_there_yet_is_waited_for_and_its_bytes_are_left_as_they_are() {
+    let late = "script = '''while [ ! -e go ]; do sleep 0.02; done; printf 'caf\\351\\n'; sleep 86400'''\n";
+    let mut world = World::empty();
+    world.drop_file("late.toml", &format!("{late}directory = {:?}\n", world.root()));
+    world.start();
+    let mut stream = Stream::open(&world, "/v1/services/late/logs?follow=true", None);
+    fs::write(world.root().join("go"), "").expect("the world is writable");
+    stream.until("caf");
+    let (_, _, body) = ask(&world, "GET", "/v1/services/late/logs", "");
+    assert_eq!(body, b"caf\xe9\n");
+    for (path, kind) in [
+        ("/v1/services/late/logs?instance=3", "no-such-service"),
+        ("/v1/services/later/logs", "no-such-service"),
+        ("/v1/services/late/logs?lines=many", "bad-request"),
+    ] {
+        assert_eq!(problem(&get(&world, path)).1, kind, "{path}");
+    }
 }

@@ -98,6 +98,7 @@ impl Rig {
         let (table, own_log, log) = (Arc::clone(&ends.table), LogPolicy::default(), place.join("log"));
         let notify = place.join("notify");
         let parts = Parts {
+            state: place.join("state"),
             table: ends.table,
             spawner,
             pipes,

@@ -443,3 +443,29 @@ fn a_start_while_it_stops_and_a_stop_while_it_starts_end_as_the_last_word_said()
     assert_eq!(state(&world, "web"), State::Held);
     assert!(world.living(&instance("web")).next().is_none());
 }
+
+#[test]
+fn what_is_not_as_the_files_say_is_a_plan_with_reasons() {
+    let mut world = World::new();
+    world.behaviours.insert(name("ill"), Behaviour { life: Some(10), ..GOOD });
+    world.behaviours.insert(name("slow"), Behaviour { obeys: false, ..GOOD });
+    let mut ill = service("ill");
+    ill.restart.limit = Some(RestartLimit { count: 1, window: Duration::from_secs(60) });
+    world.write_all([ill, service("db"), requires("web", "db"), running("slow", "/bin/a"), service("well")]);
+    world.break_file("bad");
+    world.pass(3000);
+    world.one(stop("upgrade"), "db");
+    world.write(running("slow", "/bin/b"));
+    world.pass(100);
+    let plan = world.fleet.pending(world.now());
+    let shown: Vec<String> =
+        plan.steps.iter().map(|it| format!("{} {}: {}", it.action.as_str(), it.service, it.reason)).collect();
+    insta::assert_snapshot!(shown.join("\n"), @r"
+    nothing bad: its file has an error (this is no TOML); no version of it was ever good
+    nothing db: is held by root: upgrade; `abide start db` lifts that
+    nothing ill: has failed: has used up its 1 restart within 60 s; last: exit code 1
+    restart slow: is stopping: command changed
+    start web: waits: requires db, which is held
+    ");
+    assert_eq!(world.fleet.wrong().len(), 1);
+}

@@ -83,7 +83,8 @@ async fn tell(doors: Doors, who: Visitor, names: Option<Vec<Selector>>, mut curs
     let mut newest = doors.ring.watch();
     let position = |cursor: &Cursor| Bytes::from(format!(":\nid: {}\n\n", doors.ring.id(cursor)));
     let mut piece = position(&cursor);
-    while out.send(piece).await.is_ok() {
+    // Whose rights are taken away is not left waiting for what will never come.
+    while !who.is_stranger() && out.send(piece).await.is_ok() {
         piece = loop {
             newest.mark_unchanged();
             let news = doors.ring.read(&mut cursor, &filter, PIECE);

@@ -4,6 +4,7 @@ use super::outcome::{Told, Verdict, verdict};
 use super::{Talk, complain};
 use crate::api::client::{Lines, Next, encoded};
 use crate::cli::status::wall;
+use crate::cli::talk::until_shown;
 use crate::model::order::Done;
 use crate::model::status::Status;
 use std::collections::BTreeSet;
@@ -54,6 +55,7 @@ pub(super) fn outcome(talk: &Talk, word: &str, targets: Vec<Done>, until: Instan
         patience = (patience * 2).min(AT_LEAST);
     }
     told.iter_mut().filter(|it| it.pending).for_each(Told::late);
+    until_shown(talk, |status| told.iter().filter(|it| it.verdict.is_good()).all(|it| is_shown(it, word, status)));
     told
 }
 
@@ -70,6 +72,13 @@ fn settle(it: &mut Told, word: &str, status: &Status) {
     let service = status.services.iter().find(|service| service.name.as_str() == it.service());
     let (verdict, next) = verdict(word, it.index(), service, &it.done.words, wall(SystemTime::now()));
     it.settle(verdict, next);
+}
+
+/// Whether the snapshot says of it what was seen.
+fn is_shown(it: &Told, word: &str, status: &Status) -> bool {
+    let mut again = it.clone();
+    settle(&mut again, word, status);
+    again.verdict == it.verdict
 }
 
 /// Waits until something has happened, and takes all that has.

@@ -86,6 +86,7 @@ impl Host {
             self.groups.remove(instance, seat.definition.service.stop.scope);
         }
         self.groups.vacate_all();
+        self.finish_records();
     }
 
     /// What the logger has to say; to be called when its socket is readable.

@@ -4,6 +4,7 @@
 mod columns;
 mod sections;
 
+pub use sections::sections;
 pub(super) use sections::{error_lines, wrapped};
 
 use super::advice::{Need, advice, need, reason, remark};
@@ -12,7 +13,7 @@ use super::{Paint, Style, summary};
 use crate::model::status::{InstanceStatus, ServiceStatus, State, Status};
 use crate::model::time::Wall;
 use columns::Columns;
-use sections::{sections, shortened};
+use sections::shortened;
 
 /// So many like instances in a row become one line.
 const ALIKE: usize = 5;
@@ -20,7 +21,7 @@ const ALIKE: usize = 5;
 struct Row {
     label: String,
     state: State,
-    /// Runs, and yet something about the service is not as it should be.
+    /// Its state is no trouble, and yet something about the service is not as it should be.
     doubtful: bool,
     pid: String,
     since: String,
@@ -151,7 +152,7 @@ fn row(service: &ServiceStatus, instance: &InstanceStatus, label: String, now: W
     Row {
         label,
         state: instance.state,
-        doubtful: !calm && instance.state.is_running(),
+        doubtful: !calm && (instance.state.is_running() || !service.errors.is_empty()),
         pid: instance.pid.map_or_else(String::new, |pid| pid.to_string()),
         since: began.or(ended).map_or_else(String::new, |at| since(now, at)),
         restarts: restarts(instance),

@@ -26,18 +26,18 @@ pub(super) fn between(from: Wall, to: Wall) -> Duration {
 }
 
 /// How long ago, in whole seconds below a minute: a table that says `3ms` is out of date when read.
-pub(super) fn since(now: Wall, at: Wall) -> String {
+pub fn since(now: Wall, at: Wall) -> String {
     let time = between(at, now);
     if time < Duration::from_secs(1) { "0s".to_owned() } else { span(time) }
 }
 
 /// `1 service`, `3 services`.
-pub(super) fn count(number: u64, noun: &str) -> String {
+pub fn count(number: u64, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{} {noun}s", self::number(number)) }
 }
 
 /// With commas: `10,000`.
-pub(super) fn number(number: u64) -> String {
+pub fn number(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
@@ -50,7 +50,7 @@ pub(super) fn number(number: u64) -> String {
 }
 
 /// A size for people, in three digits or so: `512 B`, `3.4 MiB`, `120 GiB`.
-pub(in crate::render) fn bytes(bytes: u64) -> String {
+pub fn bytes(bytes: u64) -> String {
     let units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
     let (mut tenths, mut unit) = (u128::from(bytes) * 10, 0);
     while tenths >= 10_240 && unit + 1 < units.len() {
@@ -63,7 +63,7 @@ pub(in crate::render) fn bytes(bytes: u64) -> String {
 }
 
 /// Text from a file, with control characters made visible, so that it cannot drive a terminal.
-pub(in crate::render) fn clean(text: &str) -> Cow<'_, str> {
+pub fn clean(text: &str) -> Cow<'_, str> {
     let hidden = |c: char| {
         c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
@@ -96,7 +96,7 @@ pub(super) fn place(error: &FileError) -> String {
 }
 
 /// What a person wants to know of a service beyond its state; empty when all is a matter of course.
-pub(super) fn why_service(service: &ServiceStatus, now: Wall) -> String {
+pub fn why_service(service: &ServiceStatus, now: Wall) -> String {
     let mut parts = Vec::new();
     if let Some(error) = service.errors.first() {
         parts.push(faulty_file(service, error));
@@ -143,7 +143,7 @@ fn faulty_file(service: &ServiceStatus, error: &FileError) -> String {
 }
 
 /// Why an instance is where it is; empty when that is a matter of course.
-pub(super) fn why_instance(service: &ServiceStatus, instance: &InstanceStatus, now: Wall) -> String {
+pub fn why_instance(service: &ServiceStatus, instance: &InstanceStatus, now: Wall) -> String {
     let reason = instance.reason.as_deref().map(clean);
     let ended = instance
         .last_exit

@@ -77,6 +77,11 @@ pub(crate) fn get(world: &World, path: &str) -> Answer {
     talk(knock(world), "GET", path, &["host: abide"], "")
 }
 
+/// `POST path` over the control socket.
+pub(crate) fn post(world: &World, path: &str, body: &str) -> Answer {
+    talk(knock(world), "POST", path, &["host: abide"], body)
+}
+
 /// A request over TCP.
 pub(crate) fn over_tcp(port: u16, method: &str, path: &str, headers: &[&str]) -> Answer {
     let stream = TcpStream::connect(("127.0.0.1", port)).expect("abide listens");

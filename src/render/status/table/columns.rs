@@ -104,7 +104,7 @@ impl<'a> Columns<'a> {
 
     fn row(&self, row: &Row) -> String {
         let (mark, paint) = sign(row.state, self.style);
-        let paint = if row.doubtful { Paint::Busy } else { paint };
+        let paint = if row.doubtful && paint != Paint::Bad { Paint::Busy } else { paint };
         let state = self.style.paint(paint, &format!("{mark} {:1$}", row.state.as_str(), self.state));
         let room = self.remark_room();
         let remark =

@@ -36,7 +36,7 @@ fn wrap(text: &str, room: Option<usize>) -> Vec<String> {
 }
 
 /// What stands below the table: errors in files, doubtful directories, ignored entries, notes.
-pub(super) fn sections(status: &Status, style: &Style) -> String {
+pub fn sections(status: &Status, style: &Style) -> String {
     let mut text = String::new();
     let mut told = HashSet::new();
     // What is wrong with a service's own file stands under the service.

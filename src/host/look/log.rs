@@ -1,0 +1,507 @@
+//! Reading what a service has said from its files: from any line before the end, across rotation, as bytes.
+//!
+//! A reader holds one file open and a position in it. Who follows gets whole lines only, since the logger takes the
+//! unfinished line at the end of a file along into the next one.
+
+use super::way::{self, is_ours};
+use crate::log::rotate::{LogFile, REACH};
+use nix::dir::Dir;
+use nix::errno::Errno;
+use nix::fcntl::{AtFlags, OFlag, openat};
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+use nix::sys::stat::{FileStat, Mode, fstatat};
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+/// One thing that is watched.
+pub use nix::sys::inotify::WatchDescriptor as Watched;
+
+/// So much is read at once; no less than the logger looks back for the end of a line.
+const PIECE: usize = REACH as usize;
+
+/// With whose rights a log is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum For {
+    /// Those of who asks.
+    Ourselves,
+    /// More than those of who asks: only what the logger itself would write is read.
+    Others,
+}
+
+/// Reads one log.
+#[derive(Debug)]
+pub struct Reading {
+    path: PathBuf,
+    whose: For,
+    directory: Option<OwnedFd>,
+    open: Option<Open>,
+    /// The time in the name of the latest rotated file that is over: what was rotated later comes next.
+    after: i64,
+    /// Where the end was when it was gone to the last lines: who does not follow reads no further, however fast more
+    /// comes.
+    end: Option<(Id, u64)>,
+}
+
+/// A file in which somebody reads.
+#[derive(Debug)]
+struct Open {
+    file: File,
+    id: Id,
+    position: u64,
+    /// Whether a line begins at `position`, and one ends before it.
+    fresh: bool,
+}
+
+/// Which file it is, whatever its name: device and inode.
+type Id = (u64, u64);
+
+/// A rotated file.
+#[derive(Debug)]
+struct Rotated {
+    at: i64,
+    id: Id,
+}
+
+impl Reading {
+    /// Of the log whose newest file is `current`; from the beginning of the oldest, unless [`Self::last`] is called.
+    pub fn of(current: &Path, whose: For) -> Self {
+        let path = current.parent().unwrap_or(Path::new("/")).to_owned();
+        Self { path, whose, directory: None, open: None, after: i64::MIN, end: None }
+    }
+
+    /// Goes to the last `lines`, if they lie within `reach` bytes from the end of their files. Those of rotated files
+    /// count too, where there are not as many in the newest.
+    pub fn last(&mut self, lines: u64, reach: u64) -> io::Result<()> {
+        self.open = self.file(LogFile::Current.name())?;
+        let Some(mut rotated) = self.rotated()? else { return Ok(()) };
+        if self.open.is_none()
+            && let Some(latest) = rotated.last()
+        {
+            self.end = Some((latest.id, u64::MAX));
+        }
+        let mut left = match &mut self.open {
+            Some(open) => {
+                self.end = Some((open.id, open.file.metadata()?.len()));
+                lines - open.back(lines, reach)?
+            }
+            None => lines,
+        };
+        if let Some(at) = self.open.as_ref().and_then(|open| rotated.iter().position(|it| it.id == open.id)) {
+            rotated.truncate(at);
+        }
+        self.after = rotated.last().map_or(i64::MIN, |it| it.at);
+        while left > 0
+            && let Some(before) = rotated.pop()
+            && let Some(mut open) = self.file(&LogFile::Current.rotated(before.at))?
+        {
+            left -= open.back(left, reach)?;
+            (self.open, self.after) = (Some(open), before.at);
+        }
+        Ok(())
+    }
+
+    /// The next bytes, whole lines of them; `None`: there are no more at the moment. Who does not `follow` gets what
+    /// there was when [`Self::last`] was called, the unfinished line at the end as well.
+    pub fn next(&mut self, follow: bool) -> io::Result<Option<Vec<u8>>> {
+        loop {
+            let Some(open) = &mut self.open else {
+                match self.successor()? {
+                    Some((next, after, _)) => (self.open, self.after) = (Some(next), after),
+                    None => return Ok(None),
+                }
+                continue;
+            };
+            let mut rest = open.read()?;
+            if !follow {
+                let Some((id, end)) = self.end else { return Ok(None) };
+                if id == open.id {
+                    rest.truncate(usize::try_from(end.saturating_sub(open.position)).unwrap_or(usize::MAX));
+                    let whole = rest.len();
+                    return Ok((whole > 0).then(|| open.take(rest, whole)));
+                }
+            }
+            let whole = match rest.iter().rposition(|byte| *byte == b'\n') {
+                Some(newline) => newline + 1,
+                None if rest.len() == PIECE => PIECE,
+                None => 0,
+            };
+            if whole > 0 {
+                return Ok(Some(open.take(rest, whole)));
+            }
+            let Some((next, after, moved)) = self.successor()? else {
+                return Ok(None);
+            };
+            let Some(open) = &mut self.open else { continue };
+            // Only now is it certain that nothing more is written to it.
+            if open.file.metadata()?.len() > open.position + rest.len() as u64 {
+                continue;
+            }
+            if rest.is_empty() || (moved && open.fresh) {
+                (self.open, self.after) = (Some(next), after);
+                continue;
+            }
+            let whole = rest.len();
+            return Ok(Some(open.take(rest, whole)));
+        }
+    }
+
+    /// Has `watch` tell of changes of this log. The flag says whether they are all told: until its directory is there,
+    /// only that something on the way to it changes.
+    pub fn watch(&mut self, watch: &Watch) -> io::Result<(Watched, bool)> {
+        if self.directory()?.is_some()
+            && let Some(directory) = &self.directory
+        {
+            let by_descriptor = format!("/proc/self/fd/{}", directory.as_raw_fd());
+            return Ok((watch.0.add_watch(by_descriptor.as_str(), CHANGES)?, true));
+        }
+        let ways = self.path.ancestors().skip(1);
+        let nearest = ways.map(|way| watch.0.add_watch(way, CHANGES)).find(|added| *added != Err(Errno::ENOENT));
+        Ok((nearest.unwrap_or(Err(Errno::ENOENT))?, false))
+    }
+
+    /// The directory of the log; `None`: there is none yet.
+    fn directory(&mut self) -> io::Result<Option<&OwnedFd>> {
+        if self.directory.is_none() {
+            let opened = match self.whose {
+                For::Ourselves => way::open(&self.path),
+                For::Others => way::open_ours(&self.path),
+            };
+            self.directory = unless_missing(opened)?;
+        }
+        Ok(self.directory.as_ref())
+    }
+
+    /// A file of the log, at its beginning.
+    fn file(&mut self, name: &str) -> io::Result<Option<Open>> {
+        let whose = self.whose;
+        let Some(directory) = self.directory()? else { return Ok(None) };
+        // Whatever was put in its place is not waited for.
+        let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+        let file: File = match openat(directory, name, flags, Mode::empty()) {
+            Ok(file) => file.into(),
+            Err(Errno::ENOENT) => return Ok(None),
+            Err(Errno::ELOOP) => return Err(io::Error::other("it is no regular file")),
+            Err(errno) => return Err(errno.into()),
+        };
+        let about = file.metadata()?;
+        if !about.is_file() || (whose == For::Others && !is_ours(&nix::sys::stat::fstat(&file)?)) {
+            return Err(io::Error::other("it is no regular file of abide's"));
+        }
+        let id = (about.dev(), about.ino());
+        Ok(Some(Open { file, id, position: 0, fresh: false }))
+    }
+
+    /// The rotated files, oldest first; `None`: there is no directory.
+    fn rotated(&mut self) -> io::Result<Option<Vec<Rotated>>> {
+        let Some(directory) = self.directory()? else { return Ok(None) };
+        let mut listed =
+            Dir::openat(directory, ".", OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())?;
+        let mut rotated = Vec::new();
+        for entry in listed.iter() {
+            let entry = entry?;
+            let Ok(name) = entry.file_name().to_str() else { continue };
+            let Some(at) = LogFile::Current.rotated_at(name) else { continue };
+            // One that is gone meanwhile is gone.
+            let Ok(stat) = fstatat(directory, name, AtFlags::AT_SYMLINK_NOFOLLOW) else { continue };
+            rotated.push(Rotated { at, id: id_of(&stat) });
+        }
+        rotated.sort_unstable_by_key(|it| it.at);
+        Ok(Some(rotated))
+    }
+
+    /// The file after the one that is open, the rotated file after which in turn the next one comes, and whether the
+    /// open one was rotated and not moved by others; `None`: it is the newest.
+    fn successor(&mut self) -> io::Result<Option<(Open, i64, bool)>> {
+        let id = self.open.as_ref().map(|open| open.id);
+        let Some(directory) = self.directory()? else { return Ok(None) };
+        let current = fstatat(directory, LogFile::Current.name(), AtFlags::AT_SYMLINK_NOFOLLOW);
+        if current.is_ok_and(|stat| Some(id_of(&stat)) == id) {
+            return Ok(None);
+        }
+        loop {
+            let Some(rotated) = self.rotated()? else { return Ok(None) };
+            let own = rotated.iter().find(|it| Some(it.id) == id);
+            let after = own.map_or(self.after, |own| own.at);
+            let moved = own.is_some();
+            if let Some(next) = rotated.iter().find(|it| it.at > after) {
+                let Some(open) = self.file(&LogFile::Current.rotated(next.at))? else { continue };
+                return Ok(Some((open, next.at, moved)));
+            }
+            let Some(open) = self.file(LogFile::Current.name())?.filter(|open| Some(open.id) != id) else {
+                return Ok(None);
+            };
+            // Between the two looks others may have been rotated.
+            let again = self.rotated()?.unwrap_or_default();
+            if again.iter().all(|it| it.at <= after || it.id == open.id) {
+                return Ok(Some((open, after, moved)));
+            }
+        }
+    }
+}
+
+impl Open {
+    /// What comes next, as far as one piece reaches.
+    fn read(&mut self) -> io::Result<Vec<u8>> {
+        let length = self.file.metadata()?.len();
+        if length < self.position {
+            // Somebody has emptied it.
+            (self.position, self.fresh) = (length, length > 0);
+        }
+        let mut piece = vec![0; PIECE.min(usize::try_from(length - self.position).unwrap_or(PIECE))];
+        let mut filled = 0;
+        while filled < piece.len() {
+            match self.file.read_at(&mut piece[filled..], self.position + filled as u64) {
+                Ok(0) => break,
+                Ok(count) => filled += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        piece.truncate(filled);
+        Ok(piece)
+    }
+
+    /// Passes over the first `count` bytes of what was read, and gives them.
+    fn take(&mut self, mut piece: Vec<u8>, count: usize) -> Vec<u8> {
+        piece.truncate(count);
+        self.position += count as u64;
+        self.fresh = piece.ends_with(b"\n");
+        piece
+    }
+
+    /// Goes to the last `lines` lines, as far as they lie within `reach`; how many that are. Of a line that begins
+    /// before that only the end is taken, and only if there is nothing else.
+    fn back(&mut self, lines: u64, reach: u64) -> io::Result<u64> {
+        let length = self.file.metadata()?.len();
+        let floor = length.saturating_sub(reach);
+        // Newlines from the end: that of the last line begins none.
+        let (mut wanted, mut unfinished, mut earliest, mut seen) = (lines.max(1), true, None, 0);
+        let mut end = length;
+        while end > floor {
+            let start = end.saturating_sub(PIECE as u64).max(floor);
+            let mut piece = vec![0; (end - start) as usize];
+            self.file.read_exact_at(&mut piece, start)?;
+            for at in (0..piece.len()).rev().filter(|at| piece[*at] == b'\n') {
+                let behind = start + at as u64 + 1;
+                if behind == length {
+                    unfinished = false;
+                    wanted = lines + 1;
+                }
+                seen += 1;
+                if seen == wanted {
+                    (self.position, self.fresh) = (behind, true);
+                    return Ok(lines);
+                }
+                if behind < length {
+                    earliest = Some(behind);
+                }
+            }
+            end = start;
+        }
+        if floor > 0 {
+            (self.position, self.fresh) = (earliest.unwrap_or(floor), earliest.is_some());
+            return Ok(lines);
+        }
+        (self.position, self.fresh) = (0, false);
+        Ok((seen + u64::from(unfinished && length > 0)).min(lines))
+    }
+}
+
+/// What of a log's directory is news to who follows it.
+const CHANGES: AddWatchFlags = AddWatchFlags::IN_MODIFY
+    .union(AddWatchFlags::IN_CREATE)
+    .union(AddWatchFlags::IN_MOVED_TO)
+    .union(AddWatchFlags::IN_ONLYDIR);
+
+/// Tells of changes of many logs by one descriptor.
+#[derive(Debug)]
+pub struct Watch(Inotify);
+
+/// What has changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Changed {
+    /// These.
+    These(Vec<Watched>),
+    /// So much that it is not known: any of them.
+    Any,
+}
+
+impl Watch {
+    /// One that watches nothing yet.
+    pub fn new() -> io::Result<Self> {
+        Ok(Self(Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC)?))
+    }
+
+    /// What becomes readable when something has changed.
+    pub fn descriptor(&self) -> io::Result<OwnedFd> {
+        self.0.as_fd().try_clone_to_owned()
+    }
+
+    /// What has changed; `None`: nothing more at the moment.
+    pub fn changed(&self) -> io::Result<Option<Changed>> {
+        match self.0.read_events() {
+            Err(Errno::EAGAIN) => Ok(None),
+            Err(Errno::EINTR) => Ok(Some(Changed::These(Vec::new()))),
+            Err(errno) => Err(errno.into()),
+            Ok(events) if events.iter().any(|event| event.mask.contains(AddWatchFlags::IN_Q_OVERFLOW)) => {
+                Ok(Some(Changed::Any))
+            }
+            Ok(events) => {
+                let mut changed: Vec<Watched> = events.into_iter().map(|event| event.wd).collect();
+                changed.sort_unstable();
+                changed.dedup();
+                Ok(Some(Changed::These(changed)))
+            }
+        }
+    }
+
+    /// Watches this no more. That it is not watched is no matter.
+    pub fn forget(&self, watched: Watched) {
+        let _ = self.0.rm_watch(watched);
+    }
+}
+
+fn unless_missing<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        other => other.map(Some),
+    }
+}
+
+fn id_of(stat: &FileStat) -> Id {
+    (stat.st_dev, stat.st_ino)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn reading(directory: &tempfile::TempDir) -> Reading {
+        Reading::of(&directory.path().canonicalize().unwrap().join("current"), For::Others)
+    }
+
+    /// All there is from where it stands.
+    fn rest(reading: &mut Reading, follow: bool) -> String {
+        let mut all = Vec::new();
+        while let Some(piece) = reading.next(follow).unwrap() {
+            all.extend(piece);
+        }
+        String::from_utf8(all).unwrap()
+    }
+
+    fn last(directory: &tempfile::TempDir, lines: u64, reach: u64) -> String {
+        let mut reading = reading(directory);
+        reading.last(lines, reach).unwrap();
+        rest(&mut reading, false)
+    }
+
+    #[test]
+    fn the_last_lines_are_those_of_the_newest_file_and_of_as_many_before_it_as_it_takes() {
+        let directory = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();
+        assert_eq!(last(&directory, 3, u64::MAX), "");
+        write(&LogFile::Current.rotated(1), "a\nb\n");
+        write(&LogFile::Current.rotated(2), "c\n");
+        write("@keep-me", "not ours\n");
+        assert_eq!(last(&directory, 2, u64::MAX), "b\nc\n");
+        write("current", "d\n\ne");
+        for (lines, expected) in
+            [(0, "e"), (1, "e"), (2, "\ne"), (4, "c\nd\n\ne"), (5, "b\nc\nd\n\ne"), (99, "a\nb\nc\nd\n\ne")]
+        {
+            assert_eq!(last(&directory, lines, u64::MAX), expected, "{lines}");
+        }
+        write("current", "d\ne\n");
+        assert_eq!((last(&directory, 0, u64::MAX), last(&directory, 1, u64::MAX)), (String::new(), "e\n".into()));
+    }
+
+    #[test]
+    fn lines_are_found_however_long_they_and_the_file_are() {
+        let directory = tempfile::tempdir().unwrap();
+        let line = |n: usize| format!("{n} {}\n", "x".repeat(n * 7919 % 100_000));
+        let text: String = (0..40).map(line).collect();
+        fs::write(directory.path().join("current"), &text).unwrap();
+        for lines in [1, 2, 17, 39, 40, 41] {
+            let expected: String = (40_usize.saturating_sub(lines)..40).map(line).collect();
+            assert!(last(&directory, lines as u64, u64::MAX) == expected, "{lines}");
+        }
+        assert_eq!(last(&directory, 10, 1000).len(), 1000, "the end of a line that is longer than the reach");
+    }
+
+    #[test]
+    fn who_follows_gets_whole_lines_and_who_does_not_what_there_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let current = directory.path().join("current");
+        let mut follower = reading(&directory);
+        follower.last(0, u64::MAX).unwrap();
+        assert_eq!(rest(&mut follower, true), "");
+        fs::write(&current, "one\ntw").unwrap();
+        assert_eq!(rest(&mut follower, true), "one\n");
+        fs::write(&current, "one\ntwo\n").unwrap();
+        assert_eq!(rest(&mut follower, true), "two\n");
+        fs::write(&current, "").unwrap();
+        assert_eq!(rest(&mut follower, true), "");
+        fs::write(&current, "new\n").unwrap();
+        assert_eq!((rest(&mut follower, true), last(&directory, 9, u64::MAX)), ("new\n".into(), "new\n".into()));
+    }
+
+    #[test]
+    fn what_was_rotated_before_the_first_look_is_not_passed_over() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut follower = reading(&directory);
+        follower.last(5, u64::MAX).unwrap();
+        fs::write(directory.path().join(LogFile::Current.rotated(7)), "1\n").unwrap();
+        fs::write(directory.path().join(LogFile::Current.rotated(8)), "2\n").unwrap();
+        fs::write(directory.path().join("current"), "3\n").unwrap();
+        assert_eq!(rest(&mut follower, true), "1\n2\n3\n");
+    }
+
+    #[test]
+    fn of_a_file_that_others_moved_away_all_is_read_and_nothing_twice() {
+        let directory = tempfile::tempdir().unwrap();
+        let (current, old) = (directory.path().join("current"), LogFile::Current.rotated(1));
+        fs::write(directory.path().join(old), "0\n").unwrap();
+        fs::write(&current, "1\n2").unwrap();
+        let mut follower = reading(&directory);
+        follower.last(1, u64::MAX).unwrap();
+        fs::rename(&current, directory.path().join("taken")).unwrap();
+        assert_eq!(rest(&mut follower, true), "", "perhaps more of it is written");
+        fs::write(&current, "3\n").unwrap();
+        assert_eq!(rest(&mut follower, true), "23\n");
+    }
+
+    #[test]
+    fn what_is_no_file_of_ours_is_not_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let current = directory.path().join("current");
+        nix::unistd::mkfifo(&current, Mode::S_IRUSR).unwrap();
+        let said = |whose| Reading::of(&current, whose).last(1, 1).unwrap_err().to_string();
+        assert!(said(For::Ourselves).contains("no regular file") && said(For::Others).contains("no regular file"));
+        fs::remove_file(&current).unwrap();
+        std::os::unix::fs::symlink("/etc/passwd", &current).unwrap();
+        assert!(said(For::Others).contains("no regular file"));
+    }
+
+    #[test]
+    fn changes_of_many_logs_come_by_one_descriptor() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path().canonicalize().unwrap();
+        let watch = Watch::new().unwrap();
+        let mut reading = Reading::of(&root.join("web/current"), For::Others);
+        let (above, whole) = reading.watch(&watch).unwrap();
+        assert!(!whole);
+        fs::create_dir(root.join("web")).unwrap();
+        assert_eq!(watch.changed().unwrap(), Some(Changed::These(vec![above])));
+        let (own, whole) = reading.watch(&watch).unwrap();
+        assert!(whole && own != above);
+        watch.forget(above);
+        while watch.changed().unwrap().is_some() {}
+        fs::write(root.join("web/current"), "x").unwrap();
+        assert_eq!(watch.changed().unwrap(), Some(Changed::These(vec![own])));
+        assert_eq!(watch.changed().unwrap(), None);
+    }
+}

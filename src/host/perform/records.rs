@@ -1,0 +1,47 @@
+//! What must outlive us is written down, one record after the other, on a thread that may wait for the disk.
+
+use super::{Host, Trouble};
+use crate::host::chores::Told;
+use crate::model::order::Hold;
+use crate::model::selector::Target;
+use crate::store::holds;
+use std::time::Duration;
+
+/// So long a disk may take for the last records when abide ends.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+impl Host {
+    pub(super) fn keep_hold(&mut self, target: Target, hold: Option<Hold>) {
+        let state = self.state.clone();
+        self.records.order(move || {
+            let outcome = holds::keep(&state, &target, hold.as_ref()).map_err(|error| error.to_string());
+            Told::Kept { target, outcome }
+        });
+    }
+
+    pub(super) fn kept(&mut self, target: Target, outcome: Result<(), String>) {
+        match outcome {
+            Ok(()) => self.unkept_changed |= self.unkept.remove(&target).is_some(),
+            Err(message) => {
+                self.troubles.push(Trouble { instance: None, numbered: false, message: message.clone() });
+                self.unkept.insert(target, message);
+                self.unkept_changed = true;
+            }
+        }
+    }
+
+    /// What could not be written down, in words.
+    pub fn unkept(&self) -> impl Iterator<Item = &String> {
+        self.unkept.values()
+    }
+
+    /// Whether that is other than when this was asked last.
+    pub fn take_unkept_changed(&mut self) -> bool {
+        std::mem::take(&mut self.unkept_changed)
+    }
+
+    /// The end: waits for the last records, but not for a disk that hangs. Blocks.
+    pub(super) fn finish_records(&mut self) {
+        self.records.finish(PATIENCE);
+    }
+}

@@ -1,0 +1,5 @@
+//! What must outlive abide: small files in the state directory, each written whole.
+//!
+//! Whoever writes here does so on a thread that may wait for a disk. What cannot be read back is kept and told.
+
+pub mod holds;
