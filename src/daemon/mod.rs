@@ -2,6 +2,7 @@
 //!
 //! The only room that knows tokio. [`run`] boots, turns until told to stop, and leaves.
 
+mod alarm;
 mod answer;
 mod boot;
 mod door;

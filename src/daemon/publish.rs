@@ -19,7 +19,7 @@ use crate::render::prometheus::{self, Detail, Facts, Lines};
 use crate::render::snapshot::{self, Envelope, INDEX, News, WHOLE};
 use crate::source::config::{Config, MetricsDetail};
 use blocks::Blocks;
-use files::{Told, forget, last_seq, replace, sweep, sweep_services, touch};
+use files::{Page, Told, last_seq, sweep, sweep_services};
 use pace::Pace;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -102,6 +102,9 @@ pub struct Publisher {
     dir: PathBuf,
     policy: PublishPolicy,
     envelope: Envelope,
+    json: Page,
+    prom: Page,
+    jsonl: Page,
     services: Services,
     /// Where they stand in `status.json`, as long as it lists all, and what of it is on disk.
     blocks: Blocks,
@@ -126,6 +129,9 @@ impl Publisher {
         sweep(&dir);
         envelope.abide.snapshot_seq = envelope.abide.snapshot_seq.max(last_seq(&dir));
         Self {
+            json: Page::new(&dir, JSON),
+            prom: Page::new(&dir, PROM),
+            jsonl: Page::new(&dir, INDEX),
             dir,
             policy,
             envelope,
@@ -221,6 +227,11 @@ impl Publisher {
         [self.main.deadline(), self.index.deadline(), self.beat].into_iter().flatten().min()
     }
 
+    /// Whether the next call of [`Self::poll`] writes nothing, but one within moments will.
+    pub fn is_settling(&self, now: Mono) -> bool {
+        self.main.settles(now)
+    }
+
     /// Does what is due. An error is returned once and the attempt repeated until it succeeds.
     pub fn poll(&mut self, now: Now) -> Result<Published, PublishError> {
         let (main, index) = (self.main.ripe(now.mono), self.index.ripe(now.mono));
@@ -246,8 +257,8 @@ impl Publisher {
         let truncated = self.services.len() > WHOLE;
         let done = self.write(now, true, truncated);
         self.beat = None;
-        for name in [JSON, PROM, INDEX] {
-            forget(&self.dir, name);
+        for page in [&mut self.json, &mut self.prom, &mut self.jsonl] {
+            page.forget();
         }
         done.map(|_| ())
     }
@@ -321,7 +332,7 @@ impl Publisher {
         let number = abide.snapshot_seq;
         let bytes = self.write_json(number)?;
         let lines: Vec<&Lines> = self.lines.values().collect();
-        Ok(bytes + replace(&self.dir, PROM, |out, _| prometheus::write(out, &self.envelope, &lines))?.size)
+        Ok(bytes + self.prom.replace(|out, _| prometheus::write(out, &self.envelope, &lines))?.size)
     }
 
     fn write_json(&mut self, number: u64) -> Result<u64, PublishError> {
@@ -329,7 +340,7 @@ impl Publisher {
         if self.envelope.abide.truncated {
             self.blocks.forget();
             let shown = self.services.values().filter(|cached| !cached.as_desired);
-            let written = replace(&self.dir, JSON, |out, _| {
+            let written = self.json.replace(|out, _| {
                 out.write_all(&head)?;
                 out.write_all(b"[")?;
                 for (index, cached) in shown.enumerate() {
@@ -341,7 +352,7 @@ impl Publisher {
             return Ok(written.size);
         }
         self.blocks.arrange(head.len(), &self.services, number);
-        let written = replace(&self.dir, JSON, |out, before| {
+        let written = self.json.replace(|out, before| {
             let since = before.and_then(|file| self.told.by(file));
             self.blocks.write(out, (&head, &tail), &self.services, since)
         })?;
@@ -349,8 +360,8 @@ impl Publisher {
         Ok(written.size)
     }
 
-    fn write_index(&self) -> Result<u64, PublishError> {
-        let written = replace(&self.dir, INDEX, |out, _| {
+    fn write_index(&mut self) -> Result<u64, PublishError> {
+        let written = self.jsonl.replace(|out, _| {
             self.services.values().try_for_each(|cached| {
                 out.write_all(&cached.json)?;
                 out.write_all(b"\n")
@@ -366,8 +377,9 @@ impl Publisher {
             let file = format!("{name}.json");
             match self.services.get(name) {
                 Some(cached) => {
-                    bytes += replace(&dir, &file, |out, _| out.write_all(&cached.json))?.size;
-                    forget(&dir, &file);
+                    let mut page = Page::new(&dir, &file);
+                    bytes += page.replace(|out, _| out.write_all(&cached.json))?.size;
+                    page.forget();
                 }
                 None => drop(fs::remove_file(dir.join(file))),
             }
@@ -389,13 +401,11 @@ impl Publisher {
 
     /// A file that somebody removed is written again.
     fn touch(&mut self, now: Now) -> Result<Published, PublishError> {
-        for name in [JSON, PROM] {
-            match touch(&self.dir, name, now.wall) {
-                Err(error) if error.source.kind() == io::ErrorKind::NotFound => {
-                    return self.write_parts(now, true, self.services.len() > WHOLE);
-                }
-                other => other?,
+        match self.json.touch(now.wall).and_then(|()| self.prom.touch(now.wall)) {
+            Err(error) if error.source.kind() == io::ErrorKind::NotFound => {
+                return self.write_parts(now, true, self.services.len() > WHOLE);
             }
+            done => done?,
         }
         self.told.touched(now.wall);
         self.rest_beat(now.mono);

@@ -94,7 +94,7 @@ impl Trace {
     }
 
     /// From now on lines for the file are held back, up to a pipe's worth, until [`Self::release`]:
-    /// what belongs together wakes the logger once.
+    /// what belongs together wakes the logger once. Held for moments only: who is killed takes them along.
     pub fn hold(&self) {
         if let Some(pipe) = &self.pipe {
             pipe.hold();

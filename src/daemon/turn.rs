@@ -1,5 +1,6 @@
 //! One turn after another: gather, decide, perform, publish.
 
+use super::alarm::Alarm;
 use super::boot::own_log_of;
 use super::door::Door;
 use super::paths::Places;
@@ -33,7 +34,6 @@ use tokio::io::Interest;
 use tokio::io::unix::{AsyncFd, AsyncFdReadyGuard};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::time::{Instant, sleep_until};
 
 /// What comes from the threads.
 #[derive(Debug)]
@@ -123,6 +123,7 @@ pub(super) async fn run(
     let mut knock = supervisor.door.knock().transpose()?;
     // Only while something waits for room: else every message that the logger takes would wake us.
     let mut room = None;
+    let mut alarm = Alarm::new()?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hang_up = signal(SignalKind::hangup())?;
     role::listen()?;
@@ -131,7 +132,7 @@ pub(super) async fn run(
         if supervisor.door.must_open() {
             knock = supervisor.open_the_doors();
         }
-        let deadline = supervisor.next_deadline();
+        alarm.set(supervisor.next_deadline())?;
         if !supervisor.host.has_pending() {
             room = None;
         } else if room.is_none() {
@@ -179,7 +180,7 @@ pub(super) async fn run(
                     ready.clear_ready();
                 }
             }
-            () = until(deadline) => {}
+            rang = alarm.rings() => rang?,
         }
         // Also where something else is always to be done.
         supervisor.keep_time();
@@ -262,8 +263,14 @@ impl Supervisor {
             report::finding(&finding);
             self.door.tell(|| report::news_of_finding(&finding));
         }
-        self.trace.release();
-        self.publish(renewed);
+        let now = clock::now();
+        self.renew_as(renewed, now);
+        // What the log says of a change goes when its snapshot does, a moment later: a start is several
+        // turns, and each write wakes the logger.
+        if !self.publisher.is_settling(now.mono) {
+            self.trace.release();
+        }
+        self.publish(now);
     }
 
     /// Whether there is news of abide's own log.
@@ -300,9 +307,7 @@ impl Supervisor {
         }
     }
 
-    fn publish(&mut self, renewed: bool) {
-        let now = clock::now();
-        self.renew_as(renewed, now);
+    fn publish(&mut self, now: Now) {
         match self.publisher.poll(now) {
             Ok(Published::Written) if self.churn >= MUCH => {
                 memory::give_back();
@@ -385,14 +390,6 @@ async fn writable(descriptor: Option<&AsyncFd<OwnedFd>>) -> io::Result<AsyncFdRe
 async fn readable(descriptor: Option<&AsyncFd<OwnedFd>>) -> io::Result<AsyncFdReadyGuard<'_, OwnedFd>> {
     match descriptor {
         Some(descriptor) => descriptor.readable().await,
-        None => std::future::pending().await,
-    }
-}
-
-/// Sleeps until `deadline`; for ever where there is none.
-async fn until(deadline: Option<Mono>) {
-    match deadline {
-        Some(at) => sleep_until(Instant::now() + at.since(clock::now().mono)).await,
         None => std::future::pending().await,
     }
 }

@@ -1,6 +1,6 @@
 //! The supervisor's end of the socket to the logger.
 
-use super::sys::socket;
+use super::sys::socket::{self, Received};
 use crate::log::order::{MAX_REPORT, Order, Report};
 use std::collections::VecDeque;
 use std::io;
@@ -28,7 +28,7 @@ impl Logger {
     /// Sends what waits, as far as there is room.
     pub fn flush(&mut self) {
         while let Some(packet) = self.pending.front() {
-            match socket::send(self.socket.as_fd(), packet, None) {
+            match socket::send(self.socket.as_fd(), packet, &[]) {
                 Ok(()) => drop(self.pending.pop_front()),
                 // No room, or no logger at the moment: its successor asks for everything anew.
                 Err(_) => return,
@@ -51,8 +51,8 @@ impl Logger {
         let mut buffer = [0; MAX_REPORT];
         loop {
             match socket::receive(self.socket.as_fd(), &mut buffer) {
-                Ok(Some((0, _)) | None) => return None,
-                Ok(Some((length, _))) => {
+                Ok(Some(Received { length: 0, .. }) | None) => return None,
+                Ok(Some(Received { length, .. })) => {
                     if let Ok(report) = Report::decode(&buffer[..length]) {
                         return Some(report);
                     }

@@ -47,7 +47,7 @@ impl NotifySocket {
     /// The next message, if one waits. Descriptors that come along are closed.
     pub(super) fn receive(&self) -> io::Result<Option<Datagram>> {
         let mut buffer = [0; MAX_MESSAGE];
-        let Some(received) = socket::receive_all(self.socket.as_fd(), &mut buffer)? else { return Ok(None) };
+        let Some(received) = socket::receive(self.socket.as_fd(), &mut buffer)? else { return Ok(None) };
         let Received { length, truncated, sender, .. } = received;
         let text = (!truncated).then(|| buffer[..length.min(MAX_MESSAGE)].to_vec());
         Ok(Some(Datagram { sender: sender.filter(|(pid, _)| *pid > 0), text }))

@@ -10,17 +10,18 @@ use nix::unistd::{Gid, Uid, UnlinkatFlags, fchown, unlinkat};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The directory of the FIFOs, in the directory of the table.
 pub const DIRECTORY: &str = "pipes";
 
-/// A message from supervisor to keeper: what, and of which slot.
+/// What the supervisor tells the keeper: what, and of which slot. A message is up to
+/// [`socket::MOST`] of them, one after the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeeperOrder {
-    /// Keep the descriptor that comes along.
+    /// Keep the next of the descriptors that come along.
     Hold(u32),
     /// Close what is held.
     Release(u32),
@@ -55,11 +56,20 @@ impl KeeperOrder {
 pub struct Pipes {
     directory: OwnedFd,
     keeper: Arc<OwnedFd>,
-    /// Who owns the pipe of a slot that has one.
-    owners: Mutex<BTreeMap<usize, u32>>,
+    slots: Mutex<Slots>,
     /// As many as keeper and logger have descriptors for; like ours, their limit is the hard one.
     most: usize,
     uid: u32,
+}
+
+#[derive(Debug, Default)]
+struct Slots {
+    /// Who owns the pipe of a slot that has one.
+    owners: BTreeMap<usize, u32>,
+    /// Pipes that we hold ourselves until they are enough for a message: a pipe must outlive the
+    /// logger from its first line on, us only where there is a supervisor after us, and each message
+    /// wakes the keeper.
+    ours: Vec<(usize, OwnedFd)>,
 }
 
 /// Descriptors that keeper and logger need for other things than pipes.
@@ -72,11 +82,11 @@ impl Pipes {
         let uid = nix::unistd::geteuid().as_raw();
         let (descriptors, _) = prlimit(0, libc::RLIMIT_NOFILE, None)?;
         let most = usize::try_from(descriptors.saturating_sub(RESERVED)).unwrap_or(usize::MAX);
-        Ok(Self { directory, keeper, owners: Mutex::default(), most, uid })
+        Ok(Self { directory, keeper, slots: Mutex::default(), most, uid })
     }
 
-    fn owners(&self) -> MutexGuard<'_, BTreeMap<usize, u32>> {
-        self.owners.lock().unwrap_or_else(PoisonError::into_inner)
+    fn slots(&self) -> MutexGuard<'_, Slots> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn open_slot(&self, slot: usize, more: OFlag) -> nix::Result<OwnedFd> {
@@ -87,7 +97,7 @@ impl Pipes {
     /// Makes the pipe of `slot` and has it held, if the slot has none. Whether it was made now.
     /// `EMFILE` where keeper or logger would have no descriptor for it.
     pub fn make(&self, slot: usize) -> io::Result<bool> {
-        let count = match &*self.owners() {
+        let count = match &self.slots().owners {
             owners if owners.contains_key(&slot) => return Ok(false),
             owners => owners.len(),
         };
@@ -102,9 +112,21 @@ impl Pipes {
             Err(errno) => return Err(errno.into()),
         }
         let pipe = self.open_slot(slot, OFlag::O_NONBLOCK)?;
-        socket::send(self.keeper.as_fd(), &KeeperOrder::Hold(slot as u32).encode(), Some(pipe.as_fd()))?;
-        self.owners().insert(slot, self.uid);
+        let mut slots = self.slots();
+        slots.ours.push((slot, pipe));
+        if slots.ours.len() >= socket::MOST {
+            self.hand_over(&slots.ours).inspect_err(|_| drop(slots.ours.pop()))?;
+            slots.ours.clear();
+        }
+        slots.owners.insert(slot, self.uid);
         Ok(true)
+    }
+
+    /// To the keeper.
+    fn hand_over(&self, pipes: &[(usize, OwnedFd)]) -> io::Result<()> {
+        let orders: Vec<u8> = pipes.iter().flat_map(|(slot, _)| KeeperOrder::Hold(*slot as u32).encode()).collect();
+        let descriptors: Vec<RawFd> = pipes.iter().map(|(_, pipe)| pipe.as_raw_fd()).collect();
+        socket::send(self.keeper.as_fd(), &orders, &descriptors)
     }
 
     /// A fresh opening of the pipe of `slot`, blocking, for one process of `uid`: what the process
@@ -112,19 +134,23 @@ impl Pipes {
     pub fn open(&self, slot: usize, uid: u32) -> io::Result<OwnedFd> {
         let pipe = self.open_slot(slot, OFlag::empty())?;
         // The service's user, so that it can open its /dev/stdout again; by path it cannot.
-        if self.owners().get(&slot) != Some(&uid) {
+        if self.slots().owners.get(&slot) != Some(&uid) {
             fchown(&pipe, Some(Uid::from_raw(uid)), None::<Gid>)?;
-            self.owners().insert(slot, uid);
+            self.slots().owners.insert(slot, uid);
         }
         Ok(pipe)
     }
 
     /// The slot is given up: its pipe is no longer held, and the next owner of the slot gets a new one.
     pub fn release(&self, slot: usize) -> io::Result<()> {
-        if self.owners().remove(&slot).is_none() {
+        let mut slots = self.slots();
+        if slots.owners.remove(&slot).is_none() {
             return Ok(());
         }
-        socket::send(self.keeper.as_fd(), &KeeperOrder::Release(slot as u32).encode(), None)?;
+        match slots.ours.iter().position(|(ours, _)| *ours == slot) {
+            Some(position) => drop(slots.ours.swap_remove(position)),
+            None => socket::send(self.keeper.as_fd(), &KeeperOrder::Release(slot as u32).encode(), &[])?,
+        }
         unlinkat(&self.directory, slot.to_string().as_str(), UnlinkatFlags::NoRemoveDir)?;
         Ok(())
     }
@@ -164,24 +190,33 @@ mod tests {
         let (ours, theirs) =
             socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC).unwrap();
         let pipes = Pipes::new(directory.path(), Arc::new(ours)).unwrap();
-        assert!(pipes.make(3).unwrap());
-        assert!(!pipes.make(3).unwrap());
-        let mut buffer = [0; KeeperOrder::LENGTH];
-        let (length, held) = socket::receive(theirs.as_fd(), &mut buffer).unwrap().unwrap();
-        assert_eq!(KeeperOrder::decode(&buffer[..length]), Some(KeeperOrder::Hold(3)));
+        let mut buffer = [0; KeeperOrder::LENGTH * socket::MOST];
+        for slot in 0..socket::MOST {
+            assert!(socket::receive(theirs.as_fd(), &mut buffer).unwrap().is_none(), "not yet worth a message");
+            assert!(pipes.make(slot).unwrap());
+            assert!(!pipes.make(slot).unwrap());
+        }
+        let received = socket::receive(theirs.as_fd(), &mut buffer).unwrap().unwrap();
+        let orders =
+            buffer[..received.length].chunks(KeeperOrder::LENGTH).map(|bytes| KeeperOrder::decode(bytes).unwrap());
+        assert!(orders.eq((0..socket::MOST as u32).map(KeeperOrder::Hold)));
+        let mut held = received.descriptors.map(Option::unwrap).map(File::from);
 
         let mut end = File::from(pipes.open(3, nix::unistd::geteuid().as_raw()).unwrap());
         end.write_all(b"hello").unwrap();
         drop(end);
         let mut text = [0; 5];
-        File::from(held.unwrap()).read_exact(&mut text).unwrap();
+        held[3].read_exact(&mut text).unwrap();
         assert_eq!(&text, b"hello", "the held end keeps what a dead writer wrote");
 
         pipes.release(3).unwrap();
-        let (length, held) = socket::receive(theirs.as_fd(), &mut buffer).unwrap().unwrap();
-        assert_eq!(KeeperOrder::decode(&buffer[..length]), Some(KeeperOrder::Release(3)));
-        assert!(held.is_none());
-        assert!(std::fs::read_dir(directory.path()).unwrap().next().is_none());
-        assert!(socket::receive(theirs.as_fd(), &mut buffer).unwrap().is_none());
+        let received = socket::receive(theirs.as_fd(), &mut buffer).unwrap().unwrap();
+        assert_eq!(KeeperOrder::decode(&buffer[..received.length]), Some(KeeperOrder::Release(3)));
+        assert!(received.descriptors.iter().all(Option::is_none));
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), socket::MOST - 1);
+
+        assert!(pipes.make(3).unwrap());
+        pipes.release(3).unwrap();
+        assert!(socket::receive(theirs.as_fd(), &mut buffer).unwrap().is_none(), "the keeper never had it");
     }
 }

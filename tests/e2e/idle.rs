@@ -107,9 +107,8 @@ fn a_heartbeat_is_one_touch_of_each_of_the_two_files() {
     let written = world.status().expect("it runs").abide.snapshot_seq;
     let Some((calls, _)) = trace(&world, 7) else { return };
     assert_eq!(world.status().expect("it runs").abide.snapshot_seq, written, "nothing was written");
-    // With a deadline set, tokio wakes itself once to wait for the next one.
-    let wakes = |line: &String| line.contains("write(") && line.contains("\\1\\0\\0\\0\\0\\0\\0\\0\", 8)");
-    let calls = calls.into_iter().filter(|line| !wakes(line));
+    // The alarm is set for the next one.
+    let calls = calls.into_iter().filter(|line| !line.contains("timerfd_settime("));
     let (touches, others): (Vec<_>, Vec<_>) = calls.partition(|line| line.contains("utimensat("));
     assert!(others.is_empty(), "{others:#?}");
     assert!((3..=8).contains(&touches.len()), "{touches:#?}");
@@ -137,6 +136,10 @@ fn an_idle_service_costs_the_supervisor_no_descriptor_and_keeper_and_logger_one_
     }
     world.until("all run", |status| running(status) == 23);
     let after = descriptors();
-    assert_eq!(after[..2], [before[0] + 20, before[1] + 20], "of keeper and logger");
-    assert!(after[2] <= before[2] + 1, "of the supervisor: {} before, {} after", before[2], after[2]);
+    let ([keeper_before, logger_before, before], [keeper, logger, after]) = (before, after);
+    assert_eq!(logger, logger_before + 20);
+    // The keeper takes eight at a time; one more may be open for a moment.
+    let both = keeper + after - keeper_before - before;
+    assert!((20..=21).contains(&both), "{both} of keeper and supervisor");
+    assert!(after <= before + 8, "of the supervisor: {before} before, {after} after");
 }

@@ -16,6 +16,8 @@ mod signs;
 mod spawns;
 mod stage;
 
+use abide::host::pipe;
+use abide::host::sys::socket;
 use abide::keeper::{self, Setup, role};
 use nix::sys::signal::{SigSet, SigmaskHow};
 use std::path::{Path, PathBuf};
@@ -166,6 +168,17 @@ pub(crate) fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T 
         assert!(Instant::now() < deadline, "{what} did not come about");
         std::thread::sleep(Duration::from_millis(2));
     }
+}
+
+/// How many this process has open, but for the few pipes that it holds until they are enough for a
+/// message to the keeper.
+pub(crate) fn descriptors() -> usize {
+    let open = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
+    let links = open.filter_map(|descriptor| std::fs::read_link(descriptor.path()).ok());
+    let is_pipe = |link: &PathBuf| link.parent().is_some_and(|directory| directory.ends_with(pipe::DIRECTORY));
+    let (pipes, others): (Vec<_>, Vec<_>) = links.partition(is_pipe);
+    assert!(pipes.len() < socket::MOST, "{pipes:?}");
+    others.len()
 }
 
 /// Runs a scenario that must hold.

@@ -2,7 +2,7 @@
 
 use crate::rig::{Rig, define, instance};
 use crate::stage::{command, script};
-use crate::{holds, wait_for};
+use crate::{descriptors, holds, wait_for};
 use abide::decide::effect::Effect;
 use abide::decide::event::{Event, RunId};
 use abide::host::perform::Trouble;
@@ -136,10 +136,6 @@ pub(crate) fn notify(mut rig: Rig) {
 #[test]
 fn a_service_is_believed_what_it_says_of_itself_and_strangers_nothing() {
     holds("notify");
-}
-
-fn descriptors() -> usize {
-    std::fs::read_dir("/proc/self/fd").unwrap().count()
 }
 
 pub(crate) fn descriptor(mut rig: Rig) {

@@ -1,7 +1,7 @@
 //! What a service finds when it starts, and what becomes of one that does not.
 
 use crate::stage::{Stage, command, script};
-use crate::{holds, wait_for};
+use crate::{descriptors, holds, wait_for};
 use abide::decide::event::RunId;
 use abide::host::spawn::{Refused, SPAWN_TIMEOUT};
 use abide::host::tree::{self, Census, Reach, Strays};
@@ -187,9 +187,8 @@ fn a_thousand_starts_leak_nothing() {
 }
 
 fn thousand(stage: &Stage) {
-    let open = || std::fs::read_dir("/proc/self/fd").unwrap().count();
     stage.says(1, 1, script("exit 0"));
-    let before = open();
+    let before = descriptors();
     let start = std::time::Instant::now();
     for run in 0..1000 {
         let slot = 1 + run as usize % 50;
@@ -199,7 +198,7 @@ fn thousand(stage: &Stage) {
         assert_eq!(pid, started.pid);
     }
     println!("a thousand starts and exits: {:?}", start.elapsed());
-    assert_eq!(open(), before);
+    assert_eq!(descriptors(), before);
     assert_eq!(stage.table.take_exits(), []);
     let keeper = nix::unistd::getppid().as_raw();
     let children = proc::processes().unwrap().into_iter().filter(|stat| stat.parent == keeper).count();

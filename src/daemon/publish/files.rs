@@ -65,21 +65,50 @@ fn seconds(at: Wall) -> (i64, i64) {
     (at.0.div_euclid(1_000_000), at.0.rem_euclid(1_000_000) * 1_000)
 }
 
-/// Replaces `dir`/`name` by what `fill` makes of the file that it is given: an empty one, or, by
-/// its stamp, one that was here before. It ends where `fill` ends.
-///
-/// The file that is replaced is kept under a hidden name and used the next time, if the kernel says
-/// that no reader has it open: making and freeing the pages of a large snapshot costs twice what
-/// its bytes do, and of those most are as they were.
-pub(super) fn replace(
-    dir: &Path,
-    name: &str,
-    fill: impl FnOnce(&mut BufWriter<File>, Option<Stamp>) -> io::Result<()>,
-) -> Result<Stamp, PublishError> {
-    let (spare, target) = (spare(dir, name), dir.join(name));
-    let fresh = || create(dir, &spare).map(|file| (file, None));
-    let written = unread(&spare).map_or_else(fresh, Ok).and_then(|(file, stamp)| {
+/// A file that is replaced time and again, and the one that it was before under a hidden name, to be
+/// written the next time: making and freeing the pages of a large snapshot costs twice what its bytes
+/// do, and of those most are as they were. Both stay open, since looking them up costs as much as writing them.
+#[derive(Debug)]
+pub(super) struct Page {
+    dir: PathBuf,
+    target: PathBuf,
+    spare: PathBuf,
+    /// What is at `target`, unless others put something else there.
+    current: Option<File>,
+    /// What is at `spare`, as above.
+    before: Option<File>,
+}
+
+impl Page {
+    /// `dir`/`name`, of which nothing is known.
+    pub(super) fn new(dir: &Path, name: &str) -> Self {
+        let (target, spare) = (dir.join(name), dir.join(format!(".{name}.{}.tmp", std::process::id())));
+        Self { dir: dir.to_owned(), target, spare, current: None, before: None }
+    }
+
+    /// Replaces it by what `fill` makes of the file that it is given: an empty one, or, by its stamp,
+    /// one that was here before, if the kernel says that no reader has it open. It ends where `fill` ends.
+    pub(super) fn replace(
+        &mut self,
+        fill: impl FnOnce(&mut BufWriter<File>, Option<Stamp>) -> io::Result<()>,
+    ) -> Result<Stamp, PublishError> {
+        self.try_replace(fill).map_err(|source| {
+            (self.current, self.before) = (None, None);
+            let _ = fs::remove_file(&self.spare);
+            PublishError { attempt: "write", path: self.target.clone(), source }
+        })
+    }
+
+    fn try_replace(
+        &mut self,
+        fill: impl FnOnce(&mut BufWriter<File>, Option<Stamp>) -> io::Result<()>,
+    ) -> io::Result<Stamp> {
+        let (file, stamp) = match self.before.take().and_then(unread) {
+            Some((file, stamp)) => (file, Some(stamp)),
+            None => (self.create()?, None),
+        };
         let mut out = BufWriter::with_capacity(PIECE, file);
+        out.rewind()?;
         fill(&mut out, stamp)?;
         let mut done = out.into_inner().map_err(io::IntoInnerError::into_error)?;
         let bytes = done.stream_position()?;
@@ -87,70 +116,63 @@ pub(super) fn replace(
             done.set_len(bytes)?;
         }
         let left = Stamp::of(&done.metadata()?);
-        exchange(&spare, &target)?;
+        let is_kept = self.exchange()?;
+        self.before = self.current.replace(done).filter(|_| is_kept);
         Ok(left)
-    });
-    written.map_err(|source| {
-        let _ = fs::remove_file(&spare);
-        PublishError { attempt: "write", path: target, source }
-    })
-}
+    }
 
-/// The hidden name beside `dir`/`name`.
-fn spare(dir: &Path, name: &str) -> PathBuf {
-    dir.join(format!(".{name}.{}.tmp", std::process::id()))
-}
+    /// The spare becomes the target, and what was the target the spare, where the file system can do
+    /// that: whether it did.
+    fn exchange(&self) -> io::Result<bool> {
+        match renameat2(AT_FDCWD, &self.spare, AT_FDCWD, &self.target, RenameFlags::RENAME_EXCHANGE) {
+            Ok(()) => Ok(true),
+            // There is no target yet, or it cannot be done here.
+            Err(_) => fs::rename(&self.spare, &self.target).map(|()| false),
+        }
+    }
 
-/// The replaced file of the last time, if nobody else has it open, gave it a second name or took its mode.
-fn unread(spare: &Path) -> Option<(File, Option<Stamp>)> {
-    let file = OpenOptions::new().write(true).custom_flags(libc::O_NOFOLLOW).open(spare).ok()?;
-    let found = file.metadata().ok()?;
-    let is_ours = found.nlink() == 1 && found.mode() & 0o7777 == MODE && lease::is_alone(file.as_fd());
-    is_ours.then(|| (file, Some(Stamp::of(&found))))
-}
+    /// Makes the file under its hidden name, and the directory where it has gone.
+    fn create(&self) -> io::Result<File> {
+        let open = || OpenOptions::new().write(true).create_new(true).open(&self.spare);
+        let file = match open() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                DirBuilder::new().recursive(true).mode(0o755).create(&self.dir)?;
+                open()
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                fs::remove_file(&self.spare)?;
+                open()
+            }
+            other => other,
+        }?;
+        file.set_permissions(Permissions::from_mode(MODE))?;
+        Ok(file)
+    }
 
-/// `spare` becomes `target`, and what was `target` the spare, where the file system can do that.
-fn exchange(spare: &Path, target: &Path) -> io::Result<()> {
-    match renameat2(AT_FDCWD, spare, AT_FDCWD, target, RenameFlags::RENAME_EXCHANGE) {
-        Ok(()) => Ok(()),
-        // There is no target yet, or it cannot be done here.
-        Err(_) => fs::rename(spare, target),
+    /// Removes what was kept for the next time: there is none.
+    pub(super) fn forget(&mut self) {
+        self.before = None;
+        let _ = fs::remove_file(&self.spare);
+    }
+
+    /// Renews its age by its path, so that a file which is gone is noticed.
+    pub(super) fn touch(&self, at: Wall) -> Result<(), PublishError> {
+        let (seconds, nanoseconds) = seconds(at);
+        let (keep, now) = (TimeSpec::UTIME_OMIT, TimeSpec::new(seconds, nanoseconds));
+        utimensat(AT_FDCWD, &self.target, &keep, &now, UtimensatFlags::NoFollowSymlink).map_err(|errno| PublishError {
+            attempt: "touch",
+            path: self.target.clone(),
+            source: errno.into(),
+        })
     }
 }
 
-/// Makes the file under its hidden name, and the directory where it has gone.
-fn create(dir: &Path, spare: &Path) -> io::Result<File> {
-    let open = || OpenOptions::new().write(true).create_new(true).open(spare);
-    let file = match open() {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            DirBuilder::new().recursive(true).mode(0o755).create(dir)?;
-            open()
-        }
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            fs::remove_file(spare)?;
-            open()
-        }
-        other => other,
-    }?;
-    file.set_permissions(Permissions::from_mode(MODE))?;
-    Ok(file)
-}
-
-/// Removes the replaced file that is kept for the next time: there is none.
-pub(super) fn forget(dir: &Path, name: &str) {
-    let _ = fs::remove_file(spare(dir, name));
-}
-
-/// Renews the age of `dir`/`name` by its path, so that a file which is gone is noticed.
-pub(super) fn touch(dir: &Path, name: &str, at: Wall) -> Result<(), PublishError> {
-    let path = dir.join(name);
-    let (seconds, nanoseconds) = seconds(at);
-    let (keep, now) = (TimeSpec::UTIME_OMIT, TimeSpec::new(seconds, nanoseconds));
-    utimensat(AT_FDCWD, &path, &keep, &now, UtimensatFlags::NoFollowSymlink).map_err(|errno| PublishError {
-        attempt: "touch",
-        path,
-        source: errno.into(),
-    })
+/// The replaced file of the last time, if nobody else has it open, took its name, gave it a second one or
+/// changed its mode.
+fn unread(file: File) -> Option<(File, Stamp)> {
+    let found = file.metadata().ok()?;
+    let is_ours = found.nlink() == 1 && found.mode() & 0o7777 == MODE && lease::is_alone(file.as_fd());
+    is_ours.then(|| (file, Stamp::of(&found)))
 }
 
 /// The number of the snapshot that an earlier supervisor left, which must never go back. It stands

@@ -34,7 +34,18 @@ impl Pace {
 
     /// Whether it is time; starts the settling of a fresh change.
     pub(super) fn ripe(&mut self, now: Mono) -> bool {
-        self.changed && *self.due.get_or_insert(now.plus(SETTLE).max(self.earliest)) <= now
+        let due = self.due(now);
+        self.due = self.changed.then_some(due);
+        self.changed && due <= now
+    }
+
+    /// Whether a change waits just for others to join it.
+    pub(super) fn settles(self, now: Mono) -> bool {
+        self.changed && now < self.due(now) && self.due(now) <= now.plus(SETTLE)
+    }
+
+    fn due(self, now: Mono) -> Mono {
+        self.due.unwrap_or(now.plus(SETTLE).max(self.earliest))
     }
 
     pub(super) fn deadline(self) -> Option<Mono> {

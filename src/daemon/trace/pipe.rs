@@ -1,6 +1,6 @@
 //! The pipe of slot 0: where the lines for the file go, never waited for.
 //!
-//! Lines of one turn of the loop go together: each write wakes the logger.
+//! Lines of one change go together: each write wakes the logger.
 
 use std::io::{Result, Write};
 use std::os::fd::OwnedFd;
@@ -64,7 +64,7 @@ struct Lines {
     fd: OwnedFd,
     /// The end of a line longer than `PIPE_BUF` that found no room: the next thing to be written, so that no line is torn.
     torn: Vec<u8>,
-    /// Lines of a turn that is not over.
+    /// Lines that wait for others to join them.
     held: Vec<u8>,
     holding: bool,
 }

@@ -1,21 +1,23 @@
-//! Messages that carry a descriptor (SCM_RIGHTS), or the credentials of who sent them (SCM_CREDENTIALS).
+//! Messages that carry descriptors (SCM_RIGHTS), or the credentials of who sent them (SCM_CREDENTIALS).
 
 #![expect(unsafe_code, reason = "the received number becomes a descriptor that we own")]
 
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
-/// Room for one descriptor, aligned as control messages are.
+/// As many descriptors as a message of ours carries.
+pub const MOST: usize = 8;
+
+/// Room for them and for credentials, aligned as control messages are.
 #[repr(C, align(8))]
-struct Control([u8; 64]);
+struct Control([u8; 128]);
 
-/// Sends `bytes`, with `descriptor` if there is one. Blocks where the socket does.
-pub fn send(socket: BorrowedFd<'_>, bytes: &[u8], descriptor: Option<BorrowedFd<'_>>) -> io::Result<()> {
+/// Sends `bytes`, along with `descriptors`, at most [`MOST`]. Blocks where the socket does.
+pub fn send(socket: BorrowedFd<'_>, bytes: &[u8], descriptors: &[RawFd]) -> io::Result<()> {
     use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
-    let numbers = descriptor.map(|fd| [fd.as_raw_fd()]);
-    let rights = numbers.as_ref().map(|numbers| [ControlMessage::ScmRights(numbers)]);
-    let control: &[ControlMessage<'_>] = rights.as_ref().map_or(&[], |rights| rights);
+    let rights = [ControlMessage::ScmRights(descriptors)];
+    let control = if descriptors.is_empty() { &[] } else { &rights[..] };
     let parts = [io::IoSlice::new(bytes)];
     loop {
         match sendmsg::<()>(socket.as_raw_fd(), &parts, control, MsgFlags::MSG_NOSIGNAL, None) {
@@ -60,20 +62,15 @@ pub struct Received {
     pub truncated: bool,
     /// Pid and uid of who sent it, where the socket has SO_PASSCRED: by the kernel's word.
     pub sender: Option<(i32, u32)>,
-    /// The last of the descriptors that came along; the others are closed.
-    pub descriptor: Option<OwnedFd>,
+    /// The descriptors that came along, in their order; more than [`MOST`] are closed.
+    pub descriptors: [Option<OwnedFd>; MOST],
 }
 
-/// Receives one message without waiting and without allocating: how long it is, 0 at the end of
-/// the connection, and the descriptor that came with it. `None`: there is none now.
-pub fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Option<(usize, Option<OwnedFd>)>> {
-    Ok(receive_all(socket, buffer)?.map(|received| (received.length, received.descriptor)))
-}
-
-/// The same, with all that came along.
-pub fn receive_all(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Option<Received>> {
+/// Receives one message without waiting and without allocating; of length 0 at the end of the
+/// connection. `None`: there is none now.
+pub fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Option<Received>> {
     let mut part = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
-    let mut control = Control([0; 64]);
+    let mut control = Control([0; 128]);
     // SAFETY: all-zero is a legal msghdr.
     let mut message: libc::msghdr = unsafe { MaybeUninit::zeroed().assume_init() };
     message.msg_iov = &raw mut part;
@@ -91,8 +88,8 @@ pub fn receive_all(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Opti
     let truncated = message.msg_flags & libc::MSG_TRUNC != 0;
     let mut received = Received { length: length as usize, truncated, ..Received::default() };
     // SAFETY: the macros walk the control buffer that the kernel filled; each number in it is a
-    // descriptor just made for us. More than one of them and the surplus is closed by the drop; those
-    // for which the buffer has no room the kernel never gives.
+    // descriptor just made for us. Those for which there is no place are closed by the drop; those for
+    // which the buffer has no room the kernel never gives.
     unsafe {
         let mut header = libc::CMSG_FIRSTHDR(&raw const message);
         while !header.is_null() {
@@ -101,7 +98,10 @@ pub fn receive_all(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Opti
                 let data = libc::CMSG_DATA(header).cast::<[u8; size_of::<i32>()]>();
                 let count = ((*header).cmsg_len - libc::CMSG_LEN(0) as usize) / size_of::<i32>();
                 for n in 0..count {
-                    received.descriptor = Some(OwnedFd::from_raw_fd(i32::from_ne_bytes(*data.add(n))));
+                    let descriptor = OwnedFd::from_raw_fd(i32::from_ne_bytes(*data.add(n)));
+                    if let Some(place) = received.descriptors.get_mut(n) {
+                        *place = Some(descriptor);
+                    }
                 }
             } else if (*header).cmsg_level == libc::SOL_SOCKET && kind == libc::SCM_CREDENTIALS {
                 let sender = libc::CMSG_DATA(header).cast::<libc::ucred>().read_unaligned();
