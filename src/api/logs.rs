@@ -18,7 +18,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{sleep, timeout};
 
 /// So many logs are read at once.
-const MOST_READERS: usize = 64;
+const MOST_READERS: usize = 128;
 /// A file may lie on a disk that hangs: so long it is waited for before anything of it was sent.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// What changes within this time is one change: a service that writes much wakes nobody for each line.

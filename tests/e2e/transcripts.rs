@@ -1,12 +1,13 @@
 //! A walk through every command against a living abide, word by word as an operator sees it (`BLESS=1` writes
-//! `tests/golden/transcripts` anew).
+//! `tests/golden/transcripts` anew), and every example of every `--help`, run.
 
 use super::process::is_root;
 use super::world::{SLEEPER, World, binary, service};
 use abide::model::status::{State, Status};
 use regex_lite::Regex;
 use std::fmt::Write as _;
-use std::path::Path;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// A service that says something, and knows a reload.
@@ -141,6 +142,10 @@ fn a_look_at_what_runs_reads_as_it_always_did() {
             "abide status web --json | grep -o '\"state\":\"[a-z]*\"' | head -n 1",
             "abide check services.d",
             "abide plan next.d --from services.d",
+            "abide logs web",
+            "abide logs web worker@1",
+            "abide logs web --json -n 1",
+            "abide logs nothing",
             "abide man | head -n 3 | tail -n 1",
             "abide completions fish",
             "abide schema --status | head -n 3",
@@ -202,4 +207,89 @@ fn where_no_abide_runs_each_command_says_so_and_what_to_do() {
             "abide --runtime-dir x status",
         ],
     );
+}
+
+/// The examples of every `--help`: the command without its explanation.
+fn examples() -> Vec<String> {
+    use clap::CommandFactory;
+    let cli = abide::cli::args::Cli::command();
+    let mut all = Vec::new();
+    for command in cli.get_subcommands().filter(|it| !it.is_hide_set()) {
+        let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        let lines = help.lines().filter_map(|line| line.strip_prefix("  ")).filter(|line| line.contains("abide "));
+        all.extend(lines.map(|line| line.split("  ").next().unwrap_or_default().to_owned()));
+    }
+    all
+}
+
+#[test]
+fn every_example_of_every_help_runs() {
+    let world = stage();
+    let root = world.root().to_owned();
+    world.drop_file("web.toml", &format!("{WEB}instances = 3\n"));
+    world.until("web has three", |status| {
+        service(status, "web").is_some_and(|it| it.instances.len() == 3 && it.state == State::Running)
+    });
+    for directory in [
+        "new/services.d",
+        "old",
+        "etc/abide/services.d",
+        "srv/d",
+        "services",
+        "tmp",
+        ".local/share/bash-completion/completions",
+        ".zfunc",
+        ".config/fish/completions",
+    ] {
+        std::fs::create_dir_all(root.join(directory)).expect("new");
+    }
+    let served = |line: &&String| {
+        !line.starts_with("abide wait") && (!line.starts_with("abide plan") || line.contains("--from"))
+    };
+    for example in examples().iter().filter(served) {
+        // What lies at a fixed place lies below the world's root here.
+        let mut line = example.clone();
+        for place in ["/etc/", "/srv/", "/services", "/tmp/"] {
+            line = line.replace(&format!(" {place}"), &format!(" {}{place}", root.display()));
+        }
+        if line.contains("abide run") {
+            runs(&world, &line);
+        } else if [" -f", "--watch", "abide top"].iter().any(|word| line.contains(word)) {
+            goes_on(&world, &line);
+        } else {
+            let output = shell(&world, &line).output().expect("a shell");
+            let text = super::world::said(&output);
+            let code = output.status.code();
+            // That something is not as desired, that a plan is not empty, and that none has failed are answers.
+            assert!(matches!(code, Some(0..=2)), "{example}: {code:?} {text}\n{}", world.story());
+            assert!(!text.contains("panicked") && !text.contains("nothing is served"), "{example}: {text}");
+        }
+    }
+}
+
+/// A supervisor of its own, until its first snapshot is there.
+fn runs(world: &World, line: &str) {
+    let other = tempfile::Builder::new().prefix("abide-example-").tempdir().expect("a directory");
+    let place = |name: &str| -> PathBuf { other.path().join(name) };
+    let mut command = shell(world, &format!("exec env {line}"));
+    command
+        .env("ABIDE_RUNTIME_DIR", place("run"))
+        .env("ABIDE_STATE_DIR", place("state"))
+        .env("ABIDE_LOG_DIR", place("log"));
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("a shell");
+    world.until_true(&format!("`{line}` has looked"), || place("run/status.json").exists());
+    super::process::send(child.id() as i32, nix::sys::signal::Signal::SIGTERM);
+    let status = child.wait().expect("our child");
+    assert_eq!(status.code(), Some(0), "{line}");
+}
+
+/// It says something and goes on, until it is interrupted; or says that it cannot.
+fn goes_on(world: &World, line: &str) {
+    let mut child =
+        shell(world, &format!("exec {line}")).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("a shell");
+    let mut first = [0];
+    let read = child.stdout.take().expect("piped").read(&mut first).expect("readable");
+    super::process::send(child.id() as i32, nix::sys::signal::Signal::SIGINT);
+    let status = child.wait().expect("our child");
+    assert!(read == 1 || line.contains("abide top"), "{line} says nothing: {status:?}");
 }

@@ -13,6 +13,7 @@ use abide::model::selector::{Selector, Target};
 use abide::model::service::Service;
 use abide::model::signal::Signal;
 use abide::model::status::{ConditionKind, Desired, State, Worst};
+use proptest::prelude::*;
 use std::time::Duration;
 
 impl World {
@@ -45,6 +46,15 @@ impl World {
         format!("{refused}{} {}", done[0].target, done[0].words)
     }
 
+    /// Any order; that there is none of that name is none.
+    pub(crate) fn obey(&mut self, Hand { act, who, index }: Hand, names: &[&str]) {
+        let names = who.map_or("*", |who| names[who]);
+        let text = index.map_or_else(|| names.to_owned(), |index| format!("{names}@{index}"));
+        if self.fleet.select(&[text.parse().expect("legal")]).is_ok() {
+            self.order(act, &[&text]);
+        }
+    }
+
     /// Whether the records say that this instance is to stay down.
     pub(crate) fn is_held(&self, service: &ServiceName, index: u32) -> bool {
         let held = |index| self.holds.contains_key(&Target { service: service.clone(), index });
@@ -73,6 +83,27 @@ pub(crate) fn stop(reason: &str) -> Act {
 
 pub(crate) fn stop_for(seconds: u64) -> Act {
     Act::Stop { reason: None, lasts: Some(Duration::from_secs(seconds)) }
+}
+
+/// What an operator orders, of whom: of one of so many, or of all; and of which instance.
+#[derive(Debug, Clone)]
+pub(crate) struct Hand {
+    act: Act,
+    who: Option<usize>,
+    index: Option<u32>,
+}
+
+pub(crate) fn any_hand(count: usize) -> impl Strategy<Value = Hand> {
+    let act = prop_oneof![
+        3 => Just(Act::Start),
+        3 => Just(stop("")),
+        2 => prop_oneof![Just(1), Just(30), Just(400)].prop_map(stop_for),
+        3 => Just(Act::Restart),
+        1 => Just(Act::Reload),
+        1 => Just(Act::Signal(Signal::TERM)),
+    ];
+    let whom = (prop::option::weighted(0.9, 0..count), prop::option::weighted(0.3, 0..3_u32));
+    (act, whom).prop_map(|(act, (who, index))| Hand { act, who, index })
 }
 
 /// What is on record and what the status tells of holds are the same.
@@ -467,5 +498,5 @@ fn what_is_not_as_the_files_say_is_a_plan_with_reasons() {
     restart slow: is stopping: command changed
     start web: waits: requires db, which is held
     ");
-    assert_eq!(world.fleet.wrong().len(), 1);
+    assert_eq!(world.fleet.file_findings().len(), 1);
 }

@@ -3,6 +3,7 @@
 
 use crate::behaviour::{Behaviour, GOOD, Process, Start};
 use crate::invariants;
+use crate::operator::{Hand, any_hand};
 use crate::services::{name, running, service};
 use crate::tasks::{GOOD_TASKS, Tasks, Way};
 use crate::world::{World, instance_status};
@@ -753,6 +754,7 @@ enum Op {
     Pass(u64),
     Echo(usize),
     Slots(usize),
+    Order(Hand),
 }
 
 fn any_file() -> impl Strategy<Value = File> {
@@ -797,6 +799,7 @@ fn any_op() -> impl Strategy<Value = Op> {
         10 => prop_oneof![Just(1), Just(3), Just(400), Just(1100), Just(2500), Just(20_000)].prop_map(Op::Pass),
         1 => (0..8_usize).prop_map(Op::Echo),
         1 => (2..8_usize).prop_map(Op::Slots),
+        5 => any_hand(NAMES.len()).prop_map(Op::Order),
     ]
 }
 
@@ -817,6 +820,7 @@ fn perform(world: &mut World, op: Op, acyclic: bool) {
             }
         }
         Op::Slots(slots) => world.slots = slots,
+        Op::Order(hand) => world.obey(hand, &NAMES),
     }
 }
 

@@ -2,17 +2,16 @@
 
 use crate::behaviour::{Behaviour, GOOD, Start};
 use crate::invariants;
+use crate::operator::{Hand, any_hand};
 use crate::services::{open_files, running};
 use crate::tasks::{Tasks, Way};
 use crate::traits::{Traits, any_traits};
 use crate::world::World;
 use abide::decide::event::Event;
 use abide::model::check::Sign;
-use abide::model::order::Act;
 use abide::model::outcome::Exit;
 use abide::model::policy::{RestartLimit, RestartWhen, StopScope};
 use abide::model::service::Service;
-use abide::model::signal::Signal;
 use proptest::prelude::*;
 use std::time::Duration;
 
@@ -32,32 +31,8 @@ enum Op {
     LimitsFail(bool),
     Sign(usize, Sign),
     Change(usize),
-    Order(Hand, Option<usize>, Option<u32>),
+    Order(Hand),
     Shutdown,
-}
-
-/// What an operator orders.
-#[derive(Debug, Clone, Copy)]
-enum Hand {
-    Start,
-    Stop,
-    StopFor(u64),
-    Restart,
-    Reload,
-    Signal,
-}
-
-impl Hand {
-    fn act(self) -> Act {
-        match self {
-            Self::Start => Act::Start,
-            Self::Stop => crate::operator::stop(""),
-            Self::StopFor(seconds) => crate::operator::stop_for(seconds),
-            Self::Restart => Act::Restart,
-            Self::Reload => Act::Reload,
-            Self::Signal => Act::Signal(Signal::TERM),
-        }
-    }
 }
 
 /// What makes one service file of these histories differ from another.
@@ -169,21 +144,8 @@ fn any_op() -> impl Strategy<Value = Op> {
         1 => any::<bool>().prop_map(Op::LimitsFail),
         3 => (who(), any_sign()).prop_map(|(who, sign)| Op::Sign(who, sign)),
         3 => who().prop_map(Op::Change),
-        6 => any_order(),
+        6 => any_hand(NAMES.len()).prop_map(Op::Order),
     ]
-}
-
-fn any_order() -> impl Strategy<Value = Op> {
-    let hand = prop_oneof![
-        3 => Just(Hand::Start),
-        3 => Just(Hand::Stop),
-        2 => prop_oneof![Just(1), Just(30), Just(400)].prop_map(Hand::StopFor),
-        3 => Just(Hand::Restart),
-        1 => Just(Hand::Reload),
-        1 => Just(Hand::Signal),
-    ];
-    let whom = (prop::option::weighted(0.9, 0..NAMES.len()), prop::option::weighted(0.3, 0..3_u32));
-    (hand, whom).prop_map(|(hand, (who, index))| Op::Order(hand, who, index))
 }
 
 fn perform(world: &mut World, op: Op) {
@@ -207,14 +169,7 @@ fn perform(world: &mut World, op: Op) {
         Op::LimitsFail(fail) => world.limits_fail = fail,
         Op::Sign(who, sign) => world.sign(NAMES[who], sign),
         Op::Change(who) => world.change_files(NAMES[who]),
-        Op::Order(hand, who, index) => {
-            let names = who.map_or("*", |who| NAMES[who]);
-            let text = index.map_or_else(|| names.to_owned(), |index| format!("{names}@{index}"));
-            // That there is none of that name is no order.
-            if world.fleet.select(&[text.parse().expect("legal")]).is_ok() {
-                world.order(hand.act(), &[&text]);
-            }
-        }
+        Op::Order(hand) => world.obey(hand, &NAMES),
         Op::Shutdown => world.deliver(Event::Shutdown),
     }
 }

@@ -96,10 +96,14 @@ export function openLog(service, instances) {
 
   /** After a break: what is known already is not shown twice. */
   function joined(lines) {
-    const known = [...state.lines, ...state.pending].filter((line) => !line.note).slice(-20).map((line) => line.text);
+    const known = [...state.lines, ...state.pending].filter((line) => !line.note).slice(-200).map((line) => line.text);
     if (known.length === 0) return lines;
-    for (let end = lines.length; end >= known.length; end -= 1) {
-      if (known.every((text, at) => lines[end - known.length + at].text === text)) return lines.slice(end);
+    const stand = (texts, from) => texts.every((text, at) => lines[from + at]?.text === text);
+    for (let from = 0; from + known.length <= lines.length; from += 1) {
+      if (stand(known, from)) return lines.slice(from + known.length);
+    }
+    for (let number = known.length - 1; number > 0; number -= 1) {
+      if (stand(known.slice(-number), 0)) return lines.slice(number);
     }
     return [{ text: "the connection was lost here; lines may be missing", note: true }, ...lines];
   }
@@ -119,14 +123,12 @@ export function openLog(service, instances) {
       await stream(`/v1/services/${encodeURIComponent(service)}/logs?lines=${FIRST}&follow=true${many}`, {
         signal: mine.signal,
         patient: true,
-        opened: () => {
-          show(trouble, false);
-          if (burst) setTimeout(settle, 400);
-        },
+        opened: () => show(trouble, false),
         take: (text) => {
           const parts = (state.rest + text).split("\n");
           state.rest = parts.pop();
           const lines = parts.map((part) => ({ text: clean(part.replace(/\r$/, "")) }));
+          if (burst?.length === 0) setTimeout(settle, 300);
           if (burst) burst.push(...lines);
           else add(lines);
         },
