@@ -48,6 +48,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "host::clock",
             "host::cgroup",
             "host::usage",
+            "host::doctor",
             "host::look",
             "log::rotate",
             "keeper",

@@ -29,3 +29,4 @@ mod statuses;
 mod tls;
 pub mod token;
 mod veil;
+mod wait;

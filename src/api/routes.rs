@@ -7,11 +7,13 @@ mod findings;
 mod logs;
 pub(super) mod looks;
 mod orders;
+mod plan;
 pub(super) mod page;
 mod status;
 mod metrics;
 mod tree;
 mod usage;
+mod wait;
 mod whoami;
 
 use super::doors::Doors;
@@ -30,6 +32,8 @@ const TABLE: &[&[Route]] = &[
     orders::ROUTES,
     events::ROUTES,
     logs::ROUTES,
+    wait::ROUTES,
+    plan::ROUTES,
     looks::ROUTES,
     whoami::ROUTES,
     OF_ITSELF,

@@ -2,6 +2,7 @@
 
 pub mod hand;
 pub mod look;
+pub mod near;
 
 use crate::daemon::paths::Wishes;
 use crate::model::name::ServiceName;
@@ -134,6 +135,15 @@ pub enum Command {
     /// Show what happens
     #[command(after_help = look::EVENTS)]
     Events(look::EventsArgs),
+    /// Show the processes of services
+    #[command(after_help = near::TREE)]
+    Tree(near::TreeArgs),
+    /// Show the environment that a service gets
+    #[command(after_help = near::ENV)]
+    Env(near::EnvArgs),
+    /// Find what on this machine is in the way
+    #[command(after_help = near::DOCTOR)]
+    Doctor(near::DoctorArgs),
     /// Print the completion script of a shell
     #[command(after_help = look::COMPLETIONS)]
     Completions(look::CompletionsArgs),

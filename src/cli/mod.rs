@@ -7,6 +7,8 @@ pub mod args;
 mod check;
 mod choose;
 pub mod completions;
+mod doctor;
+mod env;
 mod events;
 pub mod exit;
 mod logs;
@@ -20,6 +22,7 @@ pub mod status;
 mod talk;
 pub mod token;
 pub mod top;
+mod tree;
 mod usage;
 mod wait;
 
@@ -55,6 +58,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Wait(args) => wait::run(&args),
         Command::Logs(args) => logs::run(&args),
         Command::Events(args) => events::run(&args),
+        Command::Tree(args) => tree::run(&args),
+        Command::Env(args) => env::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
         Command::Schema(args) => schema::run(&args),

@@ -258,6 +258,11 @@ pub(super) fn style(args: &StatusArgs) -> Style {
     }
 }
 
+/// For what is shown once and in full.
+pub(super) fn page_style() -> Style {
+    Style { height: None, ..style(&StatusArgs::default()) }
+}
+
 pub(super) fn wall(time: SystemTime) -> Wall {
     let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     Wall(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))

@@ -5,6 +5,7 @@ use crate::api::call::{Call, Facts, InstanceFacts, Planned};
 use crate::decide::event::Event;
 use crate::decide::view::Slot;
 use crate::host::clock;
+use crate::model::diagnostic::Diagnostic;
 use crate::model::name::ServiceName;
 use std::path::PathBuf;
 
@@ -50,8 +51,9 @@ impl Supervisor {
                 self.planner.plan(directory, in_force.collect(), answer);
             }
             Call::Plan(None, answer) => {
-                let (plan, findings) = (self.fleet.pending(clock::now()), self.fleet.wrong());
-                let _ = answer.send(Ok(Planned { plan, findings }));
+                let standing = self.fleet.file_findings().into_iter().map(|standing| standing.finding);
+                let findings = standing.filter(Diagnostic::is_error).collect();
+                let _ = answer.send(Ok(Planned { plan: self.fleet.pending(clock::now()), findings }));
             }
         }
     }

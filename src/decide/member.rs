@@ -337,11 +337,6 @@ impl Member {
         self.accepted.take()
     }
 
-    /// What is wrong with its files, or worth a warning.
-    pub(super) fn findings(&self) -> impl Iterator<Item = &Diagnostic> {
-        self.diagnostics.iter().chain(self.charge.iter().flat_map(|charge| &charge.findings))
-    }
-
     /// How many slots there should be.
     pub(super) fn size(&self) -> u32 {
         self.accepted.as_ref().map_or(0, |definition| definition.service.instances)

@@ -176,7 +176,7 @@ impl Fleet {
         }
         if let Some(refusal) = self.kept_down(target) {
             // Not held any more all the same.
-            self.bring(&target.service, why);
+            self.bring(&target.service, &"not held any more".into());
             let word = if lifted {
                 Word::done(format!("is not held any more, and does not start: it {refusal}"))
             } else {

@@ -6,7 +6,6 @@ use super::instance::Instance;
 use super::member::Member;
 use super::phase::Phase;
 use super::view::Facts;
-use crate::model::diagnostic::Diagnostic;
 use crate::model::name::ServiceName;
 use crate::model::plan::{Action, Change, Plan, Step};
 use crate::model::status::{ConditionKind, InstanceStatus, ServiceStatus, State};
@@ -24,12 +23,6 @@ impl Fleet {
             Some(Step { service: name.clone(), action, reason, changes: self.owed(member), scale: 0 })
         };
         Plan { steps: amiss.filter_map(|(name, member)| step(name, member)).collect() }
-    }
-
-    /// What is wrong with files at present.
-    pub fn wrong(&self) -> Vec<Diagnostic> {
-        let of_services = self.members.values().filter(|member| !member.valid).flat_map(|member| member.findings());
-        self.problem_diagnostics.iter().chain(of_services).filter(|finding| finding.is_error()).cloned().collect()
     }
 
     /// What a process lacks of being what the file says.

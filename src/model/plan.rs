@@ -1,10 +1,11 @@
 //! What would change, as a value: shown by `abide plan`, applied by the loop, one and the same.
 
 use super::name::ServiceName;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What a change costs; ordered from cheap to dear.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Price {
     /// Nothing happens to any process.
@@ -16,7 +17,7 @@ pub enum Price {
 }
 
 /// One changed field.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Change {
     /// Its key in the service file, dotted: `limits.open_files`, `environment.PORT`.
     pub field: String,
@@ -32,7 +33,7 @@ pub struct Change {
 }
 
 /// What happens to a service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
     /// Nothing happens to any process.
@@ -61,7 +62,7 @@ impl Action {
 }
 
 /// What happens to one service, and why.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Step {
     /// Which service.
     pub service: ServiceName,
@@ -76,7 +77,7 @@ pub struct Step {
 }
 
 /// What happens to all, sorted by name; services without any change are not in it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Plan {
     /// One step a service.
     pub steps: Vec<Step>,

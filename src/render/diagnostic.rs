@@ -101,6 +101,12 @@ pub fn json(findings: &[Diagnostic]) -> String {
     out
 }
 
+/// The same, as part of another document.
+pub fn values(findings: &[Diagnostic]) -> Vec<serde_json::Value> {
+    let value = |finding: &Diagnostic| serde_json::to_value(json_of(finding));
+    findings.iter().map(|finding| value(finding).expect("strings and numbers always serialise")).collect()
+}
+
 fn json_of(finding: &Diagnostic) -> Json<'_> {
     let place = finding.place.as_ref();
     Json {

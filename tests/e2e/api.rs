@@ -125,8 +125,8 @@ fn a_log_is_followed_across_rotation_and_no_line_is_lost_or_doubled() {
     let mut streams: Vec<Stream> =
         (0..3).map(|n| Stream::open(&world, &format!("/v1/services/talks/logs?follow=true&lines={n}"), None)).collect();
     for stream in &mut streams {
-        let heard = numbers(&stream.until("line 1000\n"));
-        assert!(heard[0] > 10 && heard.last() == Some(&1000), "{heard:?}");
+        let told = numbers(&stream.until("line 1000\n"));
+        assert!(told[0] > 10 && told.last() == Some(&1000), "{told:?}");
     }
     drop(streams);
     let (_, _, body) = ask(&world, "GET", "/v1/services/talks/logs?lines=900", "");
@@ -150,5 +150,100 @@ fn a_log_that_is_not_there_yet_is_waited_for_and_its_bytes_are_left_as_they_are(
         ("/v1/services/late/logs?lines=many", "bad-request"),
     ] {
         assert_eq!(problem(&get(&world, path)).1, kind, "{path}");
+    }
+}
+
+/// How waiting ended, and why.
+fn waited(world: &World, query: &str) -> (String, String) {
+    let (code, answer) = get(world, &format!("/v1/wait?{query}"));
+    assert_eq!(code, 200, "{answer}");
+    (answer["outcome"].as_str().expect("a word").to_owned(), answer["why"].as_str().expect("a sentence").to_owned())
+}
+
+#[test]
+fn waiting_ends_when_it_has_come_to_that_or_cannot_any_more_or_the_time_is_over() {
+    let world = World::with_sleepers("a");
+    std::thread::scope(|scope| {
+        let ready = scope.spawn(|| waited(&world, "names=late&for=ready&timeout=20s"));
+        world.drop_file("late.toml", "script = \"sleep 0.3; touch up; sleep 86400\"\nready = { exec = [\"test\", \"-e\", \"up\"], interval = \"50ms\" }\n".replace("touch up", &format!("touch {}/up", world.root().display())).replace("\"up\"", &format!("\"{}/up\"", world.root().display())).as_str());
+        assert_eq!(ready.join().expect("it answers"), ("reached".to_owned(), String::new()));
+    });
+    assert!(world.root().join("up").exists());
+    assert_eq!(waited(&world, "names=a&for=stopped&timeout=50ms").0, "timeout");
+    world.drop_file("a.toml", "command = ");
+    let never = waited(&world, "names=a&for=in-sync&timeout=20s");
+    assert_eq!(never.0, "never", "{}", never.1);
+    assert_eq!(waited(&world, "names=a&for=running").0, "reached", "the last good version runs");
+    world.drop_file("a.toml", "# another\ncommand = [\"/bin/sleep\", \"86401\"]\n");
+    assert_eq!(waited(&world, "names=a&for=in-sync&timeout=20s").0, "reached");
+    let (_, status) = get(&world, "/v1/services/a");
+    let pid = status["instances"][0]["pid"].as_i64().expect("it runs");
+    let words = fs::read(format!("/proc/{pid}/cmdline")).expect("it runs");
+    assert!(String::from_utf8_lossy(&words).contains("86401"), "what was written just before runs");
+    let missing = problem(&get(&world, "/v1/wait?names=aa&for=running&timeout=1s"));
+    assert_eq!(missing, (404, "no-such-service".to_owned(), "did you mean a?".to_owned()));
+    assert_eq!(problem(&get(&world, "/v1/wait?names=a&for=better")).1, "bad-request");
+}
+
+#[test]
+fn orders_are_obeyed_and_told_and_waiting_sees_them() {
+    let world = World::with_sleepers("ab");
+    let mut stream = Stream::open(&world, "/v1/events?names=a", None);
+    stream.until("\nid: ");
+    let (code, came) = post(&world, "/v1/services/a/stop", "{\"reason\":\"a test\"}");
+    assert_eq!((code, &came["act"], &came["targets"][0]["target"]), (200, &"stop".into(), &"a".into()), "{came}");
+    let told = stream.until("event: order\n") + &stream.until("\n\n");
+    assert!(told.contains("\"act\":\"stop\""), "{told}");
+    assert_eq!(waited(&world, "names=a&for=stopped&timeout=20s").0, "reached");
+    let (outcome, why) = waited(&world, "names=a,b&for=running&timeout=20s");
+    assert!(outcome == "never" && why.contains("abide start a"), "{why}");
+    assert_eq!(post(&world, "/v1/services/a/start", "").0, 200);
+    assert_eq!(waited(&world, "names=a,b&for=running&timeout=20s").0, "reached");
+    let (code, came) = post(&world, "/v1/services/a,b/reload", "");
+    assert_eq!((code, &came["targets"][1]["refused"]), (409, &true.into()), "{came}");
+    assert_eq!(problem(&post(&world, "/v1/services/nothing/start", "")).1, "no-such-service");
+}
+
+#[test]
+fn a_plan_says_what_would_change_and_what_is_wrong() {
+    let world = World::with_sleepers("ab");
+    let new = world.root().join("new.d");
+    fs::create_dir(&new).expect("the world is writable");
+    fs::write(new.join("a.toml"), "command = [\"/bin/sleep\", \"1\"]\n").expect("the world is writable");
+    fs::write(new.join("c.toml"), "command = \n").expect("the world is writable");
+    let (code, plan) = get(&world, &format!("/v1/plan?directory={}", new.display()));
+    assert_eq!(code, 200, "{plan}");
+    let steps: Vec<_> =
+        plan["steps"].as_array().expect("a list").iter().map(|step| (&step["service"], &step["action"])).collect();
+    assert_eq!(steps[..2], [(&"a".into(), &"restart".into()), (&"b".into(), &"stop".into())], "{plan}");
+    assert_eq!(plan["diagnostics"][0]["code"], "syntax", "{plan}");
+    let (code, plan) = get(&world, "/v1/plan");
+    assert_eq!((code, plan["steps"].as_array().map(Vec::len)), (200, Some(0)), "{plan}");
+    assert_eq!(problem(&get(&world, "/v1/plan?directory=new.d")).1, "bad-request");
+    assert_eq!(problem(&get(&world, "/v1/plan?directory=/no/where")).0, 409);
+}
+
+#[test]
+fn every_example_of_the_document_works() {
+    let world = World::with(&[("web", "command = [\"/bin/sleep\", \"86400\"]\nreload = { signal = \"CONT\" }\n")]);
+    world.pid("web");
+    let document = abide::api::openapi::document();
+    for (path, methods) in document["paths"].as_object().expect("paths") {
+        for (method, operation) in methods.as_object().expect("methods") {
+            let example = &operation["x-example"];
+            let (request, body) = (example["path"].as_str().expect(path), example["body"].as_str().unwrap_or_default());
+            if operation["responses"]["200"]["content"]["text/event-stream"].is_object() {
+                Stream::open(&world, request, None).until("\nid: ");
+                continue;
+            }
+            let (code, head, said) = ask(&world, &method.to_uppercase(), request, body);
+            assert_eq!(code, 200, "{request} {body}: {}", String::from_utf8_lossy(&said));
+            let media = operation["responses"]["200"]["content"].as_object().and_then(|it| it.keys().next().cloned());
+            assert!(head.contains(&format!("content-type: {}", media.expect("one"))), "{request}: {head}");
+            if method == "post" {
+                post(&world, "/v1/services/web/start", "");
+                assert_eq!(waited(&world, "names=web&for=running&timeout=20s").0, "reached");
+            }
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! What the doors tell of processes and of the machine: usage, trees, environments, findings, metrics.
 
-use super::world::{SLEEPER, World};
+use super::world::{SLEEPER, World, code, said};
 use abide::api::client::Client;
 use abide::model::look::{Difference, Environment, Findings, InstanceUsage, Level, ProcessState, Trees, Usage};
 use serde::de::DeserializeOwned;
@@ -157,4 +157,55 @@ fn the_metrics_are_those_of_the_file_and_what_services_use_and_promtool_accepts_
     let Some(promtool) = super::process::wanted("promtool") else { return };
     std::fs::write(world.root().join("metrics"), &text).expect("the world is writable");
     super::process::shell(&format!("{promtool} check metrics <metrics"), world.root());
+}
+
+#[test]
+fn the_commands_show_trees_environments_and_findings() {
+    let text = "command = [\"/bin/sleep\", \"86400\"]\ninstances = 2\n[environment]\nTOKEN = \"hush\"\nPORT = \"80\"\n";
+    let world = World::with(&[("web", text), ("db", SLEEPER)]);
+    world.pid("web");
+    let pid = world.pid("db");
+    let ask = |words: &[&str]| {
+        let (command, rest) = words.split_first().expect("a command");
+        let mut all = vec![*command, "--runtime-dir"];
+        let runtime = world.runtime().display().to_string();
+        all.push(&runtime);
+        all.extend(rest);
+        let output = world.abide(&all);
+        (code(&output), said(&output))
+    };
+    let (ended, all) = ask(&["tree"]);
+    assert!(ended == 0 && all.contains("web@0") && all.contains("db\n") && all.contains("sleep 86400"), "{all}");
+    let (ended, one) = ask(&["tree", "web@1"]);
+    assert!(ended == 0 && !one.contains("db") && one.lines().count() == 2, "{one}");
+    let (ended, json) = ask(&["tree", "--json", "db"]);
+    let trees: Vec<Trees> = serde_json::from_str(&json).expect("JSON");
+    assert_eq!((ended, trees[0].instances[0].pid), (0, Some(pid)));
+    let (ended, none) = ask(&["tree", "wbe"]);
+    assert!(ended == 1 && none.contains("did you mean web?"), "{none}");
+
+    let (ended, env) = ask(&["env", "web@1"]);
+    assert!(ended == 0 && env.contains("TOKEN=***") && env.contains("ABIDE_INSTANCE=1\n"), "{env}");
+    let (ended, env) = ask(&["env", "--show-secrets", "web"]);
+    assert!(ended == 0 && env.contains("TOKEN=hush"), "{env}");
+    assert_eq!(ask(&["env", "web*"]).0, 64);
+
+    let (ended, found) = ask(&["doctor"]);
+    assert!(ended < 2 && found.contains("cgroups: ") && found.contains("log directory: "), "{ended} {found}");
+    let found: Findings = serde_json::from_str(&ask(&["doctor", "--json"]).1).expect("JSON");
+    assert_eq!(ended == 0, found.findings.iter().all(|it| it.level == Level::Ok));
+}
+
+#[test]
+fn the_doctor_works_where_no_abide_runs_and_the_others_say_that_none_does() {
+    let world = World::empty();
+    let runtime = world.runtime().display().to_string();
+    let output = world.abide(&["doctor", "--runtime-dir", &runtime]);
+    let text = said(&output);
+    assert!(code(&output) < 2 && text.contains("no abide runs here") && text.contains("kernel: "), "{text}");
+    for command in [&["tree"][..], &["env", "web"]] {
+        let mut words = command.to_vec();
+        words.extend(["--runtime-dir", &runtime]);
+        assert_eq!(code(&world.abide(&words)), 3, "{command:?}");
+    }
 }

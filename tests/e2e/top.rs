@@ -126,7 +126,11 @@ fn top_shows_filters_sorts_follows_stops_and_leaves_the_terminal_as_it_was() {
     terminal.keys(&["i"]);
     terminal.until("the other way round", |screen| labels(screen) == ["web", "pair@1", "pair@0", "db", "broken"]);
 
-    terminal.keys(&["Enter"]);
+    terminal.keys(&["l"]);
+    terminal.until("its log, live", |screen| screen.matches("tick tock").count() > 3 && screen.contains("following"));
+    terminal.keys(&["p"]);
+    terminal.until("what came meanwhile is counted", |screen| screen.contains("paused, ") && screen.contains(" new"));
+    terminal.keys(&["Tab"]);
     terminal.until("its details", |screen| screen.contains("web.toml"));
 
     terminal.keys(&["x"]);

@@ -498,5 +498,5 @@ fn what_is_not_as_the_files_say_is_a_plan_with_reasons() {
     restart slow: is stopping: command changed
     start web: waits: requires db, which is held
     ");
-    assert_eq!(world.fleet.wrong().len(), 1);
+    assert_eq!(world.fleet.file_findings().len(), 1);
 }
