@@ -125,8 +125,8 @@ fn a_log_is_followed_across_rotation_and_no_line_is_lost_or_doubled() {
     let mut streams: Vec<Stream> =
         (0..3).map(|n| Stream::open(&world, &format!("/v1/services/talks/logs?follow=true&lines={n}"), None)).collect();
     for stream in &mut streams {
-        let heard = numbers(&stream.until("line 1000\n"));
-        assert!(heard[0] > 10 && heard.last() == Some(&1000), "{heard:?}");
+        let told = numbers(&stream.until("line 1000\n"));
+        assert!(told[0] > 10 && told.last() == Some(&1000), "{told:?}");
     }
     drop(streams);
     let (_, _, body) = ask(&world, "GET", "/v1/services/talks/logs?lines=900", "");

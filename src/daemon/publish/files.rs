@@ -101,15 +101,15 @@ impl Page {
 
     fn try_replace(
         &mut self,
-        fill: impl FnOnce(&mut BufWriter<File>, Option<Stamp>) -> io::Result<()>,
+        contents: impl FnOnce(&mut BufWriter<File>, Option<Stamp>) -> io::Result<()>,
     ) -> io::Result<Stamp> {
-        let (file, stamp) = match self.before.take().and_then(unread) {
-            Some((file, stamp)) => (file, Some(stamp)),
+        let (spare, stamp) = match self.before.take().and_then(unread) {
+            Some((spare, stamp)) => (spare, Some(stamp)),
             None => (self.create()?, None),
         };
-        let mut out = BufWriter::with_capacity(PIECE, file);
+        let mut out = BufWriter::with_capacity(PIECE, spare);
         out.rewind()?;
-        fill(&mut out, stamp)?;
+        contents(&mut out, stamp)?;
         let mut done = out.into_inner().map_err(io::IntoInnerError::into_error)?;
         let bytes = done.stream_position()?;
         if stamp.is_some_and(|stamp| stamp.size > bytes) {
