@@ -33,7 +33,20 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "host::stderr",
         ],
     ),
-    ("api", &["model", "render", "log", "host::clock", "host::peer", "host::usage", "host::doctor", "host::look"]),
+    (
+        "api",
+        &[
+            "model",
+            "render",
+            "log",
+            "host::clock",
+            "host::peer",
+            "host::priority",
+            "host::usage",
+            "host::doctor",
+            "host::look",
+        ],
+    ),
     ("daemon", &["model", "decide", "render", "table", "store", "host", "source", "log", "logger", "keeper", "api"]),
     (
         "cli",

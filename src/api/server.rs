@@ -7,6 +7,7 @@ use super::guard::{Guard, guard};
 use super::listen::Lobby;
 use super::routes;
 use super::tls;
+use crate::host::priority;
 use crate::model::access::{DoorPolicy, TlsFiles};
 use axum::middleware::from_fn_with_state;
 use std::collections::BTreeMap;
@@ -42,6 +43,8 @@ pub fn open(setup: Setup) -> io::Result<()> {
     setup.control.set_nonblocking(true)?;
     let thread = std::thread::Builder::new().name("doors".into()).stack_size(512 << 10);
     thread.spawn(move || {
+        // Where that cannot be had, everything is only slower.
+        let _ = priority::go_behind();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .max_blocking_threads(4)

@@ -13,6 +13,7 @@ pub mod perform;
 pub mod peer;
 mod pid_file;
 pub mod pipe;
+pub mod priority;
 pub mod proc;
 mod seat;
 pub mod spawn;

@@ -41,6 +41,12 @@ pub fn kill(pid: i32, signal: i32) -> io::Result<()> {
     outcome(c_long::from(unsafe { libc::kill(pid, signal) })).map(drop)
 }
 
+/// Sets the nice value of the calling thread, which Linux has for each thread; those that it starts inherit it.
+pub fn set_nice(nice: i32) -> io::Result<()> {
+    // SAFETY: takes numbers only; 0 is the calling thread.
+    outcome(c_long::from(unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, nice) })).map(drop)
+}
+
 /// Soft and hard bound of the limit `resource` of process `pid` (0: our own); sets it first, if asked to.
 pub fn prlimit(pid: i32, resource: u32, new: Option<(u64, u64)>) -> io::Result<(u64, u64)> {
     let new = new.map(|(soft, hard)| [soft, hard]);
