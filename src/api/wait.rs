@@ -195,9 +195,9 @@ mod tests {
         assert_eq!(of(&service("stopped", &[instance(0, "stopped")])), "web is not to run, as its file says");
         let mut held = service("running", &[instance(0, "running"), instance(1, "held")]);
         assert_eq!(of(&held), "web@1 is held: because; `abide start web@1` lifts that");
-        let hold =
+        let lasting =
             json!({ "by": { "name": "root" }, "since": "2026-01-01T00:00:00Z", "until": "2026-01-01T01:00:00Z" });
-        held.instances[1].hold = serde_json::from_value(hold).unwrap();
+        held.instances[1].hold = serde_json::from_value(lasting).unwrap();
         assert!(matches!(verdict(Aim::Ready, &held, None, true), Verdict::NotYet(_)), "this hold lifts itself");
         let mut done = service("running", &[instance(0, "stopped")]);
         assert!(matches!(verdict(Aim::Running, &done, None, false), Verdict::NotYet(_)), "it is about to be started");

@@ -61,7 +61,9 @@ pub(super) fn answer(arguments: &[OsString]) -> Option<u8> {
 /// The command line, with who knows the names.
 fn command() -> Command {
     let mut command = Cli::command();
-    let names: Vec<String> = command.get_subcommands().map(|it| it.get_name().to_owned()).collect();
+    // The name of a token is nobody's yet.
+    let all = command.get_subcommands().map(|it| it.get_name().to_owned());
+    let names: Vec<String> = all.filter(|name| name != "token").collect();
     for name in names {
         command = command.mut_subcommand(name, |subcommand| {
             let takes: Vec<_> = subcommand

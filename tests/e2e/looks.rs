@@ -166,12 +166,7 @@ fn the_commands_show_trees_environments_and_findings() {
     world.pid("web");
     let pid = world.pid("db");
     let ask = |words: &[&str]| {
-        let (command, rest) = words.split_first().expect("a command");
-        let mut all = vec![*command, "--runtime-dir"];
-        let runtime = world.runtime().display().to_string();
-        all.push(&runtime);
-        all.extend(rest);
-        let output = world.abide(&all);
+        let output = world.abide(words);
         (code(&output), said(&output))
     };
     let (ended, all) = ask(&["tree"]);
@@ -199,13 +194,10 @@ fn the_commands_show_trees_environments_and_findings() {
 #[test]
 fn the_doctor_works_where_no_abide_runs_and_the_others_say_that_none_does() {
     let world = World::empty();
-    let runtime = world.runtime().display().to_string();
-    let output = world.abide(&["doctor", "--runtime-dir", &runtime]);
+    let output = world.abide(&["doctor"]);
     let text = said(&output);
     assert!(code(&output) < 2 && text.contains("no abide runs here") && text.contains("kernel: "), "{text}");
     for command in [&["tree"][..], &["env", "web"]] {
-        let mut words = command.to_vec();
-        words.extend(["--runtime-dir", &runtime]);
-        assert_eq!(code(&world.abide(&words)), 3, "{command:?}");
+        assert_eq!(code(&world.abide(command)), 3, "{command:?}");
     }
 }

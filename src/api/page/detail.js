@@ -181,7 +181,7 @@ function facts(service) {
   if (one && first.ready_ms !== undefined) fact("Ready after", span(first.ready_ms));
   if (one && first.health) fact("Health", `${first.health.status}${first.health.message ? `: ${first.health.message}` : ""}`);
   if (one && first.status_text) fact("Says", first.status_text);
-  if (view.usage) {
+  if (view.usage?.processes > 0) {
     fact("Memory", bytes(view.usage.memory));
     fact("Processor", view.usage.share === undefined ? span(view.usage.cpu) : `${view.usage.share.toFixed(1)} %, ${span(view.usage.cpu)} in all`);
     fact("Processes", String(view.usage.processes));

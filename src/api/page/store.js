@@ -95,10 +95,12 @@ const isCrash = (news) =>
 export function takeEvent(news) {
   const at = Date.parse(news.at) || now();
   store.heardSince = Math.min(store.heardSince ?? at, at);
+  // What abide does not remember from before the page was opened is no gap, but where hearing begins.
+  const first = store.events.length === 0;
   store.events.push({ ...news, at });
   if (store.events.length > EVENTS) store.events.splice(0, store.events.length - EVENTS);
   if (news.kind === "missed") {
-    store.gaps = [...store.gaps.slice(-20), at];
+    if (!first) store.gaps = [...store.gaps.slice(-20), at];
   } else if (isCrash(news)) {
     for (const key of ["", news.service]) {
       if (!bins.has(key)) bins.set(key, new Map());

@@ -146,7 +146,17 @@ export function why(service, now) {
   if (parts.length === 0 && service.desired === "stopped" && service.instances.every((one) => one.state === "stopped" && !one.last_exit)) {
     parts.push(service.source.kind === "toml" ? "its file says enabled = false" : "its directory holds a file `down`");
   }
+  if (parts.length === 0) parts.push(...wobbles(service, now));
   return parts.join("; ");
+}
+
+/** It runs, and not for long: who looks just then would think that all is well. */
+function wobbles(service, now) {
+  const recent = service.instances.map((one) => one.last_exit).filter((exit) => exit && !exit.asked && now - Date.parse(exit.at) < 600_000);
+  const hour = restartsHour(service);
+  if (hour === 0 || recent.length === 0) return [];
+  const [exit] = recent.sort((a, b) => Date.parse(b.at) - Date.parse(a.at));
+  return [`restarted ${hour}× in the last hour; last: ${ended(exit)} after ${span(exit.ran_ms)}`];
 }
 
 /** The colour of a service: a good state is doubted where something else is wrong. */

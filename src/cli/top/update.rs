@@ -19,6 +19,8 @@ const SECOND_SAMPLE: Duration = Duration::from_millis(700);
 const TOGETHER: Duration = Duration::from_millis(40);
 /// So often all is asked for, whatever was told.
 const ANYWAY: Duration = Duration::from_secs(60);
+/// Who is refused asks again this often: rights are a matter of a file that may change.
+const REFUSED: Duration = Duration::from_secs(10);
 /// More services than this are not asked for by name.
 const BY_NAME: usize = 40;
 /// An answer that takes longer is missed.
@@ -111,6 +113,10 @@ impl Top {
             Said::Rights(rights) => self.rights = rights,
             Said::Plan(plan) => self.plan = plan,
             Said::Acted(verb, answer) => {
+                // What we may can have changed since we asked.
+                if answer.as_ref().is_err_and(|refusal| refusal.status == 403) {
+                    wishes.push(Wish::Rights);
+                }
                 self.acted(verb, answer);
                 self.stale(Stale::All);
             }
@@ -202,7 +208,10 @@ impl Top {
                 self.timing.status = now;
             }
             (Err(refusal), _) if refusal.status == 0 => {}
-            (Err(refusal), _) => self.refusal = Some(refusal),
+            (Err(refusal), _) => {
+                self.refusal = Some(refusal);
+                self.timing.status = now.plus(REFUSED);
+            }
         }
     }
 
