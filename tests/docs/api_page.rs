@@ -31,7 +31,9 @@ pub(crate) fn page() -> String {
     let schemas = Schema { whole: document["components"].clone(), parts: "schemas" };
     let names = document["components"]["schemas"].as_object().expect("there are some").keys();
     for name in names {
-        let _ = writeln!(out, "\n### {name}\n\n{}\n\n{}", schemas.about(name), schemas.table(name).trim_end());
+        let made = &document["components"]["schemas"][name];
+        let table = if made["oneOf"][0]["properties"].is_object() { kinds(made) } else { schemas.table(name) };
+        let _ = writeln!(out, "\n### {name}\n\n{}\n\n{}", schemas.about(name), table.trim_end());
     }
     out
 }
@@ -98,13 +100,25 @@ fn gives(out: &mut String, operation: &Value) {
             let of = if of.is_empty() { ", " } else { of };
             format!("{of}[{name}](#{})", name.to_lowercase())
         });
-        let _ = writeln!(out, "\nAnswer: `{media}`{made}.");
+        let _ = writeln!(out, "\n- Answer: `{media}`{made}.");
     }
     for (status, response) in operation["responses"].as_object().into_iter().flatten() {
         if status != "200" && status != "default" && status != "400" {
-            let _ = writeln!(out, "`{status}`: {}", paragraph(response));
+            let _ = writeln!(out, "- `{status}`: {}", paragraph(response));
         }
     }
+}
+
+/// One that has other fields for each of its kinds.
+fn kinds(schema: &Value) -> String {
+    let mut out = String::from("| kind | fields | meaning |\n| --- | --- | --- |\n");
+    for one in schema["oneOf"].as_array().into_iter().flatten() {
+        let fields = one["properties"].as_object().expect("each has some");
+        let kind = fields["kind"]["const"].as_str().unwrap_or_default();
+        let names: Vec<String> = fields.keys().filter(|name| *name != "kind").map(|name| format!("`{name}`")).collect();
+        let _ = writeln!(out, "| `{kind}` | {} | {} |", names.join(", "), paragraph(one));
+    }
+    out
 }
 
 fn target(schema: &Value) -> Option<&str> {
