@@ -9,11 +9,11 @@ mod page;
 mod table;
 mod words;
 
-pub use advice::{advice, why_not};
+pub use advice::{advice, reason, remark, why_not};
 pub use nagios::nagios;
 pub use page::{Closer, Uses, page};
 pub use table::{sections, table};
-pub use words::{bytes, clean, count, number, since, span, why_instance, why_service};
+pub use words::{bytes, clean, count, number, since, span, why_instance};
 
 use crate::model::status::{AbideState, ConditionKind, ServiceStatus, State, Status};
 use crate::model::time::Wall;

@@ -115,7 +115,7 @@ fn top_shows_filters_sorts_follows_stops_and_leaves_the_terminal_as_it_was() {
         labels(screen).len() == 5 && screen.contains("CPU ") && screen.contains("● running")
     });
     assert_eq!(labels(&screen)[0], "broken", "the worst comes first\n{screen}");
-    assert!(screen.contains("its file has an error in line 1"), "{screen}");
+    assert!(screen.contains("unknown key `comand`"), "{screen}");
 
     terminal.keys(&["/", "we"]);
     terminal.until("one row", |screen| labels(screen) == ["web"]);

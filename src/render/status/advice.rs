@@ -79,7 +79,7 @@ fn word(path: &str) -> String {
 }
 
 /// What is wrong with the service as a whole, on one line.
-pub(super) fn reason(service: &ServiceStatus, now: Wall) -> String {
+pub fn reason(service: &ServiceStatus, now: Wall) -> String {
     let own = service.errors.iter().find(|error| error.file == service.source.file);
     let Some(error) = own else { return why_service(service, now) };
     let more = match service.errors.len() - 1 {
@@ -106,7 +106,7 @@ pub fn why_not(service: &ServiceStatus, instance: &InstanceStatus, now: Wall) ->
 }
 
 /// What is worth a remark of one that is as desired: why it was last restarted, or what it says of itself.
-pub(super) fn remark(instance: &InstanceStatus, now: Wall) -> String {
+pub fn remark(instance: &InstanceStatus, now: Wall) -> String {
     const LATELY: Duration = Duration::from_secs(3600);
     if let Some(text) = instance.status_text.as_deref().filter(|text| !text.is_empty()) {
         return clean(text).into_owned();

@@ -96,7 +96,7 @@ pub(super) fn place(error: &FileError) -> String {
 }
 
 /// What a person wants to know of a service beyond its state; empty when all is a matter of course.
-pub fn why_service(service: &ServiceStatus, now: Wall) -> String {
+pub(super) fn why_service(service: &ServiceStatus, now: Wall) -> String {
     let mut parts = Vec::new();
     if let Some(error) = service.errors.first() {
         parts.push(faulty_file(service, error));

@@ -5,7 +5,7 @@ use crate::cli::top::state::{Link, Top, Typing};
 use crate::cli::top::words::{cores, short};
 use crate::model::status::AbideState;
 use crate::model::time::Wall;
-use crate::render::status::{Paint, clean, number, since, span, why_instance, why_service};
+use crate::render::status::{Paint, clean, number, reason, remark, since, span, why_instance};
 use crossterm::event::KeyCode;
 use ratatui::layout::{Position, Rect};
 use ratatui::text::{Line, Span};
@@ -158,16 +158,20 @@ impl IntoStyle for Paint {
     }
 }
 
-/// Why a row is as it is, the whole sentence.
+/// Why a row is as it is, the whole sentence; of one that is well what is worth a remark.
 pub(super) fn why(top: &Top, row: &crate::cli::top::rows::Row) -> String {
     let Some(service) = top.service(row) else { return String::new() };
-    let own = row.instance.and_then(|at| service.instances.get(at));
-    let own = own.map(|instance| why_instance(service, instance, top.seen())).unwrap_or_default();
-    let about = if row.instance.unwrap_or(0) == 0 { why_service(service, top.seen()) } else { String::new() };
+    let instance = row.instance.and_then(|at| service.instances.get(at));
+    let own = instance.map(|instance| why_instance(service, instance, top.seen())).unwrap_or_default();
+    let about = if row.instance.unwrap_or(0) == 0 { reason(service, top.seen()) } else { String::new() };
+    // In a row there is room for the name of a file and not for its way.
+    let way = service.source.file.rfind('/').map_or("", |at| &service.source.file[..=at]);
+    let about = about.strip_prefix(way).map(str::to_owned).unwrap_or(about);
     match (own.is_empty(), about.is_empty()) {
         (false, false) => format!("{own}; {about}"),
-        (true, _) => about,
-        (_, true) => own,
+        (true, true) => instance.map(|instance| remark(instance, top.seen())).unwrap_or_default(),
+        (true, false) => about,
+        (false, true) => own,
     }
 }
 
