@@ -32,7 +32,11 @@ pub(crate) fn page() -> String {
     let names = document["components"]["schemas"].as_object().expect("there are some").keys();
     for name in names {
         let made = &document["components"]["schemas"][name];
-        let table = if made["oneOf"][0]["properties"].is_object() { kinds(made) } else { schemas.table(name) };
+        let mut table = schemas.table(name);
+        if made["oneOf"][0]["properties"].is_object() {
+            let common = if made["properties"].is_object() { table + "\n" } else { String::new() };
+            table = common + &kinds(made);
+        }
         let _ = writeln!(out, "\n### {name}\n\n{}\n\n{}", schemas.about(name), table.trim_end());
     }
     out
@@ -113,9 +117,11 @@ fn gives(out: &mut String, operation: &Value) {
 fn kinds(schema: &Value) -> String {
     let mut out = String::from("| kind | fields | meaning |\n| --- | --- | --- |\n");
     for one in schema["oneOf"].as_array().into_iter().flatten() {
-        let fields = one["properties"].as_object().expect("each has some");
-        let kind = fields["kind"]["const"].as_str().unwrap_or_default();
-        let names: Vec<String> = fields.keys().filter(|name| *name != "kind").map(|name| format!("`{name}`")).collect();
+        let fields = one["properties"].as_object().cloned().unwrap_or_default();
+        let kind = fields.values().find_map(|field| field["const"].as_str()).or(one["const"].as_str());
+        let kind = kind.unwrap_or_default();
+        let others = fields.iter().filter(|(_, field)| field["const"].is_null());
+        let names: Vec<String> = others.map(|(name, _)| format!("`{name}`")).collect();
         let _ = writeln!(out, "| `{kind}` | {} | {} |", names.join(", "), paragraph(one));
     }
     out
