@@ -54,7 +54,7 @@ fn shell(world: &World, line: &str) -> Command {
     let path = format!("{}:{}", world.root().join("bin").display(), std::env::var("PATH").unwrap_or_default());
     command.args(["-c", line]).current_dir(world.root()).env("PATH", path).env("HOME", world.root());
     command.env("ABIDE_RUNTIME_DIR", world.runtime()).env("ABIDE_STATE_DIR", world.state());
-    command.env("ABIDE_LOG_DIR", world.logs()).env("LC_ALL", "C.UTF-8").env_remove("ABIDE_LOG");
+    command.env("ABIDE_LOG_DIR", world.logs()).env("LC_ALL", "C.UTF-8").env("SHELL", "/bin/sh").env_remove("ABIDE_LOG");
     command.stdin(Stdio::null());
     command
 }
