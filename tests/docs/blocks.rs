@@ -29,7 +29,9 @@ pub(crate) fn blocks(text: &str, language: &str) -> Vec<String> {
 }
 
 fn findings(block: &str) -> Vec<Diagnostic> {
-    let is_config = ["[defaults", "[watch]", "[status]", "[metrics]", "[control]", "[[access]]", "[http]"].iter().any(|table| block.contains(table));
+    let is_config = ["[defaults", "[watch]", "[status]", "[metrics]", "[control]", "[[access]]", "[http]"]
+        .iter()
+        .any(|table| block.contains(table));
     if is_config {
         return config::parse(&Text { path: "abide.toml".into(), bytes: block.into() }).1;
     }

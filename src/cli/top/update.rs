@@ -244,6 +244,7 @@ impl Top {
     }
 
     fn acted(&mut self, verb: Verb, answer: Result<Vec<Done>, Refusal>) {
+        self.message = None;
         match answer {
             Err(refusal) => {
                 let hint = refusal.hint.map_or_else(String::new, |hint| format!("\n\n{hint}"));
