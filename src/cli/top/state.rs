@@ -93,6 +93,8 @@ pub(super) struct Timing {
     pub(super) status: Mono,
     pub(super) status_asked: Option<Mono>,
     pub(super) samples: u64,
+    /// Whether what is pending may be another, for what is looked at closer.
+    pub(super) plan: bool,
 }
 
 /// So many events are kept.
@@ -177,6 +179,7 @@ impl Top {
                 status: now.mono,
                 status_asked: None,
                 samples: 0,
+                plan: false,
             },
             last_click: None,
         }
