@@ -126,3 +126,83 @@ pub(super) fn names(text: Option<&str>) -> Result<Option<Vec<Selector>>, Problem
 pub(super) fn duration(field: &str, text: &str) -> Result<Duration, Problem> {
     units::parse_duration(text).map_err(|error| bad(format!("{field}: {}", error.message), error.help))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde::Deserialize;
+
+    #[derive(Debug, Deserialize, JsonSchema)]
+    #[serde(deny_unknown_fields)]
+    struct Wish {
+        #[expect(dead_code, reason = "it is read, and that is the test")]
+        lines: Option<u32>,
+        #[expect(dead_code, reason = "it is read, and that is the test")]
+        names: Option<String>,
+    }
+
+    /// Whether a problem says what is wrong and what to do.
+    fn is_whole(problem: &Problem) -> bool {
+        problem.status == 400
+            && !problem.detail.is_empty()
+            && problem.hint.as_ref().is_some_and(|hint| !hint.is_empty())
+    }
+
+    fn query(text: &str) -> Option<Result<Wish, Problem>> {
+        let (mut parts, ()) = axum::http::Request::builder().uri(format!("/?{text}")).body(()).ok()?.into_parts();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        Some(runtime.block_on(Asked::<Wish>::from_request_parts(&mut parts, &())).map(|Asked(wish)| wish))
+    }
+
+    #[test]
+    fn what_a_request_takes_is_said_where_it_holds_something_else() {
+        let hint = |text: &str| query(text).unwrap().unwrap_err().hint.unwrap();
+        assert_eq!(hint("line=3"), "the parameters are lines, names; /v1/openapi.json describes them");
+        assert!(query("lines=3&names=web%2A").unwrap().is_ok());
+        for text in ["lines=-1", "lines=3&lines=4", "lines=%FF", "lines=99999999999"] {
+            assert!(is_whole(&query(text).unwrap().unwrap_err()), "{text}");
+        }
+        assert!(object::<Wish>(b" \n").is_ok() && object::<Wish>(b"{}").is_ok());
+        for body in ["[]", "null", "{", "{\"a\":1}", "{\"lines\":\"3\"}", "3"] {
+            assert!(is_whole(&object::<Wish>(body.as_bytes()).unwrap_err()), "{body}");
+        }
+    }
+
+    #[test]
+    fn too_many_names_are_a_pattern_that_somebody_did_not_write() {
+        assert_eq!(selectors(&vec!["web"; MOST_NAMES].join(",")).unwrap().len(), MOST_NAMES);
+        assert!(is_whole(&selectors(&vec!["web"; MOST_NAMES + 1].join(",")).unwrap_err()));
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_sent_is_understood_or_a_problem_that_says_what_to_do(
+            text in "(\\PC|[a-z@*?,.&=%{}\"\\[\\]0-9-]){0,40}",
+            bytes in proptest::collection::vec(any::<u8>(), 0..60),
+        ) {
+            if let Err(problem) = selectors(&text) {
+                prop_assert!(is_whole(&problem), "{:?}", problem);
+            }
+            if let Err(problem) = duration("for", &text) {
+                prop_assert!(is_whole(&problem), "{:?}", problem);
+            }
+            if let Some(Err(problem)) = query(&text) {
+                prop_assert!(is_whole(&problem), "{:?}", problem);
+            }
+            for body in [text.as_bytes(), &bytes] {
+                if let Err(problem) = object::<Wish>(body) {
+                    prop_assert!(is_whole(&problem), "{:?}", problem);
+                }
+            }
+        }
+
+        #[test]
+        fn good_names_mean_what_they_say(names in proptest::collection::vec("[a-z0-9][a-z0-9._-]{0,8}(@[0-9]{1,3})?", 1..6)) {
+            let read: Vec<String> = selectors(&names.join(",")).unwrap().iter().map(ToString::to_string).collect();
+            let written: Vec<String> = names.iter().map(|name| name.parse::<Selector>().unwrap().to_string()).collect();
+            prop_assert_eq!(read, written);
+        }
+    }
+}

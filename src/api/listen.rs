@@ -21,8 +21,9 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
@@ -34,6 +35,9 @@ const MOST_HEADERS: usize = 64;
 const LARGEST_HEAD: usize = 16 << 10;
 /// After this time it is tried again to let somebody in, where there were no descriptors for it.
 const BREATH: Duration = Duration::from_millis(100);
+/// So many are told at a time that there is no place, each for so long; who comes beyond is cut off.
+const MOST_TURNED_AWAY: usize = 32;
+const FAREWELL: Duration = Duration::from_secs(1);
 /// So many names of users are remembered.
 const MOST_NAMES: usize = 1024;
 
@@ -47,6 +51,8 @@ pub(super) struct Lobby {
     hall: Arc<Hall>,
     router: Router,
     own_uid: u32,
+    /// Places of those who are told that there is none.
+    turned_away: Arc<Semaphore>,
     /// What speaks TLS at the TCP ports; `None`: they speak without it.
     tls: Mutex<Option<TlsAcceptor>>,
     names: Mutex<HashMap<u32, String>>,
@@ -54,7 +60,15 @@ pub(super) struct Lobby {
 
 impl Lobby {
     pub(super) fn new(router: Router) -> Self {
-        Self { hall: Arc::default(), router, own_uid: peer::own_uid(), tls: Mutex::default(), names: Mutex::default() }
+        let turned_away = Arc::new(Semaphore::new(MOST_TURNED_AWAY));
+        Self {
+            hall: Arc::default(),
+            router,
+            own_uid: peer::own_uid(),
+            turned_away,
+            tls: Mutex::default(),
+            names: Mutex::default(),
+        }
     }
 
     /// From now on the TCP ports speak TLS by this, or without it.
@@ -95,10 +109,7 @@ impl Lobby {
         let Ok(peer) = peer::of(stream.as_fd()) else { return };
         let sovereign = peer.uid == 0 || peer.uid == self.own_uid;
         let origin = if sovereign { Origin::Sovereign } else { Origin::User(peer.uid) };
-        let Some(seat) = self.hall.enter(origin) else {
-            let _ = stream.try_write(FULL);
-            return;
-        };
+        let Some(seat) = self.hall.enter(origin) else { return self.turn_away(stream) };
         let lobby = Arc::clone(self);
         tokio::spawn(seated(seat, move |seat| async move {
             let name = lobby.name_of(peer.uid).await;
@@ -110,10 +121,7 @@ impl Lobby {
 
     fn greet_remote(self: &Arc<Self>, stream: TcpStream, from: SocketAddr) {
         let Ok(local) = stream.local_addr() else { return };
-        let Some(seat) = self.hall.enter(Origin::of(from.ip())) else {
-            let _ = stream.try_write(FULL);
-            return;
-        };
+        let Some(seat) = self.hall.enter(Origin::of(from.ip())) else { return self.turn_away(stream) };
         // Small answers go at once.
         let _ = stream.set_nodelay(true);
         let lobby = Arc::clone(self);
@@ -126,6 +134,21 @@ impl Lobby {
                 lobby.serve(stream, arrival, seat).await;
             }
         }));
+    }
+
+    /// Tells that there is no place. A few are listened to for a moment, so that they hear it who are still speaking: who is
+    /// cut off learns of a broken connection instead.
+    fn turn_away(&self, mut stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+        let Ok(place) = Arc::clone(&self.turned_away).try_acquire_owned() else { return };
+        tokio::spawn(async move {
+            let told = async {
+                stream.write_all(FULL).await?;
+                stream.shutdown().await?;
+                tokio::io::copy(&mut stream.take(LARGEST_HEAD as u64), &mut tokio::io::sink()).await
+            };
+            let _ = timeout(FAREWELL, told).await;
+            drop(place);
+        });
     }
 
     async fn serve(&self, stream: impl AsyncRead + AsyncWrite + Unpin, arrival: Arrival, seat: Arc<Seat>) {

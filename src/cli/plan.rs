@@ -68,10 +68,8 @@ fn sentence(finding: &Value) -> String {
     let number = |key: &str| finding[key].as_u64().or(finding["place"][key].as_u64());
     let place = ["line", "column"].into_iter().filter_map(number);
     let place = place.fold(String::new(), |place, number| format!("{place}:{number}"));
-    let help = match text("help") {
-        help if help.is_empty() => help,
-        help => format!("; {help}"),
-    };
+    let help = [text("help"), text("hint")].into_iter().find(|help| !help.is_empty());
+    let help = help.map_or_else(String::new, |help| format!("; {help}"));
     let file = Path::new(finding["file"].as_str().unwrap_or_default()).display().to_string();
     format!("{}[{}]: {}{place}: {}{help}\n", text("severity"), text("code"), escaped(&file), text("message"))
 }

@@ -3,6 +3,7 @@
 //!
 //! `BLESS=1 cargo test --test docs` writes the reference anew; look at the difference, then commit it.
 
+mod api_page;
 mod blocks;
 mod pages;
 mod readme;

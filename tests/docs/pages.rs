@@ -24,6 +24,7 @@ pub(crate) fn all() -> Vec<(&'static str, String)> {
         ("diagnostics.md", diagnostics()),
         ("commands.md", commands()),
         ("status.md", status()),
+        ("http-api.md", format!("{MADE}{}", crate::api_page::page())),
         ("service.schema.json", schema::service_schema()),
         ("status.schema.json", schema::status_schema()),
     ]

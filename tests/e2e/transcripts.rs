@@ -54,7 +54,7 @@ fn shell(world: &World, line: &str) -> Command {
     let path = format!("{}:{}", world.root().join("bin").display(), std::env::var("PATH").unwrap_or_default());
     command.args(["-c", line]).current_dir(world.root()).env("PATH", path).env("HOME", world.root());
     command.env("ABIDE_RUNTIME_DIR", world.runtime()).env("ABIDE_STATE_DIR", world.state());
-    command.env("ABIDE_LOG_DIR", world.logs()).env("LC_ALL", "C.UTF-8").env_remove("ABIDE_LOG");
+    command.env("ABIDE_LOG_DIR", world.logs()).env("LC_ALL", "C.UTF-8").env("SHELL", "/bin/sh").env_remove("ABIDE_LOG");
     command.stdin(Stdio::null());
     command
 }
@@ -192,6 +192,42 @@ fn the_operators_hand_says_what_came_of_each_order() {
     say("abide restart");
     say("abide events db | cut -d ' ' -f 2-");
     golden("hand", &text);
+}
+
+#[test]
+fn on_a_terminal_it_is_asked_once_whether_those_are_meant_that_a_pattern_stands_for() {
+    if !has_script() {
+        return;
+    }
+    let world = stage();
+    let pids = |world: &World| ["web", "db"].map(|name| world.pid_now(name));
+    let before = pids(&world);
+    let on_a_terminal = |answer: &str, line: &str| {
+        let script = format!("printf '{answer}\\n' | script -qec \"{line}\" /dev/null");
+        let output = shell(&world, &script).output().expect("a shell");
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).replace('\r', ""))
+    };
+    let (code, text) = on_a_terminal("n", "abide restart '[dw]*'");
+    assert_eq!(code, Some(64), "a set of letters is no pattern: {text}");
+    let (code, text) = on_a_terminal("n", "abide stop '*b*'");
+    assert!(code == Some(1) && text.contains("stop 3 services: db, job, web?\n"), "{code:?} {text}");
+    assert!(text.contains("nothing was done") && pids(&world) == before, "{text}");
+    let (code, text) = on_a_terminal("y", "abide stop '?eb' '?b'");
+    assert!(code == Some(0) && text.contains("web: stopped and held"), "{code:?} {text}");
+    let (code, text) = on_a_terminal("n", "abide start web db");
+    assert!(code == Some(0) && !text.contains("[y/N]"), "who starts is not asked: {text}");
+    let (code, text) = on_a_terminal("n", "abide stop web db");
+    assert!(code == Some(0) && !text.contains("[y/N]"), "nor who writes each name: {text}");
+}
+
+/// Whether `script` of util-linux, which makes a terminal, is there; else it is said.
+fn has_script() -> bool {
+    let there = Command::new("script").arg("--version").output().is_ok();
+    assert!(there || std::env::var_os("CI").is_none(), "CI=true promises script");
+    if !there {
+        eprintln!("NOT CHECKED: script is not installed");
+    }
+    there
 }
 
 #[test]

@@ -192,7 +192,7 @@ impl World {
         let (command, rest) = words.split_first().expect("a command");
         let mut run = Command::new(binary());
         run.arg(command);
-        let elsewhere = ["schema", "completions", "man"];
+        let elsewhere = ["schema", "completions", "man", "token"];
         // A plan between two directories asks nobody.
         if !elsewhere.contains(command) && !rest.contains(&"--from") {
             run.args(["--runtime-dir".into(), self.runtime().into_os_string()]);

@@ -29,6 +29,34 @@ open_files = { soft = 100, hard = 200 }
 max_size = "1MiB"
 "#;
 
+const GOOD_CONFIG: &str = r#"[control]
+group = 0
+[[access]]
+users = [0, 1]
+groups = [2]
+tokens = ["ci"]
+may = "operate"
+services = ["web*", "d?"]
+[http]
+listen = ["127.0.0.1:9700", "[::1]:9700", 80]
+dashboard = true
+hosts = ["abide.example.org"]
+tls = { certificate = "cert.pem", key = "key.pem" }
+[[http.token]]
+name = "ci"
+sha256 = "50d858e0985ecc7f60418aaf0cc5ab587f42c2570a884095a9e8ccacd0f6545c"
+may = "full"
+services = ["*"]
+"#;
+
+/// A configuration or errors, each with its place and what to do, and never both.
+fn configures(bytes: &[u8]) -> bool {
+    let (config, findings) = config::parse(&Text { path: "abide.toml".into(), bytes: bytes.to_vec() });
+    assert_eq!(config.is_none(), findings.iter().any(Diagnostic::is_error), "{findings:?}");
+    assert!(findings.len() < 200 && findings.iter().all(|finding| finding.help.is_some()), "{findings:?}");
+    config.is_some()
+}
+
 fn answers(bytes: &[u8]) -> Entry {
     let entry = load_with(&Surroundings { preflight: false, ..machine() }, &Config::default(), bytes, &[]);
     let errors = entry.diagnostics.iter().any(Diagnostic::is_error);
@@ -50,7 +78,35 @@ fn every_cut_of_a_good_file_is_a_service_or_findings() {
     }
 }
 
+#[test]
+fn every_cut_of_a_good_abide_toml_is_a_configuration_or_findings() {
+    assert!(configures(GOOD_CONFIG.as_bytes()));
+    for end in 0..GOOD_CONFIG.len() {
+        configures(&GOOD_CONFIG.as_bytes()[..end]);
+        configures(&GOOD_CONFIG.as_bytes()[end..]);
+    }
+    let many = |line: &str| line.repeat(100_000 / line.len());
+    for large in [
+        format!("[[access]]\nmay = \"read\"\nusers = [{}]\n", "\"nobody-of-that-name\",".repeat(250)).repeat(100),
+        many("[[access]]\n"),
+        many("[[http.token]]\nname = \"a\"\n"),
+        format!("[http]\nlisten = [{}]\n", "1,".repeat(50_000)),
+    ] {
+        let begun = Instant::now();
+        assert!(!configures(large.as_bytes()));
+        assert!(begun.elapsed() < Duration::from_secs(20), "it took {:?}", begun.elapsed());
+    }
+}
+
 proptest! {
+    #[test]
+    fn no_edit_breaks_the_reader_of_abide_toml(at in 0..GOOD_CONFIG.len(), gone in 0usize..30, new in "[\\PC\n\t\0]{0,6}") {
+        let mut bytes = GOOD_CONFIG.as_bytes().to_vec();
+        let end = (at + gone).min(bytes.len());
+        bytes.splice(at..end, new.bytes());
+        configures(&bytes);
+    }
+
     #[test]
     fn no_bytes_break_the_loader(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         answers(&bytes);

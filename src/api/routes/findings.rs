@@ -43,6 +43,7 @@ struct FindingsQuery {
 
 /// What is wrong with files.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "FileFindings")]
 struct Findings {
     /// Those of no service first, then by service.
     findings: Vec<Found>,

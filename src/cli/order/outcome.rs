@@ -161,3 +161,53 @@ fn up(service: &ServiceStatus, meant: &[&InstanceStatus], answered: String, now:
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::status::LastExit;
+
+    fn service(state: &str, as_desired: bool, more: &str) -> ServiceStatus {
+        let text = format!(
+            r#"{{"name":"web","source":{{"file":"web.toml","kind":"toml"}},"generation":1,"observed_generation":1,
+                "desired":"running","state":"{state}","as_desired":{as_desired},
+                "instances":[{{"id":0,"state":"{state}","in_sync":true{more}}}]}}"#
+        );
+        serde_json::from_str(&text).expect("a service")
+    }
+
+    fn of(word: &str, service: &ServiceStatus) -> Verdict {
+        verdict(word, None, Some(service), "stops and is held", Wall(0)).0
+    }
+
+    #[test]
+    fn one_that_is_to_run_is_on_its_way_until_it_runs_or_cannot() {
+        for state in ["starting", "stopping", "reloading", "waiting"] {
+            assert!(matches!(of("start", &service(state, false, "")), Verdict::Way(_)), "{state}");
+        }
+        for state in ["failed", "backoff", "held"] {
+            assert!(matches!(of("restart", &service(state, false, "")), Verdict::Bad(_)), "{state}");
+        }
+        let running = r#","pid":7"#;
+        assert_eq!(of("start", &service("running", true, running)), Verdict::Good("running, pid 7".into()));
+        assert!(matches!(of("start", &service("running", false, running)), Verdict::Way(_)), "not ready yet");
+    }
+
+    #[test]
+    fn a_job_that_is_done_has_run() {
+        let mut job = service("stopped", true, "");
+        job.instances[0].last_exit = serde_json::from_str::<Option<LastExit>>(
+            r#"{"at":"2026-11-22T15:09:36.123Z","kind":"code","code":0,"asked":false,"ran_ms":5}"#,
+        )
+        .expect("an end");
+        assert_eq!(of("start", &job), Verdict::Good("has done its work".into()));
+    }
+
+    #[test]
+    fn one_that_is_to_stop_has_stopped_when_no_process_is_left() {
+        assert_eq!(of("stop", &service("held", false, "")), Verdict::Good("stopped and held".into()));
+        assert!(matches!(of("stop", &service("stopping", false, r#","pid":7"#)), Verdict::Way(_)));
+        assert!(matches!(of("stop", &service("running", true, r#","pid":7"#)), Verdict::Way(_)));
+        assert!(matches!(verdict("stop", None, None, "", Wall(0)).0, Verdict::Good(_)), "one that is gone");
+    }
+}

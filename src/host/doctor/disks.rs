@@ -1,7 +1,6 @@
 //! Where abide writes: whether it may, and whether there is room.
 
 use crate::model::look::{Finding, Level};
-use crate::model::units::size;
 use nix::sys::statfs::{TMPFS_MAGIC, statfs};
 use nix::sys::statvfs::{FsFlags, statvfs};
 use nix::unistd::{AccessFlags, access};
@@ -60,6 +59,16 @@ fn room(path: &Path) -> nix::Result<Room> {
     })
 }
 
+/// So large that it is a whole number of at most four digits, roughly: `512 MiB`, `25 GiB`.
+fn size(bytes: u64) -> String {
+    let units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
+    let (mut number, mut unit) = (bytes, 0);
+    while number >= 10_000 && unit + 1 < units.len() {
+        (number, unit) = (number / 1024, unit + 1);
+    }
+    format!("{number} {}", units[unit])
+}
+
 fn judge(what: &str, option: &str, path: &Path, room: Room) -> Finding {
     let memory = if room.is_tmpfs { " of memory" } else { "" };
     let says = format!("{} has {} of {} left{memory}", path.display(), size(room.free), size(room.total));
@@ -99,6 +108,12 @@ mod tests {
         assert_eq!(level(Room { files: Some(10), ..roomy }), Level::Warning);
         assert_eq!(level(Room { files: None, ..roomy }), Level::Ok);
         assert_eq!(level(Room { read_only: true, ..roomy }), Level::Error);
+    }
+
+    #[test]
+    fn room_is_told_in_numbers_that_people_read() {
+        let all = [0, 9999, 10_000, 5 << 20, 27 << 30, 3 << 40, u64::MAX].map(size);
+        assert_eq!(all, ["0 B", "9999 B", "9 KiB", "5120 KiB", "27 GiB", "3072 GiB", "16383 PiB"]);
     }
 
     #[test]

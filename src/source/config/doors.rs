@@ -112,6 +112,9 @@ pub(super) fn policy<T>(tables: Tables, layer: &Layer<T>, findings: &mut Vec<Dia
     DoorPolicy { control, rules, http }
 }
 
+/// Who has this many to mend may be told the others afterwards.
+const MOST_FINDINGS: usize = 64;
+
 struct Lowering<'a, T> {
     layer: &'a Layer<T>,
     findings: &'a mut Vec<Diagnostic>,
@@ -138,6 +141,9 @@ impl<T> Lowering<'_, T> {
     }
 
     fn wrong(&mut self, path: &str, code: Code, message: String, help: impl Into<String>) {
+        if self.findings.len() >= MOST_FINDINGS {
+            return;
+        }
         let finding = self.finding(path, code, message).help(help);
         self.findings.push(finding);
     }
@@ -278,6 +284,9 @@ impl<T> Lowering<'_, T> {
     }
 
     fn unknown(&mut self, path: &str, code: Code, what: &str, database: &str, make: &str, account: &Account) {
+        if self.findings.len() >= MOST_FINDINGS {
+            return;
+        }
         let names = names_in(database);
         let known: Vec<&str> = names.iter().map(String::as_str).collect();
         let name = clipped(&account.0);

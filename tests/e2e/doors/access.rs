@@ -1,7 +1,8 @@
 //! Who may what over the control socket.
 
-use super::http::{User, as_user, get, post};
+use super::http::{User, as_user, get, over_tcp, post};
 use super::{MEMBER, OPERATOR, READER, STRANGER, can_be_another, names, world_with};
+use crate::process::is_root;
 use crate::world::{SLEEPER, World};
 use serde_json::json;
 
@@ -162,4 +163,29 @@ fn who_did_what_stands_in_the_log_and_so_does_who_tried() {
         event["uid"] == READER.uid && message == "order refused: the user 54002 (uid 54002) may not operate web"
     };
     world.until_true("the attempt is written down", || world.events().iter().any(is_refusal));
+}
+
+#[test]
+fn no_path_of_the_api_is_open_to_a_stranger() {
+    let port = super::http::free_port();
+    let mut world = World::empty();
+    world.replace(&world.root().join("abide.toml"), &format!("[http]\nlisten = {port}\n"));
+    world.drop_file("web.toml", SLEEPER);
+    world.start();
+    let document = get(&world, "/v1/openapi.json").json();
+    world.until_true("it listens", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
+    let paths = document["paths"].as_object().expect("paths").clone();
+    assert!(paths.len() > 10, "{paths:?}");
+    for (path, methods) in paths {
+        for method in methods.as_object().expect("methods").keys().filter(|key| ["get", "post"].contains(&key.as_str()))
+        {
+            let (path, method) = (path.replace("{name}", "web").replace("{selectors}", "web"), method.to_uppercase());
+            let refused = over_tcp(port, &method, &path, &[]).status;
+            assert_eq!(refused, 401, "{method} {path} without a token");
+            if is_root() && !["/v1/whoami", "/v1/openapi.json"].contains(&path.as_str()) {
+                let ask = || if method == "GET" { get(&world, &path) } else { post(&world, &path, "") };
+                assert_eq!(as_user(STRANGER, ask).status, 403, "{method} {path} as a stranger");
+            }
+        }
+    }
 }
