@@ -39,6 +39,8 @@ impl Terminal {
             .env_remove("TMUX")
             .env_remove("NO_COLOR")
             .env("LC_ALL", "C.UTF-8")
+            // Who has no shell to log in with has this one here.
+            .env("SHELL", "/bin/sh")
             .stdin(Stdio::null())
             .output()
             .expect("tmux is there");
