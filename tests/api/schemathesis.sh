@@ -74,6 +74,8 @@ for path, methods in document["paths"].items():
 json.dump(document, sys.stdout)
 PYTHON
 
+# It leaves a cache where it stands.
+cd "$world"
 schemathesis run "$world/openapi.json" --url "http://127.0.0.1:$port" --header "Authorization: Bearer $token" \
     --checks not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance \
     --phases examples,coverage,fuzzing --max-time "${SECONDS_OF_FUZZING:-45}" --request-timeout 20 \

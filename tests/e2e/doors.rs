@@ -31,6 +31,8 @@ fn world_with(config: &str) -> World {
         world.drop_file(&format!("{name}.toml"), SLEEPER);
     }
     world.start();
+    // The first look and what it found need not be in the same snapshot.
+    world.until("the services are known", |status| status.services.len() == 3);
     world
 }
 

@@ -1,6 +1,7 @@
 //! `abide top` in a real terminal: what is seen, what keys do to real services, and how the terminal is left.
 
-use super::process::{send, wanted};
+use super::doors::http::{User, as_user, get};
+use super::process::{is_root, send, skip_for_users, wanted};
 use super::world::{DEADLINE, SLEEPER, World, binary, service};
 use abide::model::status::State;
 use nix::sys::signal::Signal;
@@ -10,6 +11,9 @@ use std::time::{Duration, Instant};
 
 /// Says something, again and again.
 const TALKER: &str = "script = \"while :; do echo tick tock; sleep 0.2; done\"\ndescription = \"talks\"\n";
+
+/// A user that no system has.
+const LOOKER: User = User { uid: 54_010, groups: &[] };
 
 /// A terminal of its own, with a shell in it.
 struct Terminal {
@@ -35,6 +39,8 @@ impl Terminal {
             .env_remove("TMUX")
             .env_remove("NO_COLOR")
             .env("LC_ALL", "C.UTF-8")
+            // Who has no shell to log in with has this one here.
+            .env("SHELL", "/bin/sh")
             .stdin(Stdio::null())
             .output()
             .expect("tmux is there");
@@ -232,4 +238,49 @@ fn top_waits_for_a_daemon_that_has_gone_and_refuses_where_it_cannot_work() {
     terminal.until("the shell", |screen| screen.trim_end().ends_with("ready>"));
     terminal.top(&world, "; echo code $?");
     terminal.until("a sentence and a code", |screen| screen.contains("no abide answers") && screen.contains("code 3"));
+}
+
+#[test]
+fn who_may_only_look_is_told_so_and_what_was_refused_in_the_words_of_the_daemon() {
+    if !is_root() {
+        return skip_for_users("only root becomes another user");
+    }
+    if wanted("tmux").is_none() {
+        return;
+    }
+    let mut world = World::empty();
+    let access = "[[access]]\nusers = [\"54010\"]\nmay = \"read\"\n[[access]]\nusers = [\"54010\"]\nmay = \"operate\"\nservices = [\"web\"]\n";
+    world.replace(&world.root().join("abide.toml"), access);
+    for name in ["web", "db"] {
+        world.drop_file(&format!("{name}.toml"), SLEEPER);
+    }
+    world.start();
+    world.pid("web");
+    // Where cargo builds, others may not look.
+    let copy = world.root().join("abide");
+    std::fs::copy(binary(), &copy).expect("there is room");
+    let terminal = Terminal::new(&world, 100, 30);
+    let (copy, runtime) = (copy.display(), world.runtime().display().to_string());
+    let become_it = "setpriv --reuid=54010 --regid=54010 --clear-groups --";
+    terminal.keys(&[&format!("clear; {become_it} {copy} top --runtime-dir {runtime}"), "Enter"]);
+    terminal.until("that it may look", |screen| {
+        labels(screen) == ["db", "web"] && screen.contains("you may look, not act")
+    });
+    terminal.keys(&["x"]);
+    terminal.until("why not", |screen| screen.contains("may look at db and not stop it"));
+    terminal.keys(&["Down"]);
+    terminal.until("that it may act", |screen| screen.contains("x stop"));
+    world.replace(&world.root().join("abide.toml"), &access.replace("operate", "read"));
+    world.until_true("its right is taken back", || {
+        let answer = as_user(LOOKER, || get(&world, "/v1/whoami"));
+        !answer.body.contains("operate")
+    });
+    // The keys know of a right that is gone by the next refusal; which the daemon words.
+    terminal.keys(&["x"]);
+    terminal.until("a question", |screen| screen.contains("Stop web?"));
+    terminal.keys(&["Enter"]);
+    let screen = terminal.until("what came of it", |screen| screen.contains("Stop was refused"));
+    assert!(screen.contains("may not operate web") && screen.contains("may = \"operate\""), "{screen}");
+    terminal.keys(&["Escape"]);
+    terminal.until("that it may look", |screen| screen.contains("you may look, not act"));
 }

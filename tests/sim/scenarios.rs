@@ -136,6 +136,7 @@ fn the_status_tells_all_of_this_and_nothing_that_goes_without_saying() {
           "restarts_by": {
             "signal": 1
           },
+          "last_restart": "signal",
           "next_attempt_at": "2026-11-22T15:06:43.501Z",
           "attempt": 1,
           "last_exit": {

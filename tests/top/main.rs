@@ -311,6 +311,7 @@ fn orders_of_others_are_told_in_the_events() {
     let done = Done { target: "db".into(), done: true, words: "stopped and held".into(), refused: false };
     let news = News::Order { act: "stop".into(), targets: vec![done], author };
     stage.said(Said::News(Told { at: ago(3), news }));
+    assert!(stage.pass(Duration::from_secs(1)).contains(&Wish::Plan), "what is pending may be another");
     assert!(stage.screen().contains("stop by dora: stopped and held"), "{}", stage.screen());
     let mut ending = five();
     ending.abide.state = AbideState::Stopping;

@@ -63,7 +63,7 @@ impl Top {
         if targets.is_empty() {
             return;
         }
-        if let Some(target) = targets.iter().find(|target| !self.may_act(&target.service)) {
+        if let Some(target) = targets.iter().find(|target| !self.may_act(Some(&target.service))) {
             let name = self.rights.as_ref().map(|rights| rights.name.clone()).unwrap_or_default();
             let text = format!("{name} may look at {target} and not {} it", verb.word());
             self.message = Some((Paint::Busy, text));

@@ -93,6 +93,8 @@ pub(super) struct Timing {
     pub(super) status: Mono,
     pub(super) status_asked: Option<Mono>,
     pub(super) samples: u64,
+    /// Whether what is pending may be another, for what is looked at closer.
+    pub(super) plan: bool,
 }
 
 /// So many events are kept.
@@ -177,6 +179,7 @@ impl Top {
                 status: now.mono,
                 status_asked: None,
                 samples: 0,
+                plan: false,
             },
             last_click: None,
         }
@@ -245,12 +248,14 @@ impl Top {
         (!parts.is_empty()).then(|| parts.join("; "))
     }
 
-    /// Whether the visitor may act on a service, as far as is known.
-    pub(super) fn may_act(&self, service: &ServiceName) -> bool {
+    /// Whether the visitor may act on a service, or on any at all, as far as is known.
+    pub(super) fn may_act(&self, service: Option<&ServiceName>) -> bool {
         let Some(rights) = &self.rights else { return true };
         let covers = |right: &Right| {
-            matches!(right.may.as_str(), "all" | "operate" | "full")
-                && NamePattern::new(&right.services).is_ok_and(|pattern| pattern.matches(service.as_str()))
+            let matches = |name: &ServiceName| {
+                NamePattern::new(&right.services).is_ok_and(|pattern| pattern.matches(name.as_str()))
+            };
+            matches!(right.may.as_str(), "all" | "operate" | "full") && service.is_none_or(matches)
         };
         rights.rights.iter().any(covers)
     }

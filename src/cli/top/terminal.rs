@@ -166,3 +166,35 @@ pub(super) fn hear_keys(heard: SyncSender<Heard>) -> io::Result<()> {
     };
     std::thread::Builder::new().name("keys".into()).spawn(hear).map(drop)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+    use std::process::{Command, Stdio};
+
+    /// Set for the run of this test that has a terminal, and shall panic.
+    const INNER: &str = "ABIDE_TEST_PANICS_ON_ITS_TERMINAL";
+
+    #[test]
+    fn a_panic_gives_the_terminal_back_before_it_is_told() {
+        if std::env::var_os(INNER).is_some() {
+            let _screen = Screen::take(true).unwrap();
+            panic!("on purpose");
+        }
+        let own = std::env::current_exe().unwrap();
+        let test = "cli::top::terminal::tests::a_panic_gives_the_terminal_back_before_it_is_told";
+        let line = format!("stty rows 24 cols 80; exec '{}' --exact {test} --nocapture", own.display());
+        let run =
+            Command::new("script").args(["-qec", &line, "/dev/null"]).env(INNER, "1").stdin(Stdio::null()).output();
+        let Ok(run) = run else {
+            assert!(std::env::var("CI").as_deref() != Ok("true"), "CI=true and script is not installed");
+            eprintln!("NOT CHECKED: script, which makes a terminal here, is not installed");
+            return;
+        };
+        let said = String::from_utf8_lossy(&run.stdout).into_owned();
+        let at = |what: &str| said.find(what).unwrap_or_else(|| panic!("no {what:?} in {said:?}"));
+        let order = [at("\x1b[?1049h"), at("\x1b[?1000h"), at("\x1b[?1000l"), at("\x1b[?1049l"), at("on purpose")];
+        assert!(order.is_sorted(), "{order:?}: {said:?}");
+    }
+}

@@ -87,6 +87,9 @@ impl Top {
             };
             self.timing.status_asked = Some(now);
             wishes.push(Wish::Status(names));
+            if std::mem::take(&mut self.timing.plan) {
+                wishes.push(Wish::Plan);
+            }
         }
     }
 
@@ -161,6 +164,8 @@ impl Top {
     fn news(&mut self, told: super::sse::Told) {
         let names: BTreeSet<ServiceName> =
             told.news.services().into_iter().filter_map(|name| ServiceName::new(name).ok()).collect();
+        let close = self.pane.as_ref().map(|pane| &pane.target.service);
+        self.timing.plan |= close.is_some_and(|close| names.is_empty() || names.contains(close));
         self.stale(if names.is_empty() { Stale::All } else { Stale::Some(names) });
         self.events.push_back(told);
         if self.events.len() > EVENTS {
@@ -244,6 +249,7 @@ impl Top {
     }
 
     fn acted(&mut self, verb: Verb, answer: Result<Vec<Done>, Refusal>) {
+        self.message = None;
         match answer {
             Err(refusal) => {
                 let hint = refusal.hint.map_or_else(String::new, |hint| format!("\n\n{hint}"));

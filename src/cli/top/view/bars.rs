@@ -186,7 +186,7 @@ const fn char(name: &'static str, does: &'static str, c: char) -> Hint {
 fn hints_of(top: &Top) -> Vec<Hint> {
     let acts = |hints: &mut Vec<Hint>| {
         let target = top.pane.as_ref().map(|pane| &pane.target).or(top.selected().map(|row| &row.target));
-        if target.is_none_or(|target| top.may_act(&target.service)) {
+        if top.may_act(target.map(|target| &target.service)) {
             hints.extend([char("x", "stop", 'x'), char("r", "restart", 'r'), char("s", "start", 's')]);
             hints.push(char("R", "reload", 'R'));
         } else {
