@@ -126,14 +126,19 @@ def main():
     p.add_argument("--clients", type=int, default=100)
     p.add_argument("--crashes", type=int, default=100, help="a second")
     p.add_argument("--seconds", type=float, default=10)
+    p.add_argument("--even", action="store_true", help="take back that the doors go behind supervision, for comparison")
+    p.add_argument("--burn", action="store_true", help="instead of the crowd one process that only burns a processor")
+    p.add_argument("--nice", type=int, default=0, help="of the crowd; at 10 and more it stands for clients on another machine")
     p.add_argument("--root", default="/dev/shm")
     p.add_argument("--ask", help=argparse.SUPPRESS)
     o = p.parse_args()
     if o.ask:
+        os.nice(o.nice)
         return ask(o.ask, o.clients)
     bench.ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)        # PR_SET_CHILD_SUBREAPER, as bench.py
     a = Abide(o.root)
-    result = {"version": a.version(), "services": o.services, "clients": o.clients, "crashes_per_s": o.crashes}
+    result = {"version": a.version(), "services": o.services, "clients": o.clients, "crashes_per_s": o.crashes,
+              "doors_go_behind": not o.even, "crowd_nice": o.nice}
     try:
         _, names = load(a, o.services, True)
         control = os.path.join(a.paths["runtime"], "control.sock")
@@ -143,13 +148,21 @@ def main():
         crashes = Crashes(a, names, o.crashes)
         result["rss_kib_before"] = rss_kib(supervisor)
         result["quiet"] = crashes.run(o.seconds)
-        argv = [sys.executable, os.path.abspath(__file__), "--ask", control, "--clients", str(o.clients)]
+        argv = [sys.executable, os.path.abspath(__file__), "--ask", control, "--clients", str(o.clients),
+                "--nice", str(o.nice)]
+        if o.burn:
+            argv = [sys.executable, "-c", "while True: pass"]
         crowd = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
         time.sleep(1.5)
+        if o.even:
+            for task in os.listdir(f"/proc/{supervisor}/task"):
+                if read(f"/proc/{supervisor}/task/{task}/comm").startswith("doors"):
+                    os.setpriority(os.PRIO_PROCESS, int(task), 0)
         result["loaded"] = crashes.run(o.seconds)
         result["rss_kib_loaded"] = rss_kib(supervisor)
         crowd.terminate()
-        result["crowd"] = json.loads(crowd.communicate()[0])
+        said = crowd.communicate()[0]
+        result["crowd"] = json.loads(said) if said else "burnt a processor"
         result["quiet_again"] = crashes.run(o.seconds)
         result["rss_kib_after"] = rss_kib(supervisor)
         for key in ("median_ms", "p99_ms"):
