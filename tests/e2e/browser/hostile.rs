@@ -11,14 +11,17 @@ fn site_of_others(page: String) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let port = listener.local_addr().expect("it is bound").port();
     std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let Ok(mut stream) = stream else { return };
-            let _ = stream.read(&mut [0; 4096]);
-            let length = page.len();
-            let _ = write!(
-                stream,
-                "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{page}"
-            );
+        // Browsers open connections that they may need: one that says nothing must not hold up the others.
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let page = page.clone();
+            std::thread::spawn(move || {
+                let asked = stream.read(&mut [0; 4096]);
+                let length = page.len();
+                let head = "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\nconnection: close";
+                if asked.is_ok_and(|bytes| bytes > 0) {
+                    let _ = write!(stream, "{head}\r\ncontent-length: {length}\r\n\r\n{page}");
+                }
+            });
         }
     });
     port
