@@ -4,11 +4,13 @@
 use super::asked::bad;
 use super::problem::Problem;
 use crate::model::news::News;
+use crate::model::order::{Author, Done};
 use crate::model::selector::Selector;
 use crate::model::time::Wall;
 use bytes::Bytes;
 use schemars::JsonSchema;
 use serde::Serialize;
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -32,6 +34,7 @@ pub(super) struct EventData<'a> {
 /// An event that is kept.
 #[derive(Debug)]
 struct Event {
+    at: Wall,
     news: News,
     data: String,
 }
@@ -83,7 +86,7 @@ impl Ring {
         let newest = {
             let mut kept = self.kept();
             kept.bytes += data.len();
-            kept.events.push_back(Arc::new(Event { news, data }));
+            kept.events.push_back(Arc::new(Event { at, news, data }));
             while kept.events.len() > KEPT || (kept.bytes > MOST_BYTES && kept.events.len() > 1) {
                 let first = kept.events.pop_front().map_or(0, |event| event.data.len());
                 kept.bytes -= first;
@@ -155,8 +158,8 @@ impl Ring {
             }
             let Some(event) = event else { break };
             cursor.last += 1;
-            if filter.wants(&event.news) {
-                self.write(&mut text, cursor, event.news.kind(), &event.data);
+            if let Some(data) = filter.shown(&event) {
+                self.write(&mut text, cursor, event.news.kind(), &data);
             }
         }
         text.into()
@@ -179,6 +182,23 @@ impl Kept {
 }
 
 impl Filter<'_> {
+    /// What of an event the reader gets. Of an order that names others too, only what is theirs to know; and with what
+    /// somebody gave it is for those who may read all.
+    fn shown<'e>(&self, event: &'e Event) -> Option<Cow<'e, str>> {
+        let whole = self.wants(&event.news).then_some(Cow::Borrowed(event.data.as_str()))?;
+        let News::Order { act, targets, author } = &event.news else { return Some(whole) };
+        if (self.may)(None) {
+            return Some(whole);
+        }
+        let theirs = |done: &&Done| (self.may)(done.target.split('@').next());
+        let targets: Vec<Done> = targets.iter().filter(theirs).cloned().collect();
+        let author = Author { pid: None, command: None, ..author.clone() };
+        let news = News::Order { act: act.clone(), targets, author };
+        let data = EventData { at: event.at, news: &news };
+        // As wanted as before, where what is left is about what they asked for.
+        self.wants(&news).then(|| Cow::Owned(serde_json::to_string(&data).expect("strings and numbers only")))
+    }
+
     fn wants(&self, news: &News) -> bool {
         if matches!(news, News::Missed { .. }) {
             return true;
@@ -220,7 +240,6 @@ fn is_digits(text: &str) -> bool {
 #[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
-    use crate::model::order::{Author, Done};
     use crate::model::status::State;
     use proptest::prelude::*;
 
@@ -325,6 +344,24 @@ mod tests {
         assert_eq!(numbers(Some("web@2,db"), &|_| true), "235");
         assert_eq!(numbers(Some("web@1"), &|_| true), "5");
         assert_eq!(numbers(Some("@failed"), &|_| true), "25");
+    }
+
+    #[test]
+    fn of_an_order_for_several_each_reader_hears_of_those_that_it_may_know() {
+        let ring = Ring::new(LIFE);
+        let done = |name: &str| Done { target: name.into(), done: true, words: String::new(), refused: false };
+        let author = Author { name: "root".into(), uid: Some(0), pid: Some(7), command: Some("abide stop".into()) };
+        ring.push(Wall(0), News::Order { act: "stop".into(), targets: vec![done("db@1"), done("web")], author });
+        let text = |may: &(dyn Fn(Option<&str>) -> bool + Sync), names: Option<&[Selector]>| {
+            let filter = Filter { names, may };
+            String::from_utf8(ring.read(&mut ring.since("0123abcd-0").unwrap(), &filter, 1).to_vec()).unwrap()
+        };
+        let whole = text(&|_| true, None);
+        assert!(whole.contains("db@1") && whole.contains("web") && whole.contains("abide stop"), "{whole}");
+        let webs = text(&|service| service == Some("web"), None);
+        assert!(webs.contains("web") && webs.contains("root"), "{webs}");
+        assert!(!webs.contains("db@1") && !webs.contains("abide stop"), "{webs}");
+        assert_eq!(text(&|service| service == Some("web"), Some(&["db".parse().unwrap()])), "");
     }
 
     #[test]
