@@ -1,11 +1,13 @@
 //! Who visits, what they may, and what they are told that they may not.
 
 use super::audit;
+use super::call::{Call, Caller};
 use super::problem::Problem;
 use crate::host::peer;
 use crate::model::access::{DoorPolicy, Right, Who};
 use crate::model::name::ServiceName;
 use crate::model::order::{Act, Author};
+use crate::model::selector::{NoSuch, Selector, Target};
 use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
@@ -84,6 +86,33 @@ impl Visitor {
     /// itself, such as reading any directory of the machine.
     pub(super) fn may_of_all(&self, right: Right) -> Result<(), Problem> {
         if self.has_of_all(right) { Ok(()) } else { Err(self.refusal(right, &[])) }
+    }
+
+    /// What `names` mean, for a question about them. Who may not ask of a service is told so whether there is one or not,
+    /// and hears of no other: a pattern stands for what they may see, and only such a name is suggested.
+    pub(super) async fn meant(
+        &self,
+        caller: &Caller,
+        right: Right,
+        mut names: Vec<Selector>,
+    ) -> Result<Vec<Target>, Problem> {
+        self.may_each(right, names.iter().filter(|name| name.is_exact()).map(|name| name.names.as_str()))?;
+        let has_of_all = self.has_of_all(right);
+        while !names.is_empty() {
+            let wanted = names.clone();
+            let mut unknown = match caller.ask(|answer| Call::Select(wanted, answer)).await? {
+                Ok(targets) => return Ok(targets),
+                Err(NoSuch(unknown)) => unknown,
+            };
+            if has_of_all || unknown.is_empty() || unknown.iter().any(|(name, _)| name.is_exact()) {
+                for (_, near) in &mut unknown {
+                    *near = near.take().filter(|near| self.has(right, near.as_str()));
+                }
+                return Err(NoSuch(unknown).into());
+            }
+            names.retain(|name| unknown.iter().all(|(unknown, _)| unknown != name));
+        }
+        Ok(Vec::new())
     }
 
     /// That they may not, and what would let them. Without `services`: all.
@@ -192,6 +221,50 @@ mod tests {
         // Taken back in the middle of a stream.
         tell.send_replace(Arc::default());
         assert!(!visitor.has(Right::Read, "web1") && visitor.is_stranger());
+    }
+
+    /// A loop that knows `web` and `secret`.
+    fn two() -> Caller {
+        Caller::new(|call| {
+            let Call::Select(names, answer) = call else { panic!("nothing else is asked") };
+            let known = ["web", "secret"].map(|name| ServiceName::new(name).unwrap());
+            let of = |name: &Selector| known.iter().filter(|it| name.names.matches(it.as_str())).cloned().collect();
+            let found: Vec<(Selector, Vec<ServiceName>)> =
+                names.into_iter().map(|name| (name.clone(), of(&name))).collect();
+            let (unknown, found): (Vec<_>, Vec<_>) = found.into_iter().partition(|(_, found)| found.is_empty());
+            let near = Some(known[1].clone());
+            let _ = answer.send(if unknown.is_empty() {
+                let targets = found.into_iter().flat_map(|(_, found)| found);
+                Ok(targets.map(|service| Target { service, index: None }).collect())
+            } else {
+                Err(NoSuch(unknown.into_iter().map(|(name, _)| (name, near.clone())).collect()))
+            });
+        })
+    }
+
+    #[test]
+    fn whether_there_is_a_service_is_told_to_those_alone_who_may_know_it() {
+        let web = NamePattern::new("we*").unwrap();
+        let rule = Rule { users: vec![1000], groups: vec![], tokens: vec![], may: Right::Read, services: vec![web] };
+        let (visitor, _tell) = visitor(vec![rule]);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let meant = |names: &str| {
+            let names = names.split(',').map(|name| name.parse().unwrap()).collect();
+            runtime.block_on(visitor.meant(&two(), Right::Read, names)).map(|targets| targets.len())
+        };
+        let refusal = |names: &str| {
+            let problem = meant(names).unwrap_err();
+            (problem.status, problem.detail.replace("secret", "X").replace("nothing", "X"))
+        };
+        assert_eq!(meant("web").unwrap(), 1);
+        assert_eq!(refusal("secret"), refusal("nothing"), "both are refused before anybody looks");
+        let unknown = meant("wep").unwrap_err();
+        assert_eq!((unknown.status, unknown.hint.unwrap().contains("secret")), (404, false));
+        assert_eq!(
+            (meant("n*").unwrap(), meant("n*,web").unwrap()),
+            (0, 1),
+            "as of a pattern that means what they may not see"
+        );
     }
 
     #[test]

@@ -100,6 +100,13 @@ impl NamePattern {
     }
 }
 
+impl Selector {
+    /// Whether it names one service, and not whatever there is of a form or in a state.
+    pub fn is_exact(&self) -> bool {
+        self.state.is_none() && !self.names.is_pattern()
+    }
+}
+
 impl FromStr for Selector {
     type Err = BadSelector;
 

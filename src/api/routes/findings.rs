@@ -91,7 +91,7 @@ async fn findings(
     let meant = match names(query.names.as_deref())? {
         None => None,
         Some(names) => {
-            let targets = doors.caller.ask(|answer| Call::Select(names, answer)).await??;
+            let targets = visitor.meant(&doors.caller, Right::Read, names).await?;
             Some(targets.into_iter().map(|target| target.service.as_str().to_owned()).collect::<BTreeSet<_>>())
         }
     };

@@ -126,10 +126,10 @@ impl Looks {
         })
     }
 
-    /// What `names` of a query mean; `None`: everything, since it says nothing.
-    pub(super) async fn selected(&self, names: Option<&str>) -> Result<Option<Vec<Target>>, Problem> {
-        let Some(selectors) = asked::names(names)? else { return Ok(None) };
-        Ok(Some(self.caller.ask(|answer| Call::Select(selectors, answer)).await??))
+    /// What `names` of a query mean to a visitor; `None`: everything, since it says nothing.
+    pub(super) async fn selected(&self, who: &Visitor, names: Option<&str>) -> Result<Option<Vec<Target>>, Problem> {
+        let Some(names) = asked::names(names)? else { return Ok(None) };
+        who.meant(&self.caller, Right::Read, names).await.map(Some)
     }
 
     /// What is known of the service that a path names.
@@ -142,7 +142,7 @@ impl Looks {
             return Ok((service, facts));
         }
         // Why not: the nearest name helps, where it is not the file that is to blame.
-        self.caller.ask(|answer| Call::Select(vec![selector], answer)).await??;
+        visitor.meant(&self.caller, Right::Read, vec![selector]).await?;
         let detail = format!("nothing of {service} has ever run: its file was never good");
         let hint = format!("`abide status {service}` says what is wrong with it");
         Err(Problem::new(StatusCode::CONFLICT, "never-good", "the service has no definition", detail).hint(hint))

@@ -8,7 +8,6 @@ use crate::api::problem::Problem;
 use crate::api::rights::Visitor;
 use crate::api::route::{FORBIDDEN, Gives, NO_SUCH, Route, Verb, schema};
 use crate::model::order::{Act, Done, Order};
-use crate::model::selector::Selector;
 use crate::model::signal::Signal;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -181,9 +180,8 @@ impl Sent {
 
 /// Names → exact targets → rights → the order itself: what is told is what was allowed.
 async fn give(State(doors): State<Doors>, who: Visitor, Meant(names): Meant, act: Act) -> Result<Response, Problem> {
-    let exact = |name: &Selector| name.state.is_none() && !name.names.is_pattern();
     // Who may not even know whether there is such a service is told the same, whether there is or not.
-    who.may_tell(&act, names.iter().filter(|name| exact(name)).map(|name| name.names.as_str()))?;
+    who.may_tell(&act, names.iter().filter(|name| name.is_exact()).map(|name| name.names.as_str()))?;
     let targets = doors.caller.ask(|answer| Call::Select(names, answer)).await??;
     who.may_tell(&act, targets.iter().map(|target| target.service.as_str()))?;
     let word = act.word();

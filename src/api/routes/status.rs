@@ -2,7 +2,7 @@
 
 use super::json;
 use crate::api::asked::{Asked, Named, names};
-use crate::api::call::{Call, Snapshot};
+use crate::api::call::Snapshot;
 use crate::api::doors::Doors;
 use crate::api::problem::Problem;
 use crate::api::rights::Visitor;
@@ -64,7 +64,7 @@ async fn status(
     let meant = match names(query.names.as_deref())? {
         None => None,
         Some(names) => {
-            let targets = doors.caller.ask(|answer| Call::Select(names, answer)).await??;
+            let targets = who.meant(&doors.caller, Right::Read, names).await?;
             Some(targets.into_iter().map(|target: Target| target.service.as_str().to_owned()).collect::<BTreeSet<_>>())
         }
     };

@@ -30,7 +30,7 @@ pub(super) async fn usage(
     visitor: Visitor,
     Asked(query): Asked<Names>,
 ) -> Result<Response, Problem> {
-    let targets = looks.selected(query.names.as_deref()).await?;
+    let targets = looks.selected(&visitor, query.names.as_deref()).await?;
     let measured = looks.measured(targets.as_deref()).await?;
     if visitor.has_of_all(Right::Read) {
         return Ok(json(&*measured));

@@ -101,7 +101,7 @@ async fn wait(State(doors): State<Doors>, who: Visitor, Asked(query): Asked<Wait
     let names = selectors(&query.names)?;
     let time = query.timeout.as_deref().map_or(Ok(TIME), |text| duration("timeout", text))?;
     let until = Instant::now() + time;
-    for name in names.iter().filter(|name| name.state.is_none() && !name.names.is_pattern()) {
+    for name in names.iter().filter(|name| name.is_exact()) {
         who.may(Right::Read, name.names.as_str())?;
     }
     let mut newest = doors.ring.watch();
