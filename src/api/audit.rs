@@ -1,6 +1,7 @@
 //! Who tried what they may not, in abide's own log. What was obeyed is written by the loop, which knows what came of it.
 
 use crate::model::order::Author;
+use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -32,12 +33,22 @@ impl Pace {
     }
 }
 
+/// Whether one more may be written now, and how many were not before it, if any.
+fn turn() -> Option<Option<u64>> {
+    let passed_over = PACE.lock().unwrap_or_else(PoisonError::into_inner).take(Instant::now())?;
+    Some(Some(passed_over).filter(|count| *count > 0))
+}
+
+/// Somebody showed a token that is none of those in `abide.toml`.
+pub(super) fn unknown_token(from: SocketAddr) {
+    let Some(passed_over) = turn() else { return };
+    tracing::warn!(%from, passed_over, "a token was shown that is not known");
+}
+
 /// An order that was not theirs to give.
 pub(super) fn refused(act: &str, author: &Author, detail: &str) {
-    let passed_over = PACE.lock().unwrap_or_else(PoisonError::into_inner).take(Instant::now());
-    let Some(passed_over) = passed_over else { return };
+    let Some(passed_over) = turn() else { return };
     let Author { name: by, uid, pid, command } = author;
-    let passed_over = Some(passed_over).filter(|count| *count > 0);
     tracing::warn!(act, by, uid, by_pid = pid, command = command.as_deref(), passed_over, "order refused: {detail}");
 }
 

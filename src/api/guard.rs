@@ -45,6 +45,8 @@ pub(super) enum Arrival {
     Remote {
         /// Our address.
         local: SocketAddr,
+        /// Theirs.
+        from: SocketAddr,
     },
 }
 
@@ -104,7 +106,7 @@ impl Guard {
         let arrival = request.extensions.get::<Arrival>().ok_or_else(unauthorized)?;
         let (who, pid) = match arrival {
             Arrival::Local { who, pid } => (Arc::clone(who), *pid),
-            Arrival::Remote { local } => (Arc::new(self.remote(request, *local)?), None),
+            Arrival::Remote { local, from } => (Arc::new(self.remote(request, *local, *from)?), None),
         };
         let visitor = Visitor::new(who, pid, self.policy.clone(), Arc::clone(&self.file));
         match *visitor.who() {
@@ -124,7 +126,7 @@ impl Guard {
     }
 
     /// Who comes over TCP.
-    fn remote(&self, request: &Parts, local: SocketAddr) -> Result<Who, Problem> {
+    fn remote(&self, request: &Parts, local: SocketAddr, from: SocketAddr) -> Result<Who, Problem> {
         let policy = Arc::clone(&self.policy.borrow());
         // Turned off a moment ago.
         let http = policy.http.as_ref().ok_or_else(unauthorized)?;
@@ -134,10 +136,10 @@ impl Guard {
             Ok(None) if is_page => Ok(Who::Nobody),
             Ok(None) => Err(unauthorized()),
             Ok(Some(shown)) => {
-                let token = token::known(&http.tokens, shown).ok_or_else(unknown_token)?;
+                let token = token::known(&http.tokens, shown).ok_or_else(|| unknown_token(from))?;
                 Ok(Who::Token(token.name.clone()))
             }
-            Err(()) => Err(unknown_token()),
+            Err(()) => Err(unknown_token(from)),
         }
     }
 }
@@ -175,7 +177,8 @@ async fn whole(body: Body) -> Result<Body, Problem> {
     }
 }
 
-fn unknown_token() -> Problem {
+fn unknown_token(from: SocketAddr) -> Problem {
+    audit::unknown_token(from);
     let detail = "this token is not known";
     Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", "not known", detail)
         .hint("`abide token NAME` makes one, and prints the lines for abide.toml")

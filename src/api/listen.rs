@@ -127,7 +127,7 @@ impl Lobby {
         let lobby = Arc::clone(self);
         let tls = self.tls.lock().unwrap_or_else(PoisonError::into_inner).clone();
         tokio::spawn(seated(seat, move |seat| async move {
-            let (stream, arrival) = (Patient::new(stream, PATIENCE), Arrival::Remote { local });
+            let (stream, arrival) = (Patient::new(stream, PATIENCE), Arrival::Remote { local, from });
             let Some(tls) = tls else { return lobby.serve(stream, arrival, seat).await };
             // Who cannot agree on a cipher, or does not want to, is no error of ours.
             if let Ok(Ok(stream)) = timeout(HEAD, tls.accept(stream)).await {

@@ -36,6 +36,11 @@ fn over_tcp_a_token_is_needed_and_gives_what_it_says() {
         let line = format!("authorization: {wrong}");
         assert_eq!(over_tcp(port, "GET", "/v1/status", &[&line]).status, 401, "{wrong}");
     }
+    let unknown = |event: &serde_json::Value| {
+        event["message"] == "a token was shown that is not known"
+            && event["from"].as_str().is_some_and(|from| from.starts_with("127.0.0.1:"))
+    };
+    world.until_true("it stands in the log", || world.events().iter().any(unknown));
     assert_eq!(names(&over_tcp(port, "GET", "/v1/status", &[AS_READER])), ["web", "web2"]);
     assert_eq!(names(&over_tcp(port, "GET", "/v1/status", &[AS_BOSS])), ["db", "web", "web2"]);
     let refused = over_tcp(port, "GET", "/v1/services/db", &[AS_READER]);
