@@ -33,23 +33,35 @@ impl Pace {
     }
 }
 
-/// Whether one more may be written now, and how many were not before it, if any.
-fn turn() -> Option<Option<u64>> {
-    let passed_over = PACE.lock().unwrap_or_else(PoisonError::into_inner).take(Instant::now())?;
-    Some(Some(passed_over).filter(|count| *count > 0))
+/// Whether one more may be written now, and how many were not before it.
+fn turn() -> Option<u64> {
+    PACE.lock().unwrap_or_else(PoisonError::into_inner).take(Instant::now())
+}
+
+/// Where there is something to say.
+fn some(count: u64) -> Option<u64> {
+    Some(count).filter(|count| *count > 0)
 }
 
 /// Somebody showed a token that is none of those in `abide.toml`.
 pub(super) fn unknown_token(from: SocketAddr) {
     let Some(passed_over) = turn() else { return };
-    tracing::warn!(%from, passed_over, "a token was shown that is not known");
+    tracing::warn!(%from, passed_over = some(passed_over), "a token was shown that is not known");
 }
 
 /// An order that was not theirs to give.
 pub(super) fn refused(act: &str, author: &Author, detail: &str) {
     let Some(passed_over) = turn() else { return };
     let Author { name: by, uid, pid, command } = author;
-    tracing::warn!(act, by, uid, by_pid = pid, command = command.as_deref(), passed_over, "order refused: {detail}");
+    tracing::warn!(
+        act,
+        by,
+        uid,
+        by_pid = pid,
+        command = command.as_deref(),
+        passed_over = some(passed_over),
+        "order refused: {detail}"
+    );
 }
 
 #[cfg(test)]
