@@ -2,7 +2,7 @@
 
 pub mod hand;
 pub mod look;
-pub mod near;
+pub mod inspect;
 
 use crate::daemon::paths::Wishes;
 use crate::model::name::ServiceName;
@@ -136,14 +136,14 @@ pub enum Command {
     #[command(after_help = look::EVENTS)]
     Events(look::EventsArgs),
     /// Show the processes of services
-    #[command(after_help = near::TREE)]
-    Tree(near::TreeArgs),
+    #[command(after_help = inspect::TREE)]
+    Tree(inspect::TreeArgs),
     /// Show the environment that a service gets
-    #[command(after_help = near::ENV)]
-    Env(near::EnvArgs),
+    #[command(after_help = inspect::ENV)]
+    Env(inspect::EnvArgs),
     /// Find what on this machine is in the way
-    #[command(after_help = near::DOCTOR)]
-    Doctor(near::DoctorArgs),
+    #[command(after_help = inspect::DOCTOR)]
+    Doctor(inspect::DoctorArgs),
     /// Print the completion script of a shell
     #[command(after_help = look::COMPLETIONS)]
     Completions(look::CompletionsArgs),

@@ -1,6 +1,6 @@
 //! `abide doctor`: what the machine and the rights of abide allow. Asks the daemon; where none runs, looks itself.
 
-use super::args::near::DoctorArgs;
+use super::args::inspect::DoctorArgs;
 use super::talk::{Refusal, Talk, complain};
 use super::{exit, say};
 use crate::host::doctor;

@@ -1,6 +1,6 @@
 //! `abide env`: the environment that the process of a service gets.
 
-use super::args::near::EnvArgs;
+use super::args::inspect::EnvArgs;
 use super::talk::{Refusal, Talk, complain};
 use super::{exit, say};
 use crate::api::client::encoded;

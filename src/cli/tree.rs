@@ -1,6 +1,6 @@
 //! `abide tree`: the processes of services.
 
-use super::args::near::TreeArgs;
+use super::args::inspect::TreeArgs;
 use super::talk::{Refusal, Talk, listed};
 use super::{exit, say};
 use crate::api::client::encoded;
