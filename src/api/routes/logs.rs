@@ -59,7 +59,7 @@ async fn logs(
 ) -> Result<Response, Problem> {
     who.may(Right::Read, &name)?;
     let snapshot = doors.statuses.now().await?;
-    let service = serde_json::from_slice::<ServiceStatus>(fragment(&snapshot, &name)?);
+    let service = serde_json::from_slice::<ServiceStatus>(fragment(&who, &snapshot, &name)?);
     drop(snapshot);
     let service = service.map_err(|error| {
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "bug", "abide made a mistake", error.to_string())

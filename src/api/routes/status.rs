@@ -77,14 +77,15 @@ async fn status(
 async fn service(State(doors): State<Doors>, who: Visitor, Named(name): Named) -> Result<Response, Problem> {
     who.may(Right::Read, &name)?;
     let snapshot = doors.statuses.now().await?;
-    Ok(json(fragment(&snapshot, &name)?.to_vec()))
+    Ok(json(fragment(&who, &snapshot, &name)?.to_vec()))
 }
 
-/// One service of a snapshot, as it is written.
-pub(super) fn fragment<'a>(snapshot: &'a Snapshot, name: &str) -> Result<&'a [u8], Problem> {
+/// One service of a snapshot, as it is written. Of a name that there is not, one that `who` may read is suggested.
+pub(super) fn fragment<'a>(who: &Visitor, snapshot: &'a Snapshot, name: &str) -> Result<&'a [u8], Problem> {
     snapshot.service(name).ok_or_else(|| {
         let shown: String = name.chars().take(130).collect();
-        let near = crate::model::nearest::nearest(&shown, snapshot.services.iter().map(|(known, _)| known.as_str()));
+        let known = snapshot.services.iter().map(|(known, _)| known.as_str());
+        let near = crate::model::nearest::nearest(&shown, known.filter(|known| who.has(Right::Read, known)));
         let hint = near.map_or("`abide status` lists what there is".to_owned(), |near| format!("did you mean {near}?"));
         let detail = format!("there is no service {shown}");
         Problem::new(StatusCode::NOT_FOUND, "no-such-service", "no such service", detail).hint(hint)
