@@ -1,6 +1,7 @@
 //! The blocking client of the command line: HTTP over the control socket.
 
 use super::problem::Problem;
+use super::socket::{SOCKET, Way};
 use crate::model::diagnostic::escaped;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
@@ -18,8 +19,6 @@ use tokio::net::UnixStream;
 use tokio::runtime::Runtime;
 use tokio::sync::Notify;
 
-/// The control socket's name in the runtime directory.
-pub const SOCKET: &str = "control.sock";
 /// Where the abide of the whole machine has it.
 const SYSTEM: &str = "/run/abide";
 /// An answer takes milliseconds; who needs longer than this hangs.
@@ -74,7 +73,8 @@ pub enum NoAnswer {
 /// What to do where nobody answers. As a user it is often root's abide that was meant.
 fn instead(path: &Path) -> String {
     let system = Path::new(SYSTEM);
-    let elsewhere = path.parent() != Some(system) && system.join(SOCKET).exists();
+    let answers = || std::os::unix::net::UnixStream::connect(system.join(SOCKET)).is_ok();
+    let elsewhere = path.parent() != Some(system) && answers();
     let where_ =
         if elsewhere { "that of the machine has --runtime-dir /run/abide" } else { "or say where with --runtime-dir" };
     format!("start it with `abide run DIR`, {where_}")
@@ -252,7 +252,11 @@ impl Client {
     }
 
     async fn send(&self, method: Method, path: &str, body: &[u8]) -> Result<Response<Incoming>, NoAnswer> {
-        let stream = UnixStream::connect(&self.socket).await.map_err(|error| self.unreachable(&error))?;
+        let reached = match self.socket.parent().map_or_else(|| Way::to(Path::new("/")), Way::to) {
+            Ok(way) => UnixStream::connect(way.path()).await,
+            Err(error) => Err(error),
+        };
+        let stream = reached.map_err(|error| self.unreachable(&error))?;
         let (mut sender, connection) = handshake(TokioIo::new(stream)).await.map_err(|_| self.broken())?;
         tokio::spawn(connection);
         let request = Request::builder()

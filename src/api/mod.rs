@@ -25,6 +25,7 @@ mod ring;
 mod route;
 mod routes;
 pub mod server;
+pub mod socket;
 mod statuses;
 mod tls;
 pub mod token;

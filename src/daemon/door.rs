@@ -5,7 +5,7 @@ use super::report;
 use super::turn::Letter;
 use crate::api::call::{Answer, Caller};
 use crate::api::feed::Feeder;
-use crate::api::{client, server};
+use crate::api::{server, socket};
 use crate::decide::event::CallId;
 use crate::host::clock;
 use crate::model::access::DoorPolicy;
@@ -29,6 +29,7 @@ pub(super) struct Door {
     instance_id: String,
     /// The control socket.
     control: UnixListener,
+    path: PathBuf,
     /// What `abide.toml` says of them, and where that lies.
     policy: watch::Sender<Arc<DoorPolicy>>,
     file: PathBuf,
@@ -58,16 +59,22 @@ impl Door {
         file: PathBuf,
         letters: UnboundedSender<Letter>,
     ) -> io::Result<Self> {
-        let path = runtime.join(client::SOCKET);
+        let path = runtime.join(socket::SOCKET);
         // What an earlier abide left: the keeper's lock says that there is no other.
         match std::fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        let control = UnixListener::bind(&path)?;
+        let control = UnixListener::bind(socket::Way::to(runtime)?.path())?;
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o666))?;
         let (policy, waiting, trouble) = (watch::channel(policy).0, HashMap::new(), Vec::new());
-        Ok(Self { letters, instance_id, control, policy, file, feed: None, waiting, last_call: 0, trouble })
+        Ok(Self { letters, instance_id, control, path, policy, file, feed: None, waiting, last_call: 0, trouble })
+    }
+
+    /// abide is ending: who knocks now shall not wait.
+    pub(super) fn close(&self) {
+        // That it stays does no harm: nobody answers there.
+        let _ = std::fs::remove_file(&self.path);
     }
 
     /// What becomes readable when somebody knocks; nothing once the doors are open.

@@ -365,6 +365,7 @@ impl Supervisor {
     /// The last word, once nothing is left.
     pub(super) fn leave(&mut self) {
         self.host.leave();
+        self.door.close();
         self.renew_envelope(clock::now());
         if let Err(error) = self.publisher.stop(clock::now()) {
             report::error(&error);

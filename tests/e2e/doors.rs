@@ -42,3 +42,13 @@ fn names(answer: &http::Answer) -> Vec<String> {
     let services = answer.json()["services"].as_array().cloned().unwrap_or_default();
     services.iter().filter_map(|service| service["name"].as_str().map(str::to_owned)).collect()
 }
+
+#[test]
+fn the_control_socket_is_there_while_abide_is_and_goes_with_it() {
+    let mut world = World::with(&[("web", SLEEPER)]);
+    let socket = world.runtime().join("control.sock");
+    assert!(socket.exists());
+    world.signal(nix::sys::signal::Signal::SIGTERM);
+    assert!(world.ended().success());
+    assert!(!socket.exists(), "nobody answers there any more");
+}

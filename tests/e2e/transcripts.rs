@@ -73,6 +73,8 @@ fn masked(world: &World, text: &str) -> String {
     let root = world.root().display().to_string();
     let user =
         nix::unistd::User::from_uid(nix::unistd::geteuid()).ok().flatten().map_or_else(String::new, |user| user.name);
+    // Where this machine has an abide of its own.
+    let text = text.replace("that of the machine has --runtime-dir /run/abide", "or say where with --runtime-dir");
     let mut text = text.replace(&root, "/ROOT");
     for (what, with) in [
         (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "TIME"),
