@@ -106,6 +106,13 @@ impl InstanceId {
     pub fn new(service: ServiceName, index: u32) -> Self {
         Self { service, index }
     }
+
+    /// A digest of it (FNV-1a), the same in every version of abide; never 0.
+    pub fn digest(&self) -> u64 {
+        let bytes = self.service.as_str().bytes().chain([b'@']).chain(self.index.to_le_bytes());
+        let fold = |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        bytes.fold(0xcbf2_9ce4_8422_2325, fold).max(1)
+    }
 }
 
 impl fmt::Display for InstanceId {

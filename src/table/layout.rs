@@ -9,8 +9,12 @@ pub const SLOTS: usize = 16_384;
 /// How many resource limits Linux has.
 pub const LIMITS: usize = 16;
 
-/// The first word of the file; its last byte is the version of the layout.
-pub(super) const MAGIC: u64 = u64::from_be_bytes(*b"abidetb\x02");
+/// The first word of the file; its last byte is the version of the layout. Together with the words after it up to the
+/// start of PID 1 it stays where it is in every version, so that each can tell whose a table is.
+pub(super) const MAGIC: u64 = u64::from_be_bytes(*b"abidetb\x03");
+
+/// Room for the longest name of a service.
+pub(super) const NAME_WORDS: usize = 16;
 
 /// `Slot::state`: never used, or given back.
 pub(super) const FREE: u32 = 0;
@@ -28,8 +32,11 @@ pub(super) const TAKEN: u32 = 4;
 pub(super) struct Who {
     pub(super) start_ticks: AtomicU64,
     pub(super) pid: AtomicI32,
-    /// The keeper's: the child that it is about to reap. It was padding before, and zero: the layout is the same.
+    /// The keeper's: the child that it is about to reap.
     pub(super) leave: AtomicU32,
+    /// Its own pid, once it does its work.
+    pub(super) signed_in: AtomicI32,
+    pub(super) padding: AtomicU32,
 }
 
 #[repr(C)]
@@ -47,7 +54,18 @@ pub(super) struct Head {
     pub(super) orphans_awaited: AtomicU32,
     /// One more than the exit code that abide hands on; 0: its own.
     pub(super) exit_code: AtomicU32,
+    /// How the supervisor is to run: see `Mode`.
+    pub(super) mode: AtomicU32,
+    /// How often the keeper looks whether the loop turns, milliseconds; 0: never.
+    pub(super) watchdog_ms: AtomicU32,
+    /// How often the supervisor ended as it should not.
+    pub(super) crashes: AtomicU32,
+    /// What came of the last upgrade: see `Upgrade`.
+    pub(super) upgrade: AtomicU32,
     pub(super) padding: AtomicU32,
+    /// What is being loaded: the digest of its text, 0 for nothing; and its name, filled up with zeros.
+    pub(super) loading_digest: AtomicU64,
+    pub(super) loading_name: [AtomicU64; NAME_WORDS],
     /// Soft and hard bound of every limit as the keeper was started with.
     pub(super) originals: [[AtomicU64; 2]; LIMITS],
 }
@@ -74,10 +92,14 @@ pub(super) struct Layout {
     pub(super) pids: [AtomicI32; SLOTS],
     /// The group of a main process that ended, while others of that group may be left.
     pub(super) groups: [AtomicI32; SLOTS],
+    /// A digest of the name of the instance that a slot was armed for.
+    pub(super) owners: [AtomicU64; SLOTS],
+    /// How many signals of the stop ladder were sent, or were just about to be, to the run of a slot.
+    pub(super) signals: [AtomicU32; SLOTS],
     /// One bit a slot: something happened that the supervisor has not looked at.
     pub(super) dirty: [AtomicU64; SLOTS / 64],
     pub(super) slots: [Slot; SLOTS],
 }
 
 const _: () = assert!(size_of::<Slot>() == 64, "the layout is frozen");
-const _: () = assert!(size_of::<Head>() == 8 * 5 + 16 * 3 + 8 + 16 + 256, "the layout is frozen");
+const _: () = assert!(size_of::<Head>() == 8 * 5 + 24 * 3 + 8 + 16 + 16 + 8 + 128 + 256, "the layout is frozen");

@@ -7,9 +7,13 @@
 #![expect(unsafe_code, reason = "the mapping")]
 
 mod adopt;
+mod heirs;
 mod layout;
+mod service;
 
+pub use heirs::{Fate, UNKNOWN};
 pub use layout::{LIMITS, SLOTS};
+pub use service::{Mode, Upgrade};
 
 use layout::{ARMED, EXITED, FREE, Layout, MAGIC, REAPED, TAKEN};
 use std::ffi::c_void;
@@ -29,9 +33,12 @@ pub enum TableError {
     /// The file cannot be mapped.
     #[error("could not map the table")]
     Map(#[source] io::Error),
-    /// It is no table, or one of another layout.
-    #[error("the table is of another version of abide")]
+    /// It is no table.
+    #[error("it is not a table of abide")]
     Foreign,
+    /// It has another layout.
+    #[error("the table is of another version of abide (layout {0}, and this one knows {this})", this = MAGIC as u8)]
+    OtherLayout(u8),
 }
 
 /// The machine as far as pids are concerned: with all of it equal, a pid and its start time name
@@ -129,12 +136,26 @@ impl Table {
 
     /// Maps a table that the keeper made.
     pub fn open(file: OwnedFd) -> Result<Self, TableError> {
-        let size = nix::sys::stat::fstat(&file).map_err(|errno| TableError::Map(errno.into()))?.st_size;
-        if size < size_of::<Layout>() as i64 {
-            return Err(TableError::Foreign);
+        let mut magic = [0; 8];
+        let read = nix::sys::uio::pread(&file, &mut magic, 0).map_err(|errno| TableError::Map(errno.into()))?;
+        match u64::from_ne_bytes(magic) {
+            MAGIC if read == magic.len() => {}
+            other if other | 0xff == MAGIC | 0xff => return Err(TableError::OtherLayout(other as u8)),
+            _ => return Err(TableError::Foreign),
         }
-        let table = Self::map(file)?;
-        if table.cells().head.magic.load(Acquire) == MAGIC { Ok(table) } else { Err(TableError::Foreign) }
+        let size = nix::sys::stat::fstat(&file).map_err(|errno| TableError::Map(errno.into()))?.st_size;
+        // A shorter one would be SIGBUS.
+        if size < size_of::<Layout>() as i64 { Err(TableError::Foreign) } else { Self::map(file) }
+    }
+
+    /// The machine that a table of any layout was made on; `None` where it cannot be read.
+    pub fn machine_of(file: impl AsFd) -> Option<Machine> {
+        let mut words = [[0; 8]; 5];
+        let bytes = words.as_flattened_mut();
+        let wanted = bytes.len();
+        let read = nix::sys::uio::pread(file, bytes, 0).ok()?;
+        let [_, first, second, pid_namespace, init_start] = words.map(u64::from_ne_bytes);
+        (read == wanted).then_some(Machine { boot_id: [first, second], pid_namespace, init_start })
     }
 
     fn map(file: OwnedFd) -> Result<Self, TableError> {
@@ -199,16 +220,6 @@ impl Table {
         (who.pid.load(Acquire), who.start_ticks.load(Relaxed))
     }
 
-    /// The supervisor's loop turned.
-    pub fn beat(&self) {
-        self.cells().head.heartbeat.fetch_add(1, Relaxed);
-    }
-
-    /// How often the supervisor's loop turned.
-    pub fn heartbeat(&self) -> u64 {
-        self.cells().head.heartbeat.load(Relaxed)
-    }
-
     /// An orderly end of the supervisor is abide's end with this code.
     pub fn set_exit_code(&self, code: u8) {
         self.cells().head.exit_code.store(u32::from(code) + 1, Release);
@@ -225,9 +236,12 @@ impl Table {
         (self.cells().head.high.load(Acquire) as usize).min(SLOTS)
     }
 
-    /// Prepares `slot` for a child of `run`; its pid is to be written to [`Table::pid_cell`].
-    pub fn arm(&self, slot: usize, run: u64, now_ticks: u64) {
+    /// Prepares `slot` for a child of `run`, which is to belong to `owner`, a digest of its name; its pid is to be
+    /// written to [`Table::pid_cell`].
+    pub fn arm(&self, slot: usize, run: u64, owner: u64, now_ticks: u64) {
         let cell = &self.cells().slots[slot];
+        self.cells().owners[slot].store(owner, Relaxed);
+        self.cells().signals[slot].store(0, Relaxed);
         self.cells().groups[slot].store(0, Relaxed);
         self.cells().pids[slot].store(0, Relaxed);
         cell.run.store(run, Relaxed);

@@ -39,7 +39,7 @@ fn a_second_mapping_sees_what_the_first_wrote() {
 #[test]
 fn an_exit_is_told_once_with_its_run() {
     let table = fresh();
-    table.arm(300, 9, 0);
+    table.arm(300, 9, 0, 0);
     assert_eq!(table.running(300, 9), None, "no pid yet");
     table.pid_cell(300).store(4242, Relaxed);
     assert_eq!(table.running(300, 9), Some(4242));
@@ -57,7 +57,7 @@ fn an_exit_is_told_once_with_its_run() {
 #[test]
 fn what_a_group_left_behind_is_told_until_nobody_cares() {
     let table = fresh();
-    table.arm(1, 1, 0);
+    table.arm(1, 1, 0, 0);
     table.pid_cell(1).store(50, Relaxed);
     ended(&table, 1, 0);
     table.take_exits();
@@ -71,7 +71,7 @@ fn what_a_group_left_behind_is_told_until_nobody_cares() {
 #[test]
 fn an_end_is_not_told_before_the_reap_whatever_else_is_told_of_its_slot() {
     let table = fresh();
-    table.arm(1, 1, 0);
+    table.arm(1, 1, 0, 0);
     table.pid_cell(1).store(50, Relaxed);
     // One of the run before ended just now.
     table.mark_dirty(1);
@@ -94,7 +94,7 @@ fn marking_and_taking_at_once_loses_nothing() {
     let table = std::sync::Arc::new(fresh());
     let keeper = std::sync::Arc::clone(&table);
     for slot in 1..SLOTS {
-        table.arm(slot, slot as u64, 0);
+        table.arm(slot, slot as u64, 0, 0);
         table.pid_cell(slot).store(slot as i32, Relaxed);
     }
     let marking = std::thread::spawn(move || (1..SLOTS).for_each(|slot| ended(&keeper, slot, 0)));
@@ -111,7 +111,7 @@ fn marking_and_taking_at_once_loses_nothing() {
 }
 
 fn taken(table: &Table, slot: usize, run: u64, pid: i32) {
-    table.arm(slot, run, 0);
+    table.arm(slot, run, 0, 0);
     table.pid_cell(slot).store(pid, Relaxed);
     ended(table, slot, 0);
     table.take_exits();
@@ -199,4 +199,86 @@ fn a_process_that_is_reaped_while_it_is_adopted_is_told_once() {
     });
     assert_eq!(by_keeper + by_us, ROUNDS);
     assert!(by_keeper > 0, "{by_us} by us");
+}
+
+#[test]
+fn what_became_of_a_run_is_there_for_who_comes_after() {
+    let table = fresh();
+    assert_eq!(table.fate(3, 9), Fate::Nothing);
+    table.arm(3, 9, 77, 0);
+    assert_eq!((table.fate(3, 9), table.owner(3), table.signals(3)), (Fate::Nothing, 77, 0), "no child yet");
+    table.pid_cell(3).store(4242, Relaxed);
+    table.count_signal(3);
+    assert_eq!((table.fate(3, 9), table.fate(3, 8)), (Fate::Process(4242), Fate::Nothing));
+    ended(&table, 3, 7 << 8);
+    let told = |table: &Table| matches!(table.fate(3, 9), Fate::Ended { pid: 4242, ending } if ending.status == 7 << 8);
+    assert!(told(&table));
+    assert_eq!(table.take_exits().len(), 1);
+    assert!(told(&table), "also after it was taken note of");
+    assert_eq!(table.signals(3), 1);
+    table.arm(3, 10, 77, 0);
+    assert_eq!((table.fate(3, 9), table.signals(3)), (Fate::Nothing, 0));
+}
+
+#[test]
+fn an_end_that_a_keeper_marked_and_did_not_tell_is_told_by_the_next() {
+    let table = fresh();
+    table.arm(3, 9, 0, 0);
+    table.pid_cell(3).store(4242, Relaxed);
+    table.mark_exited(3, &Ending { status: UNKNOWN, ..Ending::default() });
+    assert_eq!(table.take_exits(), []);
+    table.tell_marked(3);
+    assert_eq!(table.take_exits().len(), 1);
+    table.tell_marked(3);
+    assert_eq!(table.take_exits(), []);
+}
+
+#[test]
+fn what_was_being_loaded_is_told_once() {
+    let table = fresh();
+    assert_eq!(table.take_loading(), None);
+    let name = "n".repeat(128);
+    table.begin_loading("a-long-name-that-is-over", 5);
+    table.begin_loading("web", 7);
+    assert_eq!(table.take_loading(), Some(("web".to_owned(), 7)));
+    assert_eq!(table.take_loading(), None);
+    table.begin_loading(&name, 7);
+    assert_eq!(table.take_loading(), Some((name, 7)));
+    table.begin_loading("web", 7);
+    table.end_loading();
+    assert_eq!(table.take_loading(), None);
+}
+
+#[test]
+fn who_signs_in_is_the_one_who_plays_the_role() {
+    let table = fresh();
+    table.set_role(Role::Supervisor, 77, 1);
+    assert!(!table.is_signed_in(Role::Supervisor));
+    table.sign_in(Role::Supervisor);
+    assert!(table.is_signed_in(Role::Supervisor) && !table.is_signed_in(Role::Logger));
+    table.set_role(Role::Supervisor, 78, 2);
+    assert!(!table.is_signed_in(Role::Supervisor));
+    for mode in [Mode::Safe, Mode::Detached, Mode::Normal] {
+        table.set_mode(mode);
+        assert_eq!(table.mode(), mode);
+    }
+    for upgrade in [Upgrade::UnderWay, Upgrade::Done, Upgrade::Unfit, Upgrade::FellBack, Upgrade::None] {
+        table.set_upgrade(upgrade);
+        assert_eq!(table.upgrade(), upgrade);
+    }
+}
+
+#[test]
+fn a_table_of_another_layout_is_told_from_what_is_no_table() {
+    use std::io::{Seek, SeekFrom, Write};
+    let table = fresh();
+    let mut file = File::from(table.as_fd().try_clone_to_owned().unwrap());
+    assert_eq!(Table::machine_of(&file), Some(MACHINE));
+    for (magic, other) in [(*b"abidetb\xff", true), (*b"ABIDETB\x03", false)] {
+        file.seek(SeekFrom::Start(0)).unwrap();
+        file.write_all(&u64::from_be_bytes(magic).to_ne_bytes()).unwrap();
+        let opened = Table::open(file.try_clone().unwrap().into());
+        assert_eq!(matches!(opened, Err(TableError::OtherLayout(0xff))), other);
+        assert!(other || matches!(opened, Err(TableError::Foreign)));
+    }
 }

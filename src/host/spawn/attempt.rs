@@ -146,7 +146,9 @@ impl Workplace {
             joins: &legacy,
         };
         let armed = clock::boot_ticks();
-        self.table.arm(order.slot, order.run.0, armed);
+        // A command beside the service is nobody that could be taken over without a record.
+        let owner = if order.command.is_some() { 0 } else { order.instance.digest() };
+        self.table.arm(order.slot, order.run.0, owner, armed);
         match child::start(&plan, nursery, self.table.pid_cell(order.slot)) {
             Ok(born) => {
                 let started = self.started(order, launch, born, armed);
