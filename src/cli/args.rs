@@ -162,6 +162,18 @@ pub enum Command {
     /// The logger role, started by the keeper
     #[command(hide = true)]
     RoleLogger(RunArgs),
+    /// A program on trial, started by the keeper
+    #[command(hide = true)]
+    RoleCandidate(CandidateArgs),
+}
+
+/// What a program on trial has to know.
+#[derive(Debug, Clone, Args)]
+pub struct CandidateArgs {
+    /// The layout of the table
+    pub layout: u8,
+    /// The version of the keeper
+    pub keeper: u32,
 }
 
 /// Options that move abide's files; the same for every command.

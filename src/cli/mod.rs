@@ -46,6 +46,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Run(args) => run::run(args, &arguments),
         Command::RoleSupervisor(args) => run::supervisor(args),
         Command::RoleLogger(args) => run::logger(args),
+        Command::RoleCandidate(args) => run::candidate(&args),
         Command::Check(args) => check::run(args),
         Command::Plan(args) => plan::run(args),
         Command::Status(args) => status(args),

@@ -1,7 +1,7 @@
 //! `abide run`: settles the locations and becomes the keeper; the roles that the keeper starts
 //! come in by the same door.
 
-use super::args::RunArgs;
+use super::args::{CandidateArgs, RunArgs};
 use super::{complain, exit};
 use crate::daemon::paths::{PathError, Places, Wishes};
 use crate::keeper::role;
@@ -31,6 +31,7 @@ pub(super) fn run(args: RunArgs, arguments: &[OsString]) -> u8 {
         arguments: arguments[after_command.min(arguments.len())..].to_vec(),
         terminal: std::io::stdin().is_terminal() || std::io::stderr().is_terminal(),
         program: None,
+        timing: keeper::Timing::default(),
     };
     u8::try_from(keeper::run(&setup)).unwrap_or(exit::ERRORS)
 }
@@ -41,6 +42,11 @@ pub(super) fn supervisor(args: RunArgs) -> u8 {
         Ok(places) => daemon::run(&places, args.directories, args.exit_with),
         Err(error) => complain(&error, exit::ERRORS),
     }
+}
+
+/// A program on trial: whether it could play the roles.
+pub(super) fn candidate(args: &CandidateArgs) -> u8 {
+    role::candidate(args.layout, args.keeper).unwrap_or_else(|error| complain(&error, exit::ERRORS))
 }
 
 /// The logger, a child of the keeper.

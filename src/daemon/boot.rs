@@ -5,17 +5,18 @@ use super::paths::{Places, boot_id};
 use super::planner::Planner;
 use super::probe::Probes;
 use super::publish::{PublishPolicy, Publisher};
+use super::records::{Inheritance, Records};
 use super::trace;
 use super::turn::{self, Letter, OwnLogState, Supervisor};
 use crate::decide::diff::Powers;
-use crate::decide::event::Event;
+use crate::decide::event::{Event, RunId};
 use crate::decide::fleet::Fleet;
 use crate::host::cgroup::Groups;
 use crate::host::cgroup::ground::Ground;
 use crate::host::line::Logger;
 use crate::host::notify_socket;
 use crate::host::perform::{Host, Parts};
-use crate::host::pipe::Pipes;
+use crate::host::pipe::{KeeperOrder, Kept, Pipes};
 use crate::host::spawn::Spawner;
 use crate::host::sys::memory;
 use crate::host::{clock, limits};
@@ -34,6 +35,7 @@ use crate::source::load::load;
 use crate::source::{self, Surroundings, Text, worker};
 use crate::store;
 use crate::table::Table;
+use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -44,6 +46,8 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 const OK: u8 = 0;
 /// Something that nobody foresaw; the keeper takes it for a crash.
 const FAILED: u8 = 1;
+/// Somebody comes after us, and goes on with all that runs (`EX_TEMPFAIL`).
+const LEFT: u8 = 75;
 /// `abide.toml` is broken at a first start (`EX_CONFIG` of `sysexits.h`); the keeper passes it on.
 const CONFIG: u8 = 78;
 
@@ -78,7 +82,7 @@ pub fn run(places: &Places, directories: Vec<PathBuf>, exit_with: Option<Service
 
 fn supervise(places: &Places, directories: Vec<PathBuf>, exit_with: Option<ServiceName>) -> Result<u8, BootError> {
     memory::share_heap();
-    let SupervisorEnds { table, keeper, bell, logger } = role::enter_supervisor()?;
+    let SupervisorEnds { table, keeper, bell, logger, kept: [notify_socket, control] } = role::enter_supervisor()?;
     let mut ceilings = limits::ceilings_of(None).map_err(failed("read the limits from /proc"))?;
     let groups = Groups::new(Ground::look(), &places.table).map_err(failed("look at the runtime directory"));
     let groups = Arc::new(groups?);
@@ -96,32 +100,38 @@ fn supervise(places: &Places, directories: Vec<PathBuf>, exit_with: Option<Servi
 
     let (letters, inbox) = unbounded_channel();
     let instance_id = fresh_id();
+    let (records, Inheritance { records: past, broken, mark }) = Records::open(&places.table, &instance_id);
     let logger_socket = logger.as_fd().try_clone_to_owned().map_err(failed("copy a descriptor"))?;
     let told = letters.clone();
-    let host = Host::new(Parts {
+    let mut host = Host::new(Parts {
         table: Arc::clone(&table),
-        spawner: spawner(&table, &pipes, &groups, &instance_id, letters.clone())?,
+        spawner: spawner(&table, &pipes, &groups, &mark, letters.clone())?,
         pipes,
         logger: Logger::new(logger_socket),
         log: places.log.clone(),
         state: places.state.clone(),
         own_log: own_log_of(&config),
         notify: places.runtime.join(notify_socket::NAME),
+        notify_socket,
         groups: Arc::clone(&groups),
-        mark: instance_id.clone(),
+        mark,
         tell: Arc::new(move |what| drop(told.send(Letter::Told(what)))),
     })
     .map_err(failed("make an epoll set"))?;
     let probes = Probes::new(letters.clone());
     let policy = Arc::clone(&config.doors);
-    let door = Door::new(&places.runtime, instance_id.clone(), policy, config_path.clone(), letters.clone())
+    let door = Door::new(&places.runtime, instance_id.clone(), policy, config_path.clone(), letters.clone(), control)
         .map_err(failed("bind the control socket"))?;
+    // Not kept: then who knocks between two supervisors is refused, and that is all.
+    let _ = host.tell_keeper(KeeperOrder::Keep(Kept::Control as u32), Some(door.control()));
     let planner = Planner::new(surroundings, config, config_path);
-    let (fleet, broken_records) = fleet(planner.powers, seed(&instance_id), exit_with.as_ref(), &places.state);
+    let (mut fleet, mut broken_records) = fleet(planner.powers, seed(&instance_id), exit_with.as_ref(), &places.state);
+    broken_records.extend(broken);
+    recover(&mut fleet, &mut host, &table, &past, &mut broken_records);
     let publisher = Publisher::new(
         places.runtime.clone(),
         PublishPolicy::of(&planner.config),
-        envelope(instance_id, groups.cgroups().clone()),
+        envelope(instance_id, groups.cgroups().clone(), fleet.adopted()),
     );
     let files = files(places, directories, config_text, &planner, letters)?;
     let own_log = OwnLogState::default();
@@ -141,6 +151,11 @@ fn supervise(places: &Places, directories: Vec<PathBuf>, exit_with: Option<Servi
         own_log,
         awaited,
         finished,
+        left: false,
+        records,
+        records_changed: false,
+        unrecorded: Vec::new(),
+        table: Arc::clone(&table),
     };
     let code = turn_until_finished(&mut supervisor, inbox, bell, logger);
     if let (Ok(OK), Some(exit)) = (&code, supervisor.fleet.last_word()) {
@@ -210,6 +225,27 @@ fn fleet(powers: Powers, seed: u64, exit_with: Option<&ServiceName>, state: &Pat
     (fleet, broken)
 }
 
+/// What an earlier supervisor had under way goes on.
+fn recover(
+    fleet: &mut Fleet,
+    host: &mut Host,
+    table: &Table,
+    past: &BTreeMap<String, Vec<u8>>,
+    broken: &mut Vec<String>,
+) {
+    let last = (1..table.used()).filter_map(|slot| table.run(slot)).max().unwrap_or(0);
+    let mut wrong = fleet.recover(clock::now(), past, RunId(last));
+    wrong.extend(host.recover(past, |instance| fleet.output_of(instance)));
+    for sentence in &wrong {
+        tracing::error!("{sentence}");
+    }
+    broken.extend(wrong);
+    let adopted = fleet.adopted();
+    if adopted > 0 {
+        tracing::info!(adopted, "goes on with what an earlier supervisor had started");
+    }
+}
+
 /// The files thread.
 fn files(
     places: &Places,
@@ -250,6 +286,10 @@ fn turn_until_finished(
     // A name server that does not answer holds up nobody's end.
     runtime.shutdown_background();
     turned.map_err(failed("wait for events"))?;
+    if supervisor.left {
+        supervisor.host.finish_records();
+        return Ok(LEFT);
+    }
     supervisor.leave();
     let exit_with = supervisor.fleet.last_word().map(Exit::code);
     tracing::info!(exit_with, "all services have ended");
@@ -273,7 +313,7 @@ fn own_log_pipe(pipes: &Pipes) -> io::Result<OwnedFd> {
     Ok(pipe)
 }
 
-fn envelope(instance_id: String, cgroups: Cgroups) -> Envelope {
+fn envelope(instance_id: String, cgroups: Cgroups, adopted: u64) -> Envelope {
     let now = clock::now();
     Envelope {
         abide: AbideStatus {
@@ -284,7 +324,7 @@ fn envelope(instance_id: String, cgroups: Cgroups) -> Envelope {
             boot_id: boot_id().unwrap_or_default(),
             instance_id,
             started_at: now.wall,
-            adopted: 0,
+            adopted,
             snapshot_seq: 0,
             written_at: now.wall,
             monotonic_ns: now.mono.0,

@@ -13,7 +13,7 @@ use crate::model::news::News;
 use crate::model::order::{Author, Done, Order};
 use std::collections::HashMap;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
@@ -50,25 +50,40 @@ struct Waiting {
     author: Author,
 }
 
+fn bind(runtime: &Path, path: &Path) -> io::Result<UnixListener> {
+    // What an earlier abide left: the keeper's lock says that there is no other.
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let control = UnixListener::bind(socket::Way::to(runtime)?.path())?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o666))?;
+    Ok(control)
+}
+
 impl Door {
-    /// Binds the control socket in `runtime`. Whoever may connect is asked who they are, and told what they may not.
+    /// Binds the control socket in `runtime`, or takes the one that a supervisor before us has `kept`. Whoever may
+    /// connect is asked who they are, and told what they may not.
     pub(super) fn new(
         runtime: &Path,
         instance_id: String,
         policy: Arc<DoorPolicy>,
         file: PathBuf,
         letters: UnboundedSender<Letter>,
+        kept: Option<OwnedFd>,
     ) -> io::Result<Self> {
         let path = runtime.join(socket::SOCKET);
-        // What an earlier abide left: the keeper's lock says that there is no other.
-        match std::fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let control = UnixListener::bind(socket::Way::to(runtime)?.path())?;
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o666))?;
+        let control = match kept.filter(|_| path.exists()) {
+            Some(kept) => UnixListener::from(kept),
+            None => bind(runtime, &path)?,
+        };
         let (policy, waiting, trouble) = (watch::channel(policy).0, HashMap::new(), Vec::new());
         Ok(Self { letters, instance_id, control, path, policy, file, feed: None, waiting, last_call: 0, trouble })
+    }
+
+    /// The control socket, for who comes after us.
+    pub(super) fn control(&self) -> BorrowedFd<'_> {
+        self.control.as_fd()
     }
 
     /// abide is ending: who knocks now shall not wait.

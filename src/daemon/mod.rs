@@ -10,6 +10,7 @@ pub mod paths;
 mod planner;
 mod probe;
 pub mod publish;
+mod records;
 mod report;
 pub mod trace;
 mod turn;

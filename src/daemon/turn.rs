@@ -7,6 +7,7 @@ use super::paths::Places;
 use super::planner::Planner;
 use super::probe::Probes;
 use super::publish::{PublishPolicy, Published, Publisher};
+use super::records::Records;
 use super::report;
 use super::trace::{self, Trace};
 use crate::api::call::Call;
@@ -16,7 +17,8 @@ use crate::decide::fleet::Fleet;
 use crate::decide::view::Facts;
 use crate::host::chores::Told;
 use crate::host::clock;
-use crate::host::perform::{Host, OwnLog};
+use crate::host::perform::{Host, OwnLog, Unrecorded};
+use crate::host::pipe::KeeperOrder;
 use crate::host::spawn::Outcome;
 use crate::host::sys::memory;
 use crate::keeper::role;
@@ -27,6 +29,7 @@ use crate::model::time::{Mono, Now};
 use crate::render::snapshot::News;
 use crate::source::config::Config;
 use crate::source::worker;
+use crate::table::{Role, Table};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
@@ -81,6 +84,13 @@ pub(super) struct Supervisor {
     /// The service of `--exit-with`, until the files were read once.
     pub(super) awaited: Option<ServiceName>,
     pub(super) finished: bool,
+    /// Somebody comes after us, and goes on with all that runs.
+    pub(super) left: bool,
+    pub(super) records: Records,
+    pub(super) records_changed: bool,
+    /// Processes that no record speaks of, until the files were read once.
+    pub(super) unrecorded: Vec<Unrecorded>,
+    pub(super) table: Arc<Table>,
 }
 
 /// What has been lost of abide's own log: lines in its pipe, in the logger, on the terminal; and why.
@@ -126,9 +136,15 @@ pub(super) async fn run(
     let mut alarm = Alarm::new()?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hang_up = signal(SignalKind::hangup())?;
+    let mut leave = signal(SignalKind::user_defined2())?;
     role::listen()?;
+    // First of all what an earlier supervisor had ordered.
     supervisor.settle();
-    while !supervisor.finished {
+    supervisor.unrecorded = supervisor.host.end_recovery();
+    supervisor.settle();
+    supervisor.table.sign_in(Role::Supervisor);
+    supervisor.host.tell_keeper(KeeperOrder::SignedIn, None)?;
+    while !supervisor.finished && !supervisor.left {
         if supervisor.door.must_open() {
             knock = supervisor.open_the_doors();
         }
@@ -142,6 +158,7 @@ pub(super) async fn run(
         tokio::select! {
             biased;
             _ = terminate.recv() => supervisor.handle(Event::Shutdown),
+            _ = leave.recv() => supervisor.left = true,
             ready = bell.readable() => {
                 silence(bell.as_fd());
                 ready?.clear_ready();
@@ -197,6 +214,9 @@ impl Supervisor {
     fn open(&mut self, letter: Letter) {
         match letter {
             Letter::Delta(delta) => {
+                if !self.unrecorded.is_empty() {
+                    self.place_unrecorded(&delta);
+                }
                 self.handle(Event::Delta(delta));
                 if let Some(name) = self.awaited.take().filter(|name| self.fleet.accepted(name).is_none()) {
                     report::awaited(&name);
@@ -243,12 +263,15 @@ impl Supervisor {
 
     /// Decides and performs until there is nothing left to do, then publishes what changed.
     fn settle(&mut self) {
+        self.table.beat();
         self.trace.hold();
         loop {
             while let Some(event) = self.host.next_event() {
                 self.handle(event);
             }
             let effects = self.fleet.take_effects();
+            self.host.prepare(&effects);
+            self.keep_records();
             if effects.is_empty() {
                 break;
             }
@@ -258,7 +281,8 @@ impl Supervisor {
         }
         self.host.end_turn();
         report::troubles(self.host.take_troubles());
-        let renewed = self.look_after_own_log() | self.host.take_unkept_changed();
+        let renewed =
+            self.look_after_own_log() | self.host.take_unkept_changed() | std::mem::take(&mut self.records_changed);
         for finding in self.fleet.take_findings() {
             report::finding(&finding);
             self.door.tell(|| report::news_of_finding(&finding));
@@ -347,6 +371,7 @@ impl Supervisor {
     pub(super) fn renew_envelope(&mut self, now: Now) {
         let fleet = &self.fleet;
         let mut notes = self.own_log.notes();
+        notes.extend(self.records.trouble().cloned());
         notes.extend(self.door.trouble.iter().chain(&self.broken_records).chain(self.host.unkept()).cloned());
         notes.extend(fleet.idle_holds());
         let state = if fleet.is_ending() { AbideState::Stopping } else { AbideState::Running };

@@ -2,6 +2,7 @@
 
 use crate::model::policy::RestartPolicy;
 use crate::model::time::Mono;
+use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -26,7 +27,7 @@ impl Jitter {
 }
 
 /// How an instance has been doing lately.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Backoff {
     /// Runs in a row that were no good runs.
     pub(super) attempt: u32,

@@ -7,10 +7,12 @@ use super::phase::{Process, Words};
 use crate::model::check::Sign;
 use crate::model::outcome::Exit;
 use crate::model::time::{Mono, Wall};
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// All of it. A run has its own; nothing of it outlives the run.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(super) struct Care {
     /// What was ordered beside the process and has no answer yet.
     pub(super) pending: Vec<Pending>,
@@ -50,7 +52,7 @@ pub(super) struct Care {
 }
 
 /// How far a run has come that is more than its process.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Stage {
     /// Nothing more is waited for.
     #[default]
@@ -67,7 +69,8 @@ pub(super) enum Stage {
 }
 
 /// A reload under way, or to be.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub(super) struct Reload {
     /// Why there is to be one, once it can be.
     pub(super) due: Option<Words>,
@@ -80,7 +83,7 @@ pub(super) struct Reload {
 }
 
 /// How it is.
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Health {
     /// When to look next; for a watchdog, by when it must give a sign. `None`: it is not to be judged.
     pub(super) next: Option<Mono>,
@@ -97,20 +100,20 @@ pub(super) struct Health {
 }
 
 /// Something that was ordered and will have an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Pending {
     pub(super) run: RunId,
     pub(super) what: What,
     pub(super) fate: Fate,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum What {
     Errand(Errand),
     Probe(Which),
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Fate {
     /// It has until then.
     Until(Mono),

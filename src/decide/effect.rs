@@ -10,6 +10,7 @@ use crate::model::policy::StopScope;
 use crate::model::selector::Target;
 use crate::model::signal::Signal;
 use crate::model::transition::Transition;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// A wish, to be carried out in the order in which they are given. None of them can fail here:
@@ -17,7 +18,8 @@ use std::sync::Arc;
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
     /// Make a process; opens the instance's slot and log pipe if it has none yet. Answered by
-    /// `Spawned` or `SpawnFailed`, and, after `Spawned`, by one `Exited`.
+    /// `Spawned` or `SpawnFailed`, and, after `Spawned`, by one `Exited`. Where an earlier supervisor has had it made
+    /// already, it is not made again, and answered all the same.
     Spawn {
         /// Whose.
         instance: InstanceId,
@@ -28,6 +30,22 @@ pub enum Effect {
         /// Whether the service has more than one instance (its log directory is then `NAME@n`).
         numbered: bool,
     },
+    /// This run was begun under an earlier supervisor: take it over. Answered as by a `Spawn` that has been answered by
+    /// `Spawned`: by one `Exited`; or, where that has been told, by one `TreeEmpty`.
+    Resume {
+        /// Whose.
+        instance: InstanceId,
+        /// Which run.
+        run: RunId,
+        /// What it was begun with or brought to.
+        definition: Arc<Definition>,
+        /// As in `Spawn`.
+        numbered: bool,
+        /// Whether the end of its process is told, and only what it started is left.
+        ended: bool,
+        /// Whether it has still to say that it is ready.
+        awaits: bool,
+    },
     /// The process does not get to its program: kill it. Answered by `SpawnFailed`.
     AbandonSpawn {
         /// Whose.
@@ -35,12 +53,14 @@ pub enum Effect {
         /// Which run.
         run: RunId,
     },
-    /// Send a signal to what is left of this run.
+    /// Send a signal to what is left of this run, unless it was sent.
     Signal {
         /// Whose.
         instance: InstanceId,
         /// Which run.
         run: RunId,
+        /// Which of those that it gets: 1, 2 and so on. So that a supervisor after us sends none twice.
+        nth: u32,
         /// Which.
         signal: Signal,
         /// How far it reaches.
@@ -76,7 +96,7 @@ pub enum Effect {
         /// What MAINPID= named.
         named: Option<i32>,
     },
-    /// Run one of the service's other commands, as the service itself is run: as its user, in its
+    /// Run one of the service's other commands, if that was not done, as the service itself is run: as its user, in its
     /// directory, tree and limits, with its output in the service's log. Answered by `ErrandEnded`.
     RunErrand {
         /// Whose.
@@ -159,7 +179,7 @@ pub enum Effect {
 }
 
 /// A command of a service that is not the service itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Errand {
     /// `[start] before`, the one of this index.
     Before(usize),
@@ -176,7 +196,7 @@ pub enum Errand {
 }
 
 /// Which of the two checks that a service can have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Which {
     /// `[ready]`.
     Ready,

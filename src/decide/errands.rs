@@ -55,7 +55,7 @@ impl Instance {
         turn.effects.push(Effect::RunErrand { instance, run, errand, definition, variables });
     }
 
-    fn variables(&self) -> Vec<(String, String)> {
+    pub(super) fn variables(&self) -> Vec<(String, String)> {
         let own = |name: &str, value: String| (name.to_owned(), value);
         let exit = self.care.as_ref().and_then(|care| care.exit).and_then(|exit| match exit {
             Exit::Code(code) => Some(own(EXIT_CODE, code.to_string())),

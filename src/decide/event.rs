@@ -7,6 +7,7 @@ use crate::model::name::{InstanceId, ServiceName};
 use crate::model::order::{Hold, Order};
 use crate::model::outcome::{Exit, Failure, Used};
 use crate::model::selector::Target;
+use serde::{Deserialize, Serialize};
 
 /// A fact. Doubled, late or lost ones are a delay, never a wrong turn: each carries the run that
 /// it speaks of, and facts about earlier runs are ignored.
@@ -163,7 +164,7 @@ pub struct CallId(pub u64);
 
 /// One run of an instance: grows by one with each attempt to start it, over all instances of the
 /// fleet, so that it is never reused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub struct RunId(pub u64);
 
 impl Event {

@@ -11,6 +11,7 @@ use super::member::{Census, Mark, Member, Tally, Totals};
 use super::order::{Gate, Ties};
 use super::phase::{LastWord, Phase, Rest, Turn};
 use super::queue::Queue;
+use super::records::{Change, key_of_instance, key_of_service};
 use super::timers::Timers;
 use crate::model::desired::Definition;
 use crate::model::diagnostic::Diagnostic;
@@ -33,7 +34,13 @@ pub struct Fleet {
     pub(super) ties: Ties,
     pub(super) holds: Holds,
     census: Census,
-    changed: BTreeSet<ServiceName>,
+    pub(super) changed: BTreeSet<ServiceName>,
+    /// Services of which something may have to be written down.
+    pub(super) unwritten: BTreeSet<ServiceName>,
+    /// Records that are to go.
+    pub(super) struck: Vec<Change>,
+    /// Those that an earlier supervisor knew and whose files were not seen yet.
+    pub(super) unseen: BTreeSet<ServiceName>,
     pub(super) surroundings_changed: bool,
     pub(super) findings: Vec<Finding>,
     pub(super) ending: Ending,
@@ -72,7 +79,7 @@ impl Books {
         let before = instance.noted.mark.is_some_and(|mark| mark.alive);
         self.alive = self.alive + u64::from(mark.alive) - u64::from(before);
         totals.replace(instance.noted.mark, Some(mark));
-        (instance.noted.deadline, instance.noted.mark) = (deadline, Some(mark));
+        (instance.noted.deadline, instance.noted.mark, instance.noted.fresh) = (deadline, Some(mark), true);
     }
 }
 
@@ -100,6 +107,9 @@ impl Fleet {
             holds: Holds::default(),
             census: Census::default(),
             changed: BTreeSet::new(),
+            unwritten: BTreeSet::new(),
+            struck: Vec::new(),
+            unseen: BTreeSet::new(),
             surroundings_changed: false,
             findings: Vec::new(),
             ending: Ending::No,
@@ -287,6 +297,7 @@ impl Fleet {
     /// Closes what is surplus and at rest, forgets who is gone, and keeps the counts right.
     pub(super) fn conclude(&mut self, name: &ServiceName) {
         self.changed.insert(name.clone());
+        self.unwritten.insert(name.clone());
         let Some(member) = self.members.get_mut(name) else { return };
         let size = member.size() as usize;
         for instance in member.instances.iter_mut().skip(size) {
@@ -299,10 +310,12 @@ impl Fleet {
         while member.instances.len() > size && member.instances.last().is_some_and(Instance::rests) {
             if let Some(gone) = member.instances.pop() {
                 member.totals.replace(gone.noted.mark, None);
+                self.struck.extend(gone.noted.written.map(|_| (key_of_instance(&gone.id), None)));
             }
         }
         if member.removed && member.instances.is_empty() {
             self.census.replace(member.tally, Tally::default());
+            self.struck.extend(member.written.version.map(|_| (key_of_service(name), None)));
             self.members.remove(name);
         }
         if self.members.get(name).is_none_or(|it| it.accepted.is_none() && it.instances.is_empty()) {
@@ -316,7 +329,7 @@ impl Fleet {
         self.notice(name);
     }
 
-    fn finish_if_done(&mut self) {
+    pub(super) fn finish_if_done(&mut self) {
         if matches!(self.ending, Ending::OfItself | Ending::Asked | Ending::Hurried) && self.books.alive == 0 {
             self.ending = Ending::Finished;
             self.turn.effects.push(Effect::Finished);

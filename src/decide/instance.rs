@@ -101,6 +101,12 @@ pub(super) struct Instance {
     pub(super) starved: bool,
     /// What its run has beyond a process.
     pub(super) care: Option<Box<Care>>,
+    /// How many signals its run got.
+    pub(super) signals: u32,
+    /// Those of them that were ordered since its last record.
+    pub(super) sending: Vec<(Signal, StopScope)>,
+    /// Whether its run was begun under an earlier supervisor.
+    pub(super) adopted: bool,
 }
 
 impl Instance {
@@ -126,6 +132,9 @@ impl Instance {
             owed: None,
             starved: false,
             care: None,
+            signals: 0,
+            sending: Vec::new(),
+            adopted: false,
         }
     }
 
@@ -403,14 +412,18 @@ impl Instance {
             return self.block(exit, turn);
         }
         turn.last_run.0 += 1;
+        (self.signals, self.adopted) = (0, false);
+        self.sending.clear();
         let (run, definition) = (turn.last_run, self.current.clone());
         turn.effects.push(Effect::Spawn { instance: self.id.clone(), run, definition, numbered: self.numbered });
         let until = Some(turn.now.mono.plus(SPAWN_TIME + SPAWN_TIME_EACH * turn.unanswered));
         self.enter(Phase::Starting { run, ordered, until }, why, exit, turn);
     }
 
-    pub(super) fn signal(&self, run: RunId, signal: Signal, scope: StopScope, turn: &mut Turn) {
-        turn.effects.push(Effect::Signal { instance: self.id.clone(), run, signal, scope });
+    pub(super) fn signal(&mut self, run: RunId, signal: Signal, scope: StopScope, turn: &mut Turn) {
+        self.signals += 1;
+        self.sending.push((signal, scope));
+        turn.effects.push(Effect::Signal { instance: self.id.clone(), run, nth: self.signals, signal, scope });
     }
 
     pub(super) fn enter(&mut self, phase: Phase, why: Words, exit: Option<Exit>, turn: &mut Turn) {

@@ -49,6 +49,7 @@ impl Fleet {
             self.take_problems(problems);
         }
         self.surroundings_changed |= !changes.is_empty();
+        let changes = self.with_vanished(changes);
         let turnovers = self.put_in_force(changes);
         for turnover in &turnovers {
             self.notice(&turnover.name);

@@ -3,6 +3,7 @@
 
 use super::instance::Instance;
 use super::phase::{Fit, Phase, Rest};
+use super::records::Written;
 use crate::model::desired::{Definition, Entry};
 use crate::model::diagnostic::{Code, Diagnostic};
 use crate::model::name::ServiceName;
@@ -36,6 +37,10 @@ pub enum Finding {
 pub(super) struct Noted {
     pub(super) deadline: Option<Mono>,
     pub(super) mark: Option<Mark>,
+    /// Whether it may have changed since its last record.
+    pub(super) fresh: bool,
+    /// A digest of its last record.
+    pub(super) written: Option<u64>,
 }
 
 /// All about an instance that counts.
@@ -248,6 +253,8 @@ pub(super) struct Member {
     pub(super) instances: Vec<Instance>,
     pub(super) totals: Totals,
     pub(super) tally: Tally,
+    /// What was last written down of it.
+    pub(super) written: Written,
     /// Since when each condition is not in its good value; most never are.
     since: Option<Box<[Option<Wall>; CONDITIONS.len()]>>,
 }
@@ -293,6 +300,7 @@ impl Member {
             instances: Vec::new(),
             totals: Totals::default(),
             tally: Tally::default(),
+            written: Written::default(),
             since: None,
         }
     }

@@ -30,6 +30,8 @@ mod pending;
 mod phase;
 mod queue;
 mod readiness;
+pub mod records;
+pub mod recover;
 mod reload;
 mod restarts;
 mod select;

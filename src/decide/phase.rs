@@ -10,6 +10,7 @@ use crate::model::limits::Limits;
 use crate::model::name::{InstanceId, ServiceName};
 use crate::model::outcome::{Exit, Used};
 use crate::model::time::{Mono, Now, Wall};
+use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::time::Duration;
 
@@ -51,7 +52,7 @@ impl LastWord {
 }
 
 /// Where the process is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Phase {
     Resting(Rest),
     /// `[start] before`, one command after the other.
@@ -82,7 +83,7 @@ pub(super) enum Phase {
 }
 
 /// How an instance without a process is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Rest {
     Down,
     Done,
@@ -96,7 +97,7 @@ pub(super) enum Rest {
 }
 
 /// What is known of the living process.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Process {
     pub(super) pid: i32,
     pub(super) start_ticks: u64,
@@ -105,7 +106,7 @@ pub(super) struct Process {
 }
 
 /// How the last process ended.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(super) struct Ended {
     pub(super) at: Wall,
     pub(super) exit: Exit,
@@ -117,7 +118,7 @@ pub(super) struct Ended {
 }
 
 /// Whether the limits of the running process are those of the file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Fit {
     Met,
     Asked,

@@ -2,11 +2,12 @@
 
 use crate::model::outcome::Exit;
 use crate::model::time::Mono;
+use serde::{Deserialize, Serialize};
 
 const MINUTE: u64 = 60_000_000_000;
 
 /// Why a run ended that the next one makes good.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Cause {
     /// It ended by itself.
     Exit,
@@ -65,10 +66,10 @@ impl Cause {
 }
 
 /// Counts of restarts. Costs one pointer until there is a first.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Restarts(Option<Box<Counts>>);
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Counts {
     by: [u64; Cause::ALL.len()],
     /// The cause of the last one.
@@ -76,6 +77,7 @@ struct Counts {
     /// The minute that `minutes` ends with, counted from boot.
     last: u64,
     /// The last hour, a minute each, as a ring: bounded however often something restarts.
+    #[serde(with = "sparse")]
     minutes: [u32; 60],
 }
 
@@ -108,6 +110,25 @@ impl Restarts {
         let mut counts = Counts::clone(counts);
         counts.turn_to(now.0 / MINUTE);
         counts.minutes.iter().map(|count| u64::from(*count)).sum()
+    }
+}
+
+/// Only the minutes in which there was something.
+mod sparse {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(minutes: &[u32; 60], to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(minutes.iter().enumerate().filter(|(_, count)| **count > 0))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<[u32; 60], D::Error> {
+        let mut minutes = [0; 60];
+        for (minute, count) in Vec::<(usize, u32)>::deserialize(from)? {
+            if let Some(cell) = minutes.get_mut(minute) {
+                *cell = count;
+            }
+        }
+        Ok(minutes)
     }
 }
 

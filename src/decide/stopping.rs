@@ -4,6 +4,7 @@
 use crate::model::policy::{StopPolicy, StopScope};
 use crate::model::signal::Signal;
 use crate::model::time::Mono;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// How long after KILL a process counts as one that cannot be killed.
@@ -11,7 +12,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// One run on its way down. It has the scope under which it began: an edit in between changes the
 /// rungs to come and the next stop.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Ladder {
     scope: StopScope,
     rung: Rung,
@@ -19,7 +20,7 @@ pub(super) struct Ladder {
     main_gone: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 enum Rung {
     /// A command of the service is to end it; how long that may take is the command's own deadline.
     Commanded,

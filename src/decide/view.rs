@@ -112,7 +112,7 @@ impl Fleet {
             status_text: care.and_then(|care| care.text.clone()).filter(|_| lives),
             running_hash: lives.then(|| instance.current.version.short()),
             in_sync: member.valid && is_in_sync(instance),
-            adopted: false,
+            adopted: instance.adopted,
             restarts: instance.restarts.by_cause().map(|(_, count)| count).sum(),
             restarts_1h: instance.restarts.within_hour(facts.now.mono),
             restarts_by: instance.restarts.by_cause().map(|(cause, n)| (cause.as_str().to_owned(), n)).collect(),

@@ -44,6 +44,17 @@ impl NotifySocket {
         Ok(made)
     }
 
+    /// The one that a supervisor before us has made at `path`, with all that was said meanwhile.
+    pub(super) fn inherited(socket: OwnedFd, path: &Path) -> Self {
+        Self { socket, path: path.to_owned() }
+    }
+
+    /// Nobody is to speak there any more.
+    pub(super) fn remove(&self) {
+        // Only a name in a directory of ours.
+        let _ = std::fs::remove_file(&self.path);
+    }
+
     /// The next message, if one waits. Descriptors that come along are closed.
     pub(super) fn receive(&self) -> io::Result<Option<Datagram>> {
         let mut buffer = [0; MAX_MESSAGE];
@@ -57,13 +68,6 @@ impl NotifySocket {
 impl AsFd for NotifySocket {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
-    }
-}
-
-impl Drop for NotifySocket {
-    fn drop(&mut self) {
-        // Only a name in a directory of ours.
-        let _ = std::fs::remove_file(&self.path);
     }
 }
 
@@ -90,7 +94,11 @@ mod tests {
         assert_eq!((datagram.sender, datagram.text), (Some(us), None));
         assert!(socket.receive().unwrap().is_none());
 
+        let again = NotifySocket::inherited(socket.as_fd().try_clone_to_owned().unwrap(), &path);
         drop(socket);
+        client.send(b"READY=1").unwrap();
+        assert_eq!(again.receive().unwrap().unwrap().text.as_deref(), Some(&b"READY=1"[..]));
+        again.remove();
         assert!(!path.exists());
     }
 

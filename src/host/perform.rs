@@ -3,6 +3,7 @@
 
 mod ends;
 mod errands;
+mod heirs;
 mod lines;
 mod mains;
 mod measures;
@@ -17,14 +18,13 @@ use super::chores::{Chores, Tell, Told};
 use super::limits;
 use super::line::Logger;
 use super::notify_socket::NotifySocket;
-use super::pipe::Pipes;
+use super::pipe::{KeeperOrder, Pipes};
 use super::seat::{Losses, Run, Seat, Seats, log_directory};
 use super::spawn::{Order, Spawner};
 use super::tree::{Census, Strays};
 use super::watch::Watch;
 use crate::decide::effect::Effect;
 use crate::decide::event::{Event, RunId};
-use crate::log::order as logger;
 use crate::model::desired::Definition;
 use crate::model::logging::LogPolicy;
 use crate::model::name::InstanceId;
@@ -32,10 +32,14 @@ use crate::model::outcome::Failure;
 use crate::model::selector::Target;
 use crate::table::{SLOTS, Table};
 use errands::Errands;
+use heirs::Past;
+pub use heirs::Unrecorded;
 use lines::Awaited;
+use output::Closing;
 use signs::Refusals;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -50,7 +54,10 @@ pub struct Host {
     own_log: LogPolicy,
     seats: Seats,
     /// Slots whose pipe is being emptied for the last time, and what another logger has to be told of them.
-    closing: HashMap<u32, [logger::Order; 2]>,
+    closing: HashMap<u32, Closing>,
+    /// Slots whose record is to be written anew.
+    unwritten: BTreeSet<u32>,
+    past: Past,
     errands: Errands,
     watch: Watch,
     /// Lines that are waited for, by slot.
@@ -131,6 +138,8 @@ pub struct Parts {
     pub own_log: LogPolicy,
     /// Where the notify socket is to be: services of all users must reach it.
     pub notify: PathBuf,
+    /// That of a supervisor before this one.
+    pub notify_socket: Option<OwnedFd>,
     /// The cgroups.
     pub groups: Arc<Groups>,
     /// What its marks begin with.
@@ -142,7 +151,14 @@ pub struct Parts {
 impl Host {
     /// A host without any instance. The pipe of slot 0, abide's own log, must exist.
     pub fn new(parts: Parts) -> io::Result<Self> {
-        let Parts { table, spawner, pipes, logger, log, state, own_log, notify, groups, mark, tell } = parts;
+        let Parts { table, spawner, pipes, logger, log, state, own_log, notify, notify_socket, groups, mark, tell } =
+            parts;
+        let inherited = notify_socket.filter(|_| notify.exists());
+        let inherited = inherited.map(|socket| NotifySocket::inherited(socket, &notify));
+        let watch = Watch::new()?;
+        if let Some(socket) = &inherited {
+            watch.add_socket(socket.as_fd())?;
+        }
         Ok(Self {
             table,
             spawner,
@@ -152,10 +168,12 @@ impl Host {
             own_log,
             seats: Seats::new(SLOTS as u32),
             closing: HashMap::new(),
+            unwritten: BTreeSet::new(),
+            past: Past::default(),
             errands: Errands::default(),
-            watch: Watch::new()?,
+            watch,
             lines: HashMap::new(),
-            notify: None,
+            notify: inherited,
             notify_path: notify,
             refusals: HashMap::new(),
             gone: VecDeque::new(),
@@ -188,7 +206,15 @@ impl Host {
                     self.spawner.abandon(slot as usize, run);
                 }
             }
-            Effect::Signal { instance, run, signal, scope } => self.signal(&instance, run, signal, scope),
+            Effect::Resume { instance, run, definition, ended, awaits, .. } => {
+                self.resume(instance, run, &definition, ended, awaits);
+            }
+            Effect::Signal { instance, run, nth, signal, scope } => {
+                let slot = self.seats.get(&instance).map(|seat| seat.slot as usize);
+                if slot.is_some_and(|slot| self.table.begin_signal(slot, nth)) {
+                    self.signal(&instance, run, signal, scope);
+                }
+            }
             Effect::SetLimits { instance, run, limits } => {
                 let Some(seat) = self.seats.get(&instance) else { return };
                 let outcome = limits::set(&self.table, seat.slot as usize, run.0, &limits);
@@ -223,6 +249,16 @@ impl Host {
         }
     }
 
+    /// What its marks begin with.
+    pub fn mark(&self) -> &str {
+        self.strays.abide()
+    }
+
+    /// Tells the keeper something that is not about a pipe.
+    pub fn tell_keeper(&self, order: KeeperOrder, descriptor: Option<BorrowedFd<'_>>) -> io::Result<()> {
+        self.pipes.tell_keeper(order, descriptor)
+    }
+
     /// What a thread was asked to do or to find out.
     pub fn told(&mut self, told: Told) {
         match told {
@@ -249,7 +285,25 @@ impl Host {
         std::mem::take(&mut self.troubles)
     }
 
+    /// What is about to be performed takes its seats, so that they can be written down before.
+    pub fn prepare(&mut self, effects: &[Effect]) {
+        for effect in effects {
+            match effect {
+                Effect::Spawn { instance, definition, numbered, .. } => {
+                    self.seat_of(instance, definition, *numbered);
+                }
+                Effect::RunErrand { instance, definition, .. } => {
+                    self.seat_of(instance, definition, definition.service.instances > 1);
+                }
+                _ => {}
+            }
+        }
+    }
+
     fn spawn(&mut self, instance: InstanceId, run: RunId, definition: &Arc<Definition>, numbered: bool) {
+        if self.is_started(&instance, run, definition) {
+            return;
+        }
         let Some(seat) = self.seat_of(&instance, definition, numbered) else {
             let failure = Failure::NoDescriptors;
             return self.events.push_back(Event::SpawnFailed { instance, run, failure });
@@ -287,7 +341,9 @@ impl Host {
                     run: Run::None,
                     killed: RunId(0),
                 };
-                return self.seats.take(instance, empty);
+                let seat = self.seats.take(instance, empty)?;
+                self.unwritten.insert(seat.slot);
+                return Some(seat);
             }
             Some(seat) if seat.leaving => {
                 seat.leaving = false;

@@ -4,18 +4,27 @@
 use crate::host::sys::process::prlimit;
 use crate::host::sys::socket;
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, openat};
+use nix::fcntl::{AtFlags, OFlag, openat};
 use nix::sys::stat::Mode;
 use nix::unistd::{Gid, Uid, UnlinkatFlags, fchown, unlinkat};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The directory of the FIFOs, in the directory of the table.
 pub const DIRECTORY: &str = "pipes";
+
+/// What outlives a supervisor, so that who speaks to it in between is heard by the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// The socket that services speak of themselves over.
+    Notify = 0,
+    /// The control socket.
+    Control = 1,
+}
 
 /// What the supervisor tells the keeper: what, and of which slot. A message is up to
 /// [`socket::MOST`] of them, one after the other.
@@ -25,6 +34,14 @@ pub enum KeeperOrder {
     Hold(u32),
     /// Close what is held.
     Release(u32),
+    /// Give the next of the descriptors to every supervisor that comes: see [`Kept`].
+    Keep(u32),
+    /// Have the program of the next descriptor play the roles from now on; 1: and the keeper's too.
+    Upgrade(u32),
+    /// There is to be no supervisor until somebody asks for one.
+    Detach,
+    /// The supervisor does its work.
+    SignedIn,
 }
 
 impl KeeperOrder {
@@ -36,6 +53,10 @@ impl KeeperOrder {
         let (kind, slot) = match self {
             Self::Hold(slot) => (1_u32, slot),
             Self::Release(slot) => (2, slot),
+            Self::Keep(which) => (3, which),
+            Self::Upgrade(whole) => (4, whole),
+            Self::Detach => (5, 0),
+            Self::SignedIn => (6, 0),
         };
         (u64::from(kind) << 32 | u64::from(slot)).to_le_bytes()
     }
@@ -46,6 +67,10 @@ impl KeeperOrder {
         match (word >> 32, word as u32) {
             (1, slot) => Some(Self::Hold(slot)),
             (2, slot) => Some(Self::Release(slot)),
+            (3, which) => Some(Self::Keep(which)),
+            (4, whole) => Some(Self::Upgrade(whole)),
+            (5, _) => Some(Self::Detach),
+            (6, _) => Some(Self::SignedIn),
             _ => None,
         }
     }
@@ -122,11 +147,23 @@ impl Pipes {
         Ok(true)
     }
 
+    /// Whether there is a pipe of `slot`, be it of a supervisor before us.
+    pub fn exists(&self, slot: usize) -> bool {
+        let found = nix::sys::stat::fstatat(&self.directory, slot.to_string().as_str(), AtFlags::AT_SYMLINK_NOFOLLOW);
+        found.is_ok_and(|facts| facts.st_mode & libc::S_IFMT == libc::S_IFIFO)
+    }
+
     /// To the keeper.
     fn hand_over(&self, pipes: &[(usize, OwnedFd)]) -> io::Result<()> {
         let orders: Vec<u8> = pipes.iter().flat_map(|(slot, _)| KeeperOrder::Hold(*slot as u32).encode()).collect();
         let descriptors: Vec<RawFd> = pipes.iter().map(|(_, pipe)| pipe.as_raw_fd()).collect();
         socket::send(self.keeper.as_fd(), &orders, &descriptors)
+    }
+
+    /// Tells the keeper something that is not about a pipe.
+    pub fn tell_keeper(&self, order: KeeperOrder, descriptor: Option<BorrowedFd<'_>>) -> io::Result<()> {
+        let descriptor = descriptor.map(|descriptor| descriptor.as_raw_fd());
+        socket::send(self.keeper.as_fd(), &order.encode(), descriptor.as_slice())
     }
 
     /// A fresh opening of the pipe of `slot`, blocking, for one process of `uid`: what the process
@@ -165,7 +202,15 @@ mod tests {
 
     #[test]
     fn orders_to_the_keeper_survive_the_way() {
-        for order in [KeeperOrder::Hold(0), KeeperOrder::Hold(16_383), KeeperOrder::Release(7)] {
+        for order in [
+            KeeperOrder::Hold(0),
+            KeeperOrder::Hold(16_383),
+            KeeperOrder::Release(7),
+            KeeperOrder::Keep(1),
+            KeeperOrder::Upgrade(0),
+            KeeperOrder::Detach,
+            KeeperOrder::SignedIn,
+        ] {
             assert_eq!(KeeperOrder::decode(&order.encode()), Some(order));
         }
         assert_eq!(KeeperOrder::decode(&[0; 8]), None);

@@ -3,6 +3,7 @@
 use crate::model::limits::{Bound, Limit, LimitKind, Limits};
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 
 /// What we use of `/proc/PID/stat`.
@@ -18,6 +19,8 @@ pub struct Stat {
     pub group: i32,
     /// Its session.
     pub session: i32,
+    /// `PF_…` of the kernel's `sched.h`.
+    pub flags: u32,
     /// Its nice value.
     pub nice: i32,
     /// Its start in clock ticks since boot.
@@ -35,15 +38,22 @@ impl Stat {
         let state = *fields.next()?.as_bytes().first()?;
         let mut number = || fields.next()?.parse().ok();
         let (parent, group, session) = (number()?, number()?, number()?);
-        // Field 7 is next, nice is field 19, the start is field 22.
-        let nice = fields.nth(12)?.parse().ok()?;
+        // Field 7 is next, the flags are field 9, nice is field 19, the start is field 22.
+        let flags = fields.nth(2)?.parse().ok()?;
+        let nice = fields.nth(9)?.parse().ok()?;
         let start_ticks = fields.nth(2)?.parse().ok()?;
-        Some(Self { pid, state, parent, group, session, nice, start_ticks })
+        Some(Self { pid, state, parent, group, session, flags, nice, start_ticks })
     }
 
     /// Whether it ended and only waits to be reaped.
     pub fn has_ended(&self) -> bool {
         matches!(self.state, b'Z' | b'X')
+    }
+
+    /// Whether it executes a program of its own, and not yet, or no more than, what it was cloned from.
+    pub fn has_executed(&self) -> bool {
+        const PF_FORKNOEXEC: u32 = 0x40;
+        self.flags & PF_FORKNOEXEC == 0
     }
 }
 
@@ -106,6 +116,17 @@ pub fn stat(pid: i32) -> Option<Stat> {
     Stat::parse(&line[..length])
 }
 
+/// The reading end of the pipe to which `pid` writes by the descriptor `number`, non-blocking.
+pub fn reading_end(pid: i32, number: i32) -> Option<OwnedFd> {
+    use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+    let path = format!("/proc/{pid}/fd/{number}");
+    // What it has put there since may be anything.
+    let is_pipe = std::fs::metadata(&path).is_ok_and(|file| file.file_type().is_fifo());
+    let mut options = std::fs::OpenOptions::new();
+    options.read(true).custom_flags(libc::O_NONBLOCK);
+    options.open(path).ok().filter(|_| is_pipe).map(OwnedFd::from)
+}
+
 /// Resident pages of `pid`, and how many of them are of files or shared memory; `None` if it is gone.
 pub fn resident(pid: i32) -> Option<(u64, u64)> {
     let text = read(format!("/proc/{pid}/statm")).ok()?;
@@ -134,9 +155,10 @@ mod tests {
         let tail = "S 12 34 56 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 987654 1 2 3";
         for name in ["cat", "a) R 1 1 1", "((", "two words", "\u{fffd}"] {
             let stat = Stat::parse(format!("77 ({name}) {tail}\n").as_bytes()).unwrap();
-            let expected =
-                Stat { pid: 77, state: b'S', parent: 12, group: 34, session: 56, nice: 0, start_ticks: 987_654 };
+            let (pid, state, flags, start_ticks) = (77, b'S', 0x0040_0100, 987_654);
+            let expected = Stat { pid, state, parent: 12, group: 34, session: 56, flags, nice: 0, start_ticks };
             assert_eq!(stat, expected, "{name}");
+            assert!(stat.has_executed() && !Stat { flags: flags | 0x40, ..stat }.has_executed());
         }
     }
 

@@ -112,6 +112,24 @@ impl Seats {
         Some((instance, seat))
     }
 
+    /// Who sits in `slot`.
+    pub(super) fn sitting(&self, slot: u32) -> Option<(&InstanceId, &Seat)> {
+        let instance = self.by_slot.get(slot as usize)?.as_ref()?;
+        Some((instance, self.by_instance.get(instance)?))
+    }
+
+    /// All slots below `slot` are taken, if only by who is not known yet.
+    pub(super) fn skip_to(&mut self, slot: u32) {
+        self.by_slot.resize(self.by_slot.len().max(slot as usize), None);
+    }
+
+    /// Seats `instance` where it sat before.
+    pub(super) fn put(&mut self, instance: &InstanceId, seat: Seat) {
+        self.skip_to(seat.slot + 1);
+        self.by_slot[seat.slot as usize] = Some(instance.clone());
+        self.by_instance.insert(instance.clone(), Box::new(seat));
+    }
+
     /// A slot that nobody sits in, for as long as an errand takes; `None` when all are taken.
     pub(super) fn slot(&mut self) -> Option<u32> {
         self.free.pop().or_else(|| {

@@ -1,11 +1,13 @@
-//! The ends: an orderly one, and the one after a crash of the supervisor.
+//! The ends: of the supervisor, after which another one comes; of abide, in order; and of abide where there is no
+//! supervisor to see to that.
 
-use super::{Keeper, Phase, after};
+use super::{Chain, Keeper, Phase, after};
 use crate::host::stderr::say;
 use crate::host::sys::process::kill;
 use crate::host::{proc, tree};
 use crate::model::outcome::Exit;
-use crate::table::Role;
+use crate::table::{Mode, Role};
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 /// How long what a crashed supervisor leaves may take to obey.
@@ -17,36 +19,44 @@ const LAST_WAIT: Duration = Duration::from_secs(5);
 /// The supervisor's own words beside an orderly end: wrong usage, a configuration that cannot be used.
 const PASSED_ON: [i32; 2] = [64, 78];
 
+/// The supervisor's word that it leaves everything as it is, for another one (`EX_TEMPFAIL`).
+const LEFT: i32 = 75;
+
+/// So often a supervisor may crash while it is ending everything.
+const CRASHES_AT_END: u32 = 2;
+
 impl Keeper {
     /// Goes on where time or an exit allows it; abide's exit code when all is done.
     pub(super) fn step(&mut self, now: u64) -> Option<i32> {
-        self.troupe.restart_logger_if_due(now, &self.table);
+        self.watch_trial(now);
+        self.start_logger_if_due(now);
         match self.phase {
             Phase::Serving { asked } => {
-                let status = self.supervisor_status.take()?;
-                match Exit::from_wait_status(status) {
-                    Exit::Code(0) => self.drain(self.table.exit_code().map_or(0, i32::from), true, now),
-                    Exit::Code(code) if PASSED_ON.contains(&code) => self.drain(code, true, now),
-                    exit => {
-                        self.report_crash(exit);
-                        self.end_services(libc::SIGTERM);
-                        let until = if asked >= 3 { now } else { after(now, PATIENCE) };
-                        self.phase = Phase::Ending { until, killing: false };
-                    }
+                self.attend(now);
+                if let Some(status) = self.supervisor_status.take() {
+                    self.supervisor_ended(status, asked, now);
+                    return self.step(now);
                 }
-                self.step(now)
+                self.start_supervisor_if_due(asked, now);
+                if asked > 0 && !self.troupe.is_on(Role::Supervisor) {
+                    // Nobody is there who could do it in order.
+                    let code = i32::from(self.table.mode() != Mode::Detached);
+                    self.end_all(asked, code, now);
+                    return self.step(now);
+                }
+                None
             }
-            Phase::Ending { until, killing } => {
+            Phase::Ending { until, killing, code } => {
                 let left = self.services_left();
                 if left == 0 {
-                    self.drain(1, false, now);
+                    self.drain(code, false, now);
                     return self.step(now);
                 }
                 if now >= until && killing {
                     say(format_args!("{left} processes cannot be killed and are left behind"));
                     self.drain(1, false, now);
                 } else if now >= until {
-                    self.phase = Phase::Ending { until: after(now, LAST_WAIT), killing: true };
+                    self.phase = Phase::Ending { until: after(now, LAST_WAIT), killing: true, code };
                 }
                 if matches!(self.phase, Phase::Ending { killing: true, .. }) {
                     // Each time: what the dead leave behind becomes ours only as they die.
@@ -68,8 +78,77 @@ impl Keeper {
         }
     }
 
+    /// What the end of the supervisor means.
+    fn supervisor_ended(&mut self, status: i32, asked: u32, now: u64) {
+        let exit = Exit::from_wait_status(status);
+        match exit {
+            Exit::Code(0) => return self.drain(self.table.exit_code().map_or(0, i32::from), true, now),
+            // Its own words at a first start. Later there are services that are not to end with it.
+            Exit::Code(code) if PASSED_ON.contains(&code) && !self.succeeded => return self.drain(code, true, now),
+            _ => {}
+        }
+        self.succeeded = true;
+        self.notifier.unsupervised();
+        if self.left_for_another() || (exit == Exit::Code(LEFT) && self.table.mode() != Mode::Detached) {
+            return self.supervisors.at_once(now);
+        }
+        if self.table.mode() == Mode::Detached {
+            return;
+        }
+        self.table.count_crash();
+        self.crashed_at_end += u32::from(asked > 0);
+        if asked >= 3 || self.crashed_at_end >= CRASHES_AT_END {
+            say(format_args!("the supervisor crashed ({exit}); ending what it supervised, and abide with it"));
+            return self.end_all(asked, 1, now);
+        }
+        say(format_args!("the supervisor crashed ({exit}); another one takes over, and services go on"));
+        if self.supervisors.crashed(now) && self.table.mode() == Mode::Normal {
+            say(format_args!("that was the third time within a minute: it now reads no files (safe mode)"));
+            self.table.set_mode(Mode::Safe);
+        }
+        self.supervisors.ended(now, &self.timing);
+    }
+
+    fn start_supervisor_if_due(&mut self, asked: u32, now: u64) {
+        if !self.supervisors.is_due(now) || self.troupe.is_on(Role::Supervisor) {
+            return;
+        }
+        let candidate = self.next_program().and_then(|program| program.try_clone_to_owned().ok());
+        match self.start(Role::Supervisor, candidate.as_ref().map(AsFd::as_fd)) {
+            // It takes over, and then ends all in order.
+            Ok(()) if asked > 0 => self.troupe.signal(Role::Supervisor, libc::SIGTERM),
+            Ok(()) => {}
+            Err(error) => {
+                say(format_args!("{}", Chain(&error)));
+                self.troupe.forget(Role::Supervisor, &self.table);
+                self.left_for_another();
+                self.supervisors.later(now, &self.timing);
+            }
+        }
+    }
+
+    fn start_logger_if_due(&mut self, now: u64) {
+        if self.loggers.is_due(now)
+            && let Err(error) = self.start(Role::Logger, None)
+        {
+            say(format_args!("{}", Chain(&error)));
+            self.troupe.forget(Role::Logger, &self.table);
+            self.loggers.later(now, &self.timing);
+        }
+    }
+
+    /// Without a supervisor: everybody gets TERM, and some time.
+    fn end_all(&mut self, asked: u32, code: i32, now: u64) {
+        self.supervisors.cancel();
+        self.end_services(libc::SIGTERM);
+        let until = if asked >= 3 { now } else { after(now, PATIENCE) };
+        self.phase = Phase::Ending { until, killing: false, code };
+    }
+
     fn drain(&mut self, code: i32, orderly: bool, now: u64) {
-        self.troupe.dismiss_logger();
+        self.loggers.cancel();
+        // It writes what the pipes hold, and ends.
+        self.troupe.signal(Role::Logger, libc::SIGTERM);
         self.phase = Phase::Draining { code, orderly, until: after(now, LAST_WAIT) };
     }
 
@@ -78,17 +157,13 @@ impl Keeper {
         matches!(self.phase, Phase::Draining { orderly: true, .. })
     }
 
-    fn report_crash(&self, exit: Exit) {
-        let left = self.services_left();
-        say(format_args!(
-            "the supervisor crashed ({exit}); ending what it supervised ({left} running) and abide with it"
-        ));
-    }
-
     /// Sends `signal` to the group of every slot and to every other child.
     fn end_services(&self, signal: i32) {
         for slot in 1..self.table.used() {
             if let Some((pid, ..)) = self.table.resident(slot) {
+                if self.fosters.has_ended(slot) {
+                    continue;
+                }
                 // Unreaped as long as the table names it, so it is ours. Without a group yet it is alone.
                 if kill(-pid, signal).is_err() {
                     let _ = kill(pid, signal);
@@ -125,7 +200,7 @@ impl Keeper {
         let ours = |stat: &proc::Stat| {
             stat.parent == us
                 && !stat.has_ended()
-                && self.troupe.role_of(stat.pid).is_none()
+                && !self.troupe.is_one(stat.pid)
                 && self.table.slot_of(stat.pid).is_none()
         };
         let all = proc::processes().unwrap_or_default();

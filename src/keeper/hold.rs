@@ -3,7 +3,11 @@
 use crate::host::pipe::KeeperOrder;
 use crate::host::sys::socket::{self, Received};
 use crate::table::SLOTS;
+use nix::fcntl::{OFlag, open};
+use nix::sys::stat::Mode;
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
 
 pub(super) struct Holdings {
     socket: OwnedFd,
@@ -22,8 +26,20 @@ impl Holdings {
         self.socket.as_fd()
     }
 
-    /// Does what the supervisor has asked for so far.
-    pub(super) fn receive(&mut self) {
+    /// Holds the pipes of a keeper before this one, while their writers or readers still do.
+    pub(super) fn take_over(&mut self, directory: &Path) -> io::Result<()> {
+        for entry in std::fs::read_dir(directory)? {
+            let entry = entry?;
+            let slot = entry.file_name().to_str().and_then(|name| name.parse::<usize>().ok());
+            let Some(place) = slot.and_then(|slot| self.pipes.get_mut(slot)) else { continue };
+            let flags = OFlag::O_RDWR | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
+            *place = open(&entry.path(), flags, Mode::empty()).ok();
+        }
+        Ok(())
+    }
+
+    /// The supervisor's next orders that are not about pipes, each with its descriptor, where one came along.
+    pub(super) fn receive(&mut self, mut obey: impl FnMut(KeeperOrder, Option<OwnedFd>)) {
         let mut buffer = [0; KeeperOrder::LENGTH * socket::MOST];
         // Length 0 is the end of the connection, which cannot come: we hold the other end too.
         while let Ok(Some(Received { length: length @ 1.., descriptors, .. })) =
@@ -32,14 +48,19 @@ impl Holdings {
             let orders = buffer[..length.min(buffer.len())].chunks(KeeperOrder::LENGTH).filter_map(KeeperOrder::decode);
             let mut descriptors = descriptors.into_iter().flatten();
             for order in orders {
-                let (slot, held) = match order {
-                    KeeperOrder::Hold(slot) => (slot, descriptors.next()),
-                    KeeperOrder::Release(slot) => (slot, None),
-                };
-                if let Some(place) = self.pipes.get_mut(slot as usize) {
-                    *place = held;
+                match order {
+                    KeeperOrder::Hold(slot) => self.put(slot, descriptors.next()),
+                    KeeperOrder::Release(slot) => self.put(slot, None),
+                    KeeperOrder::Keep(_) | KeeperOrder::Upgrade(_) => obey(order, descriptors.next()),
+                    KeeperOrder::Detach | KeeperOrder::SignedIn => obey(order, None),
                 }
             }
+        }
+    }
+
+    fn put(&mut self, slot: u32, held: Option<OwnedFd>) {
+        if let Some(place) = self.pipes.get_mut(slot as usize) {
+            *place = held;
         }
     }
 }

@@ -2,19 +2,31 @@
 //!
 //! No configuration, no tokio. After the start neither allocation nor file I/O, until something
 //! has gone wrong: what it cannot ask for, it cannot be refused.
+//!
+//! A role that ends is started again, for ever; what it did goes on meanwhile. A keeper that dies takes the roles along
+//! and leaves the services: the next one takes the table, the pipes and the processes, and goes on.
 
+mod attend;
+mod comeback;
 mod end;
+mod foster;
 mod hold;
+mod notify;
 mod place;
 mod reap;
 pub mod role;
+mod upgrade;
 
 pub use place::Refused;
 
 use crate::host::clock;
+use crate::host::pipe::KeeperOrder;
 use crate::host::stderr::say;
 use crate::host::sys::{memory, process};
-use crate::table::{Role, Table};
+use crate::table::{Mode, Role, Table};
+use attend::{Act, Attendance};
+use comeback::Comeback;
+use foster::Fosters;
 use hold::Holdings;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::EventFd;
@@ -22,13 +34,18 @@ use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
+use notify::Notifier;
 use place::Place;
 use role::Troupe;
 use std::ffi::OsString;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use upgrade::Upgrading;
+
+/// Grows with what a keeper does for the others: a newer program then wants to be the keeper too.
+pub const KEEPER_VERSION: u32 = 1;
 
 /// What `abide run` tells its keeper.
 #[derive(Debug, Clone)]
@@ -41,6 +58,35 @@ pub struct Setup {
     pub terminal: bool,
     /// The program that plays the roles; `None`: this one.
     pub program: Option<PathBuf>,
+    /// How long it waits for what.
+    pub timing: Timing,
+}
+
+/// How long the keeper waits for what.
+#[derive(Debug, Clone, Copy)]
+pub struct Timing {
+    /// A role to do its work.
+    pub sign_in: Duration,
+    /// A role to obey, and to be dead once killed.
+    pub obey: Duration,
+    /// A role that lived so long was a good one: its next death counts as the first.
+    pub good_life: Duration,
+    /// The longest pause before a role is started again.
+    pub longest_delay: Duration,
+    /// The status of a process that is no child of ours.
+    pub status: Duration,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            sign_in: Duration::from_secs(10),
+            obey: Duration::from_secs(5),
+            good_life: Duration::from_secs(60),
+            longest_delay: Duration::from_secs(60),
+            status: Duration::from_secs(2),
+        }
+    }
 }
 
 /// Runs until the supervisor is through, and returns abide's exit code.
@@ -83,10 +129,10 @@ fn after(now: u64, time: Duration) -> Deadline {
 /// Which way it goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// The supervisor runs; asked to end so often.
+    /// There is a supervisor, or will be; asked to end so often.
     Serving { asked: u32 },
-    /// The supervisor crashed: what it started is ended, by KILL from the deadline on.
-    Ending { until: Deadline, killing: bool },
+    /// Without a supervisor what was started is ended, by KILL from the deadline on.
+    Ending { until: Deadline, killing: bool, code: i32 },
     /// Only the logger is left, to write what the pipes hold.
     Draining { code: i32, orderly: bool, until: Deadline },
 }
@@ -94,13 +140,25 @@ enum Phase {
 struct Keeper {
     place: Place,
     table: Arc<Table>,
+    timing: Timing,
     troupe: Troupe,
+    arguments: Vec<OsString>,
     signals: SignalFd,
     bell: EventFd,
     holdings: Holdings,
+    fosters: Fosters,
+    notifier: Notifier,
     terminal: bool,
     phase: Phase,
     supervisor_status: Option<i32>,
+    attendance: Attendance,
+    supervisors: Comeback,
+    loggers: Comeback,
+    upgrading: Option<Upgrading>,
+    /// Whether another supervisor was here before the present one.
+    succeeded: bool,
+    /// How often a supervisor has crashed since it was asked to end.
+    crashed_at_end: u32,
 }
 
 impl Keeper {
@@ -112,19 +170,50 @@ impl Keeper {
         nix::sys::prctl::set_child_subreaper(true).map_err(Refused::system("become the parent of orphans"))?;
         let place = Place::take(&setup.directory)?;
         let originals = place::raise_open_files()?;
-        let table = Arc::new(place.fresh_table()?);
-        table.set_originals(&originals);
-        table.set_role(Role::Keeper, std::process::id() as i32, place::our_start());
+        let inherited = place.inherit()?;
+        let succeeded = inherited.is_some();
+        let table = Arc::new(match inherited {
+            Some(table) => table,
+            None => place.fresh_table()?,
+        });
         let bell = role::bell()?;
         let (troupe, socket) = Troupe::new(setup, &table, &bell)?;
-        let holdings = Holdings::new(socket);
-        let phase = Phase::Serving { asked: 0 };
-        let terminal = setup.terminal;
-        let mut keeper =
-            Self { place, table, troupe, signals, bell, holdings, terminal, phase, supervisor_status: None };
+        let mut holdings = Holdings::new(socket);
+        // Before the roles die, which may be the last to hold them.
+        holdings.take_over(&place.pipes()).map_err(Refused::system("open the pipes of services"))?;
+        if succeeded {
+            place::end_roles(&table);
+        }
+        let now = clock::now().mono.0;
+        let fosters = Fosters::take(&table, now).map_err(Refused::system("watch the processes that there are"))?;
+        table.set_originals(&originals);
+        table.set_role(Role::Keeper, std::process::id() as i32, place::our_start());
+        table.set_mode(Mode::Normal);
+        let mut keeper = Self {
+            place,
+            table,
+            timing: setup.timing,
+            troupe,
+            arguments: setup.arguments.clone(),
+            signals,
+            bell,
+            holdings,
+            fosters,
+            notifier: Notifier::new(),
+            terminal: setup.terminal,
+            phase: Phase::Serving { asked: 0 },
+            supervisor_status: None,
+            attendance: Attendance::begin(now, &setup.timing),
+            supervisors: Comeback::default(),
+            loggers: Comeback::default(),
+            upgrading: None,
+            succeeded,
+            crashed_at_end: 0,
+        };
         keeper.place.settle();
         match keeper.start_roles() {
             Ok(()) => Ok(keeper),
+            Err(refused) if succeeded => Err(refused),
             Err(refused) => {
                 keeper.place.base().clear();
                 keeper.place.leave();
@@ -134,24 +223,43 @@ impl Keeper {
     }
 
     fn start_roles(&mut self) -> Result<(), Refused> {
-        self.troupe.start(Role::Logger, &self.table)?;
-        self.troupe.start(Role::Supervisor, &self.table).inspect_err(|_| {
+        self.start(Role::Logger, None)?;
+        self.start(Role::Supervisor, None).inspect_err(|_| {
             // It lives in a group of ours.
             self.troupe.signal(Role::Logger, libc::SIGKILL);
             let _ = waitpid(Pid::from_raw(self.troupe.pid(Role::Logger)), None);
         })
     }
 
+    /// Starts a role, in our own program or in another.
+    fn start(&mut self, role: Role, candidate: Option<BorrowedFd<'_>>) -> Result<(), Refused> {
+        self.troupe.start(role, candidate, &self.table)?;
+        let now = clock::now().mono.0;
+        if role == Role::Logger {
+            self.loggers.started(now);
+        } else {
+            self.supervisors.started(now);
+            self.attendance = Attendance::begin(now, &self.timing);
+        }
+        Ok(())
+    }
+
     fn serve(&mut self) -> i32 {
+        // Those who ended while this keeper became what it is.
+        self.reap();
         loop {
-            let (signals, orders) = self.wait();
-            if orders {
-                self.holdings.receive();
+            let ready = self.wait();
+            if ready.orders {
+                self.take_orders();
             }
-            if signals && self.take_signals() {
+            if ready.signals && self.take_signals() {
                 self.reap();
             }
-            if let Some(code) = self.step(clock::now().mono.0) {
+            let now = clock::now().mono.0;
+            if self.fosters.look(&self.table, now, &self.timing) > 0 {
+                self.ring();
+            }
+            if let Some(code) = self.step(now) {
                 self.place.base().clear();
                 if self.is_orderly() {
                     self.place.leave();
@@ -161,26 +269,109 @@ impl Keeper {
         }
     }
 
-    /// Waits for something to do: signals, the supervisor's orders, or a deadline.
-    fn wait(&self) -> (bool, bool) {
-        let phase = match self.phase {
-            Phase::Serving { .. } => None,
-            Phase::Ending { until, .. } | Phase::Draining { until, .. } => Some(until),
-        };
-        let deadline = [phase, self.troupe.restart_at()].into_iter().flatten().min();
-        let timeout = deadline.map_or(PollTimeout::NONE, |deadline| {
+    /// Waits for something to do: signals, the supervisor's orders, an end that only a pidfd tells, or a deadline.
+    fn wait(&self) -> Ready {
+        let timeout = self.deadline().map_or(PollTimeout::NONE, |deadline| {
             let left = Duration::from_nanos(deadline.saturating_sub(clock::now().mono.0));
             // Rounded up: too early is once around for nothing.
             PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX)
         });
-        let mut descriptors = [
-            PollFd::new(self.signals.as_fd(), PollFlags::POLLIN),
-            PollFd::new(self.holdings.socket(), PollFlags::POLLIN),
-        ];
+        // A second look at the same descriptor does no harm.
+        let fosters = self.fosters.watched().unwrap_or(self.signals.as_fd());
+        let mut descriptors = [self.signals.as_fd(), self.holdings.socket(), fosters]
+            .map(|descriptor| PollFd::new(descriptor, PollFlags::POLLIN));
         if poll(&mut descriptors, timeout).is_err() {
-            return (false, false);
+            return Ready { signals: false, orders: false };
         }
-        (descriptors[0].any() == Some(true), descriptors[1].any() == Some(true))
+        let [signals, orders, _] = descriptors.map(|descriptor| descriptor.any() == Some(true));
+        Ready { signals, orders }
+    }
+
+    fn deadline(&self) -> Option<Deadline> {
+        let phase = match self.phase {
+            Phase::Serving { .. } => None,
+            Phase::Ending { until, .. } | Phase::Draining { until, .. } => Some(until),
+        };
+        let attendance = self.attendance.deadline().filter(|_| self.troupe.is_on(Role::Supervisor));
+        let upgrading = self.upgrading.as_ref().and_then(Upgrading::deadline);
+        let others = [self.supervisors.at(), self.loggers.at(), self.fosters.deadline()];
+        [phase, attendance, upgrading].into_iter().chain(others).flatten().min()
+    }
+
+    fn take_orders(&mut self) {
+        // Out of the way while its orders are obeyed; at most a few are no pipes.
+        let mut others: [Option<(KeeperOrder, Option<OwnedFd>)>; 8] = Default::default();
+        let mut next = others.iter_mut();
+        self.holdings.receive(|order, descriptor| {
+            if let Some(place) = next.next() {
+                *place = Some((order, descriptor));
+            }
+        });
+        for (order, descriptor) in others.into_iter().flatten() {
+            match order {
+                KeeperOrder::Keep(which) => self.troupe.keep(which, descriptor),
+                KeeperOrder::Upgrade(whole) => self.upgrade(descriptor, whole != 0),
+                KeeperOrder::Detach => self.detach(),
+                KeeperOrder::SignedIn => self.signed_in(),
+                KeeperOrder::Hold(_) | KeeperOrder::Release(_) => {}
+            }
+        }
+    }
+
+    /// The supervisor does its work.
+    fn signed_in(&mut self) {
+        self.attend(clock::now().mono.0);
+        if self.attendance.has_signed_in() {
+            self.notifier.signed_in();
+            self.upgraded();
+        }
+    }
+
+    /// There is to be no supervisor until somebody asks for one; all else goes on.
+    fn detach(&mut self) {
+        self.table.set_mode(Mode::Detached);
+        self.ask_to_leave();
+    }
+
+    /// The supervisor is to go, and to leave everything as it is.
+    fn ask_to_leave(&mut self) {
+        self.troupe.signal(Role::Supervisor, libc::SIGUSR2);
+        self.attendance.asked(clock::now().mono.0, &self.timing);
+    }
+
+    /// Looks after the supervisor.
+    fn attend(&mut self, now: Deadline) {
+        if !self.troupe.is_on(Role::Supervisor) {
+            return;
+        }
+        let own = Duration::from_millis(u64::from(self.table.watchdog_ms()));
+        let own = (!own.is_zero()).then_some(own);
+        let interval = [own, self.notifier.watchdog].into_iter().flatten().min();
+        let signed_in = self.table.is_signed_in(Role::Supervisor);
+        match self.attendance.look(now, signed_in, self.table.heartbeat(), interval, &self.timing) {
+            Act::Nothing => {}
+            Act::Poke => {
+                self.ring();
+                if self.attendance.is_alive() {
+                    self.notifier.alive();
+                }
+            }
+            Act::Abort => {
+                say(format_args!("the supervisor stands still; it is ended, and another is started"));
+                self.troupe.signal(Role::Supervisor, libc::SIGABRT);
+            }
+            Act::KillUnsigned => {
+                let time = self.timing.sign_in.as_secs_f64();
+                say(format_args!("the supervisor did not begin its work within {time} s; another is started"));
+                self.troupe.signal(Role::Supervisor, libc::SIGKILL);
+            }
+            Act::Kill => self.troupe.signal(Role::Supervisor, libc::SIGKILL),
+            Act::Forget => {
+                say(format_args!("the supervisor cannot be killed; another takes its place"));
+                self.troupe.forget(Role::Supervisor, &self.table);
+                self.supervisor_status = Some(libc::SIGKILL);
+            }
+        }
     }
 
     /// Acts on all that came; whether children ended. Only then is it worth to look for them: that
@@ -200,23 +391,41 @@ impl Keeper {
             // PWR is how a container's host asks its first process (LXC), and a UPS any init.
             libc::SIGTERM | libc::SIGINT | libc::SIGQUIT | libc::SIGPWR => self.asked_to_end(),
             libc::SIGHUP if self.terminal => self.asked_to_end(),
-            libc::SIGHUP => self.troupe.signal(Role::Supervisor, libc::SIGHUP),
+            libc::SIGHUP => {
+                if self.table.mode() == Mode::Safe {
+                    // Somebody has mended something: all is read again, by a supervisor that begins anew.
+                    self.table.set_mode(Mode::Normal);
+                    self.ask_to_leave();
+                }
+                self.troupe.signal(Role::Supervisor, libc::SIGHUP);
+            }
+            libc::SIGUSR2 if self.table.mode() == Mode::Detached => {
+                self.table.set_mode(Mode::Normal);
+                self.supervisors.at_once(clock::now().mono.0);
+            }
             _ => {}
         }
     }
 
     /// The supervisor ends in its own order; a second time hurries it, a third ends everything.
     fn asked_to_end(&mut self) {
+        self.notifier.stopping();
         match &mut self.phase {
             Phase::Serving { asked } => {
                 *asked += 1;
                 let signal = if *asked < 3 { libc::SIGTERM } else { libc::SIGKILL };
                 self.troupe.signal(Role::Supervisor, signal);
             }
-            Phase::Ending { until, killing: false } => *until = 0,
+            Phase::Ending { until, killing: false, .. } => *until = 0,
             Phase::Ending { .. } | Phase::Draining { .. } => {}
         }
     }
+}
+
+/// What there is to do.
+struct Ready {
+    signals: bool,
+    orders: bool,
 }
 
 /// Everything is blocked but what a bug of ours raises, and what we act upon comes by descriptor.

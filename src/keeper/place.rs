@@ -8,12 +8,12 @@ use crate::host::proc;
 use crate::host::stderr::say;
 use crate::host::sys::process::{kill, prlimit};
 use crate::model::outcome::Failure;
-use crate::table::{LIMITS, Machine, Role, Table, TableError};
+use crate::store::ledger;
+use crate::table::{LAYOUT, LIMITS, Machine, Role, Table, TableError};
 use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, OFlag, fcntl, open, openat};
+use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl, open, openat};
 use nix::sys::stat::{Mode, fstat};
-use nix::unistd::{Pid, UnlinkatFlags, getpgid, unlinkat};
-use std::collections::BTreeSet;
+use nix::unistd::{UnlinkatFlags, unlinkat};
 use std::fs::{DirBuilder, File};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -73,9 +73,16 @@ pub enum Refused {
         /// Why.
         failure: Failure,
     },
-    /// What an abide before this one left cannot be ended.
-    #[error("{0} processes of an abide that died here cannot be killed; end them before starting abide")]
-    Unkillable(usize),
+    /// A table of another version of abide, on this machine, in this boot.
+    #[error(
+        "{directory} holds the table of another version of abide (layout {found}, and this one knows {LAYOUT}), whose services may still run; start that version, or end them and remove {directory}/table"
+    )]
+    OtherVersion {
+        /// The directory of the table.
+        directory: PathBuf,
+        /// The layout that was found.
+        found: u8,
+    },
     /// The kernel refuses.
     #[error("could not {what}")]
     System {
@@ -104,12 +111,11 @@ pub(super) struct Place {
     /// The cgroups of what runs here.
     base: Base,
     /// A lock of this process, gone with it or with *any* closing of its file: opened once, here.
-    _lock: OwnedFd,
+    lock: OwnedFd,
 }
 
 impl Place {
-    /// Makes the directory if need be, locks it, and ends what an abide that died there left running:
-    /// else a second copy of it would be started.
+    /// Makes the directory if need be, and locks it.
     pub(super) fn take(path: &Path) -> Result<Self, Refused> {
         let cannot = |what| move |source: io::Error| Refused::Directory { what, directory: path.into(), source };
         DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(cannot("make the directory"))?;
@@ -125,63 +131,40 @@ impl Place {
         let lock = lock.map_err(cannot("open the lock in"))?;
         take_lock(&lock, path)?;
         let base = Base::on(&Ground::find(), &directory).map_err(cannot("look at"))?;
-        let place = Self { path: path.into(), directory, base, _lock: lock };
-        place.end_predecessor()?;
-        place.base.clear();
-        place.clear_pipes().map_err(cannot("clear the pipes in"))?;
-        Ok(place)
+        Ok(Self { path: path.into(), directory, base, lock })
     }
 
-    fn end_predecessor(&self) -> Result<(), Refused> {
+    /// The table of a keeper that died on this machine, in this boot.
+    pub(super) fn inherit(&self) -> Result<Option<Table>, Refused> {
         let flags = OFlag::O_RDWR | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
-        let Ok(file) = openat(&self.directory, TABLE, flags, Mode::empty()) else { return Ok(()) };
-        let Ok(table) = Table::open(file) else { return Ok(()) };
-        if table.machine() != machine() {
-            return Ok(());
+        let Ok(file) = openat(&self.directory, TABLE, flags, Mode::empty()) else { return Ok(None) };
+        if Table::machine_of(&file) != Some(machine()) {
+            return Ok(None);
         }
-        // The roles first, which would start more. They die with their keeper, if it was not just now.
-        let deadline = Instant::now() + ROLES_WAIT;
-        while Instant::now() < deadline {
-            let roles = [Role::Supervisor, Role::Logger].map(|role| living(table.role(role)));
-            if roles == [None, None] {
-                break;
+        match Table::open(file) {
+            Ok(table) => {
+                let cannot = Refused::system("make the directory of pipes");
+                self.make_pipes().map_err(cannot)?;
+                Ok(Some(table))
             }
-            // A signal more does not matter.
-            for pid in roles.into_iter().flatten() {
-                let _ = kill(pid, libc::SIGKILL);
-            }
-            std::thread::sleep(LOOK);
-        }
-        let left = || survivors(&table).len().max(self.base.members().len());
-        if left() == 0 {
-            return Ok(());
-        }
-        say(format_args!("an abide that died here left services running ({}); ending them first", left()));
-        for (signal, patience) in [(libc::SIGTERM, 10), (libc::SIGKILL, 5)] {
-            let groups = survivors(&table);
-            for pid in self.base.members() {
-                let group = getpgid(Some(Pid::from_raw(pid))).map_or(0, Pid::as_raw);
-                if !groups.contains(&group) {
-                    let _ = kill(pid, signal);
-                    let _ = kill(pid, libc::SIGCONT);
-                }
-            }
-            for group in groups {
-                let _ = kill(-group, signal);
-                let _ = kill(-group, libc::SIGCONT);
-            }
-            if signal == libc::SIGKILL {
-                self.base.kill();
-            }
-            let deadline = Instant::now() + Duration::from_secs(patience);
-            while left() > 0 && Instant::now() < deadline {
-                std::thread::sleep(LOOK);
+            Err(TableError::OtherLayout(found)) => Err(Refused::OtherVersion { directory: self.path.clone(), found }),
+            Err(error) => {
+                say(format_args!("the table of an abide that died here is of no use ({error}); a new one is made"));
+                Ok(None)
             }
         }
-        match left() {
-            0 => Ok(()),
-            left => Err(Refused::Unkillable(left)),
-        }
+    }
+
+    /// Where the pipes are.
+    pub(super) fn pipes(&self) -> PathBuf {
+        self.path.join(pipe::DIRECTORY)
+    }
+
+    /// Whether the lock stays when this process becomes another program. It goes with *any* closing of its file.
+    pub(super) fn keep_lock_over_exec(&self, kept: bool) {
+        let flags = if kept { FdFlag::empty() } else { FdFlag::FD_CLOEXEC };
+        // Refused: then the lock is taken anew a moment later.
+        let _ = fcntl(self.lock.as_fd(), FcntlArg::F_SETFD(flags));
     }
 
     /// Makes the cgroup of services, where one can be had. To be cleared whatever comes then.
@@ -198,22 +181,31 @@ impl Place {
         &self.base
     }
 
-    fn clear_pipes(&self) -> io::Result<()> {
-        let directory = self.path.join(pipe::DIRECTORY);
+    fn make_pipes(&self) -> io::Result<()> {
+        let directory = self.pipes();
         match DirBuilder::new().mode(0o700).create(&directory) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             made => made?,
         }
         // It may be one that was there before, of anybody's making.
-        std::fs::set_permissions(&directory, PermissionsExt::from_mode(0o700))?;
-        std::fs::read_dir(&directory)?.try_for_each(|entry| std::fs::remove_file(entry?.path()))
+        std::fs::set_permissions(&directory, PermissionsExt::from_mode(0o700))
     }
 
-    /// A table without a past.
+    fn clear_pipes(&self) -> io::Result<()> {
+        self.make_pipes()?;
+        std::fs::read_dir(self.pipes())?.try_for_each(|entry| std::fs::remove_file(entry?.path()))
+    }
+
+    /// A table without a past: nothing else is left of one either.
     pub(super) fn fresh_table(&self) -> Result<Table, Refused> {
-        match unlinkat(&self.directory, TABLE, UnlinkatFlags::NoRemoveDir) {
-            Ok(()) | Err(Errno::ENOENT) => {}
-            Err(errno) => return Err(Refused::system("remove the old table")(errno)),
+        self.base.clear();
+        let cannot = |what| move |source: io::Error| Refused::Directory { what, directory: self.path.clone(), source };
+        self.clear_pipes().map_err(cannot("clear the pipes in"))?;
+        for name in [TABLE, ledger::NAME] {
+            match unlinkat(&self.directory, name, UnlinkatFlags::NoRemoveDir) {
+                Ok(()) | Err(Errno::ENOENT) => {}
+                Err(errno) => return Err(Refused::system("remove the old table")(errno)),
+            }
         }
         let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_CLOEXEC;
         let file = openat(&self.directory, TABLE, flags, Mode::S_IRUSR | Mode::S_IWUSR);
@@ -222,7 +214,26 @@ impl Place {
 
     /// An orderly end: nothing is left to find.
     pub(super) fn leave(&self) {
-        let _ = unlinkat(&self.directory, TABLE, UnlinkatFlags::NoRemoveDir);
+        for name in [TABLE, ledger::NAME] {
+            let _ = unlinkat(&self.directory, name, UnlinkatFlags::NoRemoveDir);
+        }
+    }
+}
+
+/// The roles of a dead keeper, which would start more and read what others are to read. They die with their keeper, if
+/// that was not just now.
+pub(super) fn end_roles(table: &Table) {
+    let deadline = Instant::now() + ROLES_WAIT;
+    while Instant::now() < deadline {
+        let roles = [Role::Supervisor, Role::Logger].map(|role| living(table.role(role)));
+        if roles == [None, None] {
+            break;
+        }
+        // A signal more does not matter.
+        for pid in roles.into_iter().flatten() {
+            let _ = kill(pid, libc::SIGKILL);
+        }
+        std::thread::sleep(LOOK);
     }
 }
 
@@ -241,29 +252,8 @@ fn take_lock(lock: &OwnedFd, path: &Path) -> Result<(), Refused> {
 }
 
 /// Of a process by number and start: its number, if it lives.
-fn living((pid, start): (i32, u64)) -> Option<i32> {
+pub(super) fn living((pid, start): (i32, u64)) -> Option<i32> {
     proc::stat(pid).filter(|stat| stat.start_ticks == start && !stat.has_ended()).map(|stat| stat.pid)
-}
-
-/// The groups that a table without a keeper names and that have a living process.
-fn survivors(table: &Table) -> BTreeSet<i32> {
-    let named: BTreeSet<i32> = (1..table.used()).filter_map(|slot| named_group(table, slot)).collect();
-    if named.is_empty() {
-        return named;
-    }
-    let all = proc::processes().unwrap_or_default();
-    all.iter().filter(|stat| !stat.has_ended() && named.contains(&stat.group)).map(|stat| stat.group).collect()
-}
-
-/// The group of a slot, if it still is that of the slot: its leader is the process that was noted,
-/// or no process has the leader's number, which then nobody can have taken over.
-fn named_group(table: &Table, slot: usize) -> Option<i32> {
-    if let Some((pid, start, armed)) = table.resident(slot) {
-        // Between the clone and the note of its start, it is at most five seconds younger than the order.
-        let same = |found: u64| if start > 0 { found == start } else { (armed..armed + 500).contains(&found) };
-        return Some(pid).filter(|pid| proc::stat(*pid).is_none_or(|stat| same(stat.start_ticks)));
-    }
-    table.group(slot).filter(|group| proc::stat(*group).is_none_or(|stat| stat.has_ended()))
 }
 
 /// What makes pids unique here.

@@ -2,7 +2,9 @@
 
 use super::{Keeper, Phase};
 use crate::host::clock;
+use crate::host::stderr::say;
 use crate::host::sys::process::{self, Ended};
+use crate::model::outcome::Exit;
 use crate::table::{Ending, Role};
 use nix::unistd::{Pid, getpgid};
 
@@ -25,7 +27,7 @@ impl Keeper {
         }
     }
 
-    fn ring(&self) {
+    pub(super) fn ring(&self) {
         // Full: then it rings already.
         let _ = self.bell.write(1);
     }
@@ -53,15 +55,16 @@ impl Keeper {
         }
         match self.troupe.role_of(pid) {
             Some(Role::Supervisor) => self.supervisor_status = Some(status),
-            Some(Role::Logger) => {
-                let again = !matches!(self.phase, Phase::Draining { .. });
-                self.troupe.logger_ended(status, clock::now().mono.0, again);
-            }
+            Some(Role::Logger) => self.logger_ended(status),
             Some(Role::Keeper) | None => {}
         }
         // A stray keeps its group until it is reaped.
         let group = getpgid(Some(Pid::from_raw(pid))).map_or(0, Pid::as_raw);
         process::reap(pid);
+        if self.troupe.end_trial(pid) {
+            self.tried(status);
+            return false;
+        }
         if let Some(role) = self.troupe.role_of(pid) {
             self.troupe.forget(role, &self.table);
             return false;
@@ -70,5 +73,17 @@ impl Keeper {
         // Of a group of its own: whose it was, only the supervisor may know.
         let slot = slot.or_else(|| self.table.orphans_awaited().then_some(0));
         slot.inspect(|slot| self.table.mark_dirty(*slot)).is_some()
+    }
+
+    fn logger_ended(&mut self, status: i32) {
+        let now = clock::now().mono.0;
+        if matches!(self.phase, Phase::Draining { .. }) {
+            return;
+        }
+        if self.logger_left_for_another() {
+            return self.loggers.at_once(now);
+        }
+        say(format_args!("the logger ended ({}); it is started again", Exit::from_wait_status(status)));
+        self.loggers.ended(now, &self.timing);
     }
 }

@@ -4,39 +4,52 @@
 //! newer one may lie. Its descriptors have fixed numbers.
 
 use super::place::start_of;
-use super::{Deadline, Refused, Setup, after};
+use super::{KEEPER_VERSION, Refused, Setup};
 use crate::host::clock;
-use crate::host::stderr::say;
 use crate::host::sys::child::{self, Nursery, Plan, Privileges, Program, Scheduling, Strings};
 use crate::host::sys::process;
-use crate::model::outcome::{Exit, Failure};
-use crate::table::{Role, Table, TableError};
+use crate::model::outcome::Failure;
+use crate::table::{LAYOUT, Role, Table, TableError};
 use nix::fcntl::OFlag;
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use nix::sys::stat::Mode;
+use std::ffi::OsString;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI32;
-use std::time::Duration;
+use std::sync::atomic::Ordering::Relaxed;
 
 const TABLE: RawFd = 3;
 const KEEPER: RawFd = 4;
 const BELL: RawFd = 5;
 /// The socket between supervisor and logger, in both.
 const PEER: RawFd = 6;
+/// What one supervisor has the keeper keep for the next: from here on, in the order of `Kept` in the room of pipes.
+const KEPT: RawFd = 7;
+
+/// How many of them there are.
+const KEPT_COUNT: usize = 2;
+/// The last number that a role may get something by.
+const LAST: RawFd = KEPT + KEPT_COUNT as RawFd - 1;
 
 /// The first argument of the supervisor.
 pub const SUPERVISOR: &str = "role-supervisor";
 /// The first argument of the logger.
 pub const LOGGER: &str = "role-logger";
+/// The first argument of a program that is to say whether it is fit to play the roles; the layout of the table and
+/// the version of the keeper follow.
+pub const CANDIDATE: &str = "role-candidate";
+
+/// What a candidate says that could play the roles, and wants a keeper of its own version.
+pub const WANTS_KEEPER: u8 = 10;
 
 /// What the keeper tells a role by. Blocked from the start: one that comes before the role listens
 /// waits for it, instead of ending it.
-const TOLD: [i32; 2] = [libc::SIGTERM, libc::SIGHUP];
+const TOLD: [i32; 3] = [libc::SIGTERM, libc::SIGHUP, libc::SIGUSR2];
 
 /// Why a role cannot begin.
 #[derive(Debug, thiserror::Error)]
@@ -63,6 +76,8 @@ pub struct SupervisorEnds {
     pub bell: OwnedFd,
     /// To the logger: message by message, non-blocking.
     pub logger: OwnedFd,
+    /// What a supervisor before this one had kept, by [`Kept`](crate::host::pipe::Kept).
+    pub kept: [Option<OwnedFd>; KEPT_COUNT],
 }
 
 /// What the logger finds.
@@ -79,10 +94,21 @@ pub fn enter_supervisor() -> Result<SupervisorEnds, NoRole> {
     process::name_ourselves();
     process::make_undumpable().map_err(NoRole::Dumpable)?;
     let [keeper, bell, logger] = [KEEPER, BELL, PEER].map(process::take_descriptor);
+    let kept = [KEPT, KEPT + 1].map(process::take_descriptor);
     let by_hand = || NoRole::ByHand;
     let table = table()?;
     let keeper = Arc::new(keeper.ok_or_else(by_hand)?);
-    Ok(SupervisorEnds { table, keeper, bell: bell.ok_or_else(by_hand)?, logger: logger.ok_or_else(by_hand)? })
+    Ok(SupervisorEnds { table, keeper, bell: bell.ok_or_else(by_hand)?, logger: logger.ok_or_else(by_hand)?, kept })
+}
+
+/// To be called by a candidate: its exit code. 0: fit, and content with the keeper that there is.
+pub fn candidate(layout: u8, keeper: u32) -> Result<u8, NoRole> {
+    table()?;
+    match (layout == LAYOUT, keeper == KEEPER_VERSION) {
+        (false, _) => Err(NoRole::Table(TableError::OtherLayout(layout))),
+        (true, true) => Ok(0),
+        (true, false) => Ok(WANTS_KEEPER),
+    }
 }
 
 /// To be called once, at the start of the logger.
@@ -95,7 +121,7 @@ pub fn enter_logger() -> Result<LoggerEnds, NoRole> {
 /// To be called by a role once it has its handlers: what the keeper told it before then reaches them.
 pub fn listen() -> io::Result<()> {
     use nix::sys::signal::{SigSet, Signal};
-    SigSet::from_iter([Signal::SIGTERM, Signal::SIGHUP]).thread_unblock().map_err(io::Error::from)
+    SigSet::from_iter([Signal::SIGTERM, Signal::SIGHUP, Signal::SIGUSR2]).thread_unblock().map_err(io::Error::from)
 }
 
 fn table() -> Result<Arc<Table>, NoRole> {
@@ -108,15 +134,12 @@ pub(super) fn bell() -> Result<EventFd, Refused> {
     EventFd::from_flags(EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC).map_err(Refused::system("make the bell"))
 }
 
-/// A logger that lived so long was a good one: the next death counts as the first.
-const GOOD_LIFE: Duration = Duration::from_secs(60);
-const LONGEST_DELAY: Duration = Duration::from_secs(60);
-
 /// The two roles, and all that is needed to start them again without asking anybody for anything.
 pub(super) struct Troupe {
     program: OwnedFd,
     supervisor_argv: Strings,
     logger_argv: Strings,
+    candidate_argv: Strings,
     environment: Strings,
     nursery: Nursery,
     /// Originals of what a role gets by number, all above the numbers that it gets them by.
@@ -125,11 +148,11 @@ pub(super) struct Troupe {
     bell: OwnedFd,
     to_logger: OwnedFd,
     to_supervisor: OwnedFd,
+    kept: [Option<OwnedFd>; KEPT_COUNT],
     supervisor: AtomicI32,
     logger: AtomicI32,
-    logger_started: Deadline,
-    logger_delay: Duration,
-    restart_at: Option<Deadline>,
+    /// Who is just being tried: no role yet.
+    candidate: AtomicI32,
 }
 
 impl Troupe {
@@ -139,26 +162,23 @@ impl Troupe {
         let (to_logger, to_supervisor) = pair(SockFlag::SOCK_NONBLOCK)?;
         let path = setup.program.as_deref().unwrap_or(Path::new("/proc/self/exe"));
         let program = nix::fcntl::open(path, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty());
-        let mut environment = Strings::default();
-        for (name, value) in std::env::vars_os() {
-            environment.push(&[name.as_bytes(), b"=", value.as_bytes()]);
-        }
+        let candidate = [CANDIDATE.to_owned(), LAYOUT.to_string(), KEEPER_VERSION.to_string()];
         let troupe = Self {
             program: program.map_err(Refused::system("open abide's own program"))?,
-            supervisor_argv: argv(SUPERVISOR, setup),
-            logger_argv: argv(LOGGER, setup),
-            environment: environment.seal(),
+            supervisor_argv: argv(&[SUPERVISOR], &setup.arguments),
+            logger_argv: argv(&[LOGGER], &setup.arguments),
+            candidate_argv: argv(&candidate.each_ref().map(String::as_str), &[]),
+            environment: environment(),
             nursery: Nursery::new().map_err(Refused::system("map a stack"))?,
             table: out_of_the_way(table)?,
             keeper: out_of_the_way(keeper)?,
             bell: out_of_the_way(bell)?,
             to_logger: out_of_the_way(to_logger)?,
             to_supervisor: out_of_the_way(to_supervisor)?,
+            kept: [None, None],
             supervisor: AtomicI32::new(0),
             logger: AtomicI32::new(0),
-            logger_started: 0,
-            logger_delay: Duration::ZERO,
-            restart_at: None,
+            candidate: AtomicI32::new(0),
         };
         Ok((troupe, ours))
     }
@@ -169,7 +189,7 @@ impl Troupe {
 
     /// Who plays it; 0: nobody.
     pub(super) fn pid(&self, role: Role) -> i32 {
-        self.cell(role).load(std::sync::atomic::Ordering::Relaxed)
+        self.cell(role).load(Relaxed)
     }
 
     /// Which role the process plays.
@@ -177,14 +197,19 @@ impl Troupe {
         [Role::Supervisor, Role::Logger].into_iter().find(|role| self.pid(*role) == pid)
     }
 
+    /// Whether the process is one of ours, if only on trial.
+    pub(super) fn is_one(&self, pid: i32) -> bool {
+        self.role_of(pid).is_some() || self.candidate.load(Relaxed) == pid
+    }
+
     /// Whether somebody plays it.
     pub(super) fn is_on(&self, role: Role) -> bool {
         self.pid(role) > 0
     }
 
-    /// Nobody plays it any more: its process is reaped.
+    /// Nobody plays it any more: its process is reaped, or given up.
     pub(super) fn forget(&self, role: Role, table: &Table) {
-        self.cell(role).store(0, std::sync::atomic::Ordering::Relaxed);
+        self.cell(role).store(0, Relaxed);
         table.set_role(role, 0, 0);
     }
 
@@ -195,85 +220,120 @@ impl Troupe {
         }
     }
 
-    pub(super) fn start(&mut self, role: Role, table: &Table) -> Result<(), Refused> {
-        let as_supervisor = [&self.table, &self.keeper, &self.bell, &self.to_logger].map(AsRawFd::as_raw_fd);
-        let [table_fd, keeper, bell, to_logger] = as_supervisor;
-        let supervisor = [(table_fd, TABLE), (keeper, KEEPER), (bell, BELL), (to_logger, PEER)];
-        let logger = [(table_fd, TABLE), (self.to_supervisor.as_raw_fd(), PEER)];
-        let is_logger = role == Role::Logger;
-        let plan = Plan {
-            program: Program::Held(self.program.as_fd()),
-            argv: if is_logger { &self.logger_argv } else { &self.supervisor_argv },
-            environment: &self.environment,
-            descriptors: if is_logger { &logger } else { &supervisor },
-            close_from: PEER + 1,
-            limits: &[],
-            umask: None,
-            becomes: None,
-            privileges: Privileges::default(),
-            isolation: None,
-            scheduling: Scheduling::default(),
-            directory: None,
-            input: None,
-            blocked: &TOLD,
-            dies_with: Some(std::process::id() as i32),
-            sibling: false,
-            copy_memory: false,
-            cgroup: None,
-            joins: &[],
+    /// Keeps a descriptor for every supervisor to come, in place of what was kept of that kind.
+    pub(super) fn keep(&mut self, which: u32, descriptor: Option<OwnedFd>) {
+        if let Some(place) = self.kept.get_mut(which as usize) {
+            *place = descriptor.and_then(|descriptor| process::duplicate_above(descriptor.as_fd(), LAST).ok());
+        }
+    }
+
+    /// From now on the roles are played by this program.
+    pub(super) fn adopt_program(&mut self, program: OwnedFd) {
+        self.program = program;
+    }
+
+    /// Starts a role, in our own program or in that of `candidate`.
+    pub(super) fn start(
+        &mut self,
+        role: Role,
+        candidate: Option<BorrowedFd<'_>>,
+        table: &Table,
+    ) -> Result<(), Refused> {
+        let mut descriptors = [(self.table.as_raw_fd(), TABLE); 4 + KEPT_COUNT];
+        let count = if role == Role::Logger {
+            descriptors[1] = (self.to_supervisor.as_raw_fd(), PEER);
+            2
+        } else {
+            descriptors[1] = (self.keeper.as_raw_fd(), KEEPER);
+            descriptors[2] = (self.bell.as_raw_fd(), BELL);
+            descriptors[3] = (self.to_logger.as_raw_fd(), PEER);
+            let kept = self.kept.iter().zip(KEPT..);
+            let mut count = 4;
+            for (kept, number) in kept.filter_map(|(kept, number)| Some((kept.as_ref()?, number))) {
+                descriptors[count] = (kept.as_raw_fd(), number);
+                count += 1;
+            }
+            count
         };
+        let (argv, cell) = match role {
+            Role::Logger => (&self.logger_argv, &self.logger),
+            _ => (&self.supervisor_argv, &self.supervisor),
+        };
+        let program = candidate.unwrap_or(self.program.as_fd());
+        let plan = plan(program, argv, &self.environment, &descriptors[..count]);
         let armed = clock::boot_ticks();
-        let cell = if is_logger { &self.logger } else { &self.supervisor };
-        let born = child::start(&plan, &mut self.nursery, cell).map_err(|refusal| Refused::Role {
-            failure: Failure::Step { step: refusal.step, errno: refusal.errno, subject: "abide's own program".into() },
-        })?;
+        let born = child::start(&plan, &mut self.nursery, cell).map_err(refused)?;
         let ticks = clock::ticks(born.at);
         table.set_role(role, born.pid, if ticks == armed { ticks } else { start_of(born.pid) });
-        if is_logger {
-            self.logger_started = clock::now().mono.0;
-        }
         Ok(())
     }
 
-    /// It is not wanted any more: it writes what the pipes hold, and ends.
-    pub(super) fn dismiss_logger(&mut self) {
-        self.restart_at = None;
-        self.signal(Role::Logger, libc::SIGTERM);
+    /// Starts a program that is to say whether it is fit.
+    pub(super) fn try_candidate(&mut self, program: BorrowedFd<'_>) -> Result<(), Refused> {
+        let descriptors = [(self.table.as_raw_fd(), TABLE)];
+        let plan = plan(program, &self.candidate_argv, &self.environment, &descriptors);
+        child::start(&plan, &mut self.nursery, &self.candidate).map(drop).map_err(refused)
     }
 
-    /// Plans its return, at once the first time and then with growing delays, but for ever: services
-    /// whose output nobody reads come to a halt.
-    pub(super) fn logger_ended(&mut self, status: i32, now: Deadline, again: bool) {
-        if !again {
-            return;
-        }
-        if now.saturating_sub(self.logger_started) >= GOOD_LIFE.as_nanos() as u64 {
-            self.logger_delay = Duration::ZERO;
-        }
-        say(format_args!("the logger ended ({}); it is started again", Exit::from_wait_status(status)));
-        self.restart_later(now);
+    /// Whether `pid` is the one on trial. It is not from now on.
+    pub(super) fn end_trial(&self, pid: i32) -> bool {
+        self.candidate.compare_exchange(pid, 0, Relaxed, Relaxed).is_ok()
     }
 
-    fn restart_later(&mut self, now: Deadline) {
-        self.restart_at = Some(after(now, self.logger_delay));
-        self.logger_delay = (self.logger_delay * 2).clamp(Duration::from_secs(1), LONGEST_DELAY);
-    }
-
-    /// When the logger is to be started again.
-    pub(super) fn restart_at(&self) -> Option<Deadline> {
-        self.restart_at
-    }
-
-    pub(super) fn restart_logger_if_due(&mut self, now: Deadline, table: &Table) {
-        if self.restart_at.is_some_and(|at| at <= now) {
-            self.restart_at = None;
-            if let Err(error) = self.start(Role::Logger, table) {
-                say(format_args!("{}", super::Chain(&error)));
-                self.forget(Role::Logger, table);
-                self.restart_later(now);
-            }
+    /// The one on trial has had its time.
+    pub(super) fn kill_candidate(&self) {
+        let pid = self.candidate.load(Relaxed);
+        if pid > 0 {
+            let _ = process::kill(pid, libc::SIGKILL);
         }
     }
+}
+
+fn plan<'a>(
+    program: BorrowedFd<'a>,
+    argv: &'a Strings,
+    environment: &'a Strings,
+    descriptors: &'a [(RawFd, RawFd)],
+) -> Plan<'a> {
+    Plan {
+        program: Program::Held(program),
+        argv,
+        environment,
+        descriptors,
+        close_from: LAST + 1,
+        limits: &[],
+        umask: None,
+        becomes: None,
+        privileges: Privileges::default(),
+        isolation: None,
+        scheduling: Scheduling::default(),
+        directory: None,
+        input: None,
+        blocked: &TOLD,
+        dies_with: Some(std::process::id() as i32),
+        sibling: false,
+        copy_memory: false,
+        cgroup: None,
+        joins: &[],
+    }
+}
+
+fn refused(refusal: child::Refusal) -> Refused {
+    let failure = Failure::Step { step: refusal.step, errno: refusal.errno, subject: "abide's own program".into() };
+    Refused::Role { failure }
+}
+
+/// Ours, but for what is meant for us alone: what an init system tells us.
+fn environment() -> Strings {
+    let mut environment = Strings::default();
+    let own = |name: &std::ffi::OsStr| {
+        let name = name.as_bytes();
+        name == b"NOTIFY_SOCKET" || name.starts_with(b"WATCHDOG_") || name.starts_with(b"LISTEN_")
+    };
+    for (name, value) in std::env::vars_os().filter(|(name, _)| !own(name)) {
+        environment.push(&[name.as_bytes(), b"=", value.as_bytes()]);
+    }
+    environment.seal()
 }
 
 fn pair(flags: SockFlag) -> Result<(OwnedFd, OwnedFd), Refused> {
@@ -283,14 +343,16 @@ fn pair(flags: SockFlag) -> Result<(OwnedFd, OwnedFd), Refused> {
 
 /// A copy of a descriptor whose number is none of those that roles get.
 fn out_of_the_way(descriptor: impl AsFd) -> Result<OwnedFd, Refused> {
-    process::duplicate_above(descriptor.as_fd(), PEER).map_err(Refused::system("arrange descriptors"))
+    process::duplicate_above(descriptor.as_fd(), LAST).map_err(Refused::system("arrange descriptors"))
 }
 
-fn argv(role: &str, setup: &Setup) -> Strings {
+fn argv(words: &[&str], arguments: &[OsString]) -> Strings {
     let mut argv = Strings::default();
     argv.push(&[b"abide"]);
-    argv.push(&[role.as_bytes()]);
-    for argument in &setup.arguments {
+    for word in words {
+        argv.push(&[word.as_bytes()]);
+    }
+    for argument in arguments {
         argv.push(&[argument.as_bytes()]);
     }
     argv.seal()

@@ -1,10 +1,10 @@
 //! How one finds out whether a service is ready, and whether it is well.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// One way to find out. Texts are templates, as in `command`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Check {
     /// It says so itself over `NOTIFY_SOCKET` (`sd_notify(3)`): READY=1; as health, WATCHDOG=1.
@@ -24,7 +24,7 @@ pub enum Check {
 }
 
 /// A GET, and what the answer should be.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HttpCheck {
     /// `http://host:port/path`.
     pub url: String,
@@ -35,7 +35,7 @@ pub struct HttpCheck {
 }
 
 /// `[ready]`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ready {
     /// How one finds out.
     pub check: Check,
@@ -46,7 +46,7 @@ pub struct Ready {
 }
 
 /// `[health]`. Begins once the service is ready.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Health {
     /// How one finds out.
     pub check: Check,
@@ -61,7 +61,7 @@ pub struct Health {
 }
 
 /// What follows from bad health.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnFailure {
     /// It is stopped and started, as its restart policy has it.
@@ -71,7 +71,8 @@ pub enum OnFailure {
 }
 
 /// What a process says of itself, over whichever way it has.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Sign {
     /// It is ready (READY=1, a newline on its descriptor, a line of its log).
     Ready,

@@ -1,12 +1,12 @@
 //! Resource limits (`setrlimit(2)`) as values.
 
 use super::resources::Cgroups;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 
 /// Every RLIMIT of Linux, by the key that the service file has for it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the key is the documentation; the reference describes each")]
 pub enum LimitKind {
@@ -117,7 +117,7 @@ impl LimitKind {
 }
 
 /// One bound of a limit; `u64::MAX` is the kernel's `RLIM_INFINITY`, "unlimited".
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Bound(pub u64);
 
@@ -136,7 +136,7 @@ impl fmt::Display for Bound {
 }
 
 /// What is in force and how far the process itself may raise it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Limit {
     /// In force.
     pub soft: Bound,

@@ -1,9 +1,9 @@
 //! Where a service's output goes.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// How much of an instance's output is kept, and where.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogPolicy {
     /// The directory that holds `NAME/current`: a template (`${VAR}` allowed). `None`: abide's own log directory.
     pub directory: Option<String>,

@@ -3,11 +3,13 @@
 use super::limits::{Bound, LimitKind};
 use super::resources::ResourceKind;
 use super::signal::Signal;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::Duration;
 
 /// How a process ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Exit {
     /// By itself, with this code.
     Code(i32),
@@ -50,7 +52,7 @@ impl Exit {
 }
 
 /// What a process used in its life, with those of its children that it waited for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Used {
     /// Processor time, in user space and in the kernel, milliseconds.
     pub cpu_ms: u64,

@@ -3,11 +3,11 @@
 use super::name::ServiceName;
 use super::outcome::Exit;
 use super::signal::Signal;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// Whether a process that ended by itself is started again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RestartWhen {
     /// However it ended.
@@ -21,7 +21,7 @@ pub enum RestartWhen {
 /// `[restart]`. A run of at least `reset_after` is a good run: the restart after it is immediate
 /// and the counting begins anew. Else the delay is `delay × factor^(attempt − 1)`, at most
 /// `max_delay`, spread by ± `jitter`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RestartPolicy {
     /// When to restart at all.
     pub when: RestartWhen,
@@ -40,23 +40,23 @@ pub struct RestartPolicy {
     /// The least time from one start to the next (daemontools: one second). Zero: none.
     pub spacing: Duration,
     /// What an end means, where that is not the usual.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exits: Option<Box<ExitRules>>,
     /// The service that is started while this one is given up.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_give_up: Option<ServiceName>,
     /// It is restarted, as after an edit, when it has run for so long.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_age: Option<Duration>,
     /// It is restarted, as after an edit, when its tree uses more bytes than this.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_memory: Option<u64>,
 }
 
 impl Eq for RestartPolicy {}
 
 /// Which ends are successes, and which are final.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExitRules {
     /// Codes that are successes, beside 0.
     pub success_codes: Vec<i32>,
@@ -67,7 +67,7 @@ pub struct ExitRules {
 }
 
 /// So many restarts within a window are too many.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RestartLimit {
     /// How many restarts are still all right.
     pub count: u32,
@@ -125,7 +125,7 @@ impl RestartPolicy {
 }
 
 /// What a stop reaches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StopScope {
     /// Everything that the service started and that can be found.
@@ -137,7 +137,7 @@ pub enum StopScope {
 }
 
 /// `[stop]`: the signal (then CONT, so that a stopped process can obey), so long, then KILL.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StopPolicy {
     /// The polite signal.
     pub signal: Signal,
@@ -146,10 +146,10 @@ pub struct StopPolicy {
     /// What is reached.
     pub scope: StopScope,
     /// Run first, in place of the first signal; `timeout` holds for it.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<Vec<String>>,
     /// In place of `signal` and `timeout`: one signal after the other, each with the time until the next.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<(Signal, Duration)>,
 }
 
@@ -166,7 +166,7 @@ impl Default for StopPolicy {
 }
 
 /// What a service's command is: `type`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ServiceType {
     /// Its process is the service.
@@ -192,7 +192,7 @@ impl ServiceType {
 }
 
 /// What must come first: `after`, `requires`, `wants`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Order {
     /// It starts once these are ready, or have come to rest; it stops before them.
     pub after: Vec<ServiceName>,
@@ -215,7 +215,7 @@ impl Order {
 }
 
 /// Commands around a service's life. Each runs as the service does, with its output in the service's log.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hooks {
     /// Run one after the other before each start; one that fails fails the start.
     pub start_before: Vec<Vec<String>>,
@@ -230,7 +230,7 @@ pub struct Hooks {
 }
 
 /// How a service takes up a change of its own configuration.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReloadPolicy {
     /// What makes it read its configuration again.
     pub how: ReloadBy,
@@ -243,7 +243,7 @@ pub struct ReloadPolicy {
 }
 
 /// What makes a service read its configuration again.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ReloadBy {
     /// A signal to its process.
@@ -253,7 +253,7 @@ pub enum ReloadBy {
 }
 
 /// What a change of a service's own configuration files leads to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnChange {
     /// It reloads.

@@ -1,10 +1,10 @@
 //! How the kernel schedules a service's processes.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// `[schedule]`: what is not named stays as abide has it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Schedule {
     /// −20 (first) to 19 (last).
     pub nice: Option<i32>,
@@ -19,7 +19,7 @@ pub struct Schedule {
 }
 
 /// `ioprio_set(2)`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum IoClass {
     /// Before all others, level 0 (first) to 7.
@@ -31,7 +31,7 @@ pub enum IoClass {
 }
 
 /// `sched_setscheduler(2)`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Realtime {
     /// SCHED_FIFO with this priority, 1 to 99.

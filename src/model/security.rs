@@ -1,13 +1,13 @@
 //! What a service's processes may do, and what they see of the machine.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::path::Path;
 
 /// Directories that `private_tmp` puts others in the place of; the second only if it is there.
 pub const PRIVATE: [&str; 2] = ["/tmp", "/var/tmp"];
 
 /// `[security]`. Texts are templates, as in `command`; with a `chroot` all paths are those within it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Security {
     /// No program that it executes gains rights (`PR_SET_NO_NEW_PRIVS`).
     pub no_new_privileges: bool,

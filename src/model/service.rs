@@ -8,7 +8,7 @@ use super::policy::{Hooks, Order, ReloadPolicy, RestartPolicy, ServiceType, Stop
 use super::resources::Resources;
 use super::schedule::Schedule;
 use super::security::Security;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ pub type Environment = BTreeMap<String, String>;
 
 /// One definition, complete: nothing has to be looked up to start it but the program's file.
 /// What is serialised is its *meaning*: two services with equal serialisations are the same version.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Service {
     /// Its name.
     pub name: ServiceName,
@@ -34,7 +34,7 @@ pub struct Service {
     /// What is executed.
     pub run: Run,
     /// The digest of the executed file where its bytes are part of the meaning: `run` of a legacy directory.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content: Option<Version>,
     /// The working directory: a template, absolute once expanded.
     pub directory: String,
@@ -56,39 +56,39 @@ pub struct Service {
     /// What becomes of its output.
     pub log: LogPolicy,
     /// What its command is.
-    #[serde(rename = "type", skip_serializing_if = "ServiceType::is_simple")]
+    #[serde(rename = "type", default, skip_serializing_if = "ServiceType::is_simple")]
     pub service_type: ServiceType,
     /// The file that is its standard input: a template; `None`: `/dev/null`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stdin: Option<String>,
     /// What must come first. This and the next: boxed, since most services say nothing of the kind.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order: Option<Box<Order>>,
     /// When it counts as ready.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ready: Option<Box<Ready>>,
     /// When it counts as well.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health: Option<Box<Health>>,
     /// Commands around its life.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hooks: Option<Box<Hooks>>,
     /// How it takes up a change of its own configuration.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reload: Option<Box<ReloadPolicy>>,
     /// What its processes together may use.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<Box<Resources>>,
     /// How its processes are scheduled.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schedule: Option<Box<Schedule>>,
     /// What its processes may do and see.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub security: Option<Box<Security>>,
 }
 
 /// What kind of entry a service comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// `NAME.toml`.
@@ -98,7 +98,7 @@ pub enum Kind {
 }
 
 /// What is executed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Run {
     /// A program and its arguments: templates.
@@ -108,7 +108,7 @@ pub enum Run {
 }
 
 /// As whom a process runs: numbers, and the names that its environment carries.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
     /// User id.
     pub uid: u32,
@@ -130,6 +130,20 @@ pub struct Version(pub [u8; 32]);
 impl Serialize for Version {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Version {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let wrong = || serde::de::Error::custom("a digest is `sha256:` and 64 hexadecimal digits");
+        let digits = text.strip_prefix("sha256:").filter(|digits| digits.len() == 64).ok_or_else(wrong)?;
+        let mut bytes = [0; 32];
+        for (at, byte) in bytes.iter_mut().enumerate() {
+            let pair = digits.get(2 * at..2 * at + 2).ok_or_else(wrong)?;
+            *byte = u8::from_str_radix(pair, 16).map_err(|_| wrong())?;
+        }
+        Ok(Self(bytes))
     }
 }
 

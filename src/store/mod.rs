@@ -3,3 +3,4 @@
 //! Whoever writes here does so on a thread that may wait for a disk. What cannot be read back is kept and told.
 
 pub mod holds;
+pub mod ledger;

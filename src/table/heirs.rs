@@ -1,9 +1,9 @@
 //! What those find who come after the dead: what became of each run that was ordered.
 
-use super::layout::{ARMED, EXITED, FREE, REAPED};
+use super::layout::{ARMED, EXITED, FREE, REAPED, TAKEN};
 use super::{Ending, Table};
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::atomic::Ordering::{Acquire, Release};
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Release};
 
 /// The status of a process of which nobody knows how it ended. No `wait(2)` gives it.
 pub const UNKNOWN: i32 = 0x7f;
@@ -50,20 +50,22 @@ impl Table {
         }
     }
 
+    /// How `run` ended, as `wait(2)` encodes it, if that was told to a supervisor.
+    pub fn told(&self, slot: usize, run: u64) -> Option<i32> {
+        let cell = self.cells().slots.get(slot)?;
+        let told = cell.run.load(Relaxed) == run && cell.state.load(Acquire) == TAKEN;
+        told.then(|| cell.status.load(Relaxed))
+    }
+
     /// The digest of the name of whom `slot` was armed for last; 0: nobody.
     pub fn owner(&self, slot: usize) -> u64 {
         self.cells().owners[slot].load(Relaxed)
     }
 
-    /// One signal more of the stop ladder is about to go to the run of `slot`. Said before it goes: who comes after us
-    /// rather leaves one out than sends it twice.
-    pub fn count_signal(&self, slot: usize) {
-        self.cells().signals[slot].fetch_add(1, Release);
-    }
-
-    /// How many signals of the stop ladder have gone to the run of `slot`.
-    pub fn signals(&self, slot: usize) -> u32 {
-        self.cells().signals[slot].load(Acquire)
+    /// The `nth` signal is about to go to the run of `slot`; false: it has gone already. Said before it goes: who comes
+    /// after us rather leaves one out than sends it twice.
+    pub fn begin_signal(&self, slot: usize, nth: u32) -> bool {
+        self.cells().signals[slot].fetch_max(nth, AcqRel) < nth
     }
 
     /// For a keeper that finds the table of a dead one: an end that was marked and not told is told.

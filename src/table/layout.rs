@@ -13,6 +13,9 @@ pub const LIMITS: usize = 16;
 /// start of PID 1 it stays where it is in every version, so that each can tell whose a table is.
 pub(super) const MAGIC: u64 = u64::from_be_bytes(*b"abidetb\x03");
 
+/// The version of the layout.
+pub const LAYOUT: u8 = MAGIC as u8;
+
 /// Room for the longest name of a service.
 pub(super) const NAME_WORDS: usize = 16;
 
@@ -94,7 +97,7 @@ pub(super) struct Layout {
     pub(super) groups: [AtomicI32; SLOTS],
     /// A digest of the name of the instance that a slot was armed for.
     pub(super) owners: [AtomicU64; SLOTS],
-    /// How many signals of the stop ladder were sent, or were just about to be, to the run of a slot.
+    /// How many signals were sent to the run of a slot, or were just about to be.
     pub(super) signals: [AtomicU32; SLOTS],
     /// One bit a slot: something happened that the supervisor has not looked at.
     pub(super) dirty: [AtomicU64; SLOTS / 64],

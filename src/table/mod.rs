@@ -12,7 +12,7 @@ mod layout;
 mod service;
 
 pub use heirs::{Fate, UNKNOWN};
-pub use layout::{LIMITS, SLOTS};
+pub use layout::{LAYOUT, LIMITS, SLOTS};
 pub use service::{Mode, Upgrade};
 
 use layout::{ARMED, EXITED, FREE, Layout, MAGIC, REAPED, TAKEN};
@@ -37,7 +37,7 @@ pub enum TableError {
     #[error("it is not a table of abide")]
     Foreign,
     /// It has another layout.
-    #[error("the table is of another version of abide (layout {0}, and this one knows {this})", this = MAGIC as u8)]
+    #[error("the table is of another version of abide (layout {0}, and this one knows {this})", this = LAYOUT)]
     OtherLayout(u8),
 }
 

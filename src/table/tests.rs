@@ -206,18 +206,21 @@ fn what_became_of_a_run_is_there_for_who_comes_after() {
     let table = fresh();
     assert_eq!(table.fate(3, 9), Fate::Nothing);
     table.arm(3, 9, 77, 0);
-    assert_eq!((table.fate(3, 9), table.owner(3), table.signals(3)), (Fate::Nothing, 77, 0), "no child yet");
+    assert_eq!((table.fate(3, 9), table.owner(3)), (Fate::Nothing, 77), "no child yet");
     table.pid_cell(3).store(4242, Relaxed);
-    table.count_signal(3);
+    assert!(table.begin_signal(3, 1) && !table.begin_signal(3, 1));
+    assert_eq!(table.told(3, 9), None);
     assert_eq!((table.fate(3, 9), table.fate(3, 8)), (Fate::Process(4242), Fate::Nothing));
     ended(&table, 3, 7 << 8);
     let told = |table: &Table| matches!(table.fate(3, 9), Fate::Ended { pid: 4242, ending } if ending.status == 7 << 8);
     assert!(told(&table));
     assert_eq!(table.take_exits().len(), 1);
     assert!(told(&table), "also after it was taken note of");
-    assert_eq!(table.signals(3), 1);
+    assert_eq!((table.told(3, 9), table.told(3, 8)), (Some(7 << 8), None));
+    assert!(!table.begin_signal(3, 1) && table.begin_signal(3, 2));
     table.arm(3, 10, 77, 0);
-    assert_eq!((table.fate(3, 9), table.signals(3)), (Fate::Nothing, 0));
+    assert_eq!(table.fate(3, 9), Fate::Nothing);
+    assert!(table.begin_signal(3, 1));
 }
 
 #[test]

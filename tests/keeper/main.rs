@@ -18,8 +18,10 @@ mod stage;
 
 use abide::host::pipe;
 use abide::host::sys::socket;
-use abide::keeper::{self, Setup, role};
+use abide::keeper::role::SupervisorEnds;
+use abide::keeper::{self, Setup, Timing, role};
 use nix::sys::signal::{SigSet, SigmaskHow};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -44,7 +46,8 @@ fn as_keeper() {
     let program = std::env::var_os(PROGRAM).map_or_else(|| std::env::current_exe().unwrap(), PathBuf::from);
     let program = Some(program);
     let directory = PathBuf::from(place).join("run");
-    std::process::exit(keeper::run(&Setup { directory, arguments, terminal: false, program }));
+    let timing = timing();
+    std::process::exit(keeper::run(&Setup { directory, arguments, terminal: false, program, timing }));
 }
 
 #[test]
@@ -55,20 +58,12 @@ fn as_role() {
         Some(role::SUPERVISOR) => {
             let ends = role::enter_supervisor().unwrap();
             let scenario = std::env::var(SCENARIO).unwrap();
-            let code = lives::scenario(&scenario, &place, &ends).unwrap_or_else(|| {
-                match scenario.as_str() {
-                    "another-logger" => hosts::another_logger(rig::Rig::new(&place, ends)),
-                    "notify" => signs::notify(rig::Rig::new(&place, ends)),
-                    "line" => signs::line(rig::Rig::new(&place, ends)),
-                    "descriptor" => signs::descriptor(rig::Rig::new(&place, ends)),
-                    "forking" => forking::forking(rig::Rig::new(&place, ends)),
-                    "successors" => forking::successors(rig::Rig::new(&place, ends)),
-                    "errands" => errands::errands(rig::Rig::new(&place, ends)),
-                    _ => spawns::scenario(&scenario, &stage::Stage::new(&place, ends)),
-                }
-                0
-            });
-            std::process::exit(code);
+            if !scenario.starts_with("unsigned") {
+                ends.table.sign_in(abide::table::Role::Supervisor);
+            }
+            // A scenario that does not hold is no crash, after which another supervisor would come.
+            let played = catch_unwind(AssertUnwindSafe(|| scenario_of(&scenario, &place, ends)));
+            std::process::exit(played.unwrap_or(64));
         }
         Some(role::LOGGER) => {
             let _ends = role::enter_logger().unwrap();
@@ -80,6 +75,30 @@ fn as_role() {
         }
         _ => {}
     }
+}
+
+fn scenario_of(scenario: &str, place: &Path, ends: SupervisorEnds) -> i32 {
+    if let Some(code) = lives::scenario(scenario, place, &ends) {
+        return code;
+    }
+    match scenario {
+        "another-logger" => hosts::another_logger(rig::Rig::new(place, ends)),
+        "notify" => signs::notify(rig::Rig::new(place, ends)),
+        "line" => signs::line(rig::Rig::new(place, ends)),
+        "descriptor" => signs::descriptor(rig::Rig::new(place, ends)),
+        "forking" => forking::forking(rig::Rig::new(place, ends)),
+        "successors" => forking::successors(rig::Rig::new(place, ends)),
+        "errands" => errands::errands(rig::Rig::new(place, ends)),
+        _ => spawns::scenario(scenario, &stage::Stage::new(place, ends)),
+    }
+    0
+}
+
+/// What would take long, in less time.
+fn timing() -> Timing {
+    let quick = Duration::from_millis(500);
+    let patient = std::env::var_os("ABIDE_TEST_QUICK").is_none();
+    if patient { Timing::default() } else { Timing { sign_in: quick, obey: quick, ..Timing::default() } }
 }
 
 /// A keeper in a process of its own, ended with the test.

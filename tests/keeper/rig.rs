@@ -69,6 +69,7 @@ pub(crate) struct Rig {
     _bell: OwnedFd,
     /// What no test has asked for yet.
     seen: Vec<Event>,
+    signals: u32,
 }
 
 impl Drop for Rig {
@@ -106,6 +107,7 @@ impl Rig {
             log,
             own_log,
             notify,
+            notify_socket: None,
             groups: Arc::default(),
             mark: MARK.into(),
             tell,
@@ -119,6 +121,7 @@ impl Rig {
             told,
             _bell: ends.bell,
             seen: Vec::new(),
+            signals: 0,
         }
     }
 
@@ -196,7 +199,9 @@ impl Rig {
     }
 
     pub(crate) fn signal(&mut self, run: u64, definition: &Arc<Definition>, signal: Signal, scope: StopScope) {
-        self.host.perform(Effect::Signal { instance: instance(definition), run: RunId(run), signal, scope });
+        self.signals += 1;
+        let (instance, nth) = (instance(definition), self.signals);
+        self.host.perform(Effect::Signal { instance, run: RunId(run), nth, signal, scope });
     }
 
     /// What stands in the pipe of `slot` now.

@@ -78,7 +78,7 @@ pub(crate) fn script(text: &str) -> Service {
 
 impl Stage {
     pub(crate) fn new(place: &Path, ends: SupervisorEnds) -> Self {
-        let SupervisorEnds { table, keeper, bell, logger } = ends;
+        let SupervisorEnds { table, keeper, bell, logger, .. } = ends;
         let pipes = Arc::new(Pipes::new(&place.join("run").join(pipe::DIRECTORY), keeper).unwrap());
         let (send, outcomes) = channel();
         let done = move |outcome| {

@@ -329,6 +329,9 @@ impl World {
                 let outcome = refusal.map_or(Ok(limits), Err);
                 self.send(1, Event::LimitsSet { instance, run, outcome });
             }
+            Effect::Resume { run, .. } => {
+                assert!(self.processes.contains_key(&run), "{run:?} is resumed and is not there")
+            }
             Effect::SetLog { instance, numbered, .. } => self.note(&format!("log of {instance}, numbered: {numbered}")),
             Effect::Close { instance } => {
                 assert!(self.living(&instance).next().is_none(), "{instance} is closed while it lives");

@@ -154,6 +154,13 @@ impl Groups {
         Ok(())
     }
 
+    /// What an earlier supervisor has set for `instance`.
+    pub fn recall(&self, instance: &InstanceId, service: &Service) {
+        if let Some(resources) = &service.resources {
+            self.remember(instance, (**resources).clone());
+        }
+    }
+
     fn remember(&self, instance: &InstanceId, wanted: Resources) {
         let mut set = self.set();
         // Also what has no value any more: it has groups of v1 to join, or values to be reset.

@@ -69,7 +69,7 @@ impl Host {
         }
     }
 
-    fn exited(&mut self, slot: u32, run: RunId, how: Exit) {
+    pub(super) fn exited(&mut self, slot: u32, run: RunId, how: Exit) {
         if self.errands.is_one(slot, run) {
             return self.errand_exited(slot, how);
         }
@@ -131,7 +131,7 @@ impl Host {
     }
 
     /// Has us told when the last of a tree is gone.
-    fn await_end(&mut self, instance: &InstanceId, slot: u32, scope: StopScope) {
+    pub(super) fn await_end(&mut self, instance: &InstanceId, slot: u32, scope: StopScope) {
         let path = self.groups.path(instance).filter(|_| scope == StopScope::Tree);
         let watched = path.is_some_and(|path| self.watches.add(slot, &path));
         if scope == StopScope::Tree && !watched {

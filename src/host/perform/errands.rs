@@ -41,6 +41,11 @@ impl Errands {
         self.0.get(&slot).is_some_and(|errand| errand.run == run)
     }
 
+    /// One of an earlier supervisor.
+    pub(super) fn resume(&mut self, slot: u32, instance: InstanceId, run: RunId) {
+        self.0.insert(slot, UnderWay { instance, run, stage: Stage::Living });
+    }
+
     /// Whether the spawn thread has still to answer for one of `instance`.
     pub(super) fn is_any_ordered_for(&self, instance: &InstanceId) -> bool {
         self.0.values().any(|errand| errand.instance == *instance && matches!(errand.stage, Stage::Ordered { .. }))
@@ -56,6 +61,9 @@ impl Host {
         definition: &Arc<Definition>,
         mut variables: Vec<(String, String)>,
     ) {
+        if self.is_errand_begun(&instance, run) {
+            return;
+        }
         let failed = |failure| Event::ErrandEnded { instance: instance.clone(), run, outcome: Err(failure) };
         let Some(words) = words(&definition.service, errand) else {
             let failure = Failure::Prepare("the service has no such command".to_owned());

@@ -49,6 +49,12 @@ impl Host {
         self.lines.insert(slot, awaited);
     }
 
+    /// A run of an earlier supervisor has still to say its line.
+    pub(super) fn await_line_again(&mut self, slot: u32, run: RunId, pattern: String) {
+        self.lines.insert(slot, Awaited { run, pattern, held: None });
+        self.remind_of_line(slot);
+    }
+
     /// Gives up a start that still waits for the logger. Whether there was one.
     pub(super) fn abandon_held(&mut self, instance: &InstanceId, slot: u32, run: RunId) -> bool {
         let held = self.lines.get(&slot).is_some_and(|line| line.run == run && line.held.is_some());

@@ -10,8 +10,24 @@ use crate::model::desired::Definition;
 use crate::model::logging::LogPolicy;
 use crate::model::name::InstanceId;
 use crate::model::policy::StopScope;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// A slot whose instance is gone: where what its pipe still holds belongs.
+#[derive(Debug)]
+pub(super) struct Closing {
+    pub(super) instance: InstanceId,
+    pub(super) numbered: bool,
+    pub(super) log: PathBuf,
+    pub(super) policy: LogPolicy,
+}
+
+impl Closing {
+    pub(super) fn orders(&self, slot: u32) -> [logger::Order; 2] {
+        let to = destination(&self.log, LogFile::Current, &self.policy);
+        [logger::Order::Attach { slot, to, rename_from: None }, logger::Order::Detach { slot }]
+    }
+}
 
 impl Host {
     /// So much of abide's own log is kept from now on.
@@ -39,6 +55,7 @@ impl Host {
         let moved = (seat.log != log).then(|| std::mem::replace(&mut seat.log, log));
         seat.definition = definition;
         seat.numbered = numbered;
+        self.unwritten.insert(seat.slot);
         if seat.attached {
             let (slot, order) = (seat.slot, attach(seat, moved.as_deref()));
             self.logger.send(&order);
@@ -60,11 +77,19 @@ impl Host {
         self.give_up_group(instance, seat.definition.service.stop.scope);
         self.refusals.remove(&Some(instance.clone()));
         if !seat.attached {
+            self.unwritten.insert(seat.slot);
             return self.seats.free(seat.slot);
         }
-        let orders = [attach(&seat, None), logger::Order::Detach { slot: seat.slot }];
-        self.logger.send(&orders[1]);
-        self.closing.insert(seat.slot, orders);
+        let Seat { slot, numbered, log, definition, .. } = seat;
+        let policy = definition.service.log.clone();
+        self.close_slot(slot, Closing { instance: instance.clone(), numbered, log, policy });
+    }
+
+    /// What its pipe still holds is written, then it is free.
+    pub(super) fn close_slot(&mut self, slot: u32, closing: Closing) {
+        self.logger.send(&logger::Order::Detach { slot });
+        self.unwritten.insert(slot);
+        self.closing.insert(slot, closing);
     }
 
     fn give_up_group(&mut self, instance: &InstanceId, scope: StopScope) {
@@ -86,6 +111,9 @@ impl Host {
             self.groups.remove(instance, seat.definition.service.stop.scope);
         }
         self.groups.vacate_all();
+        if let Some(notify) = &self.notify {
+            notify.remove();
+        }
         self.finish_records();
     }
 
@@ -132,7 +160,7 @@ impl Host {
         self.release(slot);
     }
 
-    fn release(&mut self, slot: u32) {
+    pub(super) fn release(&mut self, slot: u32) {
         if let Err(error) = self.pipes.release(slot as usize) {
             let message = format!("could not give up the pipe of slot {slot}: {error}");
             self.troubles.push(Trouble { instance: None, numbered: false, message });
@@ -149,8 +177,8 @@ impl Host {
         for (slot, awaited) in &self.lines {
             self.logger.send(&awaited.order(*slot));
         }
-        for order in self.closing.values().flatten() {
-            self.logger.send(order);
+        for order in self.closing.iter().flat_map(|(slot, closing)| closing.orders(*slot)) {
+            self.logger.send(&order);
         }
     }
 
@@ -158,6 +186,7 @@ impl Host {
         if self.closing.remove(&slot).is_none() {
             return;
         }
+        self.unwritten.insert(slot);
         // A grandchild may still hold the old pipe: the next tenant of the slot gets a new one.
         self.release(slot);
         self.seats.free(slot);

@@ -41,7 +41,7 @@ impl Host {
     }
 
     /// The end: waits for the last records, but not for a disk that hangs. Blocks.
-    pub(super) fn finish_records(&mut self) {
+    pub fn finish_records(&mut self) {
         self.records.finish(PATIENCE);
     }
 }

@@ -4,6 +4,7 @@ use super::{Host, Trouble};
 use crate::decide::event::{Event, RunId};
 use crate::host::clock;
 use crate::host::notify_socket::{Datagram, NotifySocket};
+use crate::host::pipe::{KeeperOrder, Kept};
 use crate::host::seat::Run;
 use crate::host::watch::Happened;
 use crate::model::check::{Check, Sign};
@@ -66,6 +67,8 @@ impl Host {
         if self.notify.is_none() {
             let socket = NotifySocket::new(&self.notify_path)?;
             self.watch.add_socket(socket.as_fd())?;
+            // Should we die, what is said meanwhile waits for the next one there.
+            self.pipes.tell_keeper(KeeperOrder::Keep(Kept::Notify as u32), Some(socket.as_fd()))?;
             self.notify = Some(socket);
         }
         let mut variables = vec![("NOTIFY_SOCKET".to_owned(), self.notify_path.to_string_lossy().into_owned())];

@@ -104,6 +104,26 @@ pub fn peek_ended() -> io::Result<Option<Ended>> {
     }))
 }
 
+/// How a process that is no child of ours ended, as `wait(2)` encodes it, once its parent has reaped it. `None`: it has
+/// not been, or the kernel does not tell (before Linux 6.15).
+pub fn pidfd_exit(process: BorrowedFd<'_>) -> Option<i32> {
+    /// `struct pidfd_info` of `linux/pidfd.h`, as it was first.
+    #[repr(C)]
+    struct Info {
+        mask: u64,
+        cgroup: u64,
+        ids: [u32; 11],
+        exit_code: i32,
+    }
+    const EXIT: u64 = 1 << 3;
+    // _IOWR(0xFF, 11, struct pidfd_info)
+    const GET_INFO: libc::c_ulong = 3 << 30 | (size_of::<Info>() as libc::c_ulong) << 16 | 0xFF << 8 | 11;
+    let mut info = Info { mask: EXIT, cgroup: 0, ids: [0; 11], exit_code: 0 };
+    // SAFETY: the kernel fills at most as many bytes as the number of the request says.
+    let done = unsafe { libc::ioctl(process.as_raw_fd(), GET_INFO, &raw mut info) };
+    (done == 0 && info.mask & EXIT != 0).then_some(info.exit_code)
+}
+
 /// Lets a child that ended go; its number is free from here on.
 pub fn reap(pid: i32) {
     let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();

@@ -48,6 +48,11 @@ impl Strays {
         Self { abide, ..Self::default() }
     }
 
+    /// What marks begin with.
+    pub fn abide(&self) -> &str {
+        &self.abide
+    }
+
     /// Looks at the children of the keeper that are neither roles nor services.
     pub fn look(&mut self, table: &Table) {
         let mut known = HashMap::new();
