@@ -156,6 +156,15 @@ pub enum Command {
     /// Make a token for the doors over TCP, and print it once
     #[command(after_help = super::token::EXAMPLES)]
     Token(super::token::TokenArgs),
+    /// Have another program play abide, with no end of any service
+    #[command(after_help = super::keeper::UPGRADE)]
+    Upgrade(super::keeper::UpgradeArgs),
+    /// End the supervisor and nothing else: services, their output and their exits are kept for the next one
+    #[command(after_help = super::keeper::DETACH)]
+    Detach(super::keeper::KeeperArgs),
+    /// Start a supervisor again after `abide detach`
+    #[command(after_help = super::keeper::ATTACH)]
+    Attach(super::keeper::KeeperArgs),
     /// The supervisor role, started by the keeper
     #[command(hide = true)]
     RoleSupervisor(RunArgs),

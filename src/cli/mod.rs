@@ -11,6 +11,7 @@ mod doctor;
 mod env;
 mod events;
 pub mod exit;
+pub mod keeper;
 mod logs;
 mod man;
 mod order;
@@ -44,6 +45,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     };
     match cli.command {
         Command::Run(args) => run::run(args, &arguments),
+        Command::Upgrade(args) => keeper::upgrade(&args),
+        Command::Detach(args) => keeper::detach(&args),
+        Command::Attach(args) => keeper::attach(&args),
         Command::RoleSupervisor(args) => run::supervisor(args),
         Command::RoleLogger(args) => run::logger(args),
         Command::RoleCandidate(args) => run::candidate(&args),

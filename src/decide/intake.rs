@@ -40,7 +40,7 @@ struct Docket {
 
 impl Fleet {
     pub(super) fn take_delta(&mut self, delta: Delta) {
-        let Delta { changes, sources, ignored, problems, generation } = delta;
+        let Delta { changes, sources, ignored, problems, unsettled, generation } = delta;
         self.generation = generation;
         self.surroundings_changed |= sources.is_some() || ignored.is_some() || problems.is_some();
         self.sources = sources.unwrap_or_else(|| std::mem::take(&mut self.sources));
@@ -49,7 +49,7 @@ impl Fleet {
             self.take_problems(problems);
         }
         self.surroundings_changed |= !changes.is_empty();
-        let changes = self.with_vanished(changes);
+        let changes = self.with_vanished(changes, &unsettled);
         let turnovers = self.put_in_force(changes);
         for turnover in &turnovers {
             self.notice(&turnover.name);

@@ -190,17 +190,20 @@ impl Fleet {
     }
 
     /// With those whose files have gone while nobody looked: once every directory is what it should be. One that is
-    /// not there, or not whole, says nothing of what was in it.
+    /// not there, or not whole, says nothing of what was in it. `unsettled`: there is something of these names.
     pub(super) fn with_vanished(
         &mut self,
         mut changes: Vec<(ServiceName, Option<Entry>)>,
+        unsettled: &[ServiceName],
     ) -> Vec<(ServiceName, Option<Entry>)> {
         for (name, _) in &changes {
             self.unseen.remove(name);
         }
         let whole = |state| matches!(state, SourceState::Ok | SourceState::Degraded);
         if !self.unseen.is_empty() && self.sources.iter().all(|source| whole(source.state)) {
-            changes.extend(std::mem::take(&mut self.unseen).into_iter().map(|name| (name, None)));
+            let (pending, gone) = std::mem::take(&mut self.unseen).into_iter().partition(|it| unsettled.contains(it));
+            self.unseen = pending;
+            changes.extend(BTreeSet::into_iter(gone).map(|name| (name, None)));
         }
         changes
     }

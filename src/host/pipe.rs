@@ -36,10 +36,6 @@ pub enum KeeperOrder {
     Release(u32),
     /// Give the next of the descriptors to every supervisor that comes: see [`Kept`].
     Keep(u32),
-    /// Have the program of the next descriptor play the roles from now on; 1: and the keeper's too.
-    Upgrade(u32),
-    /// There is to be no supervisor until somebody asks for one.
-    Detach,
     /// The supervisor does its work.
     SignedIn,
 }
@@ -54,9 +50,7 @@ impl KeeperOrder {
             Self::Hold(slot) => (1_u32, slot),
             Self::Release(slot) => (2, slot),
             Self::Keep(which) => (3, which),
-            Self::Upgrade(whole) => (4, whole),
-            Self::Detach => (5, 0),
-            Self::SignedIn => (6, 0),
+            Self::SignedIn => (4, 0),
         };
         (u64::from(kind) << 32 | u64::from(slot)).to_le_bytes()
     }
@@ -68,9 +62,7 @@ impl KeeperOrder {
             (1, slot) => Some(Self::Hold(slot)),
             (2, slot) => Some(Self::Release(slot)),
             (3, which) => Some(Self::Keep(which)),
-            (4, whole) => Some(Self::Upgrade(whole)),
-            (5, _) => Some(Self::Detach),
-            (6, _) => Some(Self::SignedIn),
+            (4, _) => Some(Self::SignedIn),
             _ => None,
         }
     }
@@ -207,8 +199,6 @@ mod tests {
             KeeperOrder::Hold(16_383),
             KeeperOrder::Release(7),
             KeeperOrder::Keep(1),
-            KeeperOrder::Upgrade(0),
-            KeeperOrder::Detach,
             KeeperOrder::SignedIn,
         ] {
             assert_eq!(KeeperOrder::decode(&order.encode()), Some(order));

@@ -82,7 +82,10 @@ impl Keeper {
     fn supervisor_ended(&mut self, status: i32, asked: u32, now: u64) {
         let exit = Exit::from_wait_status(status);
         match exit {
-            Exit::Code(0) => return self.drain(self.table.exit_code().map_or(0, i32::from), true, now),
+            // Of one that never did its work it says nothing.
+            Exit::Code(0) if self.attendance.has_signed_in() => {
+                return self.drain(self.table.exit_code().map_or(0, i32::from), true, now);
+            }
             // Its own words at a first start. Later there are services that are not to end with it.
             Exit::Code(code) if PASSED_ON.contains(&code) && !self.succeeded => return self.drain(code, true, now),
             _ => {}

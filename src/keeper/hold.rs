@@ -51,8 +51,8 @@ impl Holdings {
                 match order {
                     KeeperOrder::Hold(slot) => self.put(slot, descriptors.next()),
                     KeeperOrder::Release(slot) => self.put(slot, None),
-                    KeeperOrder::Keep(_) | KeeperOrder::Upgrade(_) => obey(order, descriptors.next()),
-                    KeeperOrder::Detach | KeeperOrder::SignedIn => obey(order, None),
+                    KeeperOrder::Keep(_) => obey(order, descriptors.next()),
+                    KeeperOrder::SignedIn => obey(order, None),
                 }
             }
         }

@@ -17,13 +17,13 @@ mod reap;
 pub mod role;
 mod upgrade;
 
-pub use place::Refused;
+pub use place::{Refused, place_of_lock};
 
 use crate::host::clock;
 use crate::host::pipe::KeeperOrder;
 use crate::host::stderr::say;
 use crate::host::sys::{memory, process};
-use crate::table::{Mode, Role, Table};
+use crate::table::{Mode, Request, Role, Table};
 use attend::{Act, Attendance};
 use comeback::Comeback;
 use foster::Fosters;
@@ -310,8 +310,6 @@ impl Keeper {
         for (order, descriptor) in others.into_iter().flatten() {
             match order {
                 KeeperOrder::Keep(which) => self.troupe.keep(which, descriptor),
-                KeeperOrder::Upgrade(whole) => self.upgrade(descriptor, whole != 0),
-                KeeperOrder::Detach => self.detach(),
                 KeeperOrder::SignedIn => self.signed_in(),
                 KeeperOrder::Hold(_) | KeeperOrder::Release(_) => {}
             }
@@ -330,6 +328,7 @@ impl Keeper {
     /// There is to be no supervisor until somebody asks for one; all else goes on.
     fn detach(&mut self) {
         self.table.set_mode(Mode::Detached);
+        self.supervisors.cancel();
         self.ask_to_leave();
     }
 
@@ -378,15 +377,15 @@ impl Keeper {
     /// costs with the number of those that live.
     fn take_signals(&mut self) -> bool {
         let mut ended = false;
-        while let Ok(Some(signal)) = self.signals.read_signal() {
-            let signal = signal.ssi_signo as i32;
+        while let Ok(Some(found)) = self.signals.read_signal() {
+            let signal = found.ssi_signo as i32;
             ended |= signal == libc::SIGCHLD;
-            self.take_signal(signal);
+            self.take_signal(signal, (found.ssi_pid, found.ssi_uid));
         }
         ended
     }
 
-    fn take_signal(&mut self, signal: i32) {
+    fn take_signal(&mut self, signal: i32, by: (u32, u32)) {
         match signal {
             // PWR is how a container's host asks its first process (LXC), and a UPS any init.
             libc::SIGTERM | libc::SIGINT | libc::SIGQUIT | libc::SIGPWR => self.asked_to_end(),
@@ -399,11 +398,33 @@ impl Keeper {
                 }
                 self.troupe.signal(Role::Supervisor, libc::SIGHUP);
             }
-            libc::SIGUSR2 if self.table.mode() == Mode::Detached => {
+            libc::SIGUSR1 => {
+                if let Some(request) = self.table.take_request() {
+                    self.obey(request, by);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Does what an operator asks for, who is `by`: process and uid.
+    fn obey(&mut self, request: Request, (pid, uid): (u32, u32)) {
+        let what = match request {
+            Request::Detach => "the supervisor leaves, and services go on without one",
+            Request::Attach => "a supervisor takes over",
+            Request::Upgrade => "another program is to play the roles",
+            Request::UpgradeAll => "another program is to play the roles, and to be the keeper",
+        };
+        say(format_args!("{what}: asked for by process {pid} of uid {uid}"));
+        match request {
+            Request::Detach => self.detach(),
+            Request::Attach if self.table.mode() == Mode::Detached => {
                 self.table.set_mode(Mode::Normal);
                 self.supervisors.at_once(clock::now().mono.0);
             }
-            _ => {}
+            Request::Attach => {}
+            Request::Upgrade => self.upgrade(false),
+            Request::UpgradeAll => self.upgrade(true),
         }
     }
 
@@ -445,7 +466,6 @@ fn block_signals() -> Result<SignalFd, Refused> {
         Signal::SIGPWR,
         Signal::SIGHUP,
         Signal::SIGUSR1,
-        Signal::SIGUSR2,
     ] {
         read.add(signal);
     }

@@ -55,7 +55,7 @@ impl Notifier {
 
     /// The loop turns.
     pub(super) fn alive(&self) {
-        if self.watchdog.is_some() {
+        if self.watchdog.is_some() && self.ready {
             self.say("WATCHDOG=1");
         }
     }

@@ -9,7 +9,7 @@ use crate::host::stderr::say;
 use crate::host::sys::process::{kill, prlimit};
 use crate::model::outcome::Failure;
 use crate::store::ledger;
-use crate::table::{LAYOUT, LIMITS, Machine, Role, Table, TableError};
+use crate::table::{self, LAYOUT, LIMITS, Machine, NEXT, Role, Table, TableError};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl, open, openat};
 use nix::sys::stat::{Mode, fstat};
@@ -33,12 +33,14 @@ const LOOK: Duration = Duration::from_millis(20);
 #[derive(Debug, thiserror::Error)]
 pub enum Refused {
     /// Another one runs here.
-    #[error("abide already runs in {directory}{}; stop it first, or give this one its own --runtime-dir", by(*pid))]
+    #[error("abide already runs in {directory}{}; {}", by(*pid), way_out(*detached))]
     AlreadyRunning {
         /// The directory of the table.
         directory: PathBuf,
         /// Who; 0 where that cannot be seen from here.
         pid: i32,
+        /// Whether it has no supervisor, on purpose.
+        detached: bool,
     },
     /// Others could write where only abide may.
     #[error(
@@ -91,6 +93,14 @@ pub enum Refused {
         /// Why not.
         source: io::Error,
     },
+}
+
+fn way_out(detached: bool) -> &'static str {
+    if detached {
+        "its supervisor is detached: `abide attach` brings it back"
+    } else {
+        "stop it first, or give this one its own --runtime-dir"
+    }
 }
 
 fn by(pid: i32) -> String {
@@ -153,6 +163,14 @@ impl Place {
                 Ok(None)
             }
         }
+    }
+
+    /// The program of an upgrade, which is then not asked for any more.
+    pub(super) fn take_next(&self) -> io::Result<OwnedFd> {
+        // What is executed is what was opened, whatever the path leads to by then.
+        let program = openat(&self.directory, NEXT, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty());
+        let _ = unlinkat(&self.directory, NEXT, UnlinkatFlags::NoRemoveDir);
+        Ok(program?)
     }
 
     /// Where the pipes are.
@@ -237,6 +255,14 @@ pub(super) fn end_roles(table: &Table) {
     }
 }
 
+/// Who has the lock of the directory `path`, if anybody.
+pub fn place_of_lock(path: &Path) -> Option<i32> {
+    let lock = open(&path.join(LOCK), OFlag::O_RDWR | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW, Mode::empty()).ok()?;
+    let mut whole = libc::flock { l_type: libc::F_WRLCK as i16, l_whence: 0, l_start: 0, l_len: 0, l_pid: 0 };
+    fcntl(lock.as_fd(), FcntlArg::F_GETLK(&mut whole)).ok()?;
+    (whole.l_type != libc::F_UNLCK as i16 && whole.l_pid > 0).then_some(whole.l_pid)
+}
+
 fn take_lock(lock: &OwnedFd, path: &Path) -> Result<(), Refused> {
     // The kind that belongs to a process and names it. One that belongs to an opening would stay
     // held by whatever inherited it.
@@ -245,7 +271,10 @@ fn take_lock(lock: &OwnedFd, path: &Path) -> Result<(), Refused> {
         Ok(_) => Ok(()),
         Err(Errno::EACCES | Errno::EAGAIN) => {
             let _ = fcntl(lock.as_fd(), FcntlArg::F_GETLK(&mut whole));
-            Err(Refused::AlreadyRunning { directory: path.into(), pid: whole.l_pid })
+            let table = File::options().read(true).write(true).open(path.join(TABLE)).ok();
+            let table = table.and_then(|file| Table::open(file.into()).ok());
+            let detached = table.is_some_and(|table| table.mode() == table::Mode::Detached);
+            Err(Refused::AlreadyRunning { directory: path.into(), pid: whole.l_pid, detached })
         }
         Err(errno) => Err(Refused::system("lock the runtime directory")(errno)),
     }

@@ -54,7 +54,10 @@ impl Keeper {
             return true;
         }
         match self.troupe.role_of(pid) {
-            Some(Role::Supervisor) => self.supervisor_status = Some(status),
+            Some(Role::Supervisor) => {
+                self.supervisor_status = Some(status);
+                self.attend(clock::now().mono.0);
+            }
             Some(Role::Logger) => self.logger_ended(status),
             Some(Role::Keeper) | None => {}
         }

@@ -42,10 +42,19 @@ impl Upgrading {
 }
 
 impl Keeper {
-    /// `program` is to play the roles from now on.
-    pub(super) fn upgrade(&mut self, program: Option<OwnedFd>, whole: bool) {
-        let Some(program) = program.filter(|_| self.upgrading.is_none()) else { return };
+    /// The program that the link in our directory names is to play the roles from now on.
+    pub(super) fn upgrade(&mut self, whole: bool) {
+        if self.upgrading.is_some() {
+            return say(format_args!("an upgrade is under way already"));
+        }
         self.table.set_upgrade(Upgrade::UnderWay);
+        let program = match self.place.take_next() {
+            Ok(program) => program,
+            Err(error) => {
+                say(format_args!("the new program cannot be opened: {error}"));
+                return self.table.set_upgrade(Upgrade::Unfit);
+            }
+        };
         if let Err(error) = self.troupe.try_candidate(program.as_fd()) {
             say(format_args!("the new program cannot be executed: {error}"));
             return self.table.set_upgrade(Upgrade::Unfit);
@@ -68,6 +77,11 @@ impl Keeper {
         };
         if whole {
             return self.become_anew();
+        }
+        if !self.troupe.is_on(Role::Supervisor) {
+            // It has crashed, or there is to be none: this is the next one.
+            upgrading.step = Step::Supervisor;
+            return;
         }
         upgrading.step = Step::Leaving;
         self.ask_to_leave();

@@ -66,6 +66,9 @@ pub struct Delta {
     pub ignored: Option<Vec<IgnoredEntry>>,
     /// Errors that belong to no service: bad names, `abide.toml`, duplicates. All of them, when anything changed.
     pub problems: Option<Vec<Diagnostic>>,
+    /// Names of which it is not settled yet what they are: of those that are in no delta so far. Empty once all was
+    /// settled, and from then on.
+    pub unsettled: Vec<ServiceName>,
     /// Grows by one whenever the content of the desired state changes.
     pub generation: u64,
 }

@@ -4,7 +4,7 @@
 //! Killing it loses work in progress, never truth: the next one scans and says the same.
 
 use super::Text;
-use super::catalogue::{Catalogue, Key};
+use super::catalogue::{Catalogue, Key, service_of};
 use super::configuration::{Configuration, Loader};
 use super::root::{Markers, Root, steady, wall};
 use super::settle::{Seen, Settle};
@@ -126,6 +126,8 @@ struct Worker<C> {
     next_poll: Option<Instant>,
     is_first: bool,
     told_sources: Vec<SourceStatus>,
+    told_unsettled: Vec<ServiceName>,
+    was_settled: bool,
     told_config: Vec<Diagnostic>,
     generation: u64,
 }
@@ -152,6 +154,8 @@ impl<C> Worker<C> {
             next_poll: None,
             is_first: true,
             told_sources: Vec::new(),
+            told_unsettled: Vec::new(),
+            was_settled: false,
             told_config: Vec::new(),
             generation: 0,
         }
@@ -268,9 +272,12 @@ impl<C> Worker<C> {
             problems
         });
         self.told_config = config.to_vec();
-        if changes.is_empty() && !news && !others && problems.is_none() && !is_first {
+        let unsettled = self.unsettled();
+        let settles = unsettled != self.told_unsettled;
+        if changes.is_empty() && !news && !others && problems.is_none() && !is_first && !settles {
             return;
         }
+        self.told_unsettled.clone_from(&unsettled);
         self.mark();
         self.follow(&changes);
         self.generation += u64::from(!changes.is_empty());
@@ -280,8 +287,21 @@ impl<C> Worker<C> {
             sources: (news || is_first).then_some(statuses),
             ignored: (others || is_first).then(|| self.catalogue.ignored()),
             problems,
+            unsettled,
             generation: self.generation,
         });
+    }
+
+    /// Names of which nothing was ever told, and of which something is there; only until there are none once.
+    fn unsettled(&mut self) -> Vec<ServiceName> {
+        if self.was_settled {
+            return Vec::new();
+        }
+        let pending = self.catalogue.keys().into_iter().filter(|key| self.settle.is_pending(*key));
+        let candidates = pending.filter_map(|key| self.catalogue.get(key)).filter(|it| it.standing.is_none());
+        let names: Vec<ServiceName> = candidates.filter_map(|it| service_of(&it.naming).cloned()).collect();
+        self.was_settled = names.is_empty();
+        names
     }
 
     /// Remembers from which directories something was accepted.

@@ -65,7 +65,8 @@ pub(super) struct Head {
     pub(super) crashes: AtomicU32,
     /// What came of the last upgrade: see `Upgrade`.
     pub(super) upgrade: AtomicU32,
-    pub(super) padding: AtomicU32,
+    /// What an operator asks of the keeper: see `Request`.
+    pub(super) request: AtomicU32,
     /// What is being loaded: the digest of its text, 0 for nothing; and its name, filled up with zeros.
     pub(super) loading_digest: AtomicU64,
     pub(super) loading_name: [AtomicU64; NAME_WORDS],

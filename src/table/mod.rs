@@ -13,7 +13,7 @@ mod service;
 
 pub use heirs::{Fate, UNKNOWN};
 pub use layout::{LAYOUT, LIMITS, SLOTS};
-pub use service::{Mode, Upgrade};
+pub use service::{Mode, NEXT, Request, Upgrade};
 
 use layout::{ARMED, EXITED, FREE, Layout, MAGIC, REAPED, TAKEN};
 use std::ffi::c_void;

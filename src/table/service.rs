@@ -33,6 +33,27 @@ pub enum Upgrade {
     FellBack,
 }
 
+/// What an operator asks of the keeper, who looks when SIGUSR1 comes. It is written by who may write the table, which
+/// is who abide belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Request {
+    /// End the supervisor, for good; all else goes on.
+    Detach,
+    /// Start it again.
+    Attach,
+    /// Have the program [`NEXT`] play the roles.
+    Upgrade,
+    /// And be the keeper.
+    UpgradeAll,
+}
+
+/// The name of the program of an upgrade, in the directory of the table: a link.
+pub const NEXT: &str = "next";
+
+impl Request {
+    const ALL: [Self; 4] = [Self::Detach, Self::Attach, Self::Upgrade, Self::UpgradeAll];
+}
+
 impl Mode {
     const ALL: [Self; 3] = [Self::Normal, Self::Safe, Self::Detached];
 }
@@ -105,6 +126,17 @@ impl Table {
     pub fn upgrade(&self) -> Upgrade {
         let word = self.cells().head.upgrade.load(Acquire);
         Upgrade::ALL.get(word as usize).copied().unwrap_or_default()
+    }
+
+    /// The keeper is to do this.
+    pub fn set_request(&self, request: Request) {
+        self.cells().head.request.store(request as u32 + 1, Release);
+    }
+
+    /// What the keeper is to do. Told once.
+    pub fn take_request(&self) -> Option<Request> {
+        let word = self.cells().head.request.swap(0, Acquire);
+        Request::ALL.get(word.checked_sub(1)? as usize).copied()
     }
 
     /// A text of that digest is about to be loaded under that name. Should it be our end, the next one knows.

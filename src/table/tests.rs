@@ -261,6 +261,11 @@ fn who_signs_in_is_the_one_who_plays_the_role() {
     assert!(table.is_signed_in(Role::Supervisor) && !table.is_signed_in(Role::Logger));
     table.set_role(Role::Supervisor, 78, 2);
     assert!(!table.is_signed_in(Role::Supervisor));
+    assert_eq!(table.take_request(), None);
+    for request in [Request::Detach, Request::Attach, Request::Upgrade, Request::UpgradeAll] {
+        table.set_request(request);
+        assert_eq!((table.take_request(), table.take_request()), (Some(request), None));
+    }
     for mode in [Mode::Safe, Mode::Detached, Mode::Normal] {
         table.set_mode(mode);
         assert_eq!(table.mode(), mode);

@@ -11,7 +11,7 @@ mod api;
 mod bad_input;
 mod browser;
 mod check;
-mod crash;
+
 mod daemons;
 mod doors;
 mod examples;
@@ -40,6 +40,7 @@ mod second_run;
 mod servers;
 mod status;
 mod stop;
+mod survival;
 mod top;
 mod transcripts;
 mod trees;

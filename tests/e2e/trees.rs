@@ -129,7 +129,7 @@ fn what_forks_away_outlives_a_service_whose_scope_is_narrower() {
 }
 
 #[test]
-fn nothing_lives_on_when_the_supervisor_is_killed() {
+fn what_a_killed_supervisor_had_started_ends_whole_under_the_next() {
     both(|world, variables| {
         for (name, script, more, _) in HARD {
             world.drop_file(&format!("{name}.toml"), &marked(world, name, script, more));
@@ -139,35 +139,38 @@ fn nothing_lives_on_when_the_supervisor_is_killed() {
             let mark = mark(world, name);
             world.until_true(&format!("{name} is complete"), || bearers(&mark).len() >= complete);
         }
-        let status = world.status().expect("it runs");
-        send(status.abide.supervisor_pid, Signal::SIGKILL);
-        assert_eq!(world.ended().code(), Some(1));
+        let supervisor = world.status().expect("it runs").abide.supervisor_pid;
+        send(supervisor, Signal::SIGKILL);
+        world.until("another one", |status| status.abide.supervisor_pid != supervisor);
         for (name, ..) in HARD {
+            world.remove(&format!("{name}.toml"));
+        }
+        for (name, ..) in HARD {
+            world.gone(name);
             assert_eq!(bearers(&mark(world, name)), [0; 0], "{name} {variables:?}\n{}", world.story());
         }
-        assert!(status.abide.cgroups.directory.is_none_or(|path| !Path::new(&path).exists()), "nor a cgroup");
     });
 }
 
 #[test]
-fn what_a_dead_keeper_leaves_is_ended_by_the_next_run() {
+fn what_a_dead_keeper_leaves_ends_whole_under_the_next() {
     let mut world = World::empty();
     let script = "(setsid sh -c 'trap \"\" TERM; sleep 86400' &)\nexec sleep 86400";
-    world.drop_file("a.toml", &marked(&world, "a", script, ""));
+    world.drop_file("a.toml", &marked(&world, "a", script, "[stop]\ntimeout = '1s'\n"));
     world.start();
     if !has_cgroups(&world) {
         return;
     }
     let mark = mark(&world, "a");
     world.until_true("it is complete", || bearers(&mark).len() == 3);
-    let first = bearers(&mark);
+    let pid = world.pid("a");
     world.signal(Signal::SIGKILL);
     world.ended();
-    assert!(first.iter().any(|pid| alive(*pid)), "who ignores TERM and is no child of ours");
-    // It waits for who does not obey.
     world.start();
-    world.pid("a");
-    assert!(first.iter().all(|pid| !alive(*pid)), "{}", world.story());
+    assert_eq!(world.pid("a"), pid, "{}", world.story());
+    world.remove("a.toml");
+    world.gone("a");
+    assert_eq!(bearers(&mark), [0; 0], "who ignores TERM and is no child of ours\n{}", world.story());
 }
 
 #[test]

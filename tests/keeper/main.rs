@@ -16,10 +16,13 @@ mod signs;
 mod spawns;
 mod stage;
 
+use abide::host::cgroup::base::Base;
+use abide::host::cgroup::ground::Ground;
 use abide::host::pipe;
 use abide::host::sys::socket;
 use abide::keeper::role::SupervisorEnds;
 use abide::keeper::{self, Setup, Timing, role};
+use abide::table::Table;
 use nix::sys::signal::{SigSet, SigmaskHow};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -30,6 +33,9 @@ const SCENARIO: &str = "ABIDE_TEST_SCENARIO";
 const PLACE: &str = "ABIDE_TEST_PLACE";
 /// What plays the roles instead of this binary.
 const PROGRAM: &str = "ABIDE_TEST_PROGRAM";
+
+/// Whether the keeper waits for less long.
+pub(crate) const QUICK: &str = "ABIDE_TEST_QUICK";
 
 /// More than enough for anything here, on a busy machine too.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
@@ -97,7 +103,7 @@ fn scenario_of(scenario: &str, place: &Path, ends: SupervisorEnds) -> i32 {
 /// What would take long, in less time.
 fn timing() -> Timing {
     let quick = Duration::from_millis(500);
-    let patient = std::env::var_os("ABIDE_TEST_QUICK").is_none();
+    let patient = std::env::var_os(QUICK).is_none();
     if patient { Timing::default() } else { Timing { sign_in: quick, obey: quick, ..Timing::default() } }
 }
 
@@ -115,6 +121,18 @@ impl Kept {
     pub(crate) fn start_at(place: tempfile::TempDir, scenario: &str) -> Self {
         let child = start(&mut command(place.path(), scenario));
         Self { place, child: Some(child) }
+    }
+
+    /// One that waits for less long.
+    pub(crate) fn start_quick(scenario: &str) -> Self {
+        let place = tempfile::tempdir().unwrap();
+        let child = start(command(place.path(), scenario).env(QUICK, "1"));
+        Self { place, child: Some(child) }
+    }
+
+    pub(crate) fn table(&self) -> Table {
+        let file = std::fs::File::options().read(true).write(true).open(self.place.path().join("run/table"));
+        Table::open(file.unwrap().into()).unwrap()
     }
 
     pub(crate) fn pid(&self) -> i32 {
@@ -156,9 +174,27 @@ impl Drop for Kept {
         if let Some(child) = &mut self.child {
             let _ = child.kill();
             let _ = child.wait();
-            // What it leaves, processes and cgroups, is ended by the next.
-            let _ = command(self.place.path(), "quits-78").output();
         }
+        sweep(&self.place.path().join("run"));
+    }
+}
+
+/// Ends what a keeper has left: the next one would take it over.
+fn sweep(run: &Path) {
+    if let Ok(file) = std::fs::File::options().read(true).write(true).open(run.join("table"))
+        && let Ok(table) = Table::open(file.into())
+    {
+        for slot in 1..table.used() {
+            let leader = table.resident(slot).map(|(pid, ..)| pid);
+            for group in leader.into_iter().chain(table.group(slot)) {
+                let _ = nix::sys::signal::killpg(nix::unistd::Pid::from_raw(group), nix::sys::signal::Signal::SIGKILL);
+            }
+        }
+    }
+    let directory = std::fs::File::open(run).ok();
+    if let Some(base) = directory.and_then(|directory| Base::on(&Ground::find(), directory).ok()) {
+        base.kill();
+        base.clear();
     }
 }
 

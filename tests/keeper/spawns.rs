@@ -25,6 +25,8 @@ pub(crate) fn scenario(name: &str, stage: &Stage) {
         "limits" => set_limits(stage),
         "stuck" => stuck(stage),
         "crash" => crate::lives::crash(stage),
+        "heir" => crate::lives::heir(stage),
+        "detaches" => crate::lives::detaches(stage),
         "linger" => crate::lives::linger(stage),
         other => panic!("no scenario {other}"),
     }

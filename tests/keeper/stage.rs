@@ -3,6 +3,7 @@
 use crate::{DEADLINE, wait_for};
 use abide::decide::event::RunId;
 use abide::host::pipe::{self, Pipes};
+use abide::host::proc;
 use abide::host::spawn::{Order, Outcome, Spawner};
 use abide::keeper::role::SupervisorEnds;
 use abide::model::desired::Definition;
@@ -12,7 +13,7 @@ use abide::model::name::{InstanceId, ServiceName};
 use abide::model::outcome::Exit;
 use abide::model::policy::{RestartPolicy, StopPolicy};
 use abide::model::service::{Identity, Kind, Run, Service};
-use abide::table::{Ending, Notice, Table};
+use abide::table::{Ending, Fate, Notice, Table};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::cell::RefCell;
 use std::fs::File;
@@ -116,6 +117,25 @@ impl Stage {
             nix::unistd::read(&self.bell, &mut [0; 8]).ok();
             None
         })
+    }
+
+    /// A process that an earlier supervisor has started, and that still lives.
+    pub(crate) fn inherit(&self, slot: usize, run: u64) -> i32 {
+        let fate = self.table.fate(slot, run);
+        let Fate::Process(pid) = fate else { panic!("slot {slot}: {fate:?}") };
+        assert!(proc::stat(pid).is_some_and(|stat| !stat.has_ended()), "{pid} lives");
+        pid
+    }
+
+    /// Ends all that was started, whoever did that.
+    pub(crate) fn end_all(&self) {
+        for slot in 1..self.table.used() {
+            let leader = self.table.resident(slot).map(|(pid, ..)| pid);
+            for group in leader.into_iter().chain(self.table.group(slot)) {
+                let _ = nix::sys::signal::killpg(nix::unistd::Pid::from_raw(group), nix::sys::signal::Signal::SIGKILL);
+            }
+        }
+        wait_for("all to end", || (1..self.table.used()).all(|slot| self.table.resident(slot).is_none()).then_some(()));
     }
 
     pub(crate) fn ended(&self, slot: usize, run: u64) -> (i32, Ending) {
