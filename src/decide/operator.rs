@@ -16,6 +16,7 @@ use super::holds::{in_words, lapse};
 use super::instance::Instance;
 use super::obey::Word;
 use super::phase::{Turn, Words};
+use super::records::hold_record;
 use crate::model::name::ServiceName;
 use crate::model::order::{Act, Author, Done, Hold, Order};
 use crate::model::selector::Target;
@@ -98,11 +99,13 @@ impl Fleet {
 
     fn keep(&mut self, target: Target, hold: &Hold) {
         self.surroundings_changed = true;
+        self.struck.push(hold_record(&target, Some(hold)));
         self.turn.effects.push(Effect::KeepHold { target, hold: Some(hold.clone()) });
     }
 
     fn forget(&mut self, target: Target) {
         self.surroundings_changed = true;
+        self.struck.push(hold_record(&target, None));
         self.turn.effects.push(Effect::KeepHold { target, hold: None });
     }
 

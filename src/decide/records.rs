@@ -2,6 +2,7 @@
 //! it. Who comes next reads them and goes on where this one stopped: `recover`.
 //!
 //! - `d/NAME`: the definition of a service in force;
+//! - `h/TARGET`: how it is held, or that it is not any more, until that is on the disk;
 //! - `i/NAME@n`: an instance: where it is in its life, what was ordered, when what is due.
 
 use super::backoff::Backoff;
@@ -12,7 +13,9 @@ use super::phase::{Ended, Fit, Phase, Process};
 use super::restarts::{Cause, Restarts};
 use crate::model::desired::Definition;
 use crate::model::name::{InstanceId, ServiceName};
+use crate::model::order::Hold;
 use crate::model::policy::StopScope;
+use crate::model::selector::Target;
 use crate::model::service::{Kind, Service, Version};
 use crate::model::signal::Signal;
 use serde::{Deserialize, Serialize};
@@ -93,11 +96,18 @@ pub(super) fn key_of_instance(instance: &InstanceId) -> String {
     format!("i/{instance}")
 }
 
+/// That `target` is held, or not any more.
+pub(super) fn hold_record(target: &Target, hold: Option<&Hold>) -> Change {
+    let text = serde_json::to_vec(&hold).expect("strings, numbers and maps with string keys always serialise");
+    (format!("h/{target}"), Some(text))
+}
+
 /// What a key is about.
 #[derive(Debug)]
 pub(super) enum Key {
     Service(ServiceName),
     Instance(InstanceId),
+    Hold(Target),
 }
 
 /// Reads a key; `None`: it is nothing of ours.
@@ -108,6 +118,12 @@ pub(super) fn read_key(key: &str) -> Option<Key> {
         "i" => {
             let (name, index) = rest.rsplit_once('@')?;
             Some(Key::Instance(InstanceId::new(ServiceName::new(name).ok()?, index.parse().ok()?)))
+        }
+        "h" => {
+            // No name of a service has an @ in it.
+            let (name, index) = rest.split_once('@').map_or((rest, None), |(name, index)| (name, Some(index)));
+            let index = index.map(str::parse).transpose().ok()?;
+            Some(Key::Hold(Target { service: ServiceName::new(name).ok()?, index }))
         }
         _ => None,
     }

@@ -8,12 +8,15 @@ use super::care::{Fate, Stage, What};
 use super::effect::Effect;
 use super::event::RunId;
 use super::fleet::Fleet;
+use super::holds::lapse;
 use super::instance::Instance;
 use super::member::Member;
 use super::phase::{Fit, Phase, Process, Turn};
-use super::records::{KeptInstance, KeptService, Key, read_key};
+use super::records::{KeptInstance, KeptService, Key, hold_record, read_key};
 use crate::model::desired::{Definition, Entry};
 use crate::model::name::{InstanceId, ServiceName};
+use crate::model::order::Hold;
+use crate::model::selector::Target;
 use crate::model::status::SourceState;
 use crate::model::time::{Mono, Now};
 use std::collections::{BTreeMap, BTreeSet};
@@ -53,6 +56,7 @@ impl Fleet {
         for (key, text) in records {
             let read = match read_key(key) {
                 Some(Key::Service(name)) => serde_json::from_slice(text).map(|kept| self.restore_service(&name, kept)),
+                Some(Key::Hold(target)) => serde_json::from_slice(text).map(|hold| self.restore_hold(target, hold)),
                 Some(Key::Instance(id)) => serde_json::from_slice(text).map(|kept| instances.push((id, kept))),
                 None => continue,
             };
@@ -120,6 +124,19 @@ impl Fleet {
     pub fn adopted(&self) -> u64 {
         let instances = self.members.values().flat_map(|member| &member.instances);
         instances.filter(|instance| instance.adopted && !instance.rests()).count() as u64
+    }
+
+    /// What was written down of a hold may not have come to the disk, which is read before.
+    fn restore_hold(&mut self, target: Target, hold: Option<Hold>) {
+        let known = self.holds.all().find(|(held, _)| **held == target).map(|(_, hold)| hold);
+        if hold_record(&target, known) == hold_record(&target, hold.as_ref()) {
+            return;
+        }
+        match &hold {
+            Some(hold) => drop(self.holds.put(&target, hold.clone(), lapse(hold, self.turn.now))),
+            None => drop(self.holds.take(&target)),
+        }
+        self.turn.effects.push(Effect::KeepHold { target, hold });
     }
 
     fn restore_service(&mut self, name: &ServiceName, kept: KeptService<'static>) {

@@ -2,6 +2,7 @@
 //! a file. One seed is one history.
 
 mod behaviour;
+mod crashes;
 mod health;
 mod hooks;
 mod invariants;

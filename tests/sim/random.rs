@@ -18,7 +18,7 @@ use std::time::Duration;
 const NAMES: [&str; 3] = ["cache", "mail", "web"];
 
 #[derive(Debug, Clone)]
-enum Op {
+pub(crate) enum Op {
     Write(File),
     Break(usize),
     Remove(usize),
@@ -37,7 +37,7 @@ enum Op {
 
 /// What makes one service file of these histories differ from another.
 #[derive(Debug, Clone)]
-struct File {
+pub(crate) struct File {
     who: usize,
     enabled: bool,
     instances: u32,
@@ -129,7 +129,7 @@ fn any_exit() -> impl Strategy<Value = Exit> {
     prop_oneof![Just(Exit::Code(0)), Just(Exit::Code(1)), Just(Exit::from_wait_status(11)), Just(Exit::Unknown)]
 }
 
-fn any_op() -> impl Strategy<Value = Op> {
+pub(crate) fn any_op() -> impl Strategy<Value = Op> {
     let who = || 0..NAMES.len();
     prop_oneof![
         8 => any_file().prop_map(Op::Write),
@@ -148,7 +148,7 @@ fn any_op() -> impl Strategy<Value = Op> {
     ]
 }
 
-fn perform(world: &mut World, op: Op) {
+pub(crate) fn perform(world: &mut World, op: Op) {
     match op {
         Op::Write(file) => world.write(file.service()),
         Op::Break(who) => world.break_file(NAMES[who]),

@@ -150,7 +150,9 @@ impl World {
     pub(crate) fn find_main(&mut self, instance: InstanceId, run: RunId) {
         let after = self.tasks_of(&instance).daemon * MILLI;
         let process = self.processes.get(&run);
-        let found = process.is_some_and(|p| p.rest && p.launched.is_some_and(|at| self.now >= at + after));
+        // One that was found before, and not written down, is found again.
+        let there = |p: &Process| p.rest || p.main && p.launched.is_some();
+        let found = process.is_some_and(|p| there(p) && p.launched.is_some_and(|at| self.now >= at + after));
         let outcome = if found { Ok((1000 + run.0 as i32, run.0)) } else { Err("no pid file".to_owned()) };
         self.send(1, Event::MainFound { instance, run, outcome });
     }
@@ -208,6 +210,7 @@ impl World {
                 let Some(process) = self.processes.get_mut(run) else { return false };
                 if outcome.is_ok() && process.rest && !process.main {
                     (process.main, process.rest, process.doomed) = (true, false, false);
+                    self.past.ends.remove(run);
                 } else if outcome.is_ok() && !process.main {
                     *outcome = Err("it has ended".to_owned());
                 }

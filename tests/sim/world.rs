@@ -1,6 +1,7 @@
 //! A pretended Linux: performs effects, answers with events, and remembers what it saw.
 
 use crate::behaviour::{Behaviour, GOOD, Process, Start};
+use crate::crashes::Past;
 use crate::invariants;
 use crate::services::{UID, name};
 use crate::tasks::{GOOD_TASKS, Task, Tasks};
@@ -46,10 +47,10 @@ pub(crate) struct World {
     /// Runs whose output the logger cannot read.
     unheard: BTreeSet<RunId>,
     pub(crate) open: BTreeSet<InstanceId>,
-    freeing: BTreeMap<(u64, u64), InstanceId>,
-    flight: BTreeMap<(u64, u64), Event>,
-    sent: u64,
-    generation: u64,
+    pub(crate) freeing: BTreeMap<(u64, u64), InstanceId>,
+    pub(crate) flight: BTreeMap<(u64, u64), Event>,
+    pub(crate) sent: u64,
+    pub(crate) generation: u64,
     pub(crate) heard: Vec<Event>,
     pub(crate) announced: Vec<Step>,
     pub(crate) fragments: BTreeMap<ServiceName, ServiceStatus>,
@@ -69,6 +70,8 @@ pub(crate) struct World {
     pub(crate) answers: Vec<Done>,
     /// The signal that an operator sends.
     pub(crate) by_hand: Option<Signal>,
+    /// What outlives a supervisor.
+    pub(crate) past: Past,
 }
 
 impl World {
@@ -104,6 +107,7 @@ impl World {
             holds: BTreeMap::new(),
             answers: Vec::new(),
             by_hand: None,
+            past: Past::default(),
         }
     }
 
@@ -141,7 +145,7 @@ impl World {
     }
 
     fn deliver_delta(&mut self, changes: Vec<(ServiceName, Option<Entry>)>) {
-        let before = self.accepted.clone();
+        let (before, crashes) = (self.accepted.clone(), self.past.crashes);
         for (name, entry) in &changes {
             match entry {
                 Some(Entry { service: Some(definition), .. }) => {
@@ -168,11 +172,13 @@ impl World {
         self.fleet.handle(self.now(), Event::Delta(delta));
         self.take_what_was_judged();
         self.settle_turn();
-        invariants::announced_is_the_full_plan(&before, &self.accepted, &self.announced);
+        if crashes == self.past.crashes {
+            invariants::announced_is_the_full_plan(&before, &self.accepted, &self.announced);
+        }
     }
 
     /// What names no other service is taken as it is; of the rest the fleet is asked, and judged in turn.
-    fn take_what_was_judged(&mut self) {
+    pub(crate) fn take_what_was_judged(&mut self) {
         for (name, definition) in &self.written {
             let is_plain = definition.service.order.is_none() && definition.service.restart.on_give_up.is_none();
             let taken = if is_plain { Some(definition) } else { self.fleet.accepted(name) };
@@ -208,8 +214,8 @@ impl World {
     }
 
     fn settle_turn(&mut self) {
-        for effect in self.fleet.take_effects() {
-            self.perform(effect);
+        if !self.carry_out() {
+            self.succeed();
         }
         for finding in self.fleet.take_findings() {
             let line = match finding {
@@ -234,13 +240,14 @@ impl World {
             let (_, id) = self.freeing.pop_first().expect("was just seen");
             self.open.remove(&id);
         } else if flight == Some(at) {
-            let (_, mut event) = self.flight.pop_first().expect("was just seen");
+            let (event_key, mut event) = self.flight.pop_first().expect("was just seen");
             if let Event::Spawned { run, .. } = &event
                 && let Some(process) = self.processes.get_mut(run)
             {
                 process.since = Some(at);
             }
-            if self.still_true(&mut event) {
+            if self.past.told_again.remove(&event_key) || self.still_true(&mut event) {
+                self.note_end(&event);
                 self.deliver(event);
             }
         } else {
@@ -315,11 +322,17 @@ impl World {
         self.send(after_ms, Event::Exited { instance, run, exit, leftovers, oom: false, used: Used::default() });
     }
 
-    fn perform(&mut self, effect: Effect) {
+    pub(crate) fn perform(&mut self, effect: Effect) {
         match effect {
+            Effect::Spawn { instance, run, .. } if self.is_known(run) => self.spawned_before(&instance, run),
             Effect::Spawn { instance, run, definition, .. } => self.spawn(instance, run, &definition),
+            Effect::Resume { instance, run, ended, .. } => self.resume(instance, run, ended),
             Effect::AbandonSpawn { run, .. } => self.abandon(run),
-            Effect::Signal { run, signal, scope, .. } => self.signal(run, signal, scope),
+            Effect::Signal { run, nth, signal, scope, .. } => {
+                if self.past.is_first(run, nth) {
+                    self.signal(run, signal, scope);
+                }
+            }
             Effect::SetLimits { instance, run, limits } => {
                 if let (Some(process), Some(now)) = (self.processes.get_mut(&run), self.accepted.get(&instance.service))
                 {
@@ -328,9 +341,6 @@ impl World {
                 let refusal = self.limits_fail.then(|| Failure::Prepare("not permitted".to_owned()));
                 let outcome = refusal.map_or(Ok(limits), Err);
                 self.send(1, Event::LimitsSet { instance, run, outcome });
-            }
-            Effect::Resume { run, .. } => {
-                assert!(self.processes.contains_key(&run), "{run:?} is resumed and is not there")
             }
             Effect::SetLog { instance, numbered, .. } => self.note(&format!("log of {instance}, numbered: {numbered}")),
             Effect::Close { instance } => {
@@ -353,6 +363,7 @@ impl World {
                 self.send(1, Event::ResourcesSet { instance, run, outcome });
             }
             Effect::FindMain { instance, run, .. } => self.find_main(instance, run),
+            Effect::RunErrand { run, .. } if self.is_begun(run) => self.tell_again(run),
             Effect::RunErrand { instance, run, errand, definition, variables } => {
                 self.run_errand(instance, run, errand, &definition, &variables);
             }
@@ -555,7 +566,7 @@ pub(crate) fn instance_status(world: &World, text: &str) -> InstanceStatus {
     world.fragments[&name(text)].instances[0].clone()
 }
 
-fn entry(name: &ServiceName, service: Option<Arc<Definition>>) -> Entry {
+pub(crate) fn entry(name: &ServiceName, service: Option<Arc<Definition>>) -> Entry {
     let file = std::path::PathBuf::from(format!("services.d/{name}.toml"));
     let diagnostics = match service {
         Some(_) => Vec::new(),
