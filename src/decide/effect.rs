@@ -29,6 +29,8 @@ pub enum Effect {
         definition: Arc<Definition>,
         /// Whether the service has more than one instance (its log directory is then `NAME@n`).
         numbered: bool,
+        /// Whether it may be made now. If not, it counts only if it was made already.
+        wanted: bool,
     },
     /// This run was begun under an earlier supervisor: take it over. Answered as by a `Spawn` that has been answered by
     /// `Spawned`: by one `Exited`; or, where that has been told, by one `TreeEmpty`.

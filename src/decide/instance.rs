@@ -415,7 +415,8 @@ impl Instance {
         (self.signals, self.adopted) = (0, false);
         self.sending.clear();
         let (run, definition) = (turn.last_run, self.current.clone());
-        turn.effects.push(Effect::Spawn { instance: self.id.clone(), run, definition, numbered: self.numbered });
+        let (instance, numbered) = (self.id.clone(), self.numbered);
+        turn.effects.push(Effect::Spawn { instance, run, definition, numbered, wanted: true });
         let until = Some(turn.now.mono.plus(SPAWN_TIME + SPAWN_TIME_EACH * turn.unanswered));
         self.enter(Phase::Starting { run, ordered, until }, why, exit, turn);
     }

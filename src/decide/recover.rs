@@ -244,8 +244,10 @@ impl Instance {
         match self.phase {
             Phase::Starting { run, until, .. } => {
                 turn.unanswered += 1;
-                turn.effects.push(Effect::Spawn { instance: instance.clone(), run, definition, numbered });
+                let (instance, wanted) = (instance.clone(), self.want);
+                turn.effects.push(Effect::Spawn { instance, run, definition, numbered, wanted });
                 if until.is_none() {
+                    let instance = self.id.clone();
                     turn.effects.push(Effect::AbandonSpawn { instance, run });
                 }
             }

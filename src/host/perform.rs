@@ -198,7 +198,17 @@ impl Host {
     /// Carries out one effect. Probes, `Report`, `Announce` and `Finished` are the loop's own business.
     pub fn perform(&mut self, effect: Effect) {
         match effect {
-            Effect::Spawn { instance, run, definition, numbered } => self.spawn(instance, run, &definition, numbered),
+            Effect::Spawn { instance, run, definition, wanted, .. }
+                if !wanted && !self.is_started(&instance, run, &definition) =>
+            {
+                let failure = Failure::Prepare("it is not wanted any more".to_owned());
+                self.events.push_back(Event::SpawnFailed { instance, run, failure });
+            }
+            Effect::Spawn { instance, run, definition, numbered, wanted } => {
+                if wanted {
+                    self.spawn(instance, run, &definition, numbered);
+                }
+            }
             Effect::AbandonSpawn { instance, run } => {
                 if let Some(slot) = self.seats.get(&instance).map(|seat| seat.slot)
                     && !self.abandon_held(&instance, slot, run)

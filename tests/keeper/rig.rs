@@ -161,7 +161,7 @@ impl Rig {
 
     pub(crate) fn order_spawn(&mut self, run: u64, definition: &Arc<Definition>) {
         let (run, definition, instance) = (RunId(run), Arc::clone(definition), instance(definition));
-        self.host.perform(Effect::Spawn { instance, run, definition, numbered: false });
+        self.host.perform(Effect::Spawn { instance, run, definition, numbered: false, wanted: true });
     }
 
     pub(crate) fn errand(&mut self, run: u64, errand: Errand, definition: &Arc<Definition>) {
