@@ -3,9 +3,10 @@
 use super::door::Door;
 use super::paths::{Places, boot_id};
 use super::planner::Planner;
+use super::poison::{self, Poison};
 use super::probe::Probes;
 use super::publish::{PublishPolicy, Publisher};
-use super::records::{Inheritance, Records};
+use super::records::{self, Inheritance, Records};
 use super::trace;
 use super::turn::{self, Letter, OwnLogState, Supervisor};
 use crate::decide::diff::Powers;
@@ -34,7 +35,7 @@ use crate::source::configuration::{self, Loader, Timing};
 use crate::source::load::load;
 use crate::source::{self, Surroundings, Text, worker};
 use crate::store;
-use crate::table::Table;
+use crate::table::{Mode, Table};
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::{AsFd, OwnedFd};
@@ -50,6 +51,9 @@ const FAILED: u8 = 1;
 const LEFT: u8 = 75;
 /// `abide.toml` is broken at a first start (`EX_CONFIG` of `sysexits.h`); the keeper passes it on.
 const CONFIG: u8 = 78;
+
+const SAFE: &str = "safe mode: the supervisor crashed three times within a minute; services go on as they were last \
+                    accepted and no file is read, until the keeper gets SIGHUP or abide is upgraded";
 
 #[derive(Debug, thiserror::Error)]
 enum BootError {
@@ -88,19 +92,23 @@ fn supervise(places: &Places, directories: Vec<PathBuf>, exit_with: Option<Servi
     let groups = Arc::new(groups?);
     ceilings.cgroups = groups.cgroups().clone();
     let surroundings = source::surroundings(ceilings, nix::unistd::getppid().as_raw() == 1, true);
+    let instance_id = fresh_id();
+    let (mut records, Inheritance { records: past, broken, mark }) = Records::open(&places.table, &instance_id);
     let config_path =
         source::config_path(places.config.as_deref(), directories.first().map_or(Path::new("."), |first| first));
     let (config, config_text) = match read_config(&config_path, surroundings.uid) {
         Ok(read) => read,
-        Err(findings) => return Ok(refuse(&config_path, &findings)),
+        Err(findings) => match records::config_in(&past, &config_path) {
+            // Broken while nobody looked: what it last said holds, and the files thread says what is wrong.
+            Some((config, text)) => (config, Some(text)),
+            None => return Ok(refuse(&config_path, &findings)),
+        },
     };
     let pipes = Arc::new(Pipes::new(&places.pipes(), keeper).map_err(failed("open the directory of pipes"))?);
     let own_log = own_log_pipe(&pipes).map_err(failed("make the pipe of abide's own log"))?;
     let trace = trace::start(Some(own_log), io::stderr().is_terminal());
 
     let (letters, inbox) = unbounded_channel();
-    let instance_id = fresh_id();
-    let (records, Inheritance { records: past, broken, mark }) = Records::open(&places.table, &instance_id);
     let logger_socket = logger.as_fd().try_clone_to_owned().map_err(failed("copy a descriptor"))?;
     let told = letters.clone();
     let mut host = Host::new(Parts {
@@ -133,7 +141,20 @@ fn supervise(places: &Places, directories: Vec<PathBuf>, exit_with: Option<Servi
         PublishPolicy::of(&planner.config),
         envelope(instance_id, groups.cgroups().clone(), fleet.adopted()),
     );
-    let files = files(places, directories, config_text, &planner, letters)?;
+    let safe = table.mode() == Mode::Safe;
+    if safe {
+        tracing::error!("{SAFE}");
+        broken_records.push(SAFE.to_owned());
+    }
+    let died_over = table.take_loading();
+    let poison = Poison::new(Arc::clone(&table), &past, died_over.as_ref());
+    if let Some((name, digest)) = died_over {
+        tracing::error!(service = name, "abide died while it read the file of this service");
+        records.keep(&[(format!("{}{name}", poison::KEY), Some(digest.to_string().into_bytes()))]);
+    }
+    table.set_watchdog_ms(watchdog_of(&planner.config));
+    records.keep_config(planner.config.text.as_ref());
+    let files = files(places, if safe { Vec::new() } else { directories }, config_text, &planner, poison, letters)?;
     let own_log = OwnLogState::default();
     let (places, churn, awaited, finished) = (places.clone(), 0, exit_with, false);
     let mut supervisor = Supervisor {
@@ -152,6 +173,7 @@ fn supervise(places: &Places, directories: Vec<PathBuf>, exit_with: Option<Servi
         awaited,
         finished,
         left: false,
+        safe,
         records,
         records_changed: false,
         unrecorded: Vec::new(),
@@ -183,7 +205,9 @@ fn read_config(path: &Path, uid: u32) -> Result<(Config, Option<Text>), Vec<Diag
         return Ok((Config::default(), None));
     };
     match config::parse(&text) {
-        (Some(config), findings) if !findings.iter().any(Diagnostic::is_error) => Ok((config, Some(text))),
+        (Some(config), findings) if !findings.iter().any(Diagnostic::is_error) => {
+            Ok((Config { text: Some(text.clone()), ..config }, Some(text)))
+        }
         (_, findings) => Err(findings),
     }
 }
@@ -196,13 +220,15 @@ fn refuse(path: &Path, findings: &[Diagnostic]) -> u8 {
     CONFIG
 }
 
-fn loader(around: Arc<Surroundings>, letters: UnboundedSender<Letter>) -> Loader<Arc<Config>> {
+fn loader(around: Arc<Surroundings>, poison: Poison, letters: UnboundedSender<Letter>) -> Loader<Arc<Config>> {
     Loader {
         parse: Box::new(|text| {
             let (config, findings) = config::parse(text);
-            (config.map(Arc::new), findings)
+            (config.map(|config| Arc::new(Config { text: Some(text.clone()), ..config })), findings)
         }),
-        load: Box::new(move |config, name, material| load(&around, config, name, material)),
+        load: Box::new(move |config, name, material| {
+            poison.guard(name, material, || load(&around, config, name, material))
+        }),
         timing: |config| Timing { rescan: config.rescan, grace: config.grace },
         accepted: Box::new(move |config| drop(letters.send(Letter::Config(Arc::clone(config))))),
     }
@@ -252,6 +278,7 @@ fn files(
     directories: Vec<PathBuf>,
     config_text: Option<Text>,
     planner: &Planner,
+    poison: Poison,
     letters: UnboundedSender<Letter>,
 ) -> Result<worker::Handle, BootError> {
     let changes = letters.clone();
@@ -262,7 +289,7 @@ fn files(
         config_text,
         state_directory: Some(places.state.clone()),
         uid: planner.around.uid,
-        loader: loader(Arc::clone(&planner.around), letters.clone()),
+        loader: loader(Arc::clone(&planner.around), poison, letters.clone()),
         changed: Box::new(move |service, files| drop(changes.send(Letter::FilesChanged(service, files)))),
     };
     worker::start(setup, move |delta| drop(letters.send(Letter::Delta(delta)))).map_err(failed("start a thread"))
@@ -299,6 +326,11 @@ fn turn_until_finished(
 /// How much of abide's own log is kept, as `abide.toml` says.
 pub(super) fn own_log_of(config: &Config) -> LogPolicy {
     LogPolicy { directory: None, max_size: config.log_max_size, max_files: config.log_max_files }
+}
+
+/// How often the keeper looks whether the loop turns, as `abide.toml` says, in milliseconds.
+pub(super) fn watchdog_of(config: &Config) -> u32 {
+    config.watchdog.map_or(0, |every| u32::try_from(every.as_millis()).unwrap_or(u32::MAX))
 }
 
 /// Slot 0's pipe, our end: never blocks. A start of a thousand services says a lot at once.

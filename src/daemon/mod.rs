@@ -8,6 +8,7 @@ mod boot;
 mod door;
 pub mod paths;
 mod planner;
+mod poison;
 mod probe;
 pub mod publish;
 mod records;

@@ -7,12 +7,24 @@ use crate::host::clock;
 use crate::host::perform::Unrecorded;
 use crate::model::desired::Delta;
 use crate::model::name::InstanceId;
+use crate::source::Text;
+use crate::source::config::{self, Config};
 use crate::store::ledger::Ledger;
 use std::collections::BTreeMap;
 use std::path::Path;
 
 /// The key of the word that all marks of this table begin with.
 const MARK: &str = "mark";
+
+/// The key of the last good text of `abide.toml`.
+const CONFIG: &str = "config";
+
+/// What `abide.toml` last said that was good, as it is on record, and its text.
+pub(super) fn config_in(records: &BTreeMap<String, Vec<u8>>, path: &Path) -> Option<(Config, Text)> {
+    let text = Text { path: path.to_owned(), bytes: records.get(CONFIG)?.clone() };
+    let (config, _) = config::parse(&text);
+    Some((Config { text: Some(text.clone()), ..config? }, text))
+}
 
 /// The records, and whether they can be written.
 #[derive(Debug)]
@@ -48,9 +60,14 @@ impl Records {
         (opened, Inheritance { records, broken, mark })
     }
 
+    /// Writes down what `abide.toml` says, or that there is none.
+    pub(super) fn keep_config(&mut self, text: Option<&Text>) {
+        self.keep(&[(CONFIG.to_owned(), text.map(|text| text.bytes.clone()))]);
+    }
+
     /// Writes `changes` down, all or nothing; whether that could be done. All that there is has to be given after it
     /// could not.
-    fn keep(&mut self, changes: &[(String, Option<Vec<u8>>)]) -> bool {
+    pub(super) fn keep(&mut self, changes: &[(String, Option<Vec<u8>>)]) -> bool {
         let Some(ledger) = &mut self.ledger else { return false };
         let changes = changes.iter().map(|(key, text)| (key.as_str(), text.as_deref()));
         let done = if self.trouble.is_some() { ledger.rewrite(changes) } else { ledger.append(changes) };
@@ -85,6 +102,8 @@ impl Supervisor {
         let before = self.records.trouble().is_some();
         if before {
             changes.push((MARK.to_owned(), Some(self.host.mark().as_bytes().to_vec())));
+            let text = self.planner.config.text.as_ref();
+            changes.push((CONFIG.to_owned(), text.map(|text| text.bytes.clone())));
         }
         if !self.records.keep(&changes) {
             self.fleet.write_all_anew();

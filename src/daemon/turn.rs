@@ -1,7 +1,7 @@
 //! One turn after another: gather, decide, perform, publish.
 
 use super::alarm::Alarm;
-use super::boot::own_log_of;
+use super::boot::{own_log_of, watchdog_of};
 use super::door::Door;
 use super::paths::Places;
 use super::planner::Planner;
@@ -86,6 +86,8 @@ pub(super) struct Supervisor {
     pub(super) finished: bool,
     /// Somebody comes after us, and goes on with all that runs.
     pub(super) left: bool,
+    /// No file is read: see [`crate::table::Mode`].
+    pub(super) safe: bool,
     pub(super) records: Records,
     pub(super) records_changed: bool,
     /// Processes that no record speaks of, until the files were read once.
@@ -213,6 +215,7 @@ impl Supervisor {
 
     fn open(&mut self, letter: Letter) {
         match letter {
+            Letter::Delta(_) if self.safe => {}
             Letter::Delta(delta) => {
                 if !self.unrecorded.is_empty() {
                     self.place_unrecorded(&delta);
@@ -227,6 +230,8 @@ impl Supervisor {
                 self.publisher.set_policy(PublishPolicy::of(&config));
                 self.host.keep_own_log(own_log_of(&config));
                 self.door.set_policy(&config.doors);
+                self.records.keep_config(config.text.as_ref());
+                self.table.set_watchdog_ms(watchdog_of(&config));
                 self.planner.config = config;
             }
             Letter::Spawned(outcome) => self.host.spawned(outcome),

@@ -58,6 +58,11 @@ impl Attendance {
         self.signed_in
     }
 
+    /// Whether it was told to go, or killed, by us.
+    pub(super) fn is_ending(&self) -> bool {
+        self.end.is_some()
+    }
+
     /// Whether its loop has turned since it was looked at before.
     pub(super) fn is_alive(&self) -> bool {
         self.signed_in && self.missed == 0

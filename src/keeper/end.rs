@@ -6,6 +6,7 @@ use crate::host::stderr::say;
 use crate::host::sys::process::kill;
 use crate::host::{proc, tree};
 use crate::model::outcome::Exit;
+use crate::model::signal::Signal;
 use crate::table::{Mode, Role};
 use std::os::fd::AsFd;
 use std::time::Duration;
@@ -104,12 +105,23 @@ impl Keeper {
             say(format_args!("the supervisor crashed ({exit}); ending what it supervised, and abide with it"));
             return self.end_all(asked, 1, now);
         }
+        if self.was_killed(exit) {
+            // From outside: nothing that it did will kill the next one too.
+            say(format_args!("the supervisor was killed; another one takes over, and services go on"));
+            return self.supervisors.at_once(now);
+        }
         say(format_args!("the supervisor crashed ({exit}); another one takes over, and services go on"));
         if self.supervisors.crashed(now) && self.table.mode() == Mode::Normal {
             say(format_args!("that was the third time within a minute: it now reads no files (safe mode)"));
             self.table.set_mode(Mode::Safe);
         }
         self.supervisors.ended(now, &self.timing);
+    }
+
+    /// Whether somebody else has killed a supervisor that did its work.
+    fn was_killed(&self, exit: Exit) -> bool {
+        let killed = matches!(exit, Exit::Signal { signal: Signal::KILL, .. });
+        killed && self.attendance.has_signed_in() && !self.attendance.is_ending()
     }
 
     fn start_supervisor_if_due(&mut self, asked: u32, now: u64) {

@@ -112,6 +112,8 @@ codes! {
     NotAFile = "not-a-file",
     /// The file, or the link that stands for it, cannot be read.
     Unreadable = "unreadable",
+    /// abide died while it read this text, and does not read it again.
+    Poison = "poison",
     /// No key of that name exists here.
     UnknownKey = "unknown-key",
     /// A key that a later release will have and this one does not.

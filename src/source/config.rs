@@ -43,6 +43,10 @@ pub struct Config {
     pub log_max_files: u32,
     /// Who may what at the doors, and where there are some.
     pub doors: Arc<DoorPolicy>,
+    /// How often the keeper looks whether the supervisor's loop turns; `None`: never.
+    pub watchdog: Option<Duration>,
+    /// What it was read from.
+    pub text: Option<Text>,
 }
 
 impl Default for Config {
@@ -57,6 +61,8 @@ impl Default for Config {
             log_max_size: 10 << 20,
             log_max_files: 5,
             doors: Arc::default(),
+            watchdog: Some(Duration::from_secs(30)),
+            text: None,
         }
     }
 }
@@ -111,6 +117,8 @@ table! {
         metrics: Metrics,
         /// abide's own log.
         log: OwnLog,
+        /// abide's own supervisor.
+        supervisor: Own,
         /// Who may everything, beside root and the user that abide runs as.
         control: Control,
         /// What others may.
@@ -154,6 +162,17 @@ table! {
         /// beyond that the abnormal ones.
         #[schemars(with = "Option<super::toml::values::ChoiceOf<MetricsDetail>>")]
         detail: MetricsDetail,
+    }
+    later &[]
+}
+
+table! {
+    /// abide's own supervisor.
+    Own {
+        /// How often its keeper looks whether it still turns; one that stands still for two looks is replaced, and no
+        /// service notices. 0 for never, and then abide does not wake up at all when nothing happens. Default: "30s".
+        #[schemars(with = "Option<DurationText>")]
+        watchdog: Period,
     }
     later &[]
 }
@@ -215,6 +234,8 @@ fn complete(file: ConfigFile, layer: Layer<ConfigFile>) -> Config {
         log_max_size: log.max_size.map_or(default.log_max_size, |size| size.0),
         log_max_files: log.max_files.map_or(default.log_max_files, |files| files.0),
         doors: default.doors,
+        watchdog: file.supervisor.and_then(|own| own.watchdog).map_or(default.watchdog, |period| period.0),
+        text: None,
     }
 }
 

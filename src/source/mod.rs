@@ -33,6 +33,7 @@ pub mod worker;
 
 use crate::model::limits::Ceilings;
 use crate::model::service::Environment;
+use crate::model::service::Kind;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -66,6 +67,34 @@ pub enum Material {
         /// What `run` is: the bytes that its digest covers.
         run: Text,
     },
+}
+
+impl Material {
+    /// A digest of all that is read of it (FNV-1a): tells whether it is what it was, and no more.
+    pub fn digest(&self) -> u64 {
+        let (first, others) = match self {
+            Self::Toml { main, drop_ins } => (main, drop_ins.as_slice()),
+            Self::Daemontools { run, .. } => (run, &[][..]),
+        };
+        let bytes = [first].into_iter().chain(others).flat_map(|text| &text.bytes);
+        bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+    }
+
+    /// The file that stands for it, as shown to people.
+    pub fn file(&self) -> &Path {
+        match self {
+            Self::Toml { main, .. } => &main.path,
+            Self::Daemontools { shown, .. } => shown,
+        }
+    }
+
+    /// What kind of entry it is.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Toml { .. } => Kind::Toml,
+            Self::Daemontools { .. } => Kind::Daemontools,
+        }
+    }
 }
 
 /// What loading needs to know of the machine and of abide itself; read once.

@@ -59,7 +59,10 @@ fn a_killed_supervisor_is_replaced_and_no_service_notices() {
     assert_eq!(status.abide.adopted, 2);
     assert!(service(&status, "a").is_some_and(|it| it.instances[0].adopted));
     let said = std::fs::read_to_string(world.root().join("stderr")).expect("it is written");
-    assert!(said.contains("another one takes over, and services go on"), "the keeper says what happened: {said}");
+    assert!(
+        said.contains("the supervisor was killed; another one takes over, and services go on"),
+        "the keeper says what happened: {said}"
+    );
     // And it is supervised as before: its end is seen, an edit comes through, a removal ends it.
     send(pids.1, Signal::SIGKILL);
     let second = world.pid_after("b", pids.1);
@@ -253,4 +256,72 @@ fn a_killed_logger_is_replaced_and_no_service_notices() {
     send(pid, Signal::SIGUSR1);
     world.logged("a", "asked");
     assert_eq!(world.pid("a"), pid);
+}
+
+#[test]
+fn a_text_over_which_abide_died_is_not_read_again() {
+    use abide::source::{Material, Text};
+    let world = World::with(&[("a", super::world::SLEEPER), ("b", super::world::SLEEPER)]);
+    let pids = (world.pid("a"), world.pid("b"));
+    let path = world.file("a.toml");
+    let main = Text { path, bytes: super::world::SLEEPER.into() };
+    let digest = Material::Toml { main, drop_ins: Vec::new() }.digest();
+    // As if it had been at it when it died.
+    table(&world).begin_loading("a", digest);
+    kill_supervisor(&world);
+    let message = world.error("a", "poison");
+    assert!(message.contains("abide died while it read this text"), "{message}");
+    assert_eq!((world.pid_now("a"), world.pid("b")), (Some(pids.0), pids.1));
+    kill_supervisor(&world);
+    assert!(!world.error("a", "poison").is_empty(), "the next one knows too");
+    world.drop_file("a.toml", "# mended\ncommand = [\"/bin/sleep\", \"86400\"]\n");
+    world.mended("a");
+    assert_eq!(world.pid("a"), pids.0);
+}
+
+#[test]
+fn a_supervisor_that_crashes_again_and_again_reads_no_files_until_it_is_told_to() {
+    let world = World::with(&[("a", COUNTER), ("b", super::world::SLEEPER)]);
+    let pids = (world.pid("a"), world.pid("b"));
+    for _ in 0..3 {
+        let pid = supervisor(&world);
+        send(pid, Signal::SIGABRT);
+        world.until("another supervisor", |status| status.abide.supervisor_pid != pid);
+    }
+    let status = world.until("it says so", |status| status.abide.notes.iter().any(|note| note.contains("safe mode")));
+    assert_eq!(status.abide.adopted, 2);
+    world.drop_file("b.toml", "command = [\"/bin/sleep\", \"86401\"]\n");
+    goes_on(&world, "a");
+    send(pids.1, Signal::SIGKILL);
+    let second = world.pid_after("b", pids.1);
+    let arguments = super::process::arguments(second);
+    assert_eq!(arguments.last().map(String::as_str), Some("86400"), "what was accepted goes on");
+    world.signal(Signal::SIGHUP);
+    world.until("that is over", |status| status.abide.notes.is_empty());
+    world.pid_after("b", second);
+    assert_eq!(world.pid("a"), pids.0);
+}
+
+#[test]
+fn a_configuration_that_broke_while_nobody_looked_is_the_last_good_one() {
+    let mut world = World::empty();
+    let config = world.root().join("abide.toml");
+    world.replace(&config, "[status]\nheartbeat = '7s'\n");
+    world.drop_file("a.toml", super::world::SLEEPER);
+    world.start();
+    let pid = world.pid("a");
+    kill_all(&mut world);
+    world.replace(&config, "[status\n");
+    world.start();
+    let status = world.until("it is told", |status| !status.problems.is_empty());
+    assert_eq!(status.abide.heartbeat_interval_ms, 7000);
+    assert_eq!(world.pid_now("a"), Some(pid));
+}
+
+fn table(world: &World) -> abide::table::Table {
+    let boot = abide::daemon::paths::boot_id().expect("it is told");
+    let places = [world.runtime(), world.state().join(boot)].map(|place| place.join("table"));
+    let path = places.iter().find(|path| path.exists()).expect("there is a table");
+    let file = std::fs::File::options().read(true).write(true).open(path).expect("it is there");
+    abide::table::Table::open(file.into()).expect("it is one")
 }
