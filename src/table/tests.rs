@@ -255,9 +255,9 @@ fn what_was_being_loaded_is_told_once() {
 #[test]
 fn who_signs_in_is_the_one_who_plays_the_role() {
     let table = fresh();
-    table.set_role(Role::Supervisor, 77, 1);
     assert!(!table.is_signed_in(Role::Supervisor));
     table.sign_in(Role::Supervisor);
+    table.set_role(Role::Supervisor, std::process::id() as i32, 1);
     assert!(table.is_signed_in(Role::Supervisor) && !table.is_signed_in(Role::Logger));
     table.set_role(Role::Supervisor, 78, 2);
     assert!(!table.is_signed_in(Role::Supervisor));

@@ -27,18 +27,19 @@ const SHORT: Size = Size { services: 8, supervisors: 12, loggers: 2, all: 3 };
 const LONG: Size = Size { services: 67, supervisors: 100, loggers: 20, all: 20 };
 
 /// Counts for ever, a line each; no process but this one.
+const COUNTER: &str = "exec 9<> <(:); i=0; while :; do i=$((i+1)); echo $$ $i; read -t 0.05 -u 9; done";
+/// Ends by itself, with a code of its own.
+const ENDER: &str = "exec 9<> <(:); read -t 0.$((RANDOM % 9 + 1)) -u 9; exit $1";
+
 fn counter(stage: &Stage, name: &str, version: usize) -> String {
-    let script = "exec 9<> <(:); i=0; while :; do i=$((i+1)); echo $$ $i; read -t 0.05 -u 9; done";
-    let mark = stage.mark(name);
-    format!("command = [\"bash\", \"-c\", \"{script}\"]\n[environment]\nCHAOS = \"{mark}\"\nVERSION = \"{version}\"\n")
+    let (script, mark) = (stage.script("counter", COUNTER), stage.mark(name));
+    format!("command = [\"bash\", \"{script}\"]\n[environment]\nCHAOS = \"{mark}\"\nVERSION = \"{version}\"\n")
 }
 
-/// Ends by itself, with a code of its own, and is started again.
 fn ender(stage: &Stage, name: &str, code: usize) -> String {
-    let script = "exec 9<> <(:); read -t 0.$((RANDOM % 9 + 1)) -u 9; exit";
-    let mark = stage.mark(name);
+    let (script, mark) = (stage.script("ender", ENDER), stage.mark(name));
     format!(
-        "command = [\"bash\", \"-c\", \"{script} {code}\"]\n[environment]\nCHAOS = \"{mark}\"\n\
+        "command = [\"bash\", \"{script}\", \"{code}\"]\n[environment]\nCHAOS = \"{mark}\"\n\
          [restart]\ndelay = \"100ms\"\nfactor = 1\n"
     )
 }
@@ -149,6 +150,7 @@ fn the_keeper_alone_may_die_too() {
         stage::wait_for("the supervisor to follow its keeper", || !stage::alive(supervisor));
         assert!(stage::alive(pid), "services do not");
         stage.start();
+        stage.await_supervisor();
         assert_eq!(stage.pid("steady"), pid);
     }
     stage.stop();

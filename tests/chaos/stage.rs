@@ -69,6 +69,15 @@ impl Stage {
         format!("{}/{name}", self.place.path().display())
     }
 
+    /// A program of the stage, by its path.
+    pub(crate) fn script(&self, name: &str, text: &str) -> String {
+        let path = self.path(name);
+        if !path.exists() {
+            fs::write(&path, text).unwrap();
+        }
+        path.display().to_string()
+    }
+
     fn command(&self, word: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_abide"));
         command.arg(word);
