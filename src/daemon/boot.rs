@@ -8,7 +8,7 @@ use super::probe::Probes;
 use super::publish::{PublishPolicy, Publisher};
 use super::records::{self, Inheritance, Records};
 use super::trace;
-use super::turn::{self, Letter, OwnLogState, Supervisor};
+use super::turn::{self, Going, Letter, OwnLogState, Supervisor};
 use crate::decide::diff::Powers;
 use crate::decide::event::{Event, RunId};
 use crate::decide::fleet::Fleet;
@@ -87,22 +87,14 @@ pub fn run(places: &Places, directories: Vec<PathBuf>, exit_with: Option<Service
 fn supervise(places: &Places, directories: Vec<PathBuf>, exit_with: Option<ServiceName>) -> Result<u8, BootError> {
     memory::share_heap();
     let SupervisorEnds { table, keeper, bell, logger, kept: [notify_socket, control] } = role::enter_supervisor()?;
-    let mut ceilings = limits::ceilings_of(None).map_err(failed("read the limits from /proc"))?;
-    let groups = Groups::new(Ground::look(), &places.table).map_err(failed("look at the runtime directory"));
-    let groups = Arc::new(groups?);
-    ceilings.cgroups = groups.cgroups().clone();
-    let surroundings = source::surroundings(ceilings, nix::unistd::getppid().as_raw() == 1, true);
+    let (groups, surroundings) = look_around(places)?;
     let instance_id = fresh_id();
     let (mut records, Inheritance { records: past, broken, mark }) = Records::open(&places.table, &instance_id);
-    let config_path =
-        source::config_path(places.config.as_deref(), directories.first().map_or(Path::new("."), |first| first));
-    let (config, config_text) = match read_config(&config_path, surroundings.uid) {
+    let first = directories.first().map_or(Path::new("."), |first| first);
+    let config_path = source::config_path(places.config.as_deref(), first);
+    let (config, config_text) = match configuration(&config_path, surroundings.uid, &past) {
         Ok(read) => read,
-        Err(findings) => match records::config_in(&past, &config_path) {
-            // Broken while nobody looked: what it last said holds, and the files thread says what is wrong.
-            Some((config, text)) => (config, Some(text)),
-            None => return Ok(refuse(&config_path, &findings)),
-        },
+        Err(findings) => return Ok(refuse(&config_path, &findings)),
     };
     let pipes = Arc::new(Pipes::new(&places.pipes(), keeper).map_err(failed("open the directory of pipes"))?);
     let own_log = own_log_pipe(&pipes).map_err(failed("make the pipe of abide's own log"))?;
@@ -128,35 +120,20 @@ fn supervise(places: &Places, directories: Vec<PathBuf>, exit_with: Option<Servi
     .map_err(failed("make an epoll set"))?;
     let probes = Probes::new(letters.clone());
     let policy = Arc::clone(&config.doors);
-    let door = Door::new(&places.runtime, instance_id.clone(), policy, config_path.clone(), letters.clone(), control)
-        .map_err(failed("bind the control socket"))?;
-    // Not kept: then who knocks between two supervisors is refused, and that is all.
-    let _ = host.tell_keeper(KeeperOrder::Keep(Kept::Control as u32), Some(door.control()));
+    let door = Door::new(&places.runtime, instance_id.clone(), policy, config_path.clone(), letters.clone(), control);
+    let door = kept(door.map_err(failed("bind the control socket"))?, &host);
     let planner = Planner::new(surroundings, config, config_path);
     let (mut fleet, mut broken_records) = fleet(planner.powers, seed(&instance_id), exit_with.as_ref(), &places.state);
     broken_records.extend(broken);
     recover(&mut fleet, &mut host, &table, &past, &mut broken_records);
-    let publisher = Publisher::new(
-        places.runtime.clone(),
-        PublishPolicy::of(&planner.config),
-        envelope(instance_id, groups.cgroups().clone(), fleet.adopted()),
-    );
+    let envelope = envelope(instance_id, groups.cgroups().clone(), fleet.adopted());
+    let publisher = Publisher::new(places.runtime.clone(), PublishPolicy::of(&planner.config), envelope);
     let safe = table.mode() == Mode::Safe;
-    if safe {
-        tracing::error!("{SAFE}");
-        broken_records.push(SAFE.to_owned());
-    }
-    let died_over = table.take_loading();
-    let poison = Poison::new(Arc::clone(&table), &past, died_over.as_ref());
-    if let Some((name, digest)) = died_over {
-        tracing::error!(service = name, "abide died while it read the file of this service");
-        records.keep(&[(format!("{}{name}", poison::KEY), Some(digest.to_string().into_bytes()))]);
-    }
+    let poison = look_back(&table, &past, &mut records, safe, &mut broken_records);
     table.set_watchdog_ms(watchdog_of(&planner.config));
     records.keep_config(planner.config.text.as_ref());
     let files = files(places, if safe { Vec::new() } else { directories }, config_text, &planner, poison, letters)?;
-    let own_log = OwnLogState::default();
-    let (places, churn, awaited, finished) = (places.clone(), 0, exit_with, false);
+    let (places, churn, awaited, own_log) = (places.clone(), 0, exit_with, OwnLogState::default());
     let mut supervisor = Supervisor {
         fleet,
         host,
@@ -171,20 +148,57 @@ fn supervise(places: &Places, directories: Vec<PathBuf>, exit_with: Option<Servi
         trace,
         own_log,
         awaited,
-        finished,
-        left: false,
+        going: Going::On,
         safe,
         records,
         records_changed: false,
         unrecorded: Vec::new(),
-        table: Arc::clone(&table),
+        table,
     };
-    let code = turn_until_finished(&mut supervisor, inbox, bell, logger);
+    supervise_until_the_end(&mut supervisor, inbox, bell, logger)
+}
+
+fn supervise_until_the_end(
+    supervisor: &mut Supervisor,
+    inbox: UnboundedReceiver<Letter>,
+    bell: OwnedFd,
+    logger: OwnedFd,
+) -> Result<u8, BootError> {
+    let code = turn_until_finished(supervisor, inbox, bell, logger);
     if let (Ok(OK), Some(exit)) = (&code, supervisor.fleet.last_word()) {
-        table.set_exit_code(exit.code());
+        supervisor.table.set_exit_code(exit.code());
     }
     supervisor.trace.flush();
     code
+}
+
+/// The control socket outlives us.
+fn kept(door: Door, host: &Host) -> Door {
+    // Not kept: then who knocks between two supervisors is refused, and that is all.
+    let _ = host.tell_keeper(KeeperOrder::Keep(Kept::Control as u32), Some(door.control()));
+    door
+}
+
+/// What there is to be had on this machine.
+fn look_around(places: &Places) -> Result<(Arc<Groups>, Surroundings), BootError> {
+    let mut ceilings = limits::ceilings_of(None).map_err(failed("read the limits from /proc"))?;
+    let groups = Groups::new(Ground::look(), &places.table).map_err(failed("look at the runtime directory"))?;
+    ceilings.cgroups = groups.cgroups().clone();
+    let surroundings = source::surroundings(ceilings, nix::unistd::getppid().as_raw() == 1, true);
+    Ok((Arc::new(groups), surroundings))
+}
+
+/// What `abide.toml` says, and its text. Where it broke while nobody looked, what it last said holds, and the files
+/// thread says what is wrong.
+fn configuration(
+    path: &Path,
+    uid: u32,
+    past: &BTreeMap<String, Vec<u8>>,
+) -> Result<(Config, Option<Text>), Vec<Diagnostic>> {
+    read_config(path, uid).or_else(|findings| {
+        let (config, text) = records::config_in(past, path).ok_or(findings)?;
+        Ok((config, Some(text)))
+    })
 }
 
 fn spawner(
@@ -251,6 +265,27 @@ fn fleet(powers: Powers, seed: u64, exit_with: Option<&ServiceName>, state: &Pat
     (fleet, broken)
 }
 
+/// Over what the supervisor before this one died, and what follows from that.
+fn look_back(
+    table: &Arc<Table>,
+    past: &BTreeMap<String, Vec<u8>>,
+    records: &mut Records,
+    safe: bool,
+    broken: &mut Vec<String>,
+) -> Poison {
+    if safe {
+        tracing::error!("{SAFE}");
+        broken.push(SAFE.to_owned());
+    }
+    let died_over = table.take_loading();
+    let poison = Poison::new(Arc::clone(table), past, died_over.as_ref());
+    if let Some((name, digest)) = died_over {
+        tracing::error!(service = name, "abide died while it read the file of this service");
+        records.keep(&[(format!("{}{name}", poison::KEY), Some(digest.to_string().into_bytes()))]);
+    }
+    poison
+}
+
 /// What an earlier supervisor had under way goes on.
 fn recover(
     fleet: &mut Fleet,
@@ -313,7 +348,7 @@ fn turn_until_finished(
     // A name server that does not answer holds up nobody's end.
     runtime.shutdown_background();
     turned.map_err(failed("wait for events"))?;
-    if supervisor.left {
+    if supervisor.going == Going::Left {
         supervisor.host.finish_records();
         return Ok(LEFT);
     }

@@ -64,6 +64,16 @@ pub(super) enum Letter {
     Call(Call),
 }
 
+/// Whether it goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Going {
+    On,
+    /// Nothing is left to supervise.
+    Finished,
+    /// Somebody comes after us, and goes on with all that runs.
+    Left,
+}
+
 /// The one owner of all state.
 pub(super) struct Supervisor {
     pub(super) fleet: Fleet,
@@ -83,9 +93,7 @@ pub(super) struct Supervisor {
     pub(super) own_log: OwnLogState,
     /// The service of `--exit-with`, until the files were read once.
     pub(super) awaited: Option<ServiceName>,
-    pub(super) finished: bool,
-    /// Somebody comes after us, and goes on with all that runs.
-    pub(super) left: bool,
+    pub(super) going: Going,
     /// No file is read: see [`crate::table::Mode`].
     pub(super) safe: bool,
     pub(super) records: Records,
@@ -140,13 +148,8 @@ pub(super) async fn run(
     let mut hang_up = signal(SignalKind::hangup())?;
     let mut leave = signal(SignalKind::user_defined2())?;
     role::listen()?;
-    // First of all what an earlier supervisor had ordered.
-    supervisor.settle();
-    supervisor.unrecorded = supervisor.host.end_recovery();
-    supervisor.settle();
-    supervisor.table.sign_in(Role::Supervisor);
-    supervisor.host.tell_keeper(KeeperOrder::SignedIn, None)?;
-    while !supervisor.finished && !supervisor.left {
+    supervisor.begin()?;
+    while supervisor.going == Going::On {
         if supervisor.door.must_open() {
             knock = supervisor.open_the_doors();
         }
@@ -154,13 +157,12 @@ pub(super) async fn run(
         if !supervisor.host.has_pending() {
             room = None;
         } else if room.is_none() {
-            // Without a descriptor for it, what waits goes with the next order.
-            room = logger.as_fd().try_clone_to_owned().and_then(|fd| watch(fd, Interest::WRITABLE)).ok();
+            room = room_of(&logger);
         }
         tokio::select! {
             biased;
             _ = terminate.recv() => supervisor.handle(Event::Shutdown),
-            _ = leave.recv() => supervisor.left = true,
+            _ = leave.recv() => supervisor.going = Going::Left,
             ready = bell.readable() => {
                 silence(bell.as_fd());
                 ready?.clear_ready();
@@ -188,10 +190,7 @@ pub(super) async fn run(
                 ready?.clear_ready();
                 knock = supervisor.open_the_doors();
             }
-            _ = hang_up.recv() => {
-                supervisor.files.rescan();
-                supervisor.door.refresh();
-            }
+            _ = hang_up.recv() => supervisor.look_anew(),
             // Last, since services can fill it at will.
             ready = watched.readable() => {
                 let mut ready = ready?;
@@ -209,6 +208,15 @@ pub(super) async fn run(
 }
 
 impl Supervisor {
+    /// First of all what an earlier supervisor had ordered; then it is at work.
+    fn begin(&mut self) -> io::Result<()> {
+        self.settle();
+        self.unrecorded = self.host.end_recovery();
+        self.settle();
+        self.table.sign_in(Role::Supervisor);
+        self.host.tell_keeper(KeeperOrder::SignedIn, None)
+    }
+
     pub(super) fn handle(&mut self, event: Event) {
         self.fleet.handle(clock::now(), event);
     }
@@ -253,6 +261,12 @@ impl Supervisor {
         };
         tracing::error!(cause = %error, "the doors cannot be opened");
         self.door.knock().and_then(Result::ok)
+    }
+
+    /// At everything that nobody tells about.
+    fn look_anew(&mut self) {
+        self.files.rescan();
+        self.door.refresh();
     }
 
     fn keep_time(&mut self) {
@@ -326,7 +340,7 @@ impl Supervisor {
                 report::step(&step);
                 self.door.tell(|| report::news_of_step(&step));
             }
-            Effect::Finished => self.finished = true,
+            Effect::Finished => self.going = Going::Finished,
             Effect::Probe { instance, run, which, definition } => {
                 self.probes.start(instance, run, which, &definition);
             }
@@ -401,6 +415,11 @@ impl Supervisor {
             report::error(&error);
         }
     }
+}
+
+/// Without a descriptor for it, what waits goes with the next order.
+fn room_of(logger: &AsyncFd<OwnedFd>) -> Option<AsyncFd<OwnedFd>> {
+    logger.as_fd().try_clone_to_owned().and_then(|fd| watch(fd, Interest::WRITABLE)).ok()
 }
 
 /// Registers a descriptor with the loop.

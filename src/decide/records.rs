@@ -65,19 +65,19 @@ pub(super) struct KeptInstance<'a> {
     pub(super) signals: u32,
     /// The last of these signals, which may not have been sent.
     #[serde(default, skip_serializing_if = "is_default")]
-    pub(super) sending: Cow<'a, Vec<(Signal, StopScope)>>,
+    pub(super) sending: Cow<'a, [(Signal, StopScope)]>,
 }
 
 fn met() -> Cow<'static, Fit> {
     Cow::Owned(Fit::Met)
 }
 
-fn is_met(fit: &Cow<'_, Fit>) -> bool {
-    **fit == Fit::Met
+fn is_met(fit: &Fit) -> bool {
+    *fit == Fit::Met
 }
 
-fn is_default<T: Default + PartialEq + Clone>(value: &Cow<'_, T>) -> bool {
-    **value == T::default()
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// What was last written down of a service.
@@ -148,7 +148,7 @@ impl Instance {
             owed: self.owed,
             care: self.care.as_deref().map(Cow::Borrowed),
             signals: self.signals,
-            sending: Cow::Borrowed(&self.sending),
+            sending: Cow::Borrowed(self.sending.as_slice()),
         };
         serde_json::to_vec(&kept).expect("strings, numbers and maps with string keys always serialise")
     }

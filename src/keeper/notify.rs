@@ -41,11 +41,8 @@ impl Notifier {
 
     /// The supervisor does its work.
     pub(super) fn signed_in(&mut self) {
-        if !std::mem::replace(&mut self.ready, true) {
-            self.say("READY=1\nSTATUS=supervising");
-        } else {
-            self.say("STATUS=supervising");
-        }
+        let again = std::mem::replace(&mut self.ready, true);
+        self.say(if again { "STATUS=supervising" } else { "READY=1\nSTATUS=supervising" });
     }
 
     /// It does not at present.

@@ -91,10 +91,10 @@ impl Ledger {
 
     /// The file is kept under another name, and a new one made.
     fn set_aside(directory: OwnedFd, why: &str) -> io::Result<(Self, Found)> {
-        let name = (1..).map(|n| format!("{NAME}.bad-{n}")).find(|name| {
+        let name = (1..10_000).map(|n| format!("{NAME}.bad-{n}")).find(|name| {
             nix::sys::stat::fstatat(&directory, name.as_str(), AtFlags::AT_SYMLINK_NOFOLLOW) == Err(Errno::ENOENT)
         });
-        // The names do not end.
+        // So many are none of ours.
         let name = name.unwrap_or_else(|| FRESH.to_owned());
         renameat(&directory, NAME, &directory, name.as_str())?;
         let set_aside = format!("the ledger of an earlier abide cannot be read ({why}); it is kept as {name}");

@@ -182,6 +182,12 @@ impl World {
         self.tell_again(run);
     }
 
+    /// A start that was not carried out before, and is not wanted any more.
+    pub(crate) fn not_spawned(&mut self, instance: InstanceId, run: RunId) {
+        let failure = Failure::Prepare("it is not wanted any more".to_owned());
+        self.send(1, Event::SpawnFailed { instance, run, failure });
+    }
+
     /// A run of an earlier supervisor.
     pub(crate) fn resume(&mut self, instance: InstanceId, run: RunId, ended: bool) {
         let process = self.processes.get(&run).unwrap_or_else(|| panic!("{instance}: {run:?} never was"));

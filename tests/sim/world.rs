@@ -325,10 +325,7 @@ impl World {
     pub(crate) fn perform(&mut self, effect: Effect) {
         match effect {
             Effect::Spawn { instance, run, .. } if self.is_known(run) => self.spawned_before(&instance, run),
-            Effect::Spawn { instance, run, wanted: false, .. } => {
-                let failure = Failure::Prepare("it is not wanted any more".to_owned());
-                self.send(1, Event::SpawnFailed { instance, run, failure });
-            }
+            Effect::Spawn { instance, run, wanted: false, .. } => self.not_spawned(instance, run),
             Effect::Spawn { instance, run, definition, .. } => self.spawn(instance, run, &definition),
             Effect::Resume { instance, run, ended, .. } => self.resume(instance, run, ended),
             Effect::AbandonSpawn { run, .. } => self.abandon(run),

@@ -116,8 +116,8 @@ pub fn pidfd_exit(process: BorrowedFd<'_>) -> Option<i32> {
         exit_code: i32,
     }
     const EXIT: u64 = 1 << 3;
-    // _IOWR(0xFF, 11, struct pidfd_info)
-    const GET_INFO: libc::c_ulong = 3 << 30 | (size_of::<Info>() as libc::c_ulong) << 16 | 0xFF << 8 | 11;
+    // _IOWR(0xff, 0x0b, struct pidfd_info)
+    const GET_INFO: libc::c_ulong = 3 << 30 | (size_of::<Info>() as libc::c_ulong) << 16 | 0xff << 8 | 0x0b;
     let mut info = Info { mask: EXIT, cgroup: 0, ids: [0; 11], exit_code: 0 };
     // SAFETY: the kernel fills at most as many bytes as the number of the request says.
     let done = unsafe { libc::ioctl(process.as_raw_fd(), GET_INFO, &raw mut info) };
