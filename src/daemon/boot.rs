@@ -1,5 +1,6 @@
 //! The one way up: descriptors from the keeper, `abide.toml`, own log, threads; then the loop.
 
+use super::claim::Claims;
 use super::door::Door;
 use super::paths::{Places, boot_id};
 use super::planner::Planner;
@@ -128,6 +129,11 @@ fn supervise(places: &Places, directories: Vec<PathBuf>, exit_with: Option<Servi
     recover(&mut fleet, &mut host, &table, &past, &mut broken_records);
     let envelope = envelope(instance_id, groups.cgroups().clone(), fleet.adopted());
     let publisher = Publisher::new(places.runtime.clone(), PublishPolicy::of(&planner.config), envelope);
+    let (claims, others) = Claims::on(&directories);
+    for sentence in &others {
+        tracing::warn!("{sentence}");
+    }
+    broken_records.extend(others);
     let safe = table.mode() == Mode::Safe;
     let poison = look_back(&table, &past, &mut records, safe, &mut broken_records);
     table.set_watchdog_ms(watchdog_of(&planner.config));
@@ -154,6 +160,7 @@ fn supervise(places: &Places, directories: Vec<PathBuf>, exit_with: Option<Servi
         records_changed: false,
         unrecorded: Vec::new(),
         table,
+        claims,
     };
     supervise_until_the_end(&mut supervisor, inbox, bell, logger)
 }

@@ -5,6 +5,7 @@
 mod alarm;
 mod answer;
 mod boot;
+mod claim;
 mod door;
 pub mod paths;
 mod planner;

@@ -2,6 +2,7 @@
 
 use super::alarm::Alarm;
 use super::boot::{own_log_of, watchdog_of};
+use super::claim::Claims;
 use super::door::Door;
 use super::paths::Places;
 use super::planner::Planner;
@@ -101,6 +102,8 @@ pub(super) struct Supervisor {
     /// Processes that no record speaks of, until the files were read once.
     pub(super) unrecorded: Vec<Unrecorded>,
     pub(super) table: Arc<Table>,
+    #[expect(dead_code, reason = "held, and never looked at")]
+    pub(super) claims: Claims,
 }
 
 /// What has been lost of abide's own log: lines in its pipe, in the logger, on the terminal; and why.

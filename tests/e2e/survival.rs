@@ -318,10 +318,44 @@ fn a_configuration_that_broke_while_nobody_looked_is_the_last_good_one() {
     assert_eq!(world.pid_now("a"), Some(pid));
 }
 
-fn table(world: &World) -> abide::table::Table {
+#[test]
+fn without_records_or_with_broken_ones_what_runs_is_found_by_the_table() {
+    let mut world = World::with(&[("a", COUNTER), ("b", "command = ['/bin/sleep', '86400']\ninstances = 2\n")]);
+    let pids = (world.pid("a"), super::world::pids(&world.status().expect("it runs")));
+    for broken in [false, true] {
+        kill_all(&mut world);
+        let ledger = beside_the_table(&world).join("ledger");
+        if broken {
+            std::fs::write(&ledger, "no ledger").expect("it is written");
+        } else {
+            std::fs::remove_file(&ledger).expect("it was there");
+        }
+        world.start();
+        let status = world.until("all run", |status| super::world::running(status) == 2);
+        let mut now = super::world::pids(&status);
+        let mut before = pids.1.clone();
+        (now.sort_unstable(), before.sort_unstable());
+        assert_eq!(now, before, "{}", world.story());
+        goes_on(&world, "a");
+        let told = status.abide.notes.iter().any(|note| note.contains("it is kept as ledger.bad-1"));
+        assert_eq!(told, broken, "{:?}", status.abide.notes);
+    }
+    // And a service whose file has gone with the records ends.
+    kill_all(&mut world);
+    std::fs::remove_file(beside_the_table(&world).join("ledger")).expect("it was there");
+    world.remove("a.toml");
+    world.start();
+    world.until_true("it is told to end", || !alive(pids.0));
+}
+
+fn beside_the_table(world: &World) -> std::path::PathBuf {
     let boot = abide::daemon::paths::boot_id().expect("it is told");
-    let places = [world.runtime(), world.state().join(boot)].map(|place| place.join("table"));
-    let path = places.iter().find(|path| path.exists()).expect("there is a table");
+    let places = [world.runtime(), world.state().join(boot)];
+    places.into_iter().find(|place| place.join("table").exists()).expect("there is a table")
+}
+
+fn table(world: &World) -> abide::table::Table {
+    let path = beside_the_table(world).join("table");
     let file = std::fs::File::options().read(true).write(true).open(path).expect("it is there");
     abide::table::Table::open(file.into()).expect("it is one")
 }

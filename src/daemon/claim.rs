@@ -1,0 +1,51 @@
+//! Who else watches the same directories: each of two abides would run the services there. That is warned of and not
+//! refused, since two containers may share one directory on purpose.
+
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+/// Claims on watched directories; given up with this process, however it ends.
+#[derive(Debug)]
+pub(super) struct Claims(#[expect(dead_code, reason = "held, and never looked at")] Vec<Flock<File>>);
+
+impl Claims {
+    /// Claims what can be claimed; in words, what another has claimed already.
+    pub(super) fn on(directories: &[PathBuf]) -> (Self, Vec<String>) {
+        let (mut held, mut others) = (Vec::new(), Vec::new());
+        for directory in directories {
+            // One that is not there yet, or cannot be read, is told of by who reads it.
+            let Ok(file) = File::open(directory) else { continue };
+            match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+                Ok(claim) => held.push(claim),
+                Err((_, Errno::EWOULDBLOCK)) => others.push(warning(directory)),
+                // No file system for locks: nobody can say.
+                Err(_) => {}
+            }
+        }
+        (Self(held), others)
+    }
+}
+
+fn warning(directory: &Path) -> String {
+    let path = directory.display();
+    format!("another abide watches {path} too, with directories of its own: its services run twice")
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_second_is_told_and_the_first_gives_it_up_with_its_end() {
+        let place = tempfile::tempdir().unwrap();
+        let directories = [place.path().to_owned(), place.path().join("missing")];
+        let (first, told) = Claims::on(&directories);
+        assert_eq!(told, [""; 0]);
+        assert!(Claims::on(&directories).1[0].contains("its services run twice"));
+        drop(first);
+        assert_eq!(Claims::on(&directories).1, [""; 0]);
+    }
+}
