@@ -45,6 +45,11 @@ impl Comeback {
         self.at = Some(now);
     }
 
+    /// It was killed before it did anything: not at once, and no later for it.
+    pub(super) fn soon(&mut self, now: Deadline) {
+        self.at = Some(after(now, SHORTEST));
+    }
+
     /// It is not wanted any more.
     pub(super) fn cancel(&mut self) {
         self.at = None;

@@ -106,9 +106,13 @@ impl Keeper {
             return self.end_all(asked, 1, now);
         }
         if self.was_killed(exit) {
-            // From outside: nothing that it did will kill the next one too.
             say(format_args!("the supervisor was killed; another one takes over, and services go on"));
-            return self.supervisors.at_once(now);
+            // From outside: nothing that it did will kill the next one too. Unless it never got so far as to do anything.
+            return if self.attendance.has_signed_in() {
+                self.supervisors.at_once(now)
+            } else {
+                self.supervisors.soon(now)
+            };
         }
         say(format_args!("the supervisor crashed ({exit}); another one takes over, and services go on"));
         if self.supervisors.crashed(now) && self.table.mode() == Mode::Normal {
@@ -118,10 +122,9 @@ impl Keeper {
         self.supervisors.ended(now, &self.timing);
     }
 
-    /// Whether somebody else has killed a supervisor that did its work.
+    /// Whether somebody else has killed it.
     fn was_killed(&self, exit: Exit) -> bool {
-        let killed = matches!(exit, Exit::Signal { signal: Signal::KILL, .. });
-        killed && self.attendance.has_signed_in() && !self.attendance.is_ending()
+        matches!(exit, Exit::Signal { signal: Signal::KILL, .. }) && !self.attendance.is_ending()
     }
 
     fn start_supervisor_if_due(&mut self, asked: u32, now: u64) {
