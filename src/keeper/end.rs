@@ -107,7 +107,8 @@ impl Keeper {
         }
         if self.was_killed(exit) {
             say(format_args!("the supervisor was killed; another one takes over, and services go on"));
-            // From outside: nothing that it did will kill the next one too. Unless it never got so far as to do anything.
+            // From outside: nothing that it did will kill the next one too, the text least of all that it just read.
+            self.table.end_loading();
             return if self.attendance.has_signed_in() {
                 self.supervisors.at_once(now)
             } else {

@@ -183,6 +183,8 @@ impl Keeper {
         holdings.take_over(&place.pipes()).map_err(Refused::system("open the pipes of services"))?;
         if succeeded {
             place::end_roles(&table);
+            // It was its keeper's death that it died of.
+            table.end_loading();
         }
         let now = clock::now().mono.0;
         let fosters = Fosters::take(&table, now).map_err(Refused::system("watch the processes that there are"))?;

@@ -5,6 +5,7 @@ use crate::host::clock;
 use crate::host::stderr::say;
 use crate::host::sys::process::{self, Ended};
 use crate::model::outcome::Exit;
+use crate::model::signal::Signal;
 use crate::table::{Ending, Role};
 use nix::unistd::{Pid, getpgid};
 
@@ -86,7 +87,13 @@ impl Keeper {
         if self.logger_left_for_another() {
             return self.loggers.at_once(now);
         }
-        say(format_args!("the logger ended ({}); it is started again", Exit::from_wait_status(status)));
+        let exit = Exit::from_wait_status(status);
+        say(format_args!("the logger ended ({exit}); it is started again"));
+        let killed = matches!(exit, Exit::Signal { signal: Signal::KILL, .. });
+        if killed && self.table.is_signed_in(Role::Logger) {
+            // From outside: nothing that it did will kill the next one too.
+            return self.loggers.at_once(now);
+        }
         self.loggers.ended(now, &self.timing);
     }
 }

@@ -267,8 +267,17 @@ fn a_text_over_which_abide_died_is_not_read_again() {
     let main = Text { path, bytes: super::world::SLEEPER.into() };
     let digest = Material::Toml { main, drop_ins: Vec::new() }.digest();
     // As if it had been at it when it died.
+    let crash = || {
+        let pid = supervisor(&world);
+        table(&world).begin_loading("a", digest);
+        send(pid, Signal::SIGABRT);
+        world.until("another supervisor", |status| status.abide.supervisor_pid != pid);
+    };
+    // A kill from outside says nothing against the text.
     table(&world).begin_loading("a", digest);
     kill_supervisor(&world);
+    world.until("all is read", |status| status.summary.as_desired == 2);
+    crash();
     let message = world.error("a", "poison");
     assert!(message.contains("abide died while it read this text"), "{message}");
     assert_eq!((world.pid_now("a"), world.pid("b")), (Some(pids.0), pids.1));
