@@ -100,7 +100,6 @@ fn supervise(places: &Places, directories: Vec<PathBuf>, exit_with: Option<Servi
     let pipes = Arc::new(Pipes::new(&places.pipes(), keeper).map_err(failed("open the directory of pipes"))?);
     let own_log = own_log_pipe(&pipes).map_err(failed("make the pipe of abide's own log"))?;
     let trace = trace::start(Some(own_log), io::stderr().is_terminal());
-
     let (letters, inbox) = unbounded_channel();
     let logger_socket = logger.as_fd().try_clone_to_owned().map_err(failed("copy a descriptor"))?;
     let told = letters.clone();
@@ -119,33 +118,27 @@ fn supervise(places: &Places, directories: Vec<PathBuf>, exit_with: Option<Servi
         tell: Arc::new(move |what| drop(told.send(Letter::Told(what)))),
     })
     .map_err(failed("make an epoll set"))?;
-    let probes = Probes::new(letters.clone());
     let policy = Arc::clone(&config.doors);
     let door = Door::new(&places.runtime, instance_id.clone(), policy, config_path.clone(), letters.clone(), control);
     let door = kept(door.map_err(failed("bind the control socket"))?, &host);
     let planner = Planner::new(surroundings, config, config_path);
-    let (mut fleet, mut broken_records) = fleet(planner.powers, seed(&instance_id), exit_with.as_ref(), &places.state);
-    broken_records.extend(broken);
+    let (mut fleet, mut broken_records) = fleet(planner.powers, seed(&instance_id), exit_with.as_ref(), places, broken);
     recover(&mut fleet, &mut host, &table, &past, &mut broken_records);
     let envelope = envelope(instance_id, groups.cgroups().clone(), fleet.adopted());
     let publisher = Publisher::new(places.runtime.clone(), PublishPolicy::of(&planner.config), envelope);
-    let (claims, others) = Claims::on(&directories);
-    for sentence in &others {
-        tracing::warn!("{sentence}");
-    }
-    broken_records.extend(others);
+    let claims = claims(&directories, &mut broken_records);
     let safe = table.mode() == Mode::Safe;
     let poison = look_back(&table, &past, &mut records, safe, &mut broken_records);
-    table.set_watchdog_ms(watchdog_of(&planner.config));
-    records.keep_config(planner.config.text.as_ref());
-    let files = files(places, if safe { Vec::new() } else { directories }, config_text, &planner, poison, letters)?;
+    take_up(&planner.config, &table, &mut records);
+    let files =
+        files(places, if safe { Vec::new() } else { directories }, config_text, &planner, poison, letters.clone())?;
     let (places, churn, awaited, own_log) = (places.clone(), 0, exit_with, OwnLogState::default());
     let mut supervisor = Supervisor {
         fleet,
         host,
         publisher,
         files,
-        probes,
+        probes: Probes::new(letters),
         door,
         planner,
         broken_records,
@@ -257,12 +250,19 @@ fn loader(around: Arc<Surroundings>, poison: Poison, letters: UnboundedSender<Le
 
 /// The fleet, in which what an earlier abide had written down holds from the start; and what cannot be read of that,
 /// in words.
-fn fleet(powers: Powers, seed: u64, exit_with: Option<&ServiceName>, state: &Path) -> (Fleet, Vec<String>) {
+fn fleet(
+    powers: Powers,
+    seed: u64,
+    exit_with: Option<&ServiceName>,
+    places: &Places,
+    mut broken: Vec<String>,
+) -> (Fleet, Vec<String>) {
     let mut fleet = Fleet::new(powers, seed);
     if let Some(name) = exit_with {
         fleet.end_with(name.clone());
     }
-    let (held, broken) = store::holds::read(state);
+    let (held, unread) = store::holds::read(&places.state);
+    broken.extend(unread);
     for sentence in &broken {
         tracing::error!("{sentence}");
     }
@@ -270,6 +270,22 @@ fn fleet(powers: Powers, seed: u64, exit_with: Option<&ServiceName>, state: &Pat
         fleet.handle(clock::now(), Event::Held(held));
     }
     (fleet, broken)
+}
+
+/// What `abide.toml` says to the keeper, and to who comes after us.
+fn take_up(config: &Config, table: &Table, records: &mut Records) {
+    table.set_watchdog_ms(watchdog_of(config));
+    records.keep_config(config.text.as_ref());
+}
+
+/// The directories, and in words who else has them.
+fn claims(directories: &[PathBuf], notes: &mut Vec<String>) -> Claims {
+    let (claims, others) = Claims::on(directories);
+    for sentence in &others {
+        tracing::warn!("{sentence}");
+    }
+    notes.extend(others);
+    claims
 }
 
 /// Over what the supervisor before this one died, and what follows from that.

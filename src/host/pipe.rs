@@ -8,9 +8,10 @@ use nix::fcntl::{AtFlags, OFlag, openat};
 use nix::sys::stat::Mode;
 use nix::unistd::{Gid, Uid, UnlinkatFlags, fchown, unlinkat};
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::{DirBuilder, File};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -95,6 +96,8 @@ const RESERVED: u64 = 64;
 impl Pipes {
     /// The pipes in `directory`, held by the keeper at the other end of `keeper`.
     pub fn new(directory: &Path, keeper: Arc<OwnedFd>) -> io::Result<Self> {
+        // The keeper has made it; somebody may have cleaned up.
+        DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
         let directory = File::open(directory)?.into();
         let uid = nix::unistd::geteuid().as_raw();
         let (descriptors, _) = prlimit(0, libc::RLIMIT_NOFILE, None)?;

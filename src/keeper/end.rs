@@ -109,11 +109,12 @@ impl Keeper {
             say(format_args!("the supervisor was killed; another one takes over, and services go on"));
             // From outside: nothing that it did will kill the next one too, the text least of all that it just read.
             self.table.end_loading();
-            return if self.attendance.has_signed_in() {
-                self.supervisors.at_once(now)
+            if self.attendance.has_signed_in() {
+                self.supervisors.at_once(now);
             } else {
-                self.supervisors.soon(now)
-            };
+                self.supervisors.soon(now);
+            }
+            return;
         }
         say(format_args!("the supervisor crashed ({exit}); another one takes over, and services go on"));
         if self.supervisors.crashed(now) && self.table.mode() == Mode::Normal {

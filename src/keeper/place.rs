@@ -216,6 +216,12 @@ impl Place {
 
     /// A table without a past: nothing else is left of one either.
     pub(super) fn fresh_table(&self) -> Result<Table, Refused> {
+        let left = self.base.members().len();
+        if left > 0 {
+            say(format_args!(
+                "{left} processes of an abide before this one are here, and nothing is known of them: let be"
+            ));
+        }
         self.base.clear();
         let cannot = |what| move |source: io::Error| Refused::Directory { what, directory: self.path.clone(), source };
         self.clear_pipes().map_err(cannot("clear the pipes in"))?;
