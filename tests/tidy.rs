@@ -31,6 +31,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "host::tree",
             "host::cgroup",
             "host::stderr",
+            "store::ledger",
         ],
     ),
     (
@@ -93,7 +94,7 @@ const CRATE_ROOMS: &[(&str, &[&str])] = &[
     ("annotate_snippets", &["render/diagnostic"]),
     ("jiff", &["model/time", "render", "cli", "log", "daemon/trace"]),
     ("toml", &["source"]),
-    ("nix", &["host", "table", "logger", "keeper", "source", "daemon", "cli"]),
+    ("nix", &["host", "table", "store/ledger", "logger", "keeper", "source", "daemon", "cli"]),
     ("libc", &["host", "table", "logger", "keeper", "source", "daemon", "cli"]),
     ("tracing", &["daemon", "host", "source/worker", "api/server", "api/audit"]),
     ("tracing_subscriber", &["daemon/trace"]),

@@ -5,7 +5,6 @@ use super::args::{CandidateArgs, RunArgs};
 use super::{complain, exit};
 use crate::daemon::paths::{PathError, Places, Wishes};
 use crate::keeper::role;
-use crate::table::Role;
 use crate::{daemon, keeper, logger};
 use std::ffi::OsString;
 use std::io::IsTerminal;
@@ -54,10 +53,7 @@ pub(super) fn candidate(args: &CandidateArgs) -> u8 {
 pub(super) fn logger(args: RunArgs) -> u8 {
     match places(args.places.into()) {
         Ok(places) => match role::enter_logger() {
-            Ok(ends) => {
-                ends.table.sign_in(Role::Logger);
-                u8::try_from(logger::run(ends.supervisor, &places.pipes())).unwrap_or(exit::ERRORS)
-            }
+            Ok(ends) => u8::try_from(logger::run(ends.supervisor, &places.pipes())).unwrap_or(exit::ERRORS),
             Err(error) => complain(&error, exit::ERRORS),
         },
         Err(error) => complain(&error, exit::ERRORS),

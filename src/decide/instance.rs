@@ -47,7 +47,7 @@ use super::ended::End;
 use super::event::{Event, RunId};
 use super::member::Noted;
 use super::order::Gate;
-use super::phase::{Ended, Fit, Phase, Process, Rest, Turn, Words};
+use super::phase::{Ended, Fit, Phase, Process, Rest, Turn, Words, blocked};
 use super::restarts::{Cause, Restarts};
 use crate::model::desired::Definition;
 use crate::model::limits::Limits;
@@ -491,14 +491,5 @@ impl Instance {
             exit,
             grave,
         }));
-    }
-}
-
-/// How one rests that may not start, and why.
-pub(super) fn blocked(gate: &Gate) -> Option<(Rest, Words)> {
-    match gate {
-        Gate::Open => None,
-        Gate::Shut(why) => Some((Rest::Blocked { lost: false }, why.clone())),
-        Gate::Lost(why) => Some((Rest::Blocked { lost: true }, why.clone())),
     }
 }

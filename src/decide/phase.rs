@@ -124,3 +124,12 @@ pub(super) enum Fit {
     Asked,
     Unmet(String),
 }
+
+/// How one rests that may not start, and why.
+pub(super) fn blocked(gate: &Gate) -> Option<(Rest, Words)> {
+    match gate {
+        Gate::Open => None,
+        Gate::Shut(why) => Some((Rest::Blocked { lost: false }, why.clone())),
+        Gate::Lost(why) => Some((Rest::Blocked { lost: true }, why.clone())),
+    }
+}

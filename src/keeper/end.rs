@@ -92,7 +92,7 @@ impl Keeper {
             _ => {}
         }
         self.succeeded = true;
-        self.notifier.unsupervised();
+        self.herald.unsupervised();
         if self.left_for_another() || (exit == Exit::Code(LEFT) && self.table.mode() != Mode::Detached) {
             return self.supervisors.at_once(now);
         }

@@ -6,18 +6,19 @@
 //! A role that ends is started again, for ever; what it did goes on meanwhile. A keeper that dies takes the roles along
 //! and leaves the services: the next one takes the table, the pipes and the processes, and goes on.
 
+pub mod asked;
 mod attend;
 mod comeback;
 mod end;
 mod foster;
+mod herald;
 mod hold;
-mod notify;
 mod place;
 mod reap;
 pub mod role;
 mod upgrade;
 
-pub use place::{Refused, place_of_lock};
+pub use place::Refused;
 
 use crate::host::clock;
 use crate::host::pipe::KeeperOrder;
@@ -27,6 +28,7 @@ use crate::table::{Mode, Request, Role, Table};
 use attend::{Act, Attendance};
 use comeback::Comeback;
 use foster::Fosters;
+use herald::Herald;
 use hold::Holdings;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::EventFd;
@@ -34,7 +36,6 @@ use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
-use notify::Notifier;
 use place::Place;
 use role::Troupe;
 use std::ffi::OsString;
@@ -147,7 +148,7 @@ struct Keeper {
     bell: EventFd,
     holdings: Holdings,
     fosters: Fosters,
-    notifier: Notifier,
+    herald: Herald,
     terminal: bool,
     phase: Phase,
     supervisor_status: Option<i32>,
@@ -201,7 +202,7 @@ impl Keeper {
             bell,
             holdings,
             fosters,
-            notifier: Notifier::new(),
+            herald: Herald::new(),
             terminal: setup.terminal,
             phase: Phase::Serving { asked: 0 },
             supervisor_status: None,
@@ -322,7 +323,7 @@ impl Keeper {
     fn signed_in(&mut self) {
         self.attend(clock::now().mono.0);
         if self.attendance.has_signed_in() {
-            self.notifier.signed_in();
+            self.herald.signed_in();
             self.upgraded();
         }
     }
@@ -347,14 +348,14 @@ impl Keeper {
         }
         let own = Duration::from_millis(u64::from(self.table.watchdog_ms()));
         let own = (!own.is_zero()).then_some(own);
-        let interval = [own, self.notifier.watchdog].into_iter().flatten().min();
+        let interval = [own, self.herald.watchdog].into_iter().flatten().min();
         let signed_in = self.table.is_signed_in(Role::Supervisor);
         match self.attendance.look(now, signed_in, self.table.heartbeat(), interval, &self.timing) {
             Act::Nothing => {}
             Act::Poke => {
                 self.ring();
                 if self.attendance.is_alive() {
-                    self.notifier.alive();
+                    self.herald.alive();
                 }
             }
             Act::Abort => {
@@ -432,7 +433,7 @@ impl Keeper {
 
     /// The supervisor ends in its own order; a second time hurries it, a third ends everything.
     fn asked_to_end(&mut self) {
-        self.notifier.stopping();
+        self.herald.stopping();
         match &mut self.phase {
             Phase::Serving { asked } => {
                 *asked += 1;

@@ -262,7 +262,7 @@ pub(super) fn end_roles(table: &Table) {
 }
 
 /// Who has the lock of the directory `path`, if anybody.
-pub fn place_of_lock(path: &Path) -> Option<i32> {
+pub(super) fn holder_of_lock(path: &Path) -> Option<i32> {
     let lock = open(&path.join(LOCK), OFlag::O_RDWR | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW, Mode::empty()).ok()?;
     let mut whole = libc::flock { l_type: libc::F_WRLCK as i16, l_whence: 0, l_start: 0, l_len: 0, l_pid: 0 };
     fcntl(lock.as_fd(), FcntlArg::F_GETLK(&mut whole)).ok()?;

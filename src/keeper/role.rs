@@ -115,7 +115,10 @@ pub fn candidate(layout: u8, keeper: u32) -> Result<u8, NoRole> {
 pub fn enter_logger() -> Result<LoggerEnds, NoRole> {
     process::name_ourselves();
     let supervisor = process::take_descriptor(PEER).ok_or(NoRole::ByHand)?;
-    Ok(LoggerEnds { table: table()?, supervisor })
+    let table = table()?;
+    // It needs nothing more to do its work.
+    table.sign_in(Role::Logger);
+    Ok(LoggerEnds { table, supervisor })
 }
 
 /// To be called by a role once it has its handlers: what the keeper told it before then reaches them.

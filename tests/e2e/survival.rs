@@ -343,7 +343,8 @@ fn without_records_or_with_broken_ones_what_runs_is_found_by_the_table() {
         let status = world.until("all run", |status| super::world::running(status) == 2);
         let mut now = super::world::pids(&status);
         let mut before = pids.1.clone();
-        (now.sort_unstable(), before.sort_unstable());
+        now.sort_unstable();
+        before.sort_unstable();
         assert_eq!(now, before, "{}", world.story());
         goes_on(&world, "a");
         let told = status.abide.notes.iter().any(|note| note.contains("it is kept as ledger.bad-1"));

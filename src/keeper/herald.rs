@@ -5,14 +5,14 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
-pub(super) struct Notifier {
+pub(super) struct Herald {
     to: Option<(OwnedFd, UnixAddr)>,
     /// Half of the time within which a sign of life is expected.
     pub(super) watchdog: Option<Duration>,
     ready: bool,
 }
 
-impl Notifier {
+impl Herald {
     /// As the environment says.
     pub(super) fn new() -> Self {
         let name = std::env::var_os("NOTIFY_SOCKET");
