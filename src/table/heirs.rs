@@ -68,6 +68,16 @@ impl Table {
         self.cells().signals[slot].fetch_max(nth, AcqRel) < nth
     }
 
+    /// For a supervisor that comes after another: an end that was told and not taken is told again. The other one may
+    /// have died over the taking.
+    pub fn remind(&self) {
+        for slot in 1..self.used() {
+            if self.cells().slots[slot].state.load(Acquire) == REAPED {
+                self.mark_dirty(slot);
+            }
+        }
+    }
+
     /// For a keeper that finds the table of a dead one: an end that was marked and not told is told.
     pub fn tell_marked(&self, slot: usize) {
         let state = &self.cells().slots[slot].state;

@@ -237,6 +237,21 @@ fn an_end_that_a_keeper_marked_and_did_not_tell_is_told_by_the_next() {
 }
 
 #[test]
+fn an_end_over_whose_taking_a_supervisor_died_is_told_to_the_next() {
+    let table = fresh();
+    table.arm(3, 9, 0, 0);
+    table.pid_cell(3).store(4242, Relaxed);
+    ended(&table, 3, 7 << 8);
+    // It had taken the bit, and not the end.
+    table.cells().dirty[0].store(0, Relaxed);
+    assert_eq!(table.take_exits(), []);
+    table.remind();
+    assert_eq!(table.take_exits().len(), 1);
+    table.remind();
+    assert_eq!(table.take_exits(), [], "once");
+}
+
+#[test]
 fn what_was_being_loaded_is_told_once() {
     let table = fresh();
     assert_eq!(table.take_loading(), None);

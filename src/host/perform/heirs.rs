@@ -107,6 +107,7 @@ impl Host {
         known: impl Fn(&InstanceId) -> Option<(Arc<Definition>, bool)>,
     ) -> Vec<String> {
         let mut broken = Vec::new();
+        self.table.remind();
         let used = self.table.used() as u32;
         self.past.unclaimed = (1..used).collect();
         self.past.runs = (1..used).filter_map(|slot| Some((self.table.run(slot as usize)?, slot))).collect();
