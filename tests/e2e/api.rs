@@ -1,7 +1,7 @@
 //! The doors, as `curl --unix-socket` sees them: plain HTTP over the control socket.
 
 use super::http::{Stream, ask, get, post};
-use super::world::{SLEEPER, World};
+use super::world::{SLEEPER, World, service};
 use nix::sys::signal::Signal;
 use std::fs;
 
@@ -139,6 +139,7 @@ fn a_log_that_is_not_there_yet_is_waited_for_and_its_bytes_are_left_as_they_are(
     let mut world = World::empty();
     world.drop_file("late.toml", &format!("{late}directory = {:?}\n", world.root()));
     world.start();
+    world.until("it is known", |status| service(status, "late").is_some());
     let mut stream = Stream::open(&world, "/v1/services/late/logs?follow=true", None);
     fs::write(world.root().join("go"), "").expect("the world is writable");
     stream.until("caf");
