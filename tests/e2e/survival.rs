@@ -330,7 +330,8 @@ fn a_configuration_that_broke_while_nobody_looked_is_the_last_good_one() {
 #[test]
 fn without_records_or_with_broken_ones_what_runs_is_found_by_the_table() {
     let mut world = World::with(&[("a", COUNTER), ("b", "command = ['/bin/sleep', '86400']\ninstances = 2\n")]);
-    let pids = (world.pid("a"), super::world::pids(&world.status().expect("it runs")));
+    let status = world.until("all run", |status| status.summary.as_desired == 2);
+    let pids = (world.pid("a"), super::world::pids(&status));
     for broken in [false, true] {
         kill_all(&mut world);
         let ledger = beside_the_table(&world).join("ledger");
