@@ -197,8 +197,11 @@ impl World {
         if !elsewhere.contains(command) && !rest.contains(&"--from") {
             run.args(["--runtime-dir".into(), self.runtime().into_os_string()]);
         }
-        if *command == "run" {
+        // Where the table of a normal user is.
+        if ["run", "upgrade", "detach", "attach"].contains(command) {
             run.args(["--state-dir".into(), self.state().into_os_string()]);
+        }
+        if *command == "run" {
             run.args(["--log-dir".into(), self.logs().into_os_string()]);
         }
         run.args(rest).current_dir(self.root()).env("NO_COLOR", "1").env("COLUMNS", "160");
@@ -207,6 +210,11 @@ impl World {
 
     /// Runs abide with a configuration that it refuses: it only clears up what one before it has left.
     fn run_in_vain(&self) {
+        // What it has left is ended by now, and is not to be taken over.
+        let boot = abide::daemon::paths::boot_id().unwrap_or_default();
+        for place in [self.runtime(), self.state().join(boot)] {
+            let _ = fs::remove_file(place.join("table"));
+        }
         let directory = self.root().join("refused");
         let _ = fs::create_dir(&directory).and_then(|()| fs::write(directory.join("abide.toml"), "]"));
         self.abide(&["run", &directory.to_string_lossy()]);
