@@ -79,7 +79,8 @@ impl Stage {
     }
 
     fn command(&self, word: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_abide"));
+        let binary = std::env::var_os("ABIDE_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_abide").into());
+        let mut command = Command::new(binary);
         command.arg(word);
         for option in ["runtime", "state", "log"] {
             command.arg(format!("--{option}-dir")).arg(self.path(option));
