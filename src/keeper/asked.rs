@@ -41,6 +41,9 @@ pub enum Unasked {
         /// Why not.
         source: io::Error,
     },
+    /// There is no supervisor, on purpose.
+    #[error("its supervisor is detached: `abide attach` brings it back, and then it can be upgraded")]
+    Detached,
     /// It cannot be executed.
     #[error("{0} is no program that can be executed")]
     NoProgram(PathBuf),
@@ -94,6 +97,9 @@ impl Asked {
     pub fn upgrade(&self, program: &Path, whole: bool) -> Result<(), Unasked> {
         if !is_program(program) {
             return Err(Unasked::NoProgram(program.to_owned()));
+        }
+        if self.table.mode() == Mode::Detached {
+            return Err(Unasked::Detached);
         }
         let next = self.directory.join(NEXT);
         // One that was never taken up.

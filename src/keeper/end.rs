@@ -93,11 +93,11 @@ impl Keeper {
         }
         self.succeeded = true;
         self.herald.unsupervised();
-        if self.left_for_another() || (exit == Exit::Code(LEFT) && self.table.mode() != Mode::Detached) {
-            return self.supervisors.at_once(now);
-        }
         if self.table.mode() == Mode::Detached {
-            return;
+            return self.give_up_upgrade();
+        }
+        if self.left_for_another() || exit == Exit::Code(LEFT) {
+            return self.supervisors.at_once(now);
         }
         self.table.count_crash();
         self.crashed_at_end += u32::from(asked > 0);

@@ -41,6 +41,10 @@ impl Fosters {
 
     fn take_one(&mut self, table: &Table, slot: usize, now: Deadline) -> io::Result<()> {
         let Some((pid, start, armed)) = table.resident(slot) else { return Ok(()) };
+        if is_child(pid, start) {
+            // This keeper is the one before it, in a new program; one that has ended is still to be reaped.
+            return Ok(());
+        }
         let process = pidfd_open(pid).ok();
         // Looked at once more when its pidfd is there: by then the number cannot go to another any more.
         let Some(process) = process.filter(|_| is_same(pid, start, armed)) else {
@@ -49,10 +53,6 @@ impl Fosters {
         };
         if start == 0 {
             table.set_start(slot, start_of(pid));
-        }
-        if is_child(pid) {
-            // This keeper is the one before it, in a new program.
-            return Ok(());
         }
         let event = EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLET, self.all.len() as u64);
         self.epoll.add(&process, event)?;
@@ -130,6 +130,7 @@ fn is_same(pid: i32, start: u64, armed: u64) -> bool {
     if start > 0 { living((pid, start)).is_some() } else { (armed..armed + 500).contains(&start_of(pid)) }
 }
 
-fn is_child(pid: i32) -> bool {
-    crate::host::proc::stat(pid).is_some_and(|stat| stat.parent == std::process::id() as i32)
+fn is_child(pid: i32, start: u64) -> bool {
+    let ours = |stat: &crate::host::proc::Stat| stat.parent == std::process::id() as i32;
+    crate::host::proc::stat(pid).is_some_and(|stat| ours(&stat) && (start == 0 || stat.start_ticks == start))
 }

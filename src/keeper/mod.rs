@@ -189,7 +189,10 @@ impl Keeper {
         }
         let now = clock::now().mono.0;
         let fosters = Fosters::take(&table, now).map_err(Refused::system("watch the processes that there are"))?;
-        table.set_originals(&originals);
+        // A keeper that became another program has raised its limits already: the originals are those of its first.
+        if table.role(Role::Keeper) != (std::process::id() as i32, place::our_start()) {
+            table.set_originals(&originals);
+        }
         table.set_role(Role::Keeper, std::process::id() as i32, place::our_start());
         table.set_mode(Mode::Normal);
         let mut keeper = Self {

@@ -27,13 +27,16 @@ enum Step {
     Leaving,
     /// Its supervisor has to sign in.
     Supervisor,
-    /// The logger writes what it has, and ends.
-    Logger,
+    /// The logger writes what it has, and ends; it has until then.
+    Logger(Deadline),
 }
 
 impl Upgrading {
     pub(super) fn deadline(&self) -> Option<Deadline> {
-        if let Step::Trial(until) = self.step { Some(until) } else { None }
+        match self.step {
+            Step::Trial(until) | Step::Logger(until) => Some(until),
+            Step::Leaving | Step::Supervisor => None,
+        }
     }
 
     fn is_at(&self, step: Step) -> bool {
@@ -108,7 +111,8 @@ impl Keeper {
 
     /// The program of the next supervisor, if it is another than ours.
     pub(super) fn next_program(&self) -> Option<BorrowedFd<'_>> {
-        self.upgrading.as_ref().filter(|it| it.is_at(Step::Supervisor)).map(|it| it.program.as_fd())
+        let plays = |it: &&Upgrading| matches!(it.step, Step::Supervisor | Step::Logger(_));
+        self.upgrading.as_ref().filter(plays).map(|it| it.program.as_fd())
     }
 
     /// The supervisor has ended; whether that was a step on the way.
@@ -132,8 +136,13 @@ impl Keeper {
     pub(super) fn upgraded(&mut self) {
         match &mut self.upgrading {
             Some(upgrading) if upgrading.is_at(Step::Supervisor) => {
-                upgrading.step = Step::Logger;
-                self.troupe.signal(Role::Logger, libc::SIGTERM);
+                upgrading.step = Step::Logger(after(clock::now().mono.0, self.timing.obey));
+                if self.troupe.is_on(Role::Logger) {
+                    self.troupe.signal(Role::Logger, libc::SIGTERM);
+                } else {
+                    // It has crashed, and waits for its time: the next one is of the new program.
+                    self.logger_left_for_another();
+                }
             }
             None if self.table.upgrade() == Upgrade::UnderWay => {
                 // The keeper became the new program, and its roles are there.
@@ -145,7 +154,9 @@ impl Keeper {
 
     /// The logger has ended; whether because the new program is to play it.
     pub(super) fn logger_left_for_another(&mut self) -> bool {
-        let Some(upgrading) = self.upgrading.take_if(|upgrading| upgrading.is_at(Step::Logger)) else { return false };
+        let Some(upgrading) = self.upgrading.take_if(|upgrading| matches!(upgrading.step, Step::Logger(_))) else {
+            return false;
+        };
         self.troupe.adopt_program(upgrading.program);
         self.table.set_upgrade(Upgrade::Done);
         say(format_args!("the new program plays the roles now"));
@@ -154,8 +165,26 @@ impl Keeper {
 
     /// The one on trial has had its time.
     pub(super) fn watch_trial(&mut self, now: Deadline) {
-        if self.upgrading.as_ref().and_then(Upgrading::deadline).is_some_and(|until| until <= now) {
-            self.troupe.kill_candidate();
+        let Some(upgrading) = &mut self.upgrading else { return };
+        // Once: what hangs in the kernel does not end for being killed again.
+        match upgrading.step {
+            Step::Trial(until) if until <= now => {
+                upgrading.step = Step::Trial(Deadline::MAX);
+                self.troupe.kill_candidate();
+            }
+            // It hangs, on a disk maybe: what is in the pipes stays there.
+            Step::Logger(until) if until <= now => {
+                upgrading.step = Step::Logger(Deadline::MAX);
+                self.troupe.signal(Role::Logger, libc::SIGKILL);
+            }
+            _ => {}
+        }
+    }
+
+    /// There is to be no supervisor at all.
+    pub(super) fn give_up_upgrade(&mut self) {
+        if self.upgrading.take().is_some() {
+            self.table.set_upgrade(Upgrade::FellBack);
         }
     }
 }

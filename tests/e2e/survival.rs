@@ -1,7 +1,7 @@
 //! Who of abide dies, and that nobody notices.
 
 use super::process::{alive, send};
-use super::world::{World, service};
+use super::world::{Start, World, service};
 use abide::model::status::{State, Status};
 use nix::sys::signal::Signal;
 
@@ -256,6 +256,26 @@ fn a_killed_logger_is_replaced_and_no_service_notices() {
     send(pid, Signal::SIGUSR1);
     world.logged("a", "asked");
     assert_eq!(world.pid("a"), pid);
+}
+
+#[test]
+fn a_keeper_that_became_another_program_gives_the_limits_that_it_was_started_with() {
+    let mut world = World::empty();
+    world.drop_file("a.toml", super::world::SLEEPER);
+    world.drop_file("ends.toml", "script = 'sleep 0.05; exit 7'\n[restart]\ndelay = '20ms'\nfactor = 1\n");
+    world.start_as(&Start { open_files: Some((512, 2048)), ..Start::default() });
+    let pid = world.pid("a");
+    for _ in 0..3 {
+        let output = world.abide(&["upgrade", "--keeper"]);
+        assert!(output.status.success(), "{output:?}");
+    }
+    assert_eq!(world.pid("a"), pid);
+    send(pid, Signal::SIGKILL);
+    let next = world.pid_after("a", pid);
+    let limit = super::process::limit(next, "Max open files");
+    assert_eq!(limit, Some(("512".to_owned(), "2048".to_owned())), "{}", world.story());
+    let log = std::fs::read_to_string(world.logs().join("abide.log")).expect("it is written");
+    assert!(!log.contains("unknown exit"), "no exit is lost over it: {}", world.story());
 }
 
 #[test]
