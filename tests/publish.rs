@@ -128,6 +128,7 @@ fn an_envelope_that_says_the_same_is_not_written_and_never_turns_the_number_back
         generation,
         sources: &known.sources,
         problems: &known.problems,
+        withheld: &known.withheld,
         ignored: &known.ignored,
         now: NOW,
     };

@@ -7,6 +7,7 @@ mod findings;
 mod logs;
 pub(super) mod looks;
 mod orders;
+mod reconciling;
 mod plan;
 pub(super) mod page;
 mod status;
@@ -30,6 +31,7 @@ const TABLE: &[&[Route]] = &[
     status::ROUTES,
     findings::ROUTES,
     orders::ROUTES,
+    reconciling::ROUTES,
     events::ROUTES,
     logs::ROUTES,
     wait::ROUTES,

@@ -2,6 +2,7 @@
 
 pub mod hand;
 pub mod look;
+pub mod reconcile;
 pub mod inspect;
 
 use crate::daemon::paths::Wishes;
@@ -126,6 +127,15 @@ pub enum Command {
     /// Send a signal to the processes that abide watches
     #[command(after_help = hand::SIGNAL)]
     Signal(hand::SignalArgs),
+    /// Stop services whose files are gone, where that waits for a yes
+    #[command(after_help = reconcile::CONFIRM)]
+    Confirm(reconcile::SomeArgs),
+    /// Act on nothing that changes in the files, until resumed
+    #[command(after_help = reconcile::SUSPEND)]
+    Suspend(reconcile::SuspendArgs),
+    /// Act on the files again, and on what changed meanwhile
+    #[command(after_help = reconcile::RESUME)]
+    Resume(reconcile::SomeArgs),
     /// Wait until services run, are ready, stopped, or in sync with their files
     #[command(after_help = hand::WAIT)]
     Wait(hand::WaitArgs),

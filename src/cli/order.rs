@@ -1,4 +1,4 @@
-//! `abide start`, `stop`, `restart`, `reload`, `signal`: gives the order, waits for what comes of it, and says it, a
+//! `abide start`, `stop`, `restart`, `reload`, `signal`, `confirm`, `suspend`, `resume`: gives the order, waits for what comes of it, and says it, a
 //! line a target.
 
 mod ask;
@@ -6,6 +6,7 @@ mod outcome;
 mod watch;
 
 use super::args::hand::{AnswerArgs, OrderArgs, OutcomeArgs, RestartArgs, SignalArgs, StopArgs};
+use super::args::reconcile::{SomeArgs, SuspendArgs};
 use super::talk::{Refusal, Talk, complain, listed};
 use super::{exit, say};
 use crate::model::order::Done;
@@ -85,6 +86,25 @@ pub(super) fn signal(args: SignalArgs) -> u8 {
     }
 }
 
+/// `abide confirm`
+pub(super) fn confirm(args: SomeArgs) -> u8 {
+    let SomeArgs { names, answer } = args;
+    give(&Given { word: "confirm", names, body: json!({}), asks: false, waits: None, answer })
+}
+
+/// `abide suspend`
+pub(super) fn suspend(args: SuspendArgs) -> u8 {
+    let SuspendArgs { names, reason, answer } = args;
+    let body = reason.map_or_else(|| json!({}), |reason| json!({ "reason": reason }));
+    give(&Given { word: "suspend", names, body, asks: false, waits: None, answer })
+}
+
+/// `abide resume`
+pub(super) fn resume(args: SomeArgs) -> u8 {
+    let SomeArgs { names, answer } = args;
+    give(&Given { word: "resume", names, body: json!({}), asks: false, waits: None, answer })
+}
+
 fn waits(args: &OutcomeArgs) -> Option<Duration> {
     (!args.no_wait).then_some(args.timeout)
 }
@@ -99,7 +119,10 @@ fn attempt(given: &Given) -> Result<u8, Refusal> {
         complain(given.word, "nothing was done");
         return Ok(exit::ERRORS);
     }
-    let path = format!("/v1/services/{}/{}", listed(&given.names), given.word);
+    let path = match given.names.as_slice() {
+        [] => format!("/v1/{}", given.word),
+        names => format!("/v1/services/{}/{}", listed(names), given.word),
+    };
     let answer: Answer = talk.post(&path, &given.body)?;
     let told = match given.waits {
         Some(time) => watch::outcome(&talk, given.word, answer.targets, Instant::now() + time),

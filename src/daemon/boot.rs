@@ -10,7 +10,6 @@ use super::publish::{PublishPolicy, Publisher};
 use super::records::{self, Inheritance, Records};
 use super::trace;
 use super::turn::{self, Going, Letter, OwnLogState, Supervisor};
-use crate::decide::diff::Powers;
 use crate::decide::event::{Event, RunId};
 use crate::decide::fleet::Fleet;
 use crate::host::cgroup::Groups;
@@ -28,7 +27,7 @@ use crate::model::logging::LogPolicy;
 use crate::model::name::ServiceName;
 use crate::model::outcome::Exit;
 use crate::model::resources::Cgroups;
-use crate::model::status::{AbideState, AbideStatus, Summary};
+use crate::model::status::{AbideState, AbideStatus, Summary, Withheld};
 use crate::render;
 use crate::render::snapshot::Envelope;
 use crate::source::config::{self, Config};
@@ -122,7 +121,7 @@ fn supervise(places: &Places, directories: Vec<PathBuf>, exit_with: Option<Servi
     let door = Door::new(&places.runtime, instance_id.clone(), policy, config_path.clone(), letters.clone(), control);
     let door = kept(door.map_err(failed("bind the control socket"))?, &host);
     let planner = Planner::new(surroundings, config, config_path);
-    let (mut fleet, mut broken_records) = fleet(planner.powers, seed(&instance_id), exit_with.as_ref(), places, broken);
+    let (mut fleet, mut broken_records) = fleet(&planner, seed(&instance_id), exit_with.as_ref(), places, broken);
     recover(&mut fleet, &mut host, &table, &past, &mut broken_records);
     let envelope = envelope(instance_id, groups.cgroups().clone(), fleet.adopted());
     let publisher = Publisher::new(places.runtime.clone(), PublishPolicy::of(&planner.config), envelope);
@@ -251,23 +250,31 @@ fn loader(around: Arc<Surroundings>, poison: Poison, letters: UnboundedSender<Le
 /// The fleet, in which what an earlier abide had written down holds from the start; and what cannot be read of that,
 /// in words.
 fn fleet(
-    powers: Powers,
+    planner: &Planner,
     seed: u64,
     exit_with: Option<&ServiceName>,
     places: &Places,
     mut broken: Vec<String>,
 ) -> (Fleet, Vec<String>) {
-    let mut fleet = Fleet::new(powers, seed);
+    let mut fleet = Fleet::new(planner.powers, seed);
+    fleet.set_rules(planner.config.rules.clone());
     if let Some(name) = exit_with {
         fleet.end_with(name.clone());
     }
     let (held, unread) = store::holds::read(&places.state);
     broken.extend(unread);
+    let suspended = store::suspended::read(&places.state).unwrap_or_else(|why| {
+        broken.push(why);
+        Vec::new()
+    });
     for sentence in &broken {
         tracing::error!("{sentence}");
     }
     if !held.is_empty() {
         fleet.handle(clock::now(), Event::Held(held));
+    }
+    if !suspended.is_empty() {
+        fleet.handle(clock::now(), Event::Suspended(suspended));
     }
     (fleet, broken)
 }
@@ -428,6 +435,7 @@ fn envelope(instance_id: String, cgroups: Cgroups, adopted: u64) -> Envelope {
         observed_generation: 0,
         sources: Vec::new(),
         problems: Vec::new(),
+        withheld: Withheld::default(),
         ignored: Vec::new(),
         last_apply_success: None,
     }

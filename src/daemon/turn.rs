@@ -242,6 +242,7 @@ impl Supervisor {
                 self.host.keep_own_log(own_log_of(&config));
                 self.door.set_policy(&config.doors);
                 self.records.keep_config(config.text.as_ref());
+                self.fleet.set_rules(config.rules.clone());
                 self.table.set_watchdog_ms(watchdog_of(&config));
                 self.planner.config = config;
             }
@@ -396,6 +397,7 @@ impl Supervisor {
         notes.extend(self.records.trouble().cloned());
         notes.extend(self.door.trouble.iter().chain(&self.broken_records).chain(self.host.unkept()).cloned());
         notes.extend(fleet.idle_holds());
+        notes.extend(fleet.forgotten_holds());
         let state = if fleet.is_ending() { AbideState::Stopping } else { AbideState::Running };
         self.publisher.renew_envelope(&News {
             state,
@@ -404,6 +406,7 @@ impl Supervisor {
             generation: fleet.generation(),
             sources: fleet.sources(),
             problems: fleet.problems(),
+            withheld: &fleet.withheld(),
             ignored: fleet.ignored(),
             now: now.wall,
         });

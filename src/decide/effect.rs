@@ -3,7 +3,7 @@
 use super::event::{CallId, RunId};
 use crate::model::desired::Definition;
 use crate::model::limits::Limits;
-use crate::model::name::InstanceId;
+use crate::model::name::{InstanceId, ServiceName};
 use crate::model::order::{Done, Hold};
 use crate::model::plan::Step;
 use crate::model::policy::StopScope;
@@ -172,6 +172,8 @@ pub enum Effect {
         /// How; `None`: not any more.
         hold: Option<Hold>,
     },
+    /// Write down all that is suspended: it must outlive us.
+    KeepSuspended(Vec<(Option<ServiceName>, Hold)>),
     /// Log this transition.
     Report(Transition),
     /// Log this step of a plan that is being carried out.

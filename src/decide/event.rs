@@ -154,6 +154,8 @@ pub enum Event {
     },
     /// What an earlier abide had written down as held. Comes before the first delta.
     Held(Vec<(Target, Hold)>),
+    /// What an earlier abide had on its books as suspended: services, or by `None` all.
+    Suspended(Vec<(Option<ServiceName>, Hold)>),
     /// Somebody asked abide to end. A second time: to hurry (KILL at once).
     Shutdown,
 }
@@ -184,7 +186,12 @@ impl Event {
             | Self::Probed { instance, .. }
             | Self::Measured { instance, .. }
             | Self::ResourcesSet { instance, .. } => Some(instance),
-            Self::Delta(_) | Self::FilesChanged { .. } | Self::Ordered { .. } | Self::Held(_) | Self::Shutdown => None,
+            Self::Delta(_)
+            | Self::FilesChanged { .. }
+            | Self::Ordered { .. }
+            | Self::Held(_)
+            | Self::Suspended(_)
+            | Self::Shutdown => None,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The fleet: all the state there is. Four calls go in and out; inside, every fact is routed to the
 //! one service that it is about.
 
+use super::backlog::Backlog;
 use super::backoff::Jitter;
 use super::diff::Powers;
 use super::effect::Effect;
@@ -33,6 +34,7 @@ pub struct Fleet {
     pub(super) books: Books,
     pub(super) ties: Ties,
     pub(super) holds: Holds,
+    pub(super) backlog: Backlog,
     census: Census,
     pub(super) changed: BTreeSet<ServiceName>,
     /// Services of which something may have to be written down.
@@ -105,6 +107,7 @@ impl Fleet {
             books: Books::default(),
             ties: Ties::default(),
             holds: Holds::default(),
+            backlog: Backlog::default(),
             census: Census::default(),
             changed: BTreeSet::new(),
             unwritten: BTreeSet::new(),
@@ -139,6 +142,7 @@ impl Fleet {
             Event::FilesChanged { service, files } => self.files_changed(&service, &files),
             Event::Ordered { call, order } => self.ordered(call, order),
             Event::Held(held) => self.held_before(held),
+            Event::Suspended(suspended) => self.suspended_before(suspended),
             Event::Shutdown if self.ending < Ending::Asked => self.shut_down(Ending::Asked),
             Event::Shutdown => self.shut_down(Ending::Hurried),
             fact => {
@@ -167,6 +171,8 @@ impl Fleet {
             self.touch(&id, Instance::try_again);
         }
         self.lapse();
+        // A file that holds a directory back may count as forgotten from now on.
+        self.surroundings_changed |= !self.forgotten_holds().is_empty();
         for name in self.ties.ring(now.mono) {
             self.notice(&name);
         }
@@ -177,7 +183,8 @@ impl Fleet {
     /// When to call [`Self::handle_timeout`] next. At rest: never.
     pub fn next_deadline(&self) -> Option<Mono> {
         let Self { books, ties, holds, .. } = self;
-        [books.timers.next(), books.queue.deadline(), ties.deadline(), holds.deadline()].into_iter().flatten().min()
+        let times = [books.timers.next(), books.queue.deadline(), ties.deadline(), holds.deadline()];
+        times.into_iter().chain([self.backlog_deadline()]).flatten().min()
     }
 
     /// What to do now, in this order.
@@ -202,7 +209,9 @@ impl Fleet {
 
     /// Counts over all services. Costs the same however many there are.
     pub fn summary(&self) -> Summary {
-        let amiss = !self.problems.is_empty() || self.sources.iter().any(|source| source.state != SourceState::Ok);
+        let amiss = !self.problems.is_empty()
+            || self.sources.iter().any(|source| source.state != SourceState::Ok)
+            || !self.forgotten_holds().is_empty();
         self.census.summary(self.ignored.len() as u64, amiss)
     }
 

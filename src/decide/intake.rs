@@ -1,6 +1,7 @@
 //! A delta → the fleet: each entry is read, what they say of each other is judged over all of them,
 //! and only then is anything done about it.
 
+use super::backlog::FileChange;
 use super::fleet::{Finding, Fleet};
 use super::holds::in_words;
 use super::instance::Instance;
@@ -15,6 +16,9 @@ use crate::model::plan::Change;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
+
+/// Why one that is gone goes.
+const REMOVED: Words = Words::Borrowed("removed");
 
 /// Definitions by name.
 type Offers = BTreeMap<ServiceName, Arc<Definition>>;
@@ -40,7 +44,7 @@ struct Docket {
 
 impl Fleet {
     pub(super) fn take_delta(&mut self, delta: Delta) {
-        let Delta { changes, sources, ignored, problems, unsettled, generation } = delta;
+        let Delta { changes, sources, ignored, problems, renamed, permits, unsettled, generation } = delta;
         self.generation = generation;
         self.surroundings_changed |= sources.is_some() || ignored.is_some() || problems.is_some();
         self.sources = sources.unwrap_or_else(|| std::mem::take(&mut self.sources));
@@ -49,13 +53,27 @@ impl Fleet {
             self.take_problems(problems);
         }
         self.surroundings_changed |= !changes.is_empty();
+        self.note_hold_files();
+        let mut released = permits.map_or_else(Vec::new, |permits| self.permitted(permits));
         let changes = self.with_vanished(changes, &unsettled);
+        let admitted = self.admit(changes, &renamed);
+        let admitted_names: BTreeSet<_> = admitted.iter().map(|(name, _)| name.clone()).collect();
+        // What waited is one batch with what is new, which overrides it.
+        let resumed = self.resumed();
+        released.extend(self.admit(resumed, &[]));
+        released.retain(|(name, _)| !admitted_names.contains(name));
+        released.extend(admitted);
+        self.act_on(released, &renamed);
+    }
+
+    /// Acts on changes of the files, as one batch.
+    pub(super) fn act_on(&mut self, changes: Vec<FileChange>, renamed: &[(ServiceName, ServiceName)]) {
         let turnovers = self.put_in_force(changes);
         for turnover in &turnovers {
             self.notice(&turnover.name);
         }
         for turnover in self.in_order(turnovers) {
-            self.carry_out(&turnover);
+            self.carry_out(&turnover, renamed);
             self.conclude(&turnover.name);
         }
     }
@@ -70,7 +88,7 @@ impl Fleet {
     }
 
     /// From now on the newest good definitions hold; nothing is done about it yet.
-    fn put_in_force(&mut self, changes: Vec<(ServiceName, Option<Entry>)>) -> Vec<Turnover> {
+    fn put_in_force(&mut self, changes: Vec<FileChange>) -> Vec<Turnover> {
         let mut docket = Docket::default();
         let mut turnovers = Vec::with_capacity(changes.len());
         for (name, entry) in changes {
@@ -278,14 +296,19 @@ impl Fleet {
         order.iter().filter_map(|name| left.remove(name)).collect()
     }
 
-    fn carry_out(&mut self, turnover: &Turnover) {
+    fn carry_out(&mut self, turnover: &Turnover, renamed: &[(ServiceName, ServiceName)]) {
         let Turnover { name, old, new, gone } = turnover;
         let (before, after) = (old.as_ref().map(|it| &it.service), new.as_ref().map(|it| &it.service));
         if !gone && after.is_none() {
             return;
         }
         let (cause, changes) = match plan::step(before, after, &self.turn.powers) {
-            Some(step) => {
+            Some(mut step) => {
+                if let Some(rename) =
+                    (before.is_none() != after.is_none()).then(|| in_words_of(name, renamed)).flatten()
+                {
+                    step.reason = rename;
+                }
                 let told = (Words::Owned(step.reason.clone()), step.changes.clone());
                 self.turn.effects.push(super::effect::Effect::Announce(step));
                 told
@@ -294,7 +317,7 @@ impl Fleet {
         };
         match new {
             Some(new) => self.bring_in_line(name, new, &cause, &changes),
-            None => self.take_down(name, &"removed".into()),
+            None => self.take_down(name, if *gone && !cause.is_empty() { &cause } else { &REMOVED }),
         }
     }
 
@@ -340,4 +363,13 @@ impl Fleet {
             self.books.note(&mut member.totals, instance, self.turn.now.mono);
         }
     }
+}
+
+/// "renamed to b", "renamed from a".
+fn in_words_of(name: &ServiceName, renamed: &[(ServiceName, ServiceName)]) -> Option<String> {
+    renamed.iter().find_map(|(from, to)| match name {
+        name if name == from => Some(format!("renamed to {to}")),
+        name if name == to => Some(format!("renamed from {from}")),
+        _ => None,
+    })
 }

@@ -249,6 +249,8 @@ pub(super) struct Member {
     pub(super) accepted: Option<Arc<Definition>>,
     /// The entry is gone, and the instances are on their way down.
     pub(super) removed: bool,
+    /// Why a change of its files is not acted on, if one is not.
+    pub(super) kept: Option<Kept>,
     pub(super) generation: u64,
     pub(super) instances: Vec<Instance>,
     pub(super) totals: Totals,
@@ -257,6 +259,15 @@ pub(super) struct Member {
     pub(super) written: Written,
     /// Since when each condition is not in its good value; most never are.
     since: Option<Box<[Option<Wall>; CONDITIONS.len()]>>,
+}
+
+/// Why a change of a service's files is not acted on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kept {
+    /// Its files are gone, with too many others.
+    Guarded,
+    /// Reconciling is suspended.
+    Suspended,
 }
 
 /// What is wrong with a service's files only because of what others say.
@@ -296,6 +307,7 @@ impl Member {
             valid: true,
             accepted: None,
             removed: false,
+            kept: None,
             generation: 0,
             instances: Vec::new(),
             totals: Totals::default(),
@@ -361,7 +373,7 @@ impl Member {
         let invalid = !self.valid && !self.removed;
         let held = held || self.totals.held > 0;
         // What the files ask for does not run: that an operator wants it so must not be forgotten.
-        let as_desired = self.valid && !self.removed && self.totals.amiss == 0 && !held;
+        let as_desired = self.valid && !self.removed && self.totals.amiss == 0 && !held && self.kept.is_none();
         self.tally = Tally {
             desired,
             as_desired,
@@ -371,7 +383,7 @@ impl Member {
             backoff: self.totals.states[State::Backoff as usize] > 0,
             held,
             invalid,
-            out_of_sync: invalid || self.totals.differing > 0,
+            out_of_sync: invalid || self.totals.differing > 0 || self.kept.is_some(),
             worst: match self.totals.critical {
                 1.. => Worst::Critical,
                 // Nothing of it has ever run: there is no good version to go on with.
@@ -396,7 +408,7 @@ impl Member {
     fn is_amiss(&self, kind: ConditionKind) -> bool {
         match kind {
             ConditionKind::ConfigValid => self.tally.invalid,
-            ConditionKind::InSync => self.totals.differing > 0,
+            ConditionKind::InSync => self.totals.differing > 0 || self.kept.is_some(),
             ConditionKind::DependenciesMet => self.totals.blocked > 0,
             ConditionKind::LimitsMet => self.totals.unmet > 0,
             ConditionKind::LogsFlowing => self.totals.dropping > 0,

@@ -39,6 +39,9 @@ impl Fleet {
             Act::Stop { reason, lasts } => self.hold(&targets, &author, reason.as_ref(), lasts),
             Act::Start => self.raise(&targets, &author, false),
             Act::Restart => self.raise(&targets, &author, true),
+            Act::Confirm => self.confirm(&targets),
+            Act::Suspend { reason } => self.freeze(&targets, &author, reason.as_ref()),
+            Act::Resume => self.thaw(&targets),
             Act::Reload => self.each(&targets, |instance, turn| instance.reload(&author.name, turn)),
             Act::Signal(signal) => self.each(&targets, |instance, turn| instance.send(signal, &author.name, turn)),
         };
@@ -300,7 +303,7 @@ fn nothing_of(target: &Target) -> Word {
 }
 
 /// What came of it for all instances of a target.
-fn told(target: &Target, words: Vec<Word>) -> Done {
+pub(super) fn told(target: &Target, words: Vec<Word>) -> Done {
     let total = words.len();
     let mut counts: Vec<(Word, usize)> = Vec::new();
     for word in words {

@@ -3,11 +3,13 @@
 use super::diff::diff;
 use super::fleet::Fleet;
 use super::instance::Instance;
-use super::member::Member;
+use super::member::{Kept, Member};
 use super::phase::Phase;
+use super::plan;
 use super::view::Facts;
 use crate::model::name::ServiceName;
 use crate::model::plan::{Action, Change, Plan, Step};
+use crate::model::service::Service;
 use crate::model::status::{ConditionKind, InstanceStatus, ServiceStatus, State};
 use crate::model::time::Now;
 
@@ -16,13 +18,30 @@ impl Fleet {
     /// nothing but a person changes (a bad file, a hold, a failure) is `nothing`, with the reason.
     pub fn pending(&self, now: Now) -> Plan {
         let facts = Facts { now, log_path: &|_, _, _| None };
-        let amiss = self.members.iter().filter(|(_, member)| !member.tally.as_desired);
+        let held = self.held_back();
+        let is_other = |name: &ServiceName| held.iter().all(|step| step.service != *name);
+        let amiss = self.members.iter().filter(|(name, member)| !member.tally.as_desired && is_other(name));
         let step = |name: &ServiceName, member: &Member| {
             let status = self.service_status(name, &facts)?;
             let (action, reason) = (action(member), reason(&status, member.removed));
             Some(Step { service: name.clone(), action, reason, changes: self.owed(member), scale: 0 })
         };
-        Plan { steps: amiss.filter_map(|(name, member)| step(name, member)).collect() }
+        let mut steps: Vec<Step> = amiss.filter_map(|(name, member)| step(name, member)).collect();
+        steps.extend(held);
+        steps.sort_by(|one, other| one.service.cmp(&other.service));
+        Plan { steps }
+    }
+
+    /// What would be done if nothing held it back, and what does.
+    fn held_back(&self) -> Vec<Step> {
+        let in_force = |name: &ServiceName| self.members.get(name)?.accepted.as_ref().map(|it| &it.service);
+        let step = |(name, to, kept): (&ServiceName, Option<&Service>, Kept)| {
+            let mut step = plan::step(in_force(name), to, &self.turn.powers)?;
+            let (_, why) = self.why_kept(name, kept);
+            step.reason = format!("{} (held back: {why})", step.reason);
+            Some(step)
+        };
+        self.kept().filter_map(step).collect()
     }
 
     /// What a process lacks of being what the file says.

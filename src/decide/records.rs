@@ -9,6 +9,7 @@ use super::backoff::Backoff;
 use super::care::Care;
 use super::fleet::Fleet;
 use super::instance::Instance;
+use super::member::Kept;
 use super::phase::{Ended, Fit, Phase, Process};
 use super::restarts::{Cause, Restarts};
 use crate::model::desired::Definition;
@@ -31,6 +32,9 @@ pub(super) struct KeptService<'a> {
     pub(super) file: Cow<'a, Path>,
     pub(super) kind: Kind,
     pub(super) service: Cow<'a, Service>,
+    /// Its files are gone, and it waits for a yes.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) guarded: bool,
 }
 
 /// An instance: all that is not to be had from the definition in force, nor from the world.
@@ -84,6 +88,7 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Written {
     pub(super) version: Option<Version>,
+    pub(super) guarded: bool,
 }
 
 /// The key of a service.
@@ -163,11 +168,13 @@ impl Fleet {
             let Some(member) = self.members.get_mut(&name) else { continue };
             let accepted = member.accepted.clone();
             let version = accepted.as_ref().map(|definition| definition.version);
-            if member.written.version != version {
-                member.written.version = version;
+            let guarded = member.kept == Some(Kept::Guarded);
+            let now = Written { version, guarded };
+            if member.written != now {
+                member.written = now;
                 let text = accepted.as_ref().map(|definition| {
                     let (file, kind) = (Cow::Borrowed(member.file.as_path()), member.kind);
-                    let kept = KeptService { file, kind, service: Cow::Borrowed(&definition.service) };
+                    let kept = KeptService { file, kind, service: Cow::Borrowed(&definition.service), guarded };
                     serde_json::to_vec(&kept).expect("strings, numbers and maps with string keys always serialise")
                 });
                 changes.push((key_of_service(&name), text));

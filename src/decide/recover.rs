@@ -10,9 +10,9 @@ use super::event::RunId;
 use super::fleet::Fleet;
 use super::holds::lapse;
 use super::instance::Instance;
-use super::member::Member;
+use super::member::{Kept, Member};
 use super::phase::{Fit, Phase, Process, Turn};
-use super::records::{KeptInstance, KeptService, Key, hold_record, read_key};
+use super::records::{KeptInstance, KeptService, Key, Written, hold_record, read_key};
 use crate::model::desired::{Definition, Entry};
 use crate::model::name::{InstanceId, ServiceName};
 use crate::model::order::Hold;
@@ -143,10 +143,14 @@ impl Fleet {
         let mut member = Member::new();
         let definition = Arc::new(Definition::from(kept.service.into_owned()));
         (member.file, member.kind) = (kept.file.into_owned(), kept.kind);
-        member.written.version = Some(definition.version);
+        member.written = Written { version: Some(definition.version), guarded: kept.guarded };
         self.ties.tie(name, Some(&definition));
         member.accepted = Some(definition);
+        member.kept = kept.guarded.then_some(Kept::Guarded);
         self.members.insert(name.clone(), Box::new(member));
+        if kept.guarded {
+            self.guarded_before(name);
+        }
     }
 
     fn restore_instance(&mut self, id: &InstanceId, kept: KeptInstance<'static>) -> Result<(), &'static str> {

@@ -111,7 +111,7 @@ impl Fleet {
             health: care.and_then(health).filter(|_| lives),
             status_text: care.and_then(|care| care.text.clone()).filter(|_| lives),
             running_hash: lives.then(|| instance.current.version.short()),
-            in_sync: member.valid && is_in_sync(instance),
+            in_sync: member.valid && member.kept.is_none() && is_in_sync(instance),
             adopted: instance.adopted,
             restarts: instance.restarts.by_cause().map(|(_, count)| count).sum(),
             restarts_1h: instance.restarts.within_hour(facts.now.mono),
@@ -134,7 +134,10 @@ impl Fleet {
             let since = member.amiss_since(kind)?;
             let (since, (reason, message)) = match self.holds.within(name).next() {
                 Some((target, hold)) if kind == ConditionKind::NotHeld => (hold.since, held_in_words(target, hold)),
-                _ => (since, reason_and_message(kind, member)),
+                _ => match member.kept.filter(|_| kind == ConditionKind::InSync) {
+                    Some(kept) => (since, self.why_kept(name, kept)),
+                    None => (since, reason_and_message(kind, member)),
+                },
             };
             let observed_generation = member.generation;
             Some(Condition { kind, status: Truth::False, reason, since, observed_generation, message })

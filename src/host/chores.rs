@@ -2,7 +2,6 @@
 
 use crate::decide::event::{Event, RunId};
 use crate::model::name::InstanceId;
-use crate::model::selector::Target;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
@@ -14,10 +13,10 @@ type Chore = Box<dyn FnOnce() -> Told + Send>;
 pub enum Told {
     /// Nothing that anybody waits for.
     Nothing,
-    /// A hold was written down or struck off, or why not.
+    /// What must outlive us was written down, or why not.
     Kept {
-        /// Of what.
-        target: Target,
+        /// Of what, as a key.
+        what: String,
         /// Why not, in words.
         outcome: Result<(), String>,
     },

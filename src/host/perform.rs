@@ -29,7 +29,6 @@ use crate::model::desired::Definition;
 use crate::model::logging::LogPolicy;
 use crate::model::name::InstanceId;
 use crate::model::outcome::Failure;
-use crate::model::selector::Target;
 use crate::table::{SLOTS, Table};
 use errands::Errands;
 use heirs::Past;
@@ -77,7 +76,7 @@ pub struct Host {
     records: Chores,
     state: PathBuf,
     /// Records that could not be made, and why.
-    unkept: BTreeMap<Target, String>,
+    unkept: BTreeMap<String, String>,
     unkept_changed: bool,
     /// Who lives, for all that is signalled in one turn.
     census: Option<Census>,
@@ -250,6 +249,7 @@ impl Host {
             }
             Effect::Measure { instance, run } => self.measure(instance, run),
             Effect::KeepHold { target, hold } => self.keep_hold(target, hold),
+            Effect::KeepSuspended(all) => self.keep_suspended(all),
             Effect::Probe { .. }
             | Effect::DropProbe { .. }
             | Effect::Answer { .. }
@@ -274,7 +274,7 @@ impl Host {
         match told {
             Told::Nothing => {}
             Told::Event(event) => self.events.push_back(event),
-            Told::Kept { target, outcome } => self.kept(target, outcome),
+            Told::Kept { what, outcome } => self.kept(what, outcome),
             Told::PidFile { instance, run, uid, pid } => self.found(instance, run, uid, pid.map(Some)),
         }
     }

@@ -54,6 +54,15 @@ pub struct Named {
     pub place: Option<Place>,
 }
 
+/// A file `.abide-allow-removals`: the services that may be removed, however many they are. Each use of it is one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Permit {
+    /// Which file with which content: inode and hash.
+    pub id: String,
+    /// The services.
+    pub names: Vec<ServiceName>,
+}
+
 /// The names whose entry changed since the last delta, and the facts about the sources as they
 /// now stand. What is settled is settled before: a delta is never early.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -66,6 +75,10 @@ pub struct Delta {
     pub ignored: Option<Vec<IgnoredEntry>>,
     /// Errors that belong to no service: bad names, `abide.toml`, duplicates. All of them, when anything changed.
     pub problems: Option<Vec<Diagnostic>>,
+    /// What went under the first name and came under the second.
+    pub renamed: Vec<(ServiceName, ServiceName)>,
+    /// All files that say which services may be removed, when anything about one changed.
+    pub permits: Option<Vec<Permit>>,
     /// Names of which it is not settled yet what they are: of those that are in no delta so far. Empty once all was
     /// settled, and from then on.
     pub unsettled: Vec<ServiceName>,

@@ -22,6 +22,7 @@ pub mod pattern;
 pub mod plan;
 pub mod policy;
 pub mod resources;
+pub mod rules;
 pub mod schedule;
 pub mod sd_notify;
 pub mod secret;

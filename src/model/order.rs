@@ -34,6 +34,15 @@ pub enum Act {
     Restart,
     /// Have the running processes take up their configuration, as `[reload]` has it.
     Reload,
+    /// Let removals go ahead that wait for a yes; without targets all of them.
+    Confirm,
+    /// Act on nothing that changes in the files of the targets; without any: in no file.
+    Suspend {
+        /// Why, in the operator's words.
+        reason: Option<String>,
+    },
+    /// Act on the files again, and on what changed meanwhile.
+    Resume,
     /// Send a signal, to the processes that abide watches and to no others.
     Signal(Signal),
 }
@@ -46,6 +55,9 @@ impl Act {
             Self::Stop { .. } => "stop",
             Self::Restart => "restart",
             Self::Reload => "reload",
+            Self::Confirm => "confirm",
+            Self::Suspend { .. } => "suspend",
+            Self::Resume => "resume",
             Self::Signal(_) => "signal",
         }
     }

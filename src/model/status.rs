@@ -6,8 +6,10 @@
 //! source lines never stand here: the file is world-readable, and people put secrets there.
 
 mod instance;
+mod withheld;
 
 pub use instance::{ExitKind, HealthState, HealthStatus, InstanceStatus, LastExit, LimitStatus, LogStatus};
+pub use withheld::{GuardState, GuardStatus, RolloutState, RolloutStatus, Suspended, Withheld};
 
 use super::name::ServiceName;
 use super::order::Hold;
@@ -38,6 +40,9 @@ pub struct Status {
     /// Errors that belong to no service: a bad `abide.toml`, a name that is none, a duplicate.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<FileError>,
+    /// What the files say and abide does not do yet.
+    #[serde(flatten)]
+    pub withheld: Withheld,
     /// Sorted by name. Above 2,000 services only those not as desired; all then stand in the file
     /// that `services_index` names.
     pub services: Vec<ServiceStatus>,
@@ -169,6 +174,9 @@ pub struct SourceStatus {
     pub overflows: u64,
     /// Changes that a scan found and no event had told.
     pub missed_by_watch: u64,
+    /// It holds a file `.abide-hold`: nothing that changes in it is acted on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<Hold>,
 }
 
 /// Whether a directory can be trusted to say what should run.

@@ -5,7 +5,7 @@
 //! serialisation.
 
 use crate::model::status::{
-    AbideState, AbideStatus, FileError, IgnoredEntry, SCHEMA, ServiceStatus, SourceStatus, Summary,
+    AbideState, AbideStatus, FileError, IgnoredEntry, SCHEMA, ServiceStatus, SourceStatus, Summary, Withheld,
 };
 use crate::model::time::Wall;
 use serde::Serialize;
@@ -34,6 +34,8 @@ pub struct Envelope {
     pub sources: Vec<SourceStatus>,
     /// Errors that belong to no service.
     pub problems: Vec<FileError>,
+    /// What the files say and abide does not do yet.
+    pub withheld: Withheld,
     /// Entries that are nothing to abide.
     pub ignored: Vec<IgnoredEntry>,
     /// When a change of the files was last carried out without an error. Only in the metrics.
@@ -55,6 +57,8 @@ pub struct News<'a> {
     pub sources: &'a [SourceStatus],
     /// Errors that belong to no service.
     pub problems: &'a [FileError],
+    /// What the files say and abide does not do yet.
+    pub withheld: &'a Withheld,
     /// Entries that are nothing to abide.
     pub ignored: &'a [IgnoredEntry],
     /// When that is.
@@ -67,6 +71,7 @@ impl Envelope {
         (self.abide.state, self.generation, &self.summary) == (news.state, news.generation, &news.summary)
             && (self.abide.notes.as_slice(), self.sources.as_slice()) == (news.notes, news.sources)
             && (self.problems.as_slice(), self.ignored.as_slice()) == (news.problems, news.ignored)
+            && self.withheld == *news.withheld
     }
 
     /// Takes `news` over; a new generation without an error is one that was carried out.
@@ -81,6 +86,9 @@ impl Envelope {
         renew(&mut self.sources, news.sources);
         renew(&mut self.problems, news.problems);
         renew(&mut self.ignored, news.ignored);
+        if self.withheld != *news.withheld {
+            self.withheld.clone_from(news.withheld);
+        }
     }
 }
 
@@ -102,6 +110,8 @@ struct Head<'a> {
     sources: &'a [SourceStatus],
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     problems: &'a [FileError],
+    #[serde(flatten)]
+    withheld: &'a Withheld,
 }
 
 /// The part after it.
@@ -128,6 +138,7 @@ pub fn head(envelope: &Envelope) -> Vec<u8> {
         observed_generation: envelope.observed_generation,
         sources: &envelope.sources,
         problems: &envelope.problems,
+        withheld: &envelope.withheld,
     };
     let mut head = json(&head);
     head.pop();

@@ -60,6 +60,8 @@ pub(super) enum Standing {
     Ignored(String),
     /// An error of no service.
     Problem(Diagnostic),
+    /// It says how changes are to be taken.
+    Control,
 }
 
 /// What to publish about a candidate.
@@ -67,6 +69,8 @@ pub(super) enum Standing {
 pub(super) enum Found {
     /// A service's entry, good or bad.
     Entry(Box<Entry>, Content),
+    /// A file that says how changes are to be taken: its text.
+    Control(Vec<u8>, Content),
     /// Something else.
     Other(Standing),
 }
@@ -206,6 +210,10 @@ impl Catalogue {
                         self.withdraw(key);
                     }
                 }
+            }
+            Found::Control(_, content) => {
+                candidate.content = Some(content);
+                self.others_changed |= candidate.standing.replace(Standing::Control) != Some(Standing::Control);
             }
             Found::Entry(entry, content) => {
                 let Some(name) = service_of(&candidate.naming).cloned() else { return };

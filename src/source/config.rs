@@ -11,10 +11,11 @@ use super::Text;
 use super::toml::reader::{Layer, Node, Reader, Value, bounded, read};
 use super::toml::shape::ServiceFile;
 use super::toml::table::table;
-use super::toml::values::{DurationText, Files, Size, Words, choice};
+use super::toml::values::{Count, DurationText, Files, Percent, Size, Words, choice};
 
 use crate::model::access::DoorPolicy;
 use crate::model::diagnostic::{Code, Diagnostic};
+use crate::model::rules::{GuardRules, Rules};
 use ::toml::de::DeValue;
 use doors::{Access, Control, HttpTable, Tables};
 use schemars::JsonSchema;
@@ -45,6 +46,8 @@ pub struct Config {
     pub doors: Arc<DoorPolicy>,
     /// How often the keeper looks whether the supervisor's loop turns; `None`: never.
     pub watchdog: Option<Duration>,
+    /// How changes of the files are taken.
+    pub rules: Rules,
     /// What it was read from.
     pub text: Option<Text>,
 }
@@ -62,6 +65,7 @@ impl Default for Config {
             log_max_files: 5,
             doors: Arc::default(),
             watchdog: Some(Duration::from_secs(30)),
+            rules: Rules::default(),
             text: None,
         }
     }
@@ -111,6 +115,8 @@ table! {
         defaults: ServiceFile,
         /// How the directories are watched.
         watch: Watch,
+        /// When services whose files are gone wait for a yes.
+        guard: Guard,
         /// The status snapshot.
         status: Status,
         /// The Prometheus twin of the status snapshot.
@@ -141,6 +147,21 @@ table! {
         grace: Duration,
     }
     later &["poll", "quiet"]
+}
+
+table! {
+    /// When services whose files are gone wait for a yes.
+    Guard {
+        /// Removals within so long count together; 0: none ever waits. Default: "60s".
+        #[schemars(with = "Option<DurationText>")]
+        window: Period,
+        /// More removals than this wait, in all directories together. Default: 10.
+        max_removals: Count,
+        /// If at least three services of a directory are to go, and they are more than this percentage of those that it
+        /// had, they wait. Default: 50.
+        max_percent: Percent,
+    }
+    later &[]
 }
 
 table! {
@@ -225,6 +246,7 @@ fn complete(file: ConfigFile, layer: Layer<ConfigFile>) -> Config {
         Arc::new(Layer { path: layer.path, text: layer.text, file, places })
     });
     Config {
+        rules: rules(&file.guard.unwrap_or_default()),
         defaults,
         rescan: watch.rescan.map_or(default.rescan, |period| period.0),
         grace: watch.grace.unwrap_or(default.grace),
@@ -237,6 +259,16 @@ fn complete(file: ConfigFile, layer: Layer<ConfigFile>) -> Config {
         watchdog: file.supervisor.and_then(|own| own.watchdog).map_or(default.watchdog, |period| period.0),
         text: None,
     }
+}
+
+fn rules(guard: &Guard) -> Rules {
+    let default = GuardRules::default();
+    let guard = GuardRules {
+        window: guard.window.as_ref().map_or(default.window, |period| period.0),
+        max_removals: guard.max_removals.as_ref().map_or(default.max_removals, |count| count.0.into()),
+        max_percent: guard.max_percent.as_ref().map_or(default.max_percent, |percent| percent.0.into()),
+    };
+    Rules { guard, ..Rules::default() }
 }
 
 #[cfg(test)]

@@ -18,6 +18,8 @@ pub enum Naming {
     Directory(ServiceName),
     /// `NAME.toml.d`: drop-ins of that service.
     DropIns(ServiceName),
+    /// Says how the directory's changes are to be taken.
+    Control(Control),
     /// Debris and hidden names: as if they were not there.
     Ignored,
     /// Nothing to abide; named after a while, with this reason.
@@ -26,11 +28,31 @@ pub enum Naming {
     Bad(BadName),
 }
 
+/// A file that is no service and says how changes are to be taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Control {
+    /// `.abide-hold`: nothing that changes in the directory is acted on.
+    Hold,
+    /// `.abide-allow-removals`: its lines name services that may be removed, however many they are.
+    AllowRemovals,
+}
+
+fn control(name: &[u8]) -> Option<Control> {
+    match name {
+        b".abide-hold" => Some(Control::Hold),
+        b".abide-allow-removals" => Some(Control::AllowRemovals),
+        _ => None,
+    }
+}
+
 /// Endings of what editors, packagers and merges leave behind.
 const DEBRIS: [&[u8]; 9] = [b"~", b".swp", b".swx", b".tmp", b".bak", b".orig", b".rej", b".save", b".rpmnew"];
 
 /// What `name` is in a watched directory.
 pub fn naming(name: &OsStr) -> Naming {
+    if let Some(control) = control(name.as_bytes()) {
+        return Naming::Control(control);
+    }
     if is_debris(name.as_bytes()) {
         return Naming::Ignored;
     }
@@ -61,6 +83,7 @@ pub fn naming(name: &OsStr) -> Naming {
 /// does, and what is written into a file does where its content counts.
 pub fn matters(name: &OsStr, seen: Seen) -> bool {
     match seen {
+        _ if control(name.as_bytes()).is_some() => true,
         Seen::Written | Seen::Closed => is_drop_in(name),
         _ => !is_debris(name.as_bytes()),
     }
@@ -115,6 +138,14 @@ mod tests {
     }
 
     #[test]
+    fn files_that_say_how_changes_are_taken_are_known() {
+        assert_eq!(naming(OsStr::new(".abide-hold")), Naming::Control(Control::Hold));
+        assert_eq!(naming(OsStr::new(".abide-allow-removals")), Naming::Control(Control::AllowRemovals));
+        assert_eq!(naming(OsStr::new(".abide-hold~")), Naming::Ignored);
+        assert!(matters(OsStr::new(".abide-hold"), Seen::Closed));
+    }
+
+    #[test]
     fn debris_of_editors_and_packagers_is_ignored() {
         for debris in [
             "a.toml~",
@@ -135,7 +166,6 @@ mod tests {
             "..data",
             "..2026_11_23",
             "_off.toml",
-            ".abide-hold",
             "a.toml.12345.2026-11-23@10:00:00~",
         ] {
             assert_eq!(naming(OsStr::new(debris)), Naming::Ignored, "{debris}");

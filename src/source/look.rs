@@ -82,6 +82,7 @@ impl Eye<'_> {
         let material = match &candidate.naming {
             Naming::File(_) => self.file(candidate, directory, &shown, drop_ins, &mut gathered),
             Naming::Directory(_) => self.legacy(candidate, directory, &shown, &mut gathered),
+            Naming::Control(_) => return self.control(candidate, directory, &shown),
             naming => return stray(candidate, naming, directory, &shown, drop_ins),
         };
         let Some(name) = service_of(&candidate.naming) else {
@@ -217,6 +218,44 @@ impl Eye<'_> {
         Ok(Material::Daemontools { shown: shown.to_owned(), directory: inner.path, down, run })
     }
 
+    /// `.abide-hold`, `.abide-allow-removals`.
+    fn control(&self, candidate: &Candidate, directory: &Directory, shown: &Path) -> Look {
+        let mut gathered = Gathered::default();
+        let opened = self.open(directory, &candidate.name, shown, &mut gathered);
+        let text = opened.and_then(|file| {
+            let same = is_unchanged(candidate, &gathered.stamps);
+            if same { Err(End::Outcome(Outcome::Same)) } else { self.text(candidate, &file, shown) }
+        });
+        match text {
+            Ok(text) => {
+                let digest = Sha256::digest(&text.bytes).into();
+                let known = candidate.standing == Some(Standing::Control);
+                if known && candidate.content.as_ref().is_some_and(|content| content.digest == digest) {
+                    return same(gathered, digest);
+                }
+                let content = gathered.content(digest);
+                conclude(Outcome::Good, Some(Found::Control(text.bytes, content)), gathered)
+            }
+            Err(End::Outcome(Outcome::Gone { .. })) => {
+                conclude(Outcome::Gone { known: candidate.standing.is_some() }, None, gathered)
+            }
+            Err(End::Outcome(outcome)) => conclude(outcome, None, gathered),
+            Err(End::Doubt) => {
+                let doubt = gathered.stamps.clone();
+                Look { doubt, ..conclude(Outcome::Doubtful, None, gathered) }
+            }
+            Err(End::Stray(reason)) => {
+                conclude(Outcome::Bad(STRAYS), Some(Found::Other(Standing::Ignored(reason))), gathered)
+            }
+            Err(End::Bad(finding)) => {
+                let standing = Standing::Problem(finding);
+                let told = candidate.standing.as_ref() == Some(&standing);
+                let outcome = if told { Outcome::Same } else { Outcome::Bad(ERRORS) };
+                conclude(outcome, Some(Found::Other(standing)), gathered)
+            }
+        }
+    }
+
     fn open(
         &self,
         directory: &Directory,
@@ -310,7 +349,9 @@ fn stray(candidate: &Candidate, naming: &Naming, directory: &Directory, shown: &
         Naming::DropIns(_) if has_main => return conclude(Outcome::Gone { known: false }, None, gathered),
         Naming::DropIns(name) => (Standing::Ignored(format!("drop-ins of {name}.toml, which is not there")), STRAYS),
         Naming::Unknown(reason) => (Standing::Ignored((*reason).to_owned()), STRAYS),
-        Naming::File(_) | Naming::Directory(_) | Naming::Ignored => return conclude(Outcome::Same, None, gathered),
+        Naming::File(_) | Naming::Directory(_) | Naming::Control(_) | Naming::Ignored => {
+            return conclude(Outcome::Same, None, gathered);
+        }
     };
     let told = candidate.standing.as_ref() == Some(&standing);
     let outcome = if told { Outcome::Same } else { Outcome::Bad(after) };

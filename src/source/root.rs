@@ -5,7 +5,9 @@ use super::entry::shown;
 use super::open::{Directory, OpenError};
 use super::trust::Trust;
 use super::watch::{Want, Which};
+use crate::model::desired::Permit;
 use crate::model::name::ServiceName;
+use crate::model::order::Hold;
 use crate::model::service::Version;
 use crate::model::status::{Mechanism, SourceState, SourceStatus};
 use crate::model::time::Wall;
@@ -29,6 +31,10 @@ pub(super) struct Root {
     pub(super) polled: Option<String>,
     /// The services that have a `NAME.toml.d`.
     pub(super) drop_ins: HashSet<ServiceName>,
+    /// It holds a file `.abide-hold`.
+    pub(super) hold: Option<Hold>,
+    /// What its file `.abide-allow-removals` says.
+    pub(super) permit: Option<Permit>,
     pub(super) last_event: Option<Wall>,
     pub(super) last_scan: Option<Wall>,
     pub(super) scan_time: Duration,
@@ -47,6 +53,8 @@ impl Root {
             silent: None,
             polled: None,
             drop_ins: HashSet::new(),
+            hold: None,
+            permit: None,
             last_event: None,
             last_scan: None,
             scan_time: Duration::ZERO,
@@ -106,6 +114,7 @@ impl Root {
             scan_ms: u64::try_from(self.scan_time.as_millis()).unwrap_or(u64::MAX),
             overflows: self.overflows,
             missed_by_watch: self.missed,
+            hold: self.hold.clone(),
         }
     }
 }

@@ -3,13 +3,13 @@
 //!
 //! Files are changed in many ways and events only say *look here*. A name is looked at when its
 //! change is complete (renamed into place, or closed and quiet), and what the look found settles
-//! too: absence waits out a grace, errors must stand for a while. The first completed change opens
+//! too: absence waits out a grace, which those that went together share, errors must stand for a while. The first completed change opens
 //! a window; its own name leads, at once, and names that complete within the window are collected
 //! and looked at together when it closes, so that a batch stays nearly whole. Nothing is armed at
 //! rest.
 
 use crate::model::time::Mono;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 /// A name that was closed after writing is looked at when it was quiet for this long.
@@ -103,6 +103,15 @@ impl Window {
     }
 }
 
+/// Names that went one soon after the other: they are gone together, or not yet. Whether so many may go can only be
+/// judged of all of them.
+#[derive(Debug)]
+struct Leaving<K> {
+    opened: Mono,
+    last: Mono,
+    names: BTreeSet<K>,
+}
+
 /// All names about which something is not settled.
 #[derive(Debug)]
 pub struct Settle<K> {
@@ -111,6 +120,8 @@ pub struct Settle<K> {
     dues: BTreeSet<(Mono, K)>,
     collected: BTreeSet<K>,
     absent: BTreeSet<K>,
+    /// The absent ones, as they went.
+    leaving: VecDeque<Leaving<K>>,
     window: Option<Window>,
 }
 
@@ -123,6 +134,7 @@ impl<K: Ord + Copy> Settle<K> {
             dues: BTreeSet::new(),
             collected: BTreeSet::new(),
             absent: BTreeSet::new(),
+            leaving: VecDeque::new(),
             window: None,
         }
     }
@@ -139,10 +151,10 @@ impl<K: Ord + Copy> Settle<K> {
         let mut pending = *self.pending.entry(key).or_insert(fresh);
         if seen == Seen::Vanished {
             pending.absent_since.get_or_insert(now);
-            self.absent.insert(key);
+            self.leave(key, now);
         } else {
             pending.absent_since = None;
-            self.absent.remove(&key);
+            self.stay(key);
         }
         if self.collected.contains(&key) && !matches!(seen, Seen::Vanished | Seen::Found) {
             pending.writing =
@@ -159,7 +171,7 @@ impl<K: Ord + Copy> Settle<K> {
         let due = match seen {
             Seen::Vanished => {
                 (pending.writing, pending.leading) = (false, false);
-                pending.absent_since.map(|since| since.plus(self.grace))
+                None
             }
             Seen::Found => {
                 (pending.writing, pending.leading) = (false, false);
@@ -207,6 +219,9 @@ impl<K: Ord + Copy> Settle<K> {
             self.dues.pop_first();
             due.push(key);
         }
+        while self.leaving.front().is_some_and(|leaving| leaving.last.plus(self.grace) <= now) {
+            due.extend(self.leaving.pop_front().map(|leaving| leaving.names).into_iter().flatten());
+        }
         if self.window.is_some_and(|window| window.closes() <= now) {
             self.window = None;
             due.extend(std::mem::take(&mut self.collected));
@@ -232,7 +247,7 @@ impl<K: Ord + Copy> Settle<K> {
             Outcome::Gone { known: false } => (Verdict::Remove, None),
             Outcome::Gone { known: true } => {
                 let end = pending.absent_since.get_or_insert(now).plus(self.grace);
-                if end <= now { (Verdict::Remove, None) } else { (Verdict::Wait, Some(end)) }
+                (if end <= now { Verdict::Remove } else { Verdict::Wait }, None)
             }
             Outcome::Bad(after) => {
                 let end = pending.bad_since.get_or_insert(now).plus(after);
@@ -246,10 +261,10 @@ impl<K: Ord + Copy> Settle<K> {
             return verdict;
         }
         if matches!(outcome, Outcome::Gone { .. }) {
-            self.absent.insert(key);
+            self.leave(key, now);
         } else {
             pending.absent_since = None;
-            self.absent.remove(&key);
+            self.stay(key);
         }
         // A look that cannot say anything yet says nothing against an error that it may find again.
         if !matches!(outcome, Outcome::Bad(_) | Outcome::Doubtful) {
@@ -269,7 +284,30 @@ impl<K: Ord + Copy> Settle<K> {
             self.disarm(key, pending.due);
         }
         self.collected.remove(&key);
-        self.absent.remove(&key);
+        self.stay(key);
+    }
+
+    /// `key` is absent from now on, if it was not before: one of those that have just gone, or the first of others.
+    fn leave(&mut self, key: K, now: Mono) {
+        if !self.absent.insert(key) && self.leaving.iter().any(|leaving| leaving.names.contains(&key)) {
+            return;
+        }
+        let together = |leaving: &&mut Leaving<K>| now <= leaving.last.plus(QUIET).min(leaving.opened.plus(AT_MOST));
+        if let Some(leaving) = self.leaving.back_mut().filter(together) {
+            leaving.last = now;
+            leaving.names.insert(key);
+        } else {
+            self.leaving.push_back(Leaving { opened: now, last: now, names: BTreeSet::from([key]) });
+        }
+    }
+
+    fn stay(&mut self, key: K) {
+        if self.absent.remove(&key) {
+            for leaving in &mut self.leaving {
+                leaving.names.remove(&key);
+            }
+            self.leaving.retain(|leaving| !leaving.names.is_empty());
+        }
     }
 
     /// Whether anything about `key` is not settled.
@@ -286,7 +324,8 @@ impl<K: Ord + Copy> Settle<K> {
     pub fn next(&self) -> Option<Mono> {
         let first = self.dues.first().map(|&(at, _)| at);
         let window = self.window.filter(|_| !self.collected.is_empty()).map(Window::closes);
-        first.into_iter().chain(window).min()
+        let gone = self.leaving.front().map(|leaving| leaving.last.plus(self.grace));
+        first.into_iter().chain(window).chain(gone).min()
     }
 
     fn arm(&mut self, key: K, due: Option<Mono>) {

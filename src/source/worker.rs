@@ -10,7 +10,7 @@ use super::root::{Markers, Root, steady, wall};
 use super::settle::{Seen, Settle};
 use super::trust::Trust;
 use super::watch::{Mailbox, Noticed, Target, Watch};
-use crate::model::desired::Delta;
+use crate::model::desired::{Delta, Permit};
 use crate::model::diagnostic::Diagnostic;
 use crate::model::name::ServiceName;
 use crate::model::status::SourceStatus;
@@ -22,6 +22,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+mod controls;
 mod examine;
 mod reloads;
 mod sources;
@@ -129,6 +130,9 @@ struct Worker<C> {
     told_unsettled: Vec<ServiceName>,
     was_settled: bool,
     told_config: Vec<Diagnostic>,
+    told_permits: Vec<Permit>,
+    /// What went under one name and came under another since the last delta.
+    renamed: Vec<(ServiceName, ServiceName)>,
     generation: u64,
 }
 
@@ -157,6 +161,8 @@ impl<C> Worker<C> {
             told_unsettled: Vec::new(),
             was_settled: false,
             told_config: Vec::new(),
+            told_permits: Vec::new(),
+            renamed: Vec::new(),
             generation: 0,
         }
     }
@@ -274,7 +280,9 @@ impl<C> Worker<C> {
         self.told_config = config.to_vec();
         let unsettled = self.unsettled();
         let settles = unsettled != self.told_unsettled;
-        if changes.is_empty() && !news && !others && problems.is_none() && !is_first && !settles {
+        let permits = self.take_permits();
+        let anew = others || problems.is_some() || permits.is_some() || is_first || settles;
+        if changes.is_empty() && !news && !anew {
             return;
         }
         self.told_unsettled.clone_from(&unsettled);
@@ -287,6 +295,8 @@ impl<C> Worker<C> {
             sources: (news || is_first).then_some(statuses),
             ignored: (others || is_first).then(|| self.catalogue.ignored()),
             problems,
+            renamed: std::mem::take(&mut self.renamed),
+            permits,
             unsettled,
             generation: self.generation,
         });

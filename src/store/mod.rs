@@ -4,3 +4,4 @@
 
 pub mod holds;
 pub mod ledger;
+pub mod suspended;

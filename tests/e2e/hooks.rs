@@ -52,7 +52,9 @@ fn hooks_run_in_order_as_the_service_does_with_their_output_in_its_log() {
 
 #[test]
 fn a_start_whose_hook_fails_or_never_ends_fails_and_nothing_is_left_of_it() {
-    let world = World::with(&[]);
+    let mut world = World::empty();
+    world.believe_removals();
+    world.start();
     let nap = 300_000 + std::process::id();
     let sleeping = || {
         let naps = |pid: &i32| arguments(*pid).last().is_some_and(|word| *word == nap.to_string());
@@ -114,7 +116,9 @@ fn an_end_during_a_hook_leaves_no_process_and_no_cgroup() {
 
 #[test]
 fn a_stop_command_ends_the_service_and_one_that_hangs_does_not_save_it() {
-    let world = World::with(&[]);
+    let mut world = World::empty();
+    world.believe_removals();
+    world.start();
     let deaf = "trap '' TERM; trap 'echo asked; exit 0' USR1; echo deaf; while :; do sleep 0.05; done";
     let kind = format!(
         "script = \"{deaf}\"\n[stop]\ncommand = [\"/bin/sh\", \"-c\", \"kill -USR1 $$MAINPID\"]\ntimeout = \"10s\"\n"

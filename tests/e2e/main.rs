@@ -20,6 +20,7 @@ mod findings;
 mod first_process;
 mod forking;
 mod given;
+mod guard;
 mod hooks;
 mod http;
 mod idle;

@@ -60,6 +60,7 @@ const HARD: [(&str, &str, &str, usize); 6] = [
 #[test]
 fn nothing_of_a_removed_service_lives_however_it_forks_and_whatever_it_ignores() {
     both(|world, variables| {
+        world.believe_removals();
         for (name, script, more, _) in HARD {
             world.drop_file(&format!("{name}.toml"), &marked(world, name, script, more));
         }
@@ -109,6 +110,7 @@ fn a_daemon_of_who_has_ended_long_ago_is_no_service_and_is_ended() {
 #[test]
 fn what_forks_away_outlives_a_service_whose_scope_is_narrower() {
     both(|world, variables| {
+        world.believe_removals();
         for scope in ["group", "process"] {
             let more = format!("[stop]\nscope = \"{scope}\"");
             let script = "(setsid sleep 86400 &)\nexec sleep 86400";
@@ -131,6 +133,7 @@ fn what_forks_away_outlives_a_service_whose_scope_is_narrower() {
 #[test]
 fn what_a_killed_supervisor_had_started_ends_whole_under_the_next() {
     both(|world, variables| {
+        world.believe_removals();
         for (name, script, more, _) in HARD {
             world.drop_file(&format!("{name}.toml"), &marked(world, name, script, more));
         }

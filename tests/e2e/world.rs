@@ -128,6 +128,11 @@ impl World {
         fs::remove_file(self.file(name)).expect("the file was there");
     }
 
+    /// Every removal is believed: what is taken away here is meant.
+    pub(crate) fn believe_removals(&self) {
+        self.replace(&self.root().join("abide.toml"), "[guard]\nwindow = 0\n");
+    }
+
     // --- running ---
 
     /// Starts the supervisor and waits for its first snapshot.

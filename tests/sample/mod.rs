@@ -48,6 +48,7 @@ pub fn source(path: &str) -> SourceStatus {
         scan_ms: 1,
         overflows: 0,
         missed_by_watch: 0,
+        hold: None,
     }
 }
 
@@ -59,6 +60,7 @@ pub fn envelope() -> Envelope {
         observed_generation: 7,
         sources: vec![source("services.d")],
         problems: Vec::new(),
+        withheld: Withheld::default(),
         ignored: Vec::new(),
         last_apply_success: Some(ago(30)),
     }
@@ -74,6 +76,7 @@ pub fn status(services: Vec<ServiceStatus>) -> Status {
         observed_generation: 7,
         sources: envelope.sources,
         problems: Vec::new(),
+        withheld: Withheld::default(),
         services,
         services_index: None,
         ignored: Vec::new(),

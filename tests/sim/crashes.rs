@@ -6,10 +6,9 @@
 
 use crate::invariants;
 use crate::random::{Op, any_op, perform};
-use crate::world::{MILLI, POWERS, World, entry};
+use crate::world::{MILLI, World, entry};
 use abide::decide::effect::Effect;
 use abide::decide::event::{Event, RunId};
-use abide::decide::fleet::Fleet;
 use abide::model::desired::Delta;
 use abide::model::name::InstanceId;
 use abide::model::outcome::Failure;
@@ -111,7 +110,7 @@ impl World {
         });
         self.probes.clear();
         self.fragments.clear();
-        self.fleet = Fleet::new(POWERS, 7);
+        self.fleet = crate::world::unguarded(7);
         let now = self.now();
         self.fleet.handle(now, Event::Held(self.holds.clone().into_iter().collect()));
         let last = self.processes.keys().chain(self.tasks.keys()).chain(self.past.ends.keys()).max().copied();

@@ -16,6 +16,7 @@ use abide::model::order::{Done, Hold};
 use abide::model::outcome::{Exit, Failure, Used};
 use abide::model::plan::Step;
 use abide::model::policy::StopScope;
+use abide::model::rules::{GuardRules, Rules};
 use abide::model::selector::Target;
 use abide::model::service::{Kind, Service};
 use abide::model::signal::Signal;
@@ -74,10 +75,18 @@ pub(crate) struct World {
     pub(crate) past: Past,
 }
 
+/// A fleet that believes every removal: the guard has tests of its own.
+pub(crate) fn unguarded(seed: u64) -> Fleet {
+    let mut fleet = Fleet::new(POWERS, seed);
+    let guard = GuardRules { window: None, ..GuardRules::default() };
+    fleet.set_rules(Rules { guard, ..Rules::default() });
+    fleet
+}
+
 impl World {
     pub(crate) fn new() -> Self {
         Self {
-            fleet: Fleet::new(POWERS, 7),
+            fleet: unguarded(7),
             now: 0,
             accepted: BTreeMap::new(),
             bad: BTreeSet::new(),
@@ -381,6 +390,7 @@ impl World {
                 self.note(&format!("recorded: {target} is not held"));
                 self.holds.remove(&target);
             }
+            Effect::KeepSuspended(_) => {}
             Effect::Announce(step) => self.announced.push(step),
             Effect::Finished => {
                 let instances: Vec<InstanceId> = self.processes.values().map(|p| p.instance.clone()).collect();

@@ -16,7 +16,8 @@ use axum::routing::post;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-const REFUSED: (u16, &str) = (409, "At least one target could not obey; the body says of each what came of it.");
+pub(super) const REFUSED: (u16, &str) =
+    (409, "At least one target could not obey; the body says of each what came of it.");
 
 /// What all orders have in common.
 const fn order(path: &'static str, id: &'static str, title: &'static str, about: &'static str) -> Route {
@@ -97,7 +98,7 @@ pub(super) const ROUTES: &[Route] = &[
 /// The body of an order that needs none: an empty object, or nothing.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct NoMore {}
+pub(super) struct NoMore {}
 
 /// How to stop.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -120,11 +121,11 @@ struct Sent {
 
 /// What came of an order.
 #[derive(Debug, Serialize, JsonSchema)]
-struct Came {
-    /// Which it was: `start`, `stop`, `restart`, `reload`, `signal`.
-    act: &'static str,
+pub(super) struct Came {
+    /// Which it was: `start`, `stop`, `restart`, `reload`, `signal`, `confirm`, `suspend`, `resume`.
+    pub(super) act: &'static str,
     /// What came of it for each service, or instance, that it named.
-    targets: Vec<Done>,
+    pub(super) targets: Vec<Done>,
 }
 
 /// More is a novel, and stands in every snapshot.
@@ -150,14 +151,20 @@ async fn signal(doors: State<Doors>, who: Visitor, meant: Meant, Told(what): Tol
     give(doors, who, meant, what.act()?).await
 }
 
+/// A reason as it stands in the status: one line of a length that can be read.
+pub(super) fn reason(given: Option<String>) -> Result<Option<String>, Problem> {
+    let reason = given.map(|reason| reason.trim().to_owned()).filter(|reason| !reason.is_empty());
+    let long = reason.as_ref().is_some_and(|reason| reason.chars().nth(LONGEST_REASON).is_some());
+    if long || reason.as_ref().is_some_and(|reason| reason.contains(char::is_control)) {
+        let detail = format!("reason: it is more than a line of {LONGEST_REASON} characters");
+        return Err(bad(detail, "write one short line"));
+    }
+    Ok(reason)
+}
+
 impl Stop {
     fn act(self) -> Result<Act, Problem> {
-        let reason = self.reason.map(|reason| reason.trim().to_owned()).filter(|reason| !reason.is_empty());
-        let long = reason.as_ref().is_some_and(|reason| reason.chars().nth(LONGEST_REASON).is_some());
-        if long || reason.as_ref().is_some_and(|reason| reason.contains(char::is_control)) {
-            let detail = format!("reason: it is more than a line of {LONGEST_REASON} characters");
-            return Err(bad(detail, "write one short line"));
-        }
+        let reason = reason(self.reason)?;
         let lasts = self.lasts.map(|text| duration("for", &text)).transpose()?;
         if lasts.is_some_and(|lasts| lasts.is_zero()) {
             return Err(bad("for: a hold of no time holds nothing", "write how long, such as \"2h\", or restart it"));
@@ -179,7 +186,12 @@ impl Sent {
 }
 
 /// Names → exact targets → rights → the order itself: what is told is what was allowed.
-async fn give(State(doors): State<Doors>, who: Visitor, Meant(names): Meant, act: Act) -> Result<Response, Problem> {
+pub(super) async fn give(
+    State(doors): State<Doors>,
+    who: Visitor,
+    Meant(names): Meant,
+    act: Act,
+) -> Result<Response, Problem> {
     // Who may not even know whether there is such a service is told the same, whether there is or not.
     who.may_tell(&act, names.iter().filter(|name| name.is_exact()).map(|name| name.names.as_str()))?;
     let targets = doors.caller.ask(|answer| Call::Select(names, answer)).await??;

@@ -189,6 +189,7 @@ fn a_watched_directory_is_well_late_or_not_there() {
             scan_ms: 0,
             overflows: 0,
             missed_by_watch: 0,
+            hold: None,
         })
     };
     assert_eq!(source(SourceState::Ok, Mechanism::Inotify).level, Level::Ok);

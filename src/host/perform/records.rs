@@ -4,7 +4,7 @@ use super::{Host, Trouble};
 use crate::host::chores::Told;
 use crate::model::order::Hold;
 use crate::model::selector::Target;
-use crate::store::holds;
+use crate::store::{holds, suspended};
 use std::time::Duration;
 
 /// So long a disk may take for the last records when abide ends.
@@ -15,16 +15,24 @@ impl Host {
         let state = self.state.clone();
         self.records.order(move || {
             let outcome = holds::keep(&state, &target, hold.as_ref()).map_err(|error| error.to_string());
-            Told::Kept { target, outcome }
+            Told::Kept { what: format!("hold {target}"), outcome }
         });
     }
 
-    pub(super) fn kept(&mut self, target: Target, outcome: Result<(), String>) {
+    pub(super) fn keep_suspended(&mut self, all: suspended::All) {
+        let state = self.state.clone();
+        self.records.order(move || {
+            let outcome = suspended::keep(&state, &all).map_err(|error| error.to_string());
+            Told::Kept { what: "suspended".to_owned(), outcome }
+        });
+    }
+
+    pub(super) fn kept(&mut self, what: String, outcome: Result<(), String>) {
         match outcome {
-            Ok(()) => self.unkept_changed |= self.unkept.remove(&target).is_some(),
+            Ok(()) => self.unkept_changed |= self.unkept.remove(&what).is_some(),
             Err(message) => {
                 self.troubles.push(Trouble { instance: None, numbered: false, message: message.clone() });
-                self.unkept.insert(target, message);
+                self.unkept.insert(what, message);
                 self.unkept_changed = true;
             }
         }

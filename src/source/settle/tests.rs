@@ -35,6 +35,26 @@ fn names_that_arrive_in_one_moment_lead_together() {
 }
 
 #[test]
+fn names_that_go_together_are_gone_together() {
+    let mut settle = settle();
+    settle.note(1, Seen::Vanished, ms(0));
+    settle.note(2, Seen::Vanished, ms(90));
+    settle.note(3, Seen::Vanished, ms(120));
+    settle.note(4, Seen::Vanished, ms(400));
+    settle.note(3, Seen::Arrived, ms(500));
+    assert_eq!(settle.due(ms(500)), [3]);
+    assert_eq!(settle.looked(3, Outcome::Same, ms(500)), Verdict::Nothing);
+    assert_eq!(settle.next(), Some(ms(2120)));
+    assert_eq!(settle.due(ms(2120)), [1, 2]);
+    for key in [1, 2] {
+        assert_eq!(settle.looked(key, Outcome::Gone { known: true }, ms(2120)), Verdict::Remove);
+    }
+    assert_eq!(settle.due(ms(2400)), [4]);
+    assert_eq!(settle.looked(4, Outcome::Gone { known: true }, ms(2400)), Verdict::Remove);
+    assert_eq!(settle.next(), None, "nothing is armed at rest");
+}
+
+#[test]
 fn after_the_window_a_rename_leads_again() {
     let mut settle = settle();
     settle.note(1, Seen::Arrived, ms(0));

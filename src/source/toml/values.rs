@@ -114,6 +114,8 @@ number!(/// A descriptor beyond the standard ones.
     Descriptor(i32), 3..=1023, "minimum": 3, "maximum": 1023);
 number!(/// A status of HTTP.
     HttpStatus(u16), 100..=599, "minimum": 100, "maximum": 599);
+number!(/// A share in percent.
+    Percent(u32), 0..=100, "minimum": 0, "maximum": 100);
 number!(/// How many rotated files.
     Files(u32), 0..=100_000, "minimum": 0, "maximum": 100_000);
 

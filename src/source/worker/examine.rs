@@ -2,7 +2,7 @@
 
 use super::{Why, Worker, main_of};
 use crate::model::time::Mono;
-use crate::source::catalogue::{Found, Key};
+use crate::source::catalogue::{Found, Key, service_of};
 use crate::source::entry::{Naming, naming};
 use crate::source::look::{Eye, Look};
 use crate::source::settle::{Outcome, Seen, Verdict};
@@ -107,9 +107,14 @@ impl<C> Worker<C> {
             };
             let renamed: Vec<_> = self.settle.absent().filter(is_renamed).collect();
             for other in renamed {
+                let named = |key| self.catalogue.get(key).and_then(|candidate| service_of(&candidate.naming).cloned());
+                self.renamed.extend(named(other).zip(named(key)));
                 self.settle.forget(other);
                 self.remove(source, other, now);
             }
+        }
+        if let Found::Control(bytes, _) = &found {
+            self.control_said(key, bytes);
         }
         self.catalogue.publish(key, found);
         self.look_again(source, drop_ins, now);
@@ -141,6 +146,13 @@ impl<C> Worker<C> {
 
     pub(super) fn drop_candidate(&mut self, key: Key) -> Option<Key> {
         self.settle.forget(key);
+        let control = self.catalogue.get(key).and_then(|candidate| match candidate.naming {
+            Naming::Control(control) => Some((candidate.source, control)),
+            _ => None,
+        });
+        if let Some((source, control)) = control {
+            self.control_gone(source, control);
+        }
         self.watch.want(Target::Candidate(key), Vec::new());
         self.catalogue.remove(key)
     }

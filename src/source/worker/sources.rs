@@ -5,7 +5,7 @@ use super::{Why, Worker, main_of};
 use crate::model::status::SourceState;
 use crate::model::time::Mono;
 use crate::source::catalogue::Key;
-use crate::source::entry::{Naming, naming};
+use crate::source::entry::{Control, Naming, naming};
 use crate::source::open::{Directory, file_type};
 use crate::source::read::Stamp;
 use crate::source::root::wall;
@@ -41,6 +41,9 @@ impl<C> Worker<C> {
             if let Some(main) = self.catalogue.find(source, &main_of(name)) {
                 self.settle.note(main, Seen::Changed, now);
             }
+        }
+        if seen != Seen::Vanished && naming == Naming::Control(Control::Hold) {
+            self.hold_seen(source, name);
         }
         if seen != Seen::Vanished {
             let key = self.catalogue.intern(source, name, naming);
@@ -136,7 +139,11 @@ impl<C> Worker<C> {
             if self.configuration.is_at(&directory.path, &name) {
                 continue;
             }
+            let holds = naming == Naming::Control(Control::Hold);
             let key = self.catalogue.intern(source, &name, naming);
+            if holds {
+                self.hold_seen(source, &name);
+            }
             gone.remove(&key);
             if why != Why::First && !self.is_other(source, key) {
                 continue;
