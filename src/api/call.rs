@@ -3,10 +3,12 @@
 use crate::host::doctor::Directories;
 use crate::model::desired::Definition;
 use crate::model::diagnostic::{Diagnostic, FileFinding};
+use crate::model::history::{Difference, History, NoVersion};
 use crate::model::name::ServiceName;
 use crate::model::order::{Done, Order};
 use crate::model::plan::Plan;
 use crate::model::selector::{NoSuch, Selector, Target};
+use crate::model::service::Service;
 use crate::render::prometheus::Lines;
 use crate::render::snapshot::Envelope;
 use std::path::PathBuf;
@@ -35,6 +37,12 @@ pub enum Call {
     Series(Answer<Series>),
     /// Where abide keeps what is its own.
     Directories(Answer<Directories>),
+    /// The versions of a service that are kept.
+    History(ServiceName, Answer<Result<History, NoVersion>>),
+    /// What differs between two versions of a service.
+    Difference(ServiceName, Between, Answer<Result<Difference, NoVersion>>),
+    /// The version of a service whose digest begins so, or the one before that in force.
+    Earlier(ServiceName, Option<String>, Answer<Result<Box<Service>, NoVersion>>),
     /// Do this; one answer a target.
     Order(Order, Answer<Vec<Done>>),
     /// What would change if the watched directories said what this one says; `None`: what is not yet as the files
@@ -93,6 +101,15 @@ pub struct Facts {
     pub instances: Vec<InstanceFacts>,
     /// The pid of the keeper, whose children the processes are.
     pub keeper: i32,
+}
+
+/// Which two versions: digests, or how they begin.
+#[derive(Debug, Clone, Default)]
+pub struct Between {
+    /// Without it the one before the other.
+    pub from: Option<String>,
+    /// Without it the one in force.
+    pub to: Option<String>,
 }
 
 /// One instance.

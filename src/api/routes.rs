@@ -4,6 +4,7 @@ mod doctor;
 mod env;
 mod events;
 mod findings;
+mod history;
 mod logs;
 pub(super) mod looks;
 mod orders;
@@ -32,6 +33,7 @@ const TABLE: &[&[Route]] = &[
     findings::ROUTES,
     orders::ROUTES,
     reconciling::ROUTES,
+    history::ROUTES,
     events::ROUTES,
     logs::ROUTES,
     wait::ROUTES,

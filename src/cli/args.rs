@@ -136,6 +136,18 @@ pub enum Command {
     /// Act on the files again, and on what changed meanwhile
     #[command(after_help = reconcile::RESUME)]
     Resume(reconcile::SomeArgs),
+    /// Try again the version that was rolled back
+    #[command(after_help = reconcile::RETRY)]
+    Retry(reconcile::RetryArgs),
+    /// Go back to an earlier version
+    #[command(after_help = reconcile::ROLLBACK)]
+    Rollback(reconcile::RollbackArgs),
+    /// Show the versions of a service
+    #[command(after_help = reconcile::HISTORY)]
+    History(reconcile::HistoryArgs),
+    /// Show what differs between two versions of a service
+    #[command(after_help = reconcile::DIFF)]
+    Diff(reconcile::DiffArgs),
     /// Wait until services run, are ready, stopped, or in sync with their files
     #[command(after_help = hand::WAIT)]
     Wait(hand::WaitArgs),

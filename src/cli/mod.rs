@@ -11,6 +11,7 @@ mod doctor;
 mod env;
 mod events;
 pub mod exit;
+mod history;
 pub mod keeper;
 mod logs;
 mod man;
@@ -63,6 +64,10 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Confirm(args) => order::confirm(args),
         Command::Suspend(args) => order::suspend(args),
         Command::Resume(args) => order::resume(args),
+        Command::Retry(args) => order::retry(args),
+        Command::Rollback(args) => order::rollback(args),
+        Command::History(args) => history::history(&args),
+        Command::Diff(args) => history::diff(&args),
         Command::Wait(args) => wait::run(&args),
         Command::Logs(args) => logs::run(&args),
         Command::Events(args) => events::run(&args),

@@ -1,4 +1,4 @@
-//! `abide start`, `stop`, `restart`, `reload`, `signal`, `confirm`, `suspend`, `resume`: gives the order, waits for what comes of it, and says it, a
+//! `abide start`, `stop`, `restart`, `reload`, `signal`, `confirm`, `suspend`, `resume`, `retry`, `rollback`: gives the order, waits for what comes of it, and says it, a
 //! line a target.
 
 mod ask;
@@ -6,7 +6,7 @@ mod outcome;
 mod watch;
 
 use super::args::hand::{AnswerArgs, OrderArgs, OutcomeArgs, RestartArgs, SignalArgs, StopArgs};
-use super::args::reconcile::{SomeArgs, SuspendArgs};
+use super::args::reconcile::{RetryArgs, RollbackArgs, SomeArgs, SuspendArgs};
 use super::talk::{Refusal, Talk, complain, listed};
 use super::{exit, say};
 use crate::model::order::Done;
@@ -103,6 +103,19 @@ pub(super) fn suspend(args: SuspendArgs) -> u8 {
 pub(super) fn resume(args: SomeArgs) -> u8 {
     let SomeArgs { names, answer } = args;
     give(&Given { word: "resume", names, body: json!({}), asks: false, waits: None, answer })
+}
+
+/// `abide retry`
+pub(super) fn retry(args: RetryArgs) -> u8 {
+    let RetryArgs { names, answer } = args;
+    give(&Given { word: "retry", names, body: json!({}), asks: false, waits: None, answer })
+}
+
+/// `abide rollback`
+pub(super) fn rollback(args: RollbackArgs) -> u8 {
+    let RollbackArgs { names, to, yes, answer } = args;
+    let body = to.map_or_else(|| json!({}), |to| json!({ "to": to }));
+    give(&Given { word: "rollback", names, body, asks: !yes, waits: None, answer })
 }
 
 fn waits(args: &OutcomeArgs) -> Option<Duration> {

@@ -1,7 +1,8 @@
 //! What visitors ask, and what the loop answers. Who does not wait for the answer any more is no error.
 
+use super::past::Past;
 use super::turn::Supervisor;
-use crate::api::call::{Call, Facts, InstanceFacts, Planned};
+use crate::api::call::{Between, Call, Facts, InstanceFacts, Planned};
 use crate::decide::event::Event;
 use crate::decide::view::Slot;
 use crate::host::clock;
@@ -41,6 +42,15 @@ impl Supervisor {
             Call::Directories(answer) => {
                 let _ = answer.send(self.places.directories());
             }
+            Call::History(name, answer) => self.planner.readers.ask(self.past(name), answer, Past::history),
+            Call::Difference(name, Between { from, to }, answer) => {
+                self.planner
+                    .readers
+                    .ask(self.past(name), answer, move |past| past.difference(from.as_deref(), to.as_deref()));
+            }
+            Call::Earlier(name, to, answer) => {
+                self.planner.readers.ask(self.past(name), answer, move |past| past.choose(to.as_deref()));
+            }
             Call::Order(order, answer) => {
                 let call = self.door.note(&order, answer);
                 self.handle(Event::Ordered { call, order });
@@ -56,6 +66,11 @@ impl Supervisor {
                 let _ = answer.send(Ok(Planned { plan: self.fleet.pending(clock::now()), findings }));
             }
         }
+    }
+
+    fn past(&self, service: ServiceName) -> Past {
+        let in_force = self.fleet.accepted(&service).map(|definition| definition.version);
+        Past { service, state: self.places.state.clone(), in_force, powers: self.planner.powers }
     }
 
     /// A service whose file was never good has no facts: nothing of it ever ran.

@@ -90,8 +90,8 @@ fn supervise(places: &Places, directories: Vec<PathBuf>, exit_with: Option<Servi
     let (groups, surroundings) = look_around(places)?;
     let instance_id = fresh_id();
     let (mut records, Inheritance { records: past, broken, mark }) = Records::open(&places.table, &instance_id);
-    let first = directories.first().map_or(Path::new("."), |first| first);
-    let config_path = source::config_path(places.config.as_deref(), first);
+    let config_path =
+        source::config_path(places.config.as_deref(), directories.first().map_or(Path::new("."), |it| it));
     let (config, config_text) = match configuration(&config_path, surroundings.uid, &past) {
         Ok(read) => read,
         Err(findings) => return Ok(refuse(&config_path, &findings)),
@@ -267,11 +267,18 @@ fn fleet(
         broken.push(why);
         Vec::new()
     });
+    let rollbacks = store::rollbacks::read(&places.state).unwrap_or_else(|why| {
+        broken.push(why);
+        Vec::new()
+    });
     for sentence in &broken {
         tracing::error!("{sentence}");
     }
     if !held.is_empty() {
         fleet.handle(clock::now(), Event::Held(held));
+    }
+    if !rollbacks.is_empty() {
+        fleet.handle(clock::now(), Event::RolledBack(rollbacks));
     }
     if !suspended.is_empty() {
         fleet.handle(clock::now(), Event::Suspended(suspended));

@@ -8,6 +8,7 @@ mod boot;
 mod claim;
 mod door;
 pub mod paths;
+mod past;
 mod planner;
 mod poison;
 mod probe;

@@ -1,6 +1,7 @@
 //! What another directory would change: read and compared on a thread of its own, since what a visitor names may lie
 //! on a disk that hangs, and neither the loop nor the files thread waits for it.
 
+use super::past::Readers;
 use crate::api::call::{Answer, Planned};
 use crate::decide::diff::Powers;
 use crate::decide::judge::judge_all;
@@ -34,6 +35,8 @@ pub(super) struct Planner {
     pub(super) config: Arc<Config>,
     pub(super) config_path: PathBuf,
     pub(super) powers: Powers,
+    /// Who reads what services were.
+    pub(super) readers: Readers,
     /// One more of these for each that is under way.
     under_way: Arc<()>,
 }
@@ -51,7 +54,14 @@ struct Errand {
 impl Planner {
     pub(super) fn new(around: Surroundings, config: Config, config_path: PathBuf) -> Self {
         let powers = Powers { may_raise: around.ceilings.may_raise, uid: around.uid };
-        Self { around: Arc::new(around), config: Arc::new(config), config_path, powers, under_way: Arc::default() }
+        Self {
+            around: Arc::new(around),
+            config: Arc::new(config),
+            config_path,
+            powers,
+            readers: Readers::default(),
+            under_way: Arc::default(),
+        }
     }
 
     /// What it takes to get from what is `in_force` to what `directory` says. Answered by the thread that finds out.

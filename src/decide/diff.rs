@@ -55,6 +55,7 @@ pub fn diff(old: &Service, new: &Service, powers: &Powers) -> Vec<Change> {
         health: _,
         hooks: _,
         reload: _,
+        update: _,
         resources,
         schedule,
         security,

@@ -2,15 +2,19 @@
 
 use super::event::{CallId, RunId};
 use crate::model::desired::Definition;
+use crate::model::history::Rollbacks;
 use crate::model::limits::Limits;
 use crate::model::name::{InstanceId, ServiceName};
 use crate::model::order::{Done, Hold};
 use crate::model::plan::Step;
 use crate::model::policy::StopScope;
 use crate::model::selector::Target;
+use crate::model::service::Version;
 use crate::model::signal::Signal;
+use crate::model::time::Wall;
 use crate::model::transition::Transition;
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// A wish, to be carried out in the order in which they are given. None of them can fail here:
@@ -172,6 +176,26 @@ pub enum Effect {
         /// How; `None`: not any more.
         hold: Option<Hold>,
     },
+    /// Write down a version that is in force from now on.
+    KeepVersion {
+        /// When that began.
+        at: Wall,
+        /// Why.
+        cause: String,
+        /// The file that defines it.
+        file: PathBuf,
+        /// What that holds.
+        file_hash: Option<Version>,
+        /// The version.
+        definition: Arc<Definition>,
+    },
+    /// Find the version of this service that was last written down. Answered by `Recalled`.
+    Recall {
+        /// Which service.
+        service: ServiceName,
+    },
+    /// Write down all that was rejected: it must outlive us.
+    KeepRollbacks(Rollbacks),
     /// Write down all that is suspended: it must outlive us.
     KeepSuspended(Vec<(Option<ServiceName>, Hold)>),
     /// Log this transition.

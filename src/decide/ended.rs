@@ -41,6 +41,7 @@ impl Instance {
 
     /// What follows from a start that came to nothing, or from a run that failed while it lived.
     pub(super) fn after_failure(&mut self, words: &str, ordered: Mono, turn: &mut Turn) -> (Rest, Words) {
+        self.faltered |= self.is_current();
         match self.wanted.service.restart.when {
             RestartWhen::Never if self.is_current() => {
                 self.owed = None;
@@ -74,14 +75,8 @@ impl Instance {
         self.step(turn);
     }
 
-    fn after_end(
-        &mut self,
-        End { exit, .. }: End,
-        told: &str,
-        ordered: Mono,
-        ran: Duration,
-        turn: &mut Turn,
-    ) -> (Rest, Words) {
+    fn after_end(&mut self, end: End, told: &str, ordered: Mono, ran: Duration, turn: &mut Turn) -> (Rest, Words) {
+        let exit = end.exit;
         if turn.last_word.is_of(&self.id) {
             turn.last_word.exit.get_or_insert(exit);
             // Whatever its policy says: there is no restart after the last word.
@@ -95,6 +90,8 @@ impl Instance {
             let why = if done { format!("{told}, done") } else { format!("{told}, not restarted by its policy") };
             return (Rest::Done, why.into());
         }
+        self.faltered |= self.is_current() && !was_killed(end);
+        let service = &self.wanted.service;
         if self.is_current() && service.restart.is_final(exit) {
             self.owed = None;
             return (Rest::Failed, format!("{told}, after which it is never restarted").into());
@@ -190,6 +187,12 @@ impl Instance {
             }
         }
     }
+}
+
+/// Whether somebody ended it: that says nothing of the version.
+fn was_killed(end: End) -> bool {
+    let by_hand = [Signal::KILL, Signal::TERM, Signal::INT, Signal::HUP];
+    !end.oom && matches!(end.exit, Exit::Signal { signal, .. } if by_hand.contains(&signal))
 }
 
 /// Whether a process that ended so is left at that.

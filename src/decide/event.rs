@@ -2,6 +2,7 @@
 
 use crate::model::check::Sign;
 use crate::model::desired::Delta;
+use crate::model::history::{KeptVersion, Rollbacks};
 use crate::model::limits::Limits;
 use crate::model::name::{InstanceId, ServiceName};
 use crate::model::order::{Hold, Order};
@@ -154,6 +155,15 @@ pub enum Event {
     },
     /// What an earlier abide had written down as held. Comes before the first delta.
     Held(Vec<(Target, Hold)>),
+    /// What an earlier abide had rejected.
+    RolledBack(Rollbacks),
+    /// The answer to [`super::effect::Effect::Recall`]: the version; `None`: none can be had.
+    Recalled {
+        /// Of which service.
+        service: ServiceName,
+        /// Which.
+        version: Option<Box<KeptVersion>>,
+    },
     /// What an earlier abide had on its books as suspended: services, or by `None` all.
     Suspended(Vec<(Option<ServiceName>, Hold)>),
     /// Somebody asked abide to end. A second time: to hurry (KILL at once).
@@ -191,6 +201,8 @@ impl Event {
             | Self::Ordered { .. }
             | Self::Held(_)
             | Self::Suspended(_)
+            | Self::RolledBack(_)
+            | Self::Recalled { .. }
             | Self::Shutdown => None,
         }
     }

@@ -13,6 +13,7 @@ use super::order::{Gate, Ties};
 use super::phase::{LastWord, Phase, Rest, Turn};
 use super::queue::Queue;
 use super::records::{Change, key_of_instance, key_of_service};
+use super::rollback::Trials;
 use super::timers::Timers;
 use crate::model::desired::Definition;
 use crate::model::diagnostic::Diagnostic;
@@ -35,6 +36,7 @@ pub struct Fleet {
     pub(super) ties: Ties,
     pub(super) holds: Holds,
     pub(super) backlog: Backlog,
+    pub(super) trials: Trials,
     census: Census,
     pub(super) changed: BTreeSet<ServiceName>,
     /// Services of which something may have to be written down.
@@ -108,6 +110,7 @@ impl Fleet {
             ties: Ties::default(),
             holds: Holds::default(),
             backlog: Backlog::default(),
+            trials: Trials::default(),
             census: Census::default(),
             changed: BTreeSet::new(),
             unwritten: BTreeSet::new(),
@@ -142,6 +145,8 @@ impl Fleet {
             Event::FilesChanged { service, files } => self.files_changed(&service, &files),
             Event::Ordered { call, order } => self.ordered(call, order),
             Event::Held(held) => self.held_before(held),
+            Event::RolledBack(rollbacks) => self.rejected_before(rollbacks),
+            Event::Recalled { service, version } => self.recalled(&service, version.map(|version| *version)),
             Event::Suspended(suspended) => self.suspended_before(suspended),
             Event::Shutdown if self.ending < Ending::Asked => self.shut_down(Ending::Asked),
             Event::Shutdown => self.shut_down(Ending::Hurried),
@@ -154,6 +159,7 @@ impl Fleet {
                 }
             }
         }
+        self.judge_trials();
         if self.ending == Ending::No && self.turn.last_word.exit.is_some() {
             self.shut_down(Ending::OfItself);
         }
@@ -170,6 +176,7 @@ impl Fleet {
         if let Some(id) = self.books.queue.turn(now.mono) {
             self.touch(&id, Instance::try_again);
         }
+        self.judge_trials();
         self.lapse();
         // A file that holds a directory back may count as forgotten from now on.
         self.surroundings_changed |= !self.forgotten_holds().is_empty();
@@ -184,7 +191,7 @@ impl Fleet {
     pub fn next_deadline(&self) -> Option<Mono> {
         let Self { books, ties, holds, .. } = self;
         let times = [books.timers.next(), books.queue.deadline(), ties.deadline(), holds.deadline()];
-        times.into_iter().chain([self.backlog_deadline()]).flatten().min()
+        times.into_iter().chain([self.backlog_deadline(), self.trials.deadline()]).flatten().min()
     }
 
     /// What to do now, in this order.
@@ -329,6 +336,9 @@ impl Fleet {
         }
         if self.members.get(name).is_none_or(|it| it.accepted.is_none() && it.instances.is_empty()) {
             self.ties.tie(name, None);
+        }
+        if self.members.get(name).is_some_and(|member| member.trial.is_some()) {
+            self.trials.touch(name);
         }
         let (desired, held) = (self.asked(name), self.holds.whole(name).is_some());
         if let Some(member) = self.members.get_mut(name) {

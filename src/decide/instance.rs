@@ -107,6 +107,8 @@ pub(super) struct Instance {
     pub(super) sending: Vec<(Signal, StopScope)>,
     /// Whether its run was begun under an earlier supervisor.
     pub(super) adopted: bool,
+    /// Whether a run of the newest version came to a bad end since that was new.
+    pub(super) faltered: bool,
 }
 
 impl Instance {
@@ -135,6 +137,7 @@ impl Instance {
             signals: 0,
             sending: Vec::new(),
             adopted: false,
+            faltered: false,
         }
     }
 

@@ -24,11 +24,11 @@ const REMOVED: Words = Words::Borrowed("removed");
 type Offers = BTreeMap<ServiceName, Arc<Definition>>;
 
 /// What was in force of one service, and what is.
-struct Turnover {
-    name: ServiceName,
-    old: Option<Arc<Definition>>,
-    new: Option<Arc<Definition>>,
-    gone: bool,
+pub(super) struct Turnover {
+    pub(super) name: ServiceName,
+    pub(super) old: Option<Arc<Definition>>,
+    pub(super) new: Option<Arc<Definition>>,
+    pub(super) gone: bool,
 }
 
 /// What the judge has to look at.
@@ -73,7 +73,9 @@ impl Fleet {
             self.notice(&turnover.name);
         }
         for turnover in self.in_order(turnovers) {
-            self.carry_out(&turnover, renamed);
+            let is_one = turnover.old.is_none() != turnover.new.is_none();
+            let rename = if is_one { in_words_of(&turnover.name, renamed) } else { None };
+            self.carry_out(&turnover, rename);
             self.conclude(&turnover.name);
         }
     }
@@ -107,6 +109,9 @@ impl Fleet {
             let Some(member) = self.members.get_mut(&turnover.name) else { continue };
             turnover.old = member.accepted.replace(new.clone());
             self.ties.tie(&turnover.name, Some(&new));
+            if turnover.old.as_ref().is_none_or(|old| old.version != new.version) {
+                self.keep_version(&turnover.name, "edited");
+            }
             turnover.new = Some(new);
         }
         self.ties.probate();
@@ -121,7 +126,10 @@ impl Fleet {
         let (findings, definition) = member.read(&name, entry);
         self.findings.extend(findings);
         docket.read.insert(name.clone());
-        docket.fresh.extend(definition.map(|definition| (name, definition)));
+        match definition {
+            Some(definition) if !self.is_rejected(&name, &definition) => drop(docket.fresh.insert(name, definition)),
+            _ => self.recall(&name),
+        }
     }
 
     fn lose(&mut self, name: ServiceName, docket: &mut Docket) -> Option<Arc<Definition>> {
@@ -296,7 +304,8 @@ impl Fleet {
         order.iter().filter_map(|name| left.remove(name)).collect()
     }
 
-    fn carry_out(&mut self, turnover: &Turnover, renamed: &[(ServiceName, ServiceName)]) {
+    /// Makes it so; `why`: if that is not to be told from the difference.
+    pub(super) fn carry_out(&mut self, turnover: &Turnover, why: Option<String>) {
         let Turnover { name, old, new, gone } = turnover;
         let (before, after) = (old.as_ref().map(|it| &it.service), new.as_ref().map(|it| &it.service));
         if !gone && after.is_none() {
@@ -304,11 +313,7 @@ impl Fleet {
         }
         let (cause, changes) = match plan::step(before, after, &self.turn.powers) {
             Some(mut step) => {
-                if let Some(rename) =
-                    (before.is_none() != after.is_none()).then(|| in_words_of(name, renamed)).flatten()
-                {
-                    step.reason = rename;
-                }
+                step.reason = why.unwrap_or(step.reason);
                 let told = (Words::Owned(step.reason.clone()), step.changes.clone());
                 self.turn.effects.push(super::effect::Effect::Announce(step));
                 told
@@ -316,7 +321,12 @@ impl Fleet {
             None => (Words::Borrowed(""), Vec::new()),
         };
         match new {
-            Some(new) => self.bring_in_line(name, new, &cause, &changes),
+            Some(new) => {
+                if let Some(old) = old {
+                    self.put_on_trial(name, old, &changes);
+                }
+                self.bring_in_line(name, new, &cause, &changes);
+            }
             None => self.take_down(name, if *gone && !cause.is_empty() { &cause } else { &REMOVED }),
         }
     }

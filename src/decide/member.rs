@@ -4,8 +4,10 @@
 use super::instance::Instance;
 use super::phase::{Fit, Phase, Rest};
 use super::records::Written;
+use super::rollback::Trial;
 use crate::model::desired::{Definition, Entry};
 use crate::model::diagnostic::{Code, Diagnostic};
+use crate::model::history::Rollback;
 use crate::model::name::ServiceName;
 use crate::model::service::{Kind, Version};
 use crate::model::status::{ConditionKind, FileError, State, Summary, Worst};
@@ -185,6 +187,7 @@ pub(super) struct Tally {
     held: bool,
     invalid: bool,
     out_of_sync: bool,
+    rolled_back: bool,
     worst: Worst,
 }
 
@@ -213,6 +216,7 @@ impl Census {
             apply(&mut self.counts.held, tally.held);
             apply(&mut self.counts.config_invalid, tally.invalid);
             apply(&mut self.counts.out_of_sync, tally.out_of_sync);
+            apply(&mut self.counts.rolled_back, tally.rolled_back);
             apply(&mut self.warnings, tally.worst == Worst::Warning);
             apply(&mut self.criticals, tally.worst == Worst::Critical);
         }
@@ -231,6 +235,7 @@ impl Census {
 }
 
 /// One service.
+#[expect(clippy::struct_excessive_bools, reason = "each is a claim of its own")]
 #[derive(Debug)]
 pub(super) struct Member {
     pub(super) file: PathBuf,
@@ -251,6 +256,12 @@ pub(super) struct Member {
     pub(super) removed: bool,
     /// Why a change of its files is not acted on, if one is not.
     pub(super) kept: Option<Kept>,
+    /// A new version that has not shown yet that it is good.
+    pub(super) trial: Option<Box<Trial>>,
+    /// What its file says and is not in force.
+    pub(super) rollback: Option<Box<Rollback>>,
+    /// Whether the disk was asked for its last good version.
+    pub(super) recalled: bool,
     pub(super) generation: u64,
     pub(super) instances: Vec<Instance>,
     pub(super) totals: Totals,
@@ -308,6 +319,9 @@ impl Member {
             accepted: None,
             removed: false,
             kept: None,
+            trial: None,
+            rollback: None,
+            recalled: false,
             generation: 0,
             instances: Vec::new(),
             totals: Totals::default(),
@@ -353,6 +367,7 @@ impl Member {
         self.errors.clear();
         self.charge = None;
         (self.valid, self.reads, self.removed) = (true, true, true);
+        (self.trial, self.rollback, self.recalled) = (None, None, false);
         self.generation += 1;
         self.accepted.take()
     }
@@ -373,7 +388,7 @@ impl Member {
         let invalid = !self.valid && !self.removed;
         let held = held || self.totals.held > 0;
         // What the files ask for does not run: that an operator wants it so must not be forgotten.
-        let as_desired = self.valid && !self.removed && self.totals.amiss == 0 && !held && self.kept.is_none();
+        let as_desired = self.valid && !self.removed && self.totals.amiss == 0 && !held && !self.is_behind();
         self.tally = Tally {
             desired,
             as_desired,
@@ -383,7 +398,8 @@ impl Member {
             backoff: self.totals.states[State::Backoff as usize] > 0,
             held,
             invalid,
-            out_of_sync: invalid || self.totals.differing > 0 || self.kept.is_some(),
+            out_of_sync: invalid || self.totals.differing > 0 || self.is_behind(),
+            rolled_back: self.rollback.is_some(),
             worst: match self.totals.critical {
                 1.. => Worst::Critical,
                 // Nothing of it has ever run: there is no good version to go on with.
@@ -400,6 +416,11 @@ impl Member {
         self.tally
     }
 
+    /// Whether what is in force is not what its files say, though they are good.
+    pub(super) fn is_behind(&self) -> bool {
+        self.kept.is_some() || self.rollback.is_some()
+    }
+
     /// Since when the condition is not in its good value.
     pub(super) fn amiss_since(&self, kind: ConditionKind) -> Option<Wall> {
         CONDITIONS.iter().position(|other| *other == kind).and_then(|index| self.since.as_ref()?[index])
@@ -408,7 +429,7 @@ impl Member {
     fn is_amiss(&self, kind: ConditionKind) -> bool {
         match kind {
             ConditionKind::ConfigValid => self.tally.invalid,
-            ConditionKind::InSync => self.totals.differing > 0 || self.kept.is_some(),
+            ConditionKind::InSync => self.totals.differing > 0 || self.is_behind(),
             ConditionKind::DependenciesMet => self.totals.blocked > 0,
             ConditionKind::LimitsMet => self.totals.unmet > 0,
             ConditionKind::LogsFlowing => self.totals.dropping > 0,

@@ -37,6 +37,7 @@ pub mod records;
 pub mod recover;
 mod reload;
 mod restarts;
+mod rollback;
 mod select;
 mod standing;
 mod stopping;

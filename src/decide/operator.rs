@@ -42,6 +42,8 @@ impl Fleet {
             Act::Confirm => self.confirm(&targets),
             Act::Suspend { reason } => self.freeze(&targets, &author, reason.as_ref()),
             Act::Resume => self.thaw(&targets),
+            Act::Retry => self.retry(&targets, &author),
+            Act::Rollback { versions, .. } => self.go_back(versions, &author),
             Act::Reload => self.each(&targets, |instance, turn| instance.reload(&author.name, turn)),
             Act::Signal(signal) => self.each(&targets, |instance, turn| instance.send(signal, &author.name, turn)),
         };

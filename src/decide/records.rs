@@ -35,6 +35,9 @@ pub(super) struct KeptService<'a> {
     /// Its files are gone, and it waits for a yes.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) guarded: bool,
+    /// The last good version, while it is not known whether this one is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) last_good: Option<Cow<'a, Service>>,
 }
 
 /// An instance: all that is not to be had from the definition in force, nor from the world.
@@ -89,6 +92,7 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 pub(super) struct Written {
     pub(super) version: Option<Version>,
     pub(super) guarded: bool,
+    pub(super) last_good: Option<Version>,
 }
 
 /// The key of a service.
@@ -169,12 +173,19 @@ impl Fleet {
             let accepted = member.accepted.clone();
             let version = accepted.as_ref().map(|definition| definition.version);
             let guarded = member.kept == Some(Kept::Guarded);
-            let now = Written { version, guarded };
+            let last_good = member.trial.as_ref().map(|trial| trial.last_good.clone());
+            let now = Written { version, guarded, last_good: last_good.as_ref().map(|it| it.version) };
             if member.written != now {
                 member.written = now;
                 let text = accepted.as_ref().map(|definition| {
                     let (file, kind) = (Cow::Borrowed(member.file.as_path()), member.kind);
-                    let kept = KeptService { file, kind, service: Cow::Borrowed(&definition.service), guarded };
+                    let kept = KeptService {
+                        file,
+                        kind,
+                        service: Cow::Borrowed(&definition.service),
+                        guarded,
+                        last_good: last_good.as_ref().map(|it| Cow::Borrowed(&it.service)),
+                    };
                     serde_json::to_vec(&kept).expect("strings, numbers and maps with string keys always serialise")
                 });
                 changes.push((key_of_service(&name), text));

@@ -13,6 +13,7 @@ use super::instance::Instance;
 use super::member::{Kept, Member};
 use super::phase::{Fit, Phase, Process, Turn};
 use super::records::{KeptInstance, KeptService, Key, Written, hold_record, read_key};
+use super::rollback::Trial;
 use crate::model::desired::{Definition, Entry};
 use crate::model::name::{InstanceId, ServiceName};
 use crate::model::order::Hold;
@@ -143,7 +144,14 @@ impl Fleet {
         let mut member = Member::new();
         let definition = Arc::new(Definition::from(kept.service.into_owned()));
         (member.file, member.kind) = (kept.file.into_owned(), kept.kind);
-        member.written = Written { version: Some(definition.version), guarded: kept.guarded };
+        let last_good = kept.last_good.map(|service| Arc::new(Definition::from(service.into_owned())));
+        member.written = Written {
+            version: Some(definition.version),
+            guarded: kept.guarded,
+            last_good: last_good.as_ref().map(|it| it.version),
+        };
+        member.trial = last_good.map(|last_good| Box::new(Trial::new(last_good)));
+        member.rollback = self.trials.take_rejected(name);
         self.ties.tie(name, Some(&definition));
         member.accepted = Some(definition);
         member.kept = kept.guarded.then_some(Kept::Guarded);

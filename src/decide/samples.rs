@@ -27,6 +27,7 @@ pub(crate) fn service(name: &str) -> Service {
         hooks: None,
         reload: None,
         resources: None,
+        update: None,
         schedule: None,
         security: None,
         umask: 0o022,

@@ -9,6 +9,7 @@ use super::member::{CONDITIONS, Member};
 use super::phase::{Ended, Fit, Phase, Rest};
 use crate::model::desired::Definition;
 use crate::model::diagnostic::Code;
+use crate::model::history::Rollback;
 use crate::model::limits::{Bound, Limit, Limits};
 use crate::model::name::{InstanceId, ServiceName};
 use crate::model::order::Hold;
@@ -16,7 +17,7 @@ use crate::model::outcome::{Exit, Used};
 use crate::model::selector::Target;
 use crate::model::status::{
     Condition, ConditionKind, Desired, ExitKind, HealthState, HealthStatus, InstanceStatus, LastExit, LimitStatus,
-    LogStatus, ServiceSource, ServiceStatus, State, Truth,
+    LogStatus, RollbackStatus, ServiceSource, ServiceStatus, State, Truth,
 };
 use crate::model::time::{Now, Wall};
 use std::collections::BTreeMap;
@@ -60,12 +61,21 @@ impl Fleet {
             generation: member.generation,
             observed_generation: member.generation,
             file_hash: member.file_hash.filter(|_| !member.removed).map(|hash| hash.to_string()),
-            desired_hash: hash.clone().filter(|_| member.valid),
+            desired_hash: match &member.rollback {
+                Some(rollback) => Some(rollback.rejected.version().short()),
+                None => hash.clone().filter(|_| member.valid),
+            },
             accepted_hash: hash,
             desired: if member.tally.desired { Desired::Running } else { Desired::Stopped },
             state: member.totals.worst_state(),
             as_desired: member.tally.as_desired,
             hold: self.holds.whole(name).cloned(),
+            rollback: member.rollback.as_deref().map(|rollback| RollbackStatus {
+                from_hash: rollback.rejected.version().short(),
+                to_hash: rollback.to.short(),
+                cause: rollback.cause.clone(),
+                at: rollback.at,
+            }),
             conditions: self.conditions(name, member),
             errors: member.errors.clone(),
             instances: member.counted().map(|instance| self.instance_status(instance, member, facts)).collect(),
@@ -111,7 +121,7 @@ impl Fleet {
             health: care.and_then(health).filter(|_| lives),
             status_text: care.and_then(|care| care.text.clone()).filter(|_| lives),
             running_hash: lives.then(|| instance.current.version.short()),
-            in_sync: member.valid && member.kept.is_none() && is_in_sync(instance),
+            in_sync: member.valid && !member.is_behind() && is_in_sync(instance),
             adopted: instance.adopted,
             restarts: instance.restarts.by_cause().map(|(_, count)| count).sum(),
             restarts_1h: instance.restarts.within_hour(facts.now.mono),
@@ -134,15 +144,29 @@ impl Fleet {
             let since = member.amiss_since(kind)?;
             let (since, (reason, message)) = match self.holds.within(name).next() {
                 Some((target, hold)) if kind == ConditionKind::NotHeld => (hold.since, held_in_words(target, hold)),
-                _ => match member.kept.filter(|_| kind == ConditionKind::InSync) {
-                    Some(kept) => (since, self.why_kept(name, kept)),
-                    None => (since, reason_and_message(kind, member)),
-                },
+                _ if kind == ConditionKind::InSync => (since, self.why_out_of_sync(name, member)),
+                _ => (since, reason_and_message(kind, member)),
             };
             let observed_generation = member.generation;
             Some(Condition { kind, status: Truth::False, reason, since, observed_generation, message })
         };
         CONDITIONS.into_iter().filter_map(render).collect()
+    }
+
+    fn why_out_of_sync(&self, name: &ServiceName, member: &Member) -> (String, String) {
+        match (member.kept, &member.rollback) {
+            (Some(kept), _) => self.why_kept(name, kept),
+            (None, Some(rollback)) => {
+                let Rollback { cause, to, .. } = &**rollback;
+                let message = format!(
+                    "went back to version {} ({cause}); what its file says is tried again when a key changes that \
+                     matters, or by `abide retry {name}`",
+                    to.short()
+                );
+                ("RolledBack".to_owned(), message)
+            }
+            (None, None) => reason_and_message(ConditionKind::InSync, member),
+        }
     }
 
     /// By whom it is held, once it has stopped.

@@ -250,6 +250,11 @@ impl Host {
             Effect::Measure { instance, run } => self.measure(instance, run),
             Effect::KeepHold { target, hold } => self.keep_hold(target, hold),
             Effect::KeepSuspended(all) => self.keep_suspended(all),
+            Effect::KeepRollbacks(all) => self.keep_rollbacks(all),
+            Effect::KeepVersion { at, cause, file, file_hash, definition } => {
+                self.keep_version(at, cause, file, file_hash, definition);
+            }
+            Effect::Recall { service } => self.recall(service),
             Effect::Probe { .. }
             | Effect::DropProbe { .. }
             | Effect::Answer { .. }

@@ -9,6 +9,7 @@ pub mod check;
 pub mod desired;
 pub mod diagnostic;
 pub mod endpoint;
+pub mod history;
 pub mod launch;
 pub mod limits;
 pub mod logging;

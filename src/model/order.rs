@@ -1,6 +1,8 @@
 //! The operator's hand: what people tell abide to do with services, whichever door they come through.
 
+use super::name::ServiceName;
 use super::selector::Target;
+use super::service::Service;
 use super::signal::Signal;
 use super::time::Wall;
 use schemars::JsonSchema;
@@ -43,6 +45,15 @@ pub enum Act {
     },
     /// Act on the files again, and on what changed meanwhile.
     Resume,
+    /// Try again the version that was rolled back from.
+    Retry,
+    /// Go back to an earlier version, until the file changes.
+    Rollback {
+        /// Which, or the beginning of its digest; else the one before.
+        to: Option<String>,
+        /// What there is of each service, or why it cannot be had; whoever gives the order leaves it empty.
+        versions: Vec<(ServiceName, Result<Box<Service>, String>)>,
+    },
     /// Send a signal, to the processes that abide watches and to no others.
     Signal(Signal),
 }
@@ -58,6 +69,8 @@ impl Act {
             Self::Confirm => "confirm",
             Self::Suspend { .. } => "suspend",
             Self::Resume => "resume",
+            Self::Retry => "retry",
+            Self::Rollback { .. } => "rollback",
             Self::Signal(_) => "signal",
         }
     }

@@ -229,6 +229,21 @@ pub struct Hooks {
     pub stop_timeout: Duration,
 }
 
+/// How a new version takes the place of the one that runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UpdatePolicy {
+    /// Whether the last good version comes back where the new one does not come up, or does not stay up.
+    pub rollback: bool,
+    /// How long a new version must have been up to be the good one.
+    pub settle: Duration,
+}
+
+impl Default for UpdatePolicy {
+    fn default() -> Self {
+        Self { rollback: true, settle: Duration::from_secs(10) }
+    }
+}
+
 /// How a service takes up a change of its own configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReloadPolicy {

@@ -4,7 +4,7 @@ use super::check::{Health, Ready};
 use super::limits::Limits;
 use super::logging::LogPolicy;
 use super::name::ServiceName;
-use super::policy::{Hooks, Order, ReloadPolicy, RestartPolicy, ServiceType, StopPolicy};
+use super::policy::{Hooks, Order, ReloadPolicy, RestartPolicy, ServiceType, StopPolicy, UpdatePolicy};
 use super::resources::Resources;
 use super::schedule::Schedule;
 use super::security::Security;
@@ -76,6 +76,9 @@ pub struct Service {
     /// How it takes up a change of its own configuration.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reload: Option<Box<ReloadPolicy>>,
+    /// How a new version takes its place; `None`: as by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub update: Option<Box<UpdatePolicy>>,
     /// What its processes together may use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<Box<Resources>>,

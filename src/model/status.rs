@@ -126,6 +126,9 @@ pub struct Summary {
     pub config_invalid: u64,
     /// Services that do not run what their file says.
     pub out_of_sync: u64,
+    /// Services that went back to their last good version, and whose file still says the other one.
+    #[serde(default)]
+    pub rolled_back: u64,
     /// Entries that are nothing to abide.
     pub ignored_entries: u64,
     /// The worst of all.
@@ -222,7 +225,7 @@ pub struct ServiceStatus {
     /// SHA-256 of the file's bytes, as `sha256sum` prints it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file_hash: Option<String>,
-    /// Digest of what the file means; absent while the file is bad.
+    /// Digest of what the file means; absent while the file is bad. Where it went back from that, not what is in force.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub desired_hash: Option<String>,
     /// Digest of the meaning in force; absent if there never was a good one.
@@ -237,6 +240,9 @@ pub struct ServiceStatus {
     /// By whom it is held stopped, with all its instances, and why. It is not as desired then: its file wants more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold: Option<Hold>,
+    /// It went back to an earlier version than its file has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollback: Option<RollbackStatus>,
     /// What is not in its good value.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
@@ -245,6 +251,19 @@ pub struct ServiceStatus {
     pub errors: Vec<FileError>,
     /// One a process slot.
     pub instances: Vec<InstanceStatus>,
+}
+
+/// That a service went back to an earlier version than its file has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RollbackStatus {
+    /// Digest of what the file means.
+    pub from_hash: String,
+    /// Digest of what is in force.
+    pub to_hash: String,
+    /// Why, in words.
+    pub cause: String,
+    /// When.
+    pub at: Wall,
 }
 
 /// Where a service comes from.

@@ -53,9 +53,12 @@ pub fn json(plan: &Plan) -> String {
     serde_json::to_string_pretty(plan).expect("a plan is strings, numbers and lists")
 }
 
-fn fields(out: &mut String, step: &Step, coloured: bool) {
-    let width = step.changes.iter().map(|change| change.field.chars().count()).max().unwrap_or(0);
-    for change in &step.changes {
+/// What differs, a line a field.
+pub fn field_lines(changes: &[Change], coloured: bool) -> String {
+    let mut out = String::new();
+    let width = changes.iter().map(|change| change.field.chars().count()).max().unwrap_or(0);
+    for change in changes {
+        // Writing to a String cannot fail.
         let _ = write!(out, "    {:<width$}  {}", shown(&change.field), values(change));
         if let Some(why) = &change.why {
             let (faint, end) = if coloured { (FAINT, PLAIN) } else { ("", "") };
@@ -64,6 +67,11 @@ fn fields(out: &mut String, step: &Step, coloured: bool) {
         }
         out.push('\n');
     }
+    out
+}
+
+fn fields(out: &mut String, step: &Step, coloured: bool) {
+    out.push_str(&field_lines(&step.changes, coloured));
     match step.scale {
         0 => {}
         1 => out.push_str("    1 instance more\n"),

@@ -60,6 +60,7 @@ pub(super) fn load(
         hooks: None,
         reload: None,
         resources: None,
+        update: None,
         schedule: None,
         security: None,
         umask: 0o022,

@@ -14,6 +14,7 @@ use crate::model::endpoint::Endpoint;
 use crate::model::pattern;
 use crate::model::policy::{
     ExitRules, Hooks, OnChange, ReloadBy, ReloadPolicy, RestartPolicy, RestartWhen, ServiceType, StopPolicy,
+    UpdatePolicy,
 };
 use crate::model::signal::Signal;
 use std::path::PathBuf;
@@ -336,6 +337,16 @@ impl Life<'_> {
             command: said.command.as_ref().map(|command| self.command("stop.command", command)),
             steps: said.steps.as_ref().map(|steps| steps.0.clone()).unwrap_or_default(),
         }
+    }
+
+    /// `[update]`.
+    pub(super) fn update(&mut self) -> Option<Box<UpdatePolicy>> {
+        let said = self.file.update.as_ref()?;
+        let default = UpdatePolicy::default();
+        let settle = self.time("update.settle", said.settle, default.settle);
+        let policy = UpdatePolicy { rollback: said.rollback.unwrap_or(default.rollback), settle };
+        // What says the default means what says nothing.
+        (policy != default).then(|| Box::new(policy))
     }
 
     /// `[reload]`.

@@ -13,7 +13,9 @@ use crate::model::desired::{Definition, Entry};
 use crate::model::diagnostic::{Code, Diagnostic};
 use crate::model::logging::LogPolicy;
 use crate::model::name::ServiceName;
-use crate::model::policy::{Hooks, ReloadPolicy, RestartLimit, RestartPolicy, RestartWhen, ServiceType, StopPolicy};
+use crate::model::policy::{
+    Hooks, ReloadPolicy, RestartLimit, RestartPolicy, RestartWhen, ServiceType, StopPolicy, UpdatePolicy,
+};
 use crate::model::security::Security;
 use crate::model::service::{Environment, Kind, Run, Service, Version};
 use std::path::Path;
@@ -96,6 +98,7 @@ struct Lived {
     health: Option<Box<Health>>,
     hooks: Option<Box<Hooks>>,
     reload: Option<Box<ReloadPolicy>>,
+    update: Option<Box<UpdatePolicy>>,
     stop: StopPolicy,
 }
 
@@ -146,6 +149,7 @@ impl<'a> Lowering<'a> {
             health: life.health,
             hooks: life.hooks,
             reload: life.reload,
+            update: life.update,
             resources,
             schedule,
             security,
@@ -173,6 +177,7 @@ impl<'a> Lowering<'a> {
             health: life.health(),
             hooks: life.hooks(&stop),
             reload: life.reload(),
+            update: life.update(),
             stop,
         }
     }

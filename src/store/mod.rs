@@ -4,4 +4,7 @@
 
 pub mod holds;
 pub mod ledger;
+pub mod rollbacks;
 pub mod suspended;
+pub mod versions;
+mod whole;

@@ -1,11 +1,10 @@
 //! What is suspended, on disk: one file, written whole.
 
+use super::whole;
 use crate::model::name::ServiceName;
 use crate::model::order::Hold;
 use serde::{Deserialize, Serialize};
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// The file, in the state directory.
@@ -32,49 +31,23 @@ pub struct NotKept {
 
 /// Writes down all that is suspended; it is on the disk when this returns.
 pub fn keep(state: &Path, all: &All) -> Result<(), NotKept> {
-    let path = state.join(FILE);
-    let done = if all.is_empty() { remove(state, &path) } else { write(state, &path, all) };
-    done.map_err(|source| NotKept { path, source })
-}
-
-fn write(state: &Path, path: &Path, all: &All) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(state)?;
-    let lines: Vec<Line> =
-        all.iter().map(|(service, hold)| Line { service: service.clone(), hold: hold.clone() }).collect();
-    let fresh = state.join(".suspended.new");
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
-    file.write_all(&serde_json::to_vec_pretty(&lines)?)?;
-    file.write_all(b"\n")?;
-    file.sync_all()?;
-    fs::rename(&fresh, path)?;
-    File::open(state)?.sync_all()
-}
-
-fn remove(state: &Path, path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error),
-        Ok(()) => File::open(state)?.sync_all(),
-    }
+    let line = |(service, hold): &(Option<ServiceName>, Hold)| Line { service: service.clone(), hold: hold.clone() };
+    let lines: Vec<Line> = all.iter().map(line).collect();
+    let said = Some(&lines).filter(|lines| !lines.is_empty());
+    whole::write(state, FILE, said).map_err(|source| NotKept { path: state.join(FILE), source })
 }
 
 /// All that is on record; or in words why it cannot be read: that is left as it is.
 pub fn read(state: &Path) -> Result<All, String> {
-    let path = state.join(FILE);
-    let text = match fs::read(&path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(All::new()),
-        text => text.map_err(|error| error.to_string()),
-    };
-    let lines: Result<Vec<Line>, String> =
-        text.and_then(|text| serde_json::from_slice(&text).map_err(|error| error.to_string()));
-    let wrong = |error| {
-        let path = path.display();
+    let wrong = |why| {
+        let path = state.join(FILE);
         format!(
-            "what is suspended cannot be read, and is not in force: {error} ({path}); mend or remove it, and start abide \
-             again"
+            "what is suspended cannot be read, and is not in force: {why} ({}); mend or remove it, and start abide again",
+            path.display()
         )
     };
-    lines.map(|lines| lines.into_iter().map(|line| (line.service, line.hold)).collect()).map_err(wrong)
+    let lines: Vec<Line> = whole::read(state, FILE).map(Option::unwrap_or_default).map_err(wrong)?;
+    Ok(lines.into_iter().map(|line| (line.service, line.hold)).collect())
 }
 
 #[cfg(test)]
@@ -82,6 +55,7 @@ mod tests {
     use super::*;
     use crate::model::order::Author;
     use crate::model::time::Wall;
+    use std::fs;
 
     #[test]
     fn what_is_suspended_is_read_again_and_a_broken_record_is_told() {

@@ -226,8 +226,12 @@ fn a_plan_says_what_would_change_and_what_is_wrong() {
 
 #[test]
 fn every_example_of_the_document_works() {
-    let world = World::with(&[("web", "command = [\"/bin/sleep\", \"86400\"]\nreload = { signal = \"CONT\" }\n")]);
-    world.pid("web");
+    let file = |time: u32| format!("command = [\"/bin/sleep\", \"{time}\"]\nreload = {{ signal = \"CONT\" }}\n");
+    let world = World::with(&[("web", &file(86_400))]);
+    let first = world.pid("web");
+    // There is something to go back to.
+    world.drop_file("web.toml", &file(86_401));
+    world.pid_after("web", first);
     let document = abide::api::openapi::document();
     for (path, methods) in document["paths"].as_object().expect("paths") {
         for (method, operation) in methods.as_object().expect("methods") {

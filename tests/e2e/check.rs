@@ -55,7 +55,7 @@ error[unknown-key]: unknown key `restrat`
 #[test]
 fn keys_of_later_releases_are_told_from_misspelt_ones() {
     let world = World::empty();
-    world.drop_file("a.toml", "command = [\"/bin/sleep\", \"1\"]\nupdate = {}\n[[socket]]\nname = \"web\"\n");
+    world.drop_file("a.toml", "command = [\"/bin/sleep\", \"1\"]\nexit = {}\n[[socket]]\nname = \"web\"\n");
     let output = world.abide(&["check", "--format", "json", "services.d"]);
     let found: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
     let text = found.to_string();

@@ -71,7 +71,9 @@ fn restarts(status: &Status) -> u64 {
 /// Lets the service crash until that happened so often, then lets it be, and looks.
 fn after_crashes(world: &World, crashes: u64) -> Figures {
     let text = |command: &str| {
-        format!("command = [{command}]\ninstances = {INSTANCES}\n[restart]\ndelay = \"0s\"\nmax_delay = \"0s\"\n")
+        format!(
+            "command = [{command}]\ninstances = {INSTANCES}\nupdate.rollback = false\n[restart]\ndelay = \"0s\"\nmax_delay = \"0s\"\n"
+        )
     };
     let before = world.status().map_or(0, |status| restarts(&status));
     world.drop_file("a.toml", &text("\"/bin/sh\", \"-c\", \"echo here; exit 1\""));

@@ -36,6 +36,7 @@ mod probe;
 mod process;
 mod ready;
 mod resources;
+mod rollback;
 mod restart;
 mod second_run;
 mod servers;

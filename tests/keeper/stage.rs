@@ -57,6 +57,7 @@ pub(crate) fn service(run: Run) -> Service {
         hooks: None,
         reload: None,
         resources: None,
+        update: None,
         schedule: None,
         security: None,
         umask: 0o022,

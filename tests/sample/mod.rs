@@ -119,6 +119,7 @@ pub fn hash(digit: char) -> String {
 
 pub fn service(name: &str, state: State) -> ServiceStatus {
     ServiceStatus {
+        rollback: None,
         hold: None,
         name: ServiceName::new(name).expect("a legal name"),
         description: None,

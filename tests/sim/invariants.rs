@@ -118,6 +118,7 @@ fn counted(services: &BTreeMap<ServiceName, ServiceStatus>, accepted: &Accepted)
         held: count(&|s| s.hold.is_some() || s.instances.iter().any(|i| i.hold.is_some())),
         config_invalid: count(&invalid),
         out_of_sync: count(&|s| invalid(s) || s.conditions.iter().any(|c| c.kind == ConditionKind::InSync)),
+        rolled_back: 0,
         ignored_entries: 0,
         worst,
     }

@@ -3,7 +3,7 @@
 use abide::model::limits::{Bound, Limit, LimitKind, Limits};
 use abide::model::logging::LogPolicy;
 use abide::model::name::ServiceName;
-use abide::model::policy::{RestartPolicy, ServiceType, StopPolicy};
+use abide::model::policy::{RestartPolicy, ServiceType, StopPolicy, UpdatePolicy};
 use abide::model::service::{Environment, Identity, Kind, Run, Service};
 use std::sync::Arc;
 
@@ -34,6 +34,8 @@ pub(crate) fn service(text: &str) -> Service {
         hooks: None,
         reload: None,
         resources: None,
+        // What it is rolled back from has tests of its own.
+        update: Some(Box::new(UpdatePolicy { rollback: false, ..UpdatePolicy::default() })),
         schedule: None,
         security: None,
         umask: 0o022,

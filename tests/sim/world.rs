@@ -390,17 +390,22 @@ impl World {
                 self.note(&format!("recorded: {target} is not held"));
                 self.holds.remove(&target);
             }
-            Effect::KeepSuspended(_) => {}
             Effect::Announce(step) => self.announced.push(step),
-            Effect::Finished => {
-                let instances: Vec<InstanceId> = self.processes.values().map(|p| p.instance.clone()).collect();
-                let left = instances.iter().find(|id| self.living(id).next().is_some());
-                assert!(left.is_none(), "finished while {left:?} lives");
-                assert!(self.tasks.is_empty(), "finished while commands live: {:?}", self.tasks);
-                self.finished = true;
-                self.note("finished");
-            }
+            Effect::KeepSuspended(_)
+            | Effect::KeepVersion { .. }
+            | Effect::KeepRollbacks(_)
+            | Effect::Recall { .. } => {}
+            Effect::Finished => self.all_is_over(),
         }
+    }
+
+    fn all_is_over(&mut self) {
+        let instances: Vec<InstanceId> = self.processes.values().map(|p| p.instance.clone()).collect();
+        let left = instances.iter().find(|id| self.living(id).next().is_some());
+        assert!(left.is_none(), "finished while {left:?} lives");
+        assert!(self.tasks.is_empty(), "finished while commands live: {:?}", self.tasks);
+        self.finished = true;
+        self.note("finished");
     }
 
     /// Processes of an instance that a second one must not meet.

@@ -8,6 +8,7 @@ use crate::api::problem::Problem;
 use crate::api::rights::Visitor;
 use crate::api::route::{FORBIDDEN, Gives, NO_SUCH, Route, Verb, schema};
 use crate::model::order::{Act, Done, Order};
+use crate::model::selector::{Selector, Target};
 use crate::model::signal::Signal;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -122,7 +123,7 @@ struct Sent {
 /// What came of an order.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Came {
-    /// Which it was: `start`, `stop`, `restart`, `reload`, `signal`, `confirm`, `suspend`, `resume`.
+    /// Which it was: `start`, `stop`, `restart`, `reload`, `signal`, `confirm`, `suspend`, `resume`, `retry`, `rollback`.
     pub(super) act: &'static str,
     /// What came of it for each service, or instance, that it named.
     pub(super) targets: Vec<Done>,
@@ -192,10 +193,26 @@ pub(super) async fn give(
     Meant(names): Meant,
     act: Act,
 ) -> Result<Response, Problem> {
+    let targets = told(&doors, &who, names, &act).await?;
+    obey(&doors, &who, act, targets).await
+}
+
+/// Who is meant by an order, if each of them may be told that.
+pub(super) async fn told(
+    doors: &Doors,
+    who: &Visitor,
+    names: Vec<Selector>,
+    act: &Act,
+) -> Result<Vec<Target>, Problem> {
     // Who may not even know whether there is such a service is told the same, whether there is or not.
-    who.may_tell(&act, names.iter().filter(|name| name.is_exact()).map(|name| name.names.as_str()))?;
+    who.may_tell(act, names.iter().filter(|name| name.is_exact()).map(|name| name.names.as_str()))?;
     let targets = doors.caller.ask(|answer| Call::Select(names, answer)).await??;
-    who.may_tell(&act, targets.iter().map(|target| target.service.as_str()))?;
+    who.may_tell(act, targets.iter().map(|target| target.service.as_str()))?;
+    Ok(targets)
+}
+
+/// Gives the order, which is allowed.
+pub(super) async fn obey(doors: &Doors, who: &Visitor, act: Act, targets: Vec<Target>) -> Result<Response, Problem> {
     let word = act.word();
     let order = Order { act, targets, author: who.author() };
     let targets = doors.caller.ask(|answer| Call::Order(order, answer)).await?;

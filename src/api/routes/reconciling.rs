@@ -1,19 +1,16 @@
 //! The operator's hand on reconciling itself: what waits for a yes, and what is to wait. Without services in the path
 //! an order is about all of them, and needs the right to operate all.
 
-use super::document;
-use super::orders::{Came, NoMore, REFUSED, give, reason};
+use super::orders::{Came, NoMore, REFUSED, give, obey, reason};
 use crate::api::asked::{Meant, Told};
-use crate::api::call::Call;
 use crate::api::doors::Doors;
 use crate::api::problem::Problem;
 use crate::api::rights::Visitor;
 use crate::api::route::{FORBIDDEN, Gives, NO_SUCH, Route, Verb, schema};
 use crate::model::access::Right;
-use crate::model::order::{Act, Order};
+use crate::model::order::Act;
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::post;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -146,9 +143,5 @@ async fn resume_all(doors: State<Doors>, who: Visitor, _: Told<NoMore>) -> Resul
 /// Rights → the order itself, about everything.
 async fn give_of_all(State(doors): State<Doors>, who: Visitor, act: Act) -> Result<Response, Problem> {
     who.may_of_all(Right::Operate)?;
-    let word = act.word();
-    let order = Order { act, targets: Vec::new(), author: who.author() };
-    let targets = doors.caller.ask(|answer| Call::Order(order, answer)).await?;
-    let status = if targets.iter().any(|done| done.refused) { StatusCode::CONFLICT } else { StatusCode::OK };
-    Ok((status, document(&Came { act: word, targets })).into_response())
+    obey(&doors, &who, act, Vec::new()).await
 }

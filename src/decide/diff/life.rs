@@ -4,7 +4,7 @@
 use super::{Changes, duration};
 use crate::model::check::{Check, Health, OnFailure, Ready};
 use crate::model::plan::{Change, Price};
-use crate::model::policy::{ExitRules, Hooks, OnChange, ReloadBy, ReloadPolicy, ServiceType};
+use crate::model::policy::{ExitRules, Hooks, OnChange, ReloadBy, ReloadPolicy, ServiceType, UpdatePolicy};
 use crate::model::service::Service;
 use crate::model::signal::Signal;
 use std::time::Duration;
@@ -16,6 +16,15 @@ pub(super) fn diff_life(found: &mut Changes, old: &Service, new: &Service) {
     diff_health(found, old, new);
     diff_hooks(found, old.hooks.as_deref(), new.hooks.as_deref());
     diff_reload(found, old.reload.as_deref(), new.reload.as_deref());
+    diff_update(found, old.update.as_deref(), new.update.as_deref());
+}
+
+/// It holds for what comes next, and nothing is done for it.
+fn diff_update(found: &mut Changes, old: Option<&UpdatePolicy>, new: Option<&UpdatePolicy>) {
+    let default = UpdatePolicy::default();
+    let (UpdatePolicy { rollback, settle }, new) = (old.unwrap_or(&default), new.unwrap_or(&default));
+    found.field("update.rollback", *rollback, new.rollback, |on| on.to_string(), Price::Nothing);
+    found.field("update.settle", *settle, new.settle, duration, Price::Nothing);
 }
 
 fn diff_type(found: &mut Changes, old: &ServiceType, new: &ServiceType) {

@@ -1,10 +1,18 @@
 //! What must outlive us is written down, one record after the other, on a thread that may wait for the disk.
 
 use super::{Host, Trouble};
+use crate::decide::event::Event;
 use crate::host::chores::Told;
+use crate::model::desired::Definition;
+use crate::model::history::{KeptVersion, Rollbacks};
+use crate::model::name::ServiceName;
 use crate::model::order::Hold;
 use crate::model::selector::Target;
-use crate::store::{holds, suspended};
+use crate::model::service::Version;
+use crate::model::time::Wall;
+use crate::store::{holds, rollbacks, suspended, versions};
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// So long a disk may take for the last records when abide ends.
@@ -24,6 +32,40 @@ impl Host {
         self.records.order(move || {
             let outcome = suspended::keep(&state, &all).map_err(|error| error.to_string());
             Told::Kept { what: "suspended".to_owned(), outcome }
+        });
+    }
+
+    pub(super) fn keep_rollbacks(&mut self, all: Rollbacks) {
+        let state = self.state.clone();
+        self.records.order(move || {
+            let outcome = rollbacks::keep(&state, &all).map_err(|error| error.to_string());
+            Told::Kept { what: "rollbacks".to_owned(), outcome }
+        });
+    }
+
+    pub(super) fn keep_version(
+        &mut self,
+        at: Wall,
+        cause: String,
+        file: PathBuf,
+        file_hash: Option<Version>,
+        definition: Arc<Definition>,
+    ) {
+        let state = self.state.clone();
+        self.records.order(move || {
+            let (version, service) = (definition.version, definition.service.clone());
+            let kind = service.kind;
+            let kept = KeptVersion { at, version, cause, file, kind, file_hash, service };
+            let outcome = versions::keep(&state, &kept).map_err(|error| error.to_string());
+            Told::Kept { what: format!("version {}", kept.service.name), outcome }
+        });
+    }
+
+    pub(super) fn recall(&mut self, service: ServiceName) {
+        let state = self.state.clone();
+        self.records.order(move || {
+            let version = versions::read(&state, &service).ok().and_then(|mut known| known.pop()).map(Box::new);
+            Told::Event(Event::Recalled { service, version })
         });
     }
 

@@ -9,7 +9,7 @@ mod resources;
 mod schedule;
 mod security;
 
-pub use life::{Health, Ready, Reload, Start};
+pub use life::{Health, Ready, Reload, Start, Update};
 pub use limits::Limits;
 pub use resources::Resources;
 pub use schedule::Schedule;
@@ -100,6 +100,8 @@ table! {
         health: Health,
         /// How it takes up a change of its own configuration.
         reload: Reload,
+        /// How a new version takes its place.
+        update: Update,
         /// Resource limits, one key per RLIMIT of Linux: a number (soft and hard), a size or duration where it is
         /// one, "unlimited", or { soft, hard }. One that cannot be had keeps the service from starting.
         limits: Limits,
@@ -116,7 +118,7 @@ table! {
         security: Security,
     }
     later &[
-        "before", "socket", "update", "exit",
+        "before", "socket", "exit",
     ]
 }
 
@@ -274,6 +276,7 @@ pub(super) fn misplaced(path: &str, key: &str) -> Option<String> {
         ("ready", Ready::KEYS),
         ("health", Health::KEYS),
         ("reload", Reload::KEYS),
+        ("update", Update::KEYS),
     ];
     if !path.is_empty() && path != "defaults" {
         let of_service = path.split('.').all(|part| ServiceFile::KEYS.contains(&part) || part == "defaults");

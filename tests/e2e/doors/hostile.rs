@@ -108,7 +108,10 @@ fn a_stream_that_is_never_read_harms_nobody() {
         (0..60).flat_map(|_| [follow("/v1/events"), follow("/v1/status")]).collect()
     });
     // Something happens all the time.
-    world.drop_file("db.toml", "script = \"exit 1\"\nrestart = { delay = \"100ms\", max_delay = \"100ms\" }\n");
+    world.drop_file(
+        "db.toml",
+        "script = \"exit 1\"\nupdate.rollback = false\nrestart = { delay = \"100ms\", max_delay = \"100ms\" }\n",
+    );
     world.until("it crashes and crashes", |status| {
         crate::world::service(status, "db").is_some_and(|db| db.instances.iter().any(|it| it.restarts > 20))
     });

@@ -97,6 +97,20 @@ table! {
 }
 
 table! {
+    /// How a new version takes the place of the one that runs.
+    Update {
+        /// Whether the last good version comes back where the new one fails, or is not ready in time; the new one is then
+        /// not tried again until a key of it changes that matters, or `abide retry`. Jobs are never rolled back.
+        /// Default: true.
+        rollback: bool,
+        /// How long all processes of a new version must have been up to make it the good one. Default: "10s".
+        #[schemars(with = "Option<DurationText>")]
+        settle: Duration,
+    }
+    later &["strategy", "max_unavailable"]
+}
+
+table! {
     /// How it takes up a change of its own configuration: by a signal or a command.
     Reload {
         /// The signal to its process, by name or number.

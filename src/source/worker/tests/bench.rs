@@ -245,6 +245,7 @@ pub(super) fn load(greeting: &str, name: &ServiceName, material: &Material) -> E
         hooks: None,
         reload: (!reload.watch.is_empty()).then(|| Box::new(reload)),
         resources: None,
+        update: None,
         schedule: None,
         security: None,
         umask: 0o022,
