@@ -62,8 +62,9 @@ pub(super) fn stop(args: StopArgs) -> u8 {
 
 /// `abide restart`
 pub(super) fn restart(args: RestartArgs) -> u8 {
-    let RestartArgs { names, yes, outcome, answer } = args;
-    give(&Given { word: "restart", names, body: json!({}), asks: !yes, waits: waits(&outcome), answer })
+    let RestartArgs { names, rolling, yes, outcome, answer } = args;
+    let body = if rolling { json!({ "rolling": true }) } else { json!({}) };
+    give(&Given { word: "restart", names, body, asks: !yes, waits: waits(&outcome), answer })
 }
 
 /// `abide reload`

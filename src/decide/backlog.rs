@@ -323,7 +323,8 @@ impl Fleet {
                 waiting: waiting.iter().filter(is_in).map(|(name, _)| name.clone()).collect(),
             })
         });
-        Withheld { guard, suspended: by_order.chain(by_file).collect(), ..Withheld::default() }
+        let rollout = self.rollout.status(&self.backlog.rules.rollout);
+        Withheld { guard, rollout, suspended: by_order.chain(by_file).collect() }
     }
 
     /// Every change that is held back: whose it is, what it would come to, and by what.

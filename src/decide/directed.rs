@@ -51,6 +51,9 @@ impl Fleet {
     pub(super) fn thaw(&mut self, targets: &[Target]) -> Vec<Done> {
         let names = services(targets);
         let mut done = Vec::new();
+        if names.is_empty() && self.wave_on() {
+            done.push(everything("the edits that waited go on, in spite of those that failed".to_owned()));
+        }
         if names.is_empty() && self.unsuspend(None) {
             done.push(everything("files are acted on again".to_owned()));
         }
@@ -78,6 +81,25 @@ impl Fleet {
         let resumed = self.resumed();
         let admitted = self.admit(resumed, &[]);
         self.act_on(admitted, &[]);
+        done
+    }
+}
+
+impl Fleet {
+    /// Every process of the targets is restarted, those of one service one after the other.
+    pub(super) fn roll_each(&mut self, targets: &[Target], author: &Author) -> Vec<Done> {
+        let mut done = Vec::new();
+        for name in services(targets) {
+            self.take_turn(&name);
+            let count = self.roll_restart(&name, format!("restarted by {}", author.name).into());
+            self.conclude(&name);
+            let word = match count {
+                0 => Word::refused("does not run: `abide start` or `abide restart` starts it"),
+                1 => Word::done("restarts"),
+                count => Word::done(format!("restarts its {count} processes one after the other")),
+            };
+            done.push(told(&whole(&name), vec![word]));
+        }
         done
     }
 }

@@ -14,6 +14,7 @@ use super::phase::{LastWord, Phase, Rest, Turn};
 use super::queue::Queue;
 use super::records::{Change, key_of_instance, key_of_service};
 use super::rollback::Trials;
+use super::rollout::Rollout;
 use super::timers::Timers;
 use crate::model::desired::Definition;
 use crate::model::diagnostic::Diagnostic;
@@ -37,6 +38,7 @@ pub struct Fleet {
     pub(super) holds: Holds,
     pub(super) backlog: Backlog,
     pub(super) trials: Trials,
+    pub(super) rollout: Rollout,
     census: Census,
     pub(super) changed: BTreeSet<ServiceName>,
     /// Services of which something may have to be written down.
@@ -111,6 +113,7 @@ impl Fleet {
             holds: Holds::default(),
             backlog: Backlog::default(),
             trials: Trials::default(),
+            rollout: Rollout::default(),
             census: Census::default(),
             changed: BTreeSet::new(),
             unwritten: BTreeSet::new(),
@@ -160,6 +163,7 @@ impl Fleet {
             }
         }
         self.judge_trials();
+        self.roll_on();
         if self.ending == Ending::No && self.turn.last_word.exit.is_some() {
             self.shut_down(Ending::OfItself);
         }
@@ -177,6 +181,7 @@ impl Fleet {
             self.touch(&id, Instance::try_again);
         }
         self.judge_trials();
+        self.roll_on();
         self.lapse();
         // A file that holds a directory back may count as forgotten from now on.
         self.surroundings_changed |= !self.forgotten_holds().is_empty();
@@ -191,7 +196,11 @@ impl Fleet {
     pub fn next_deadline(&self) -> Option<Mono> {
         let Self { books, ties, holds, .. } = self;
         let times = [books.timers.next(), books.queue.deadline(), ties.deadline(), holds.deadline()];
-        times.into_iter().chain([self.backlog_deadline(), self.trials.deadline()]).flatten().min()
+        times
+            .into_iter()
+            .chain([self.backlog_deadline(), self.trials.deadline(), self.rollout.deadline()])
+            .flatten()
+            .min()
     }
 
     /// What to do now, in this order.
@@ -340,6 +349,8 @@ impl Fleet {
         if self.members.get(name).is_some_and(|member| member.trial.is_some()) {
             self.trials.touch(name);
         }
+        let rolls = self.members.get(name).is_some_and(|member| member.rolling.is_some());
+        self.rollout.touch(name, rolls);
         let (desired, held) = (self.asked(name), self.holds.whole(name).is_some());
         if let Some(member) = self.members.get_mut(name) {
             let before = member.tally;

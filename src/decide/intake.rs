@@ -2,6 +2,7 @@
 //! and only then is anything done about it.
 
 use super::backlog::FileChange;
+use super::diff::dearest;
 use super::fleet::{Finding, Fleet};
 use super::holds::in_words;
 use super::instance::Instance;
@@ -9,10 +10,11 @@ use super::judge::{Guesses, circular, missing, refused, unknown};
 use super::member::{Charge, Member, errors, newly};
 use super::phase::Words;
 use super::plan;
+use super::rollback::policy;
 use crate::model::desired::{Definition, Delta, Entry};
 use crate::model::diagnostic::Diagnostic;
 use crate::model::name::{InstanceId, ServiceName};
-use crate::model::plan::Change;
+use crate::model::plan::{Change, Price};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
@@ -75,8 +77,9 @@ impl Fleet {
         for turnover in self.in_order(turnovers) {
             let is_one = turnover.old.is_none() != turnover.new.is_none();
             let rename = if is_one { in_words_of(&turnover.name, renamed) } else { None };
-            self.carry_out(&turnover, rename);
-            self.conclude(&turnover.name);
+            let name = turnover.name.clone();
+            self.stage(turnover, rename);
+            self.conclude(&name);
         }
     }
 
@@ -335,6 +338,7 @@ impl Fleet {
     fn bring_in_line(&mut self, name: &ServiceName, new: &Arc<Definition>, cause: &Words, changes: &[Change]) {
         self.prepare(name);
         let up = self.asked(name);
+        let rolls = policy(&new.service).rolling && new.service.instances > 1 && dearest(changes) == Price::Restart;
         let Some(member) = self.members.get_mut(name) else { return };
         let (count, numbered) = (new.service.instances, new.service.instances > 1);
         // Exactly: most services have one, and room for four would be most of what a service takes.
@@ -354,13 +358,21 @@ impl Fleet {
                 instance.stay();
             }
             if !surplus {
-                instance.edit(new, numbered, changes, &mut self.turn);
+                // One after the other takes it then, and what does not run at once.
+                if !rolls || instance.rests() {
+                    instance.edit(new, numbered, changes, &mut self.turn);
+                }
                 match hold {
                     Some(hold) => instance.want_or_hold(up, true, &in_words(hold).into(), &mut self.turn),
                     None => instance.want_or_hold(up, false, cause, &mut self.turn),
                 }
             }
             self.books.note(&mut member.totals, instance, self.turn.now.mono);
+        }
+        if rolls {
+            self.roll(name, cause, changes);
+        } else if let Some(member) = self.members.get_mut(name) {
+            member.rolling = None;
         }
     }
 

@@ -5,6 +5,7 @@ use super::instance::Instance;
 use super::phase::{Fit, Phase, Rest};
 use super::records::Written;
 use super::rollback::Trial;
+use super::rollout::Rolling;
 use crate::model::desired::{Definition, Entry};
 use crate::model::diagnostic::{Code, Diagnostic};
 use crate::model::history::Rollback;
@@ -260,6 +261,10 @@ pub(super) struct Member {
     pub(super) trial: Option<Box<Trial>>,
     /// What its file says and is not in force.
     pub(super) rollback: Option<Box<Rollback>>,
+    /// Whether what is in force waits for its turn.
+    pub(super) queued: bool,
+    /// Its processes take what is in force one after the other.
+    pub(super) rolling: Option<Box<Rolling>>,
     /// Whether the disk was asked for its last good version.
     pub(super) recalled: bool,
     pub(super) generation: u64,
@@ -321,6 +326,8 @@ impl Member {
             kept: None,
             trial: None,
             rollback: None,
+            queued: false,
+            rolling: None,
             recalled: false,
             generation: 0,
             instances: Vec::new(),
@@ -368,6 +375,7 @@ impl Member {
         self.charge = None;
         (self.valid, self.reads, self.removed) = (true, true, true);
         (self.trial, self.rollback, self.recalled) = (None, None, false);
+        (self.queued, self.rolling) = (false, None);
         self.generation += 1;
         self.accepted.take()
     }
@@ -418,7 +426,7 @@ impl Member {
 
     /// Whether what is in force is not what its files say, though they are good.
     pub(super) fn is_behind(&self) -> bool {
-        self.kept.is_some() || self.rollback.is_some()
+        self.kept.is_some() || self.rollback.is_some() || self.queued || self.rolling.is_some()
     }
 
     /// Since when the condition is not in its good value.

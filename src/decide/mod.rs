@@ -38,6 +38,7 @@ pub mod recover;
 mod reload;
 mod restarts;
 mod rollback;
+mod rollout;
 mod select;
 mod standing;
 mod stopping;

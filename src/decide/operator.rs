@@ -39,6 +39,7 @@ impl Fleet {
             Act::Stop { reason, lasts } => self.hold(&targets, &author, reason.as_ref(), lasts),
             Act::Start => self.raise(&targets, &author, false),
             Act::Restart => self.raise(&targets, &author, true),
+            Act::RestartRolling => self.roll_each(&targets, &author),
             Act::Confirm => self.confirm(&targets),
             Act::Suspend { reason } => self.freeze(&targets, &author, reason.as_ref()),
             Act::Resume => self.thaw(&targets),
@@ -171,6 +172,7 @@ impl Fleet {
         }
         let mut done = BTreeMap::new();
         for name in self.befores_first(names.into_iter()) {
+            self.take_turn(&name);
             for (target, lifted) in targets.iter().zip(&lifted).filter(|(target, _)| target.service == name) {
                 done.insert(target, self.raise_one(target, *lifted, anew, &why));
             }

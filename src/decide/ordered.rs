@@ -27,7 +27,7 @@ impl Fleet {
     }
 
     /// What `name` counts as.
-    fn standing(&self, name: &ServiceName) -> Standing {
+    pub(super) fn standing(&self, name: &ServiceName) -> Standing {
         let Some(member) = self.members.get(name).filter(|_| !self.falls(name)) else { return Standing::Lost };
         let size = member.size() as usize;
         if member.instances.len() < size {

@@ -35,6 +35,9 @@ pub(super) struct KeptService<'a> {
     /// Its files are gone, and it waits for a yes.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) guarded: bool,
+    /// What is in force waits for its turn, with all its processes or some.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) queued: bool,
     /// The last good version, while it is not known whether this one is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) last_good: Option<Cow<'a, Service>>,
@@ -92,6 +95,7 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 pub(super) struct Written {
     pub(super) version: Option<Version>,
     pub(super) guarded: bool,
+    pub(super) queued: bool,
     pub(super) last_good: Option<Version>,
 }
 
@@ -174,7 +178,8 @@ impl Fleet {
             let version = accepted.as_ref().map(|definition| definition.version);
             let guarded = member.kept == Some(Kept::Guarded);
             let last_good = member.trial.as_ref().map(|trial| trial.last_good.clone());
-            let now = Written { version, guarded, last_good: last_good.as_ref().map(|it| it.version) };
+            let queued = member.queued || member.rolling.is_some();
+            let now = Written { version, guarded, queued, last_good: last_good.as_ref().map(|it| it.version) };
             if member.written != now {
                 member.written = now;
                 let text = accepted.as_ref().map(|definition| {
@@ -184,6 +189,7 @@ impl Fleet {
                         kind,
                         service: Cow::Borrowed(&definition.service),
                         guarded,
+                        queued,
                         last_good: last_good.as_ref().map(|it| Cow::Borrowed(&it.service)),
                     };
                     serde_json::to_vec(&kept).expect("strings, numbers and maps with string keys always serialise")

@@ -78,6 +78,10 @@ impl Fleet {
             }
         }
         self.unseen = self.members.keys().cloned().collect();
+        let queued = self.members.iter().filter(|(_, member)| member.queued).map(|(name, _)| name.clone());
+        for name in queued.collect::<Vec<_>>() {
+            self.queued_before(&name);
+        }
         for name in self.befores_first(self.unseen.clone().into_iter()) {
             self.resume(&name, !names.contains(&name));
         }
@@ -148,12 +152,14 @@ impl Fleet {
         member.written = Written {
             version: Some(definition.version),
             guarded: kept.guarded,
+            queued: kept.queued,
             last_good: last_good.as_ref().map(|it| it.version),
         };
         member.trial = last_good.map(|last_good| Box::new(Trial::new(last_good)));
         member.rollback = self.trials.take_rejected(name);
         self.ties.tie(name, Some(&definition));
         member.accepted = Some(definition);
+        member.queued = kept.queued;
         member.kept = kept.guarded.then_some(Kept::Guarded);
         self.members.insert(name.clone(), Box::new(member));
         if kept.guarded {
@@ -172,7 +178,8 @@ impl Fleet {
         let Some(current) = own.or_else(|| member.accepted.clone()) else {
             return Err("what it was started with is not recorded");
         };
-        let wanted = member.accepted.clone().unwrap_or_else(|| current.clone());
+        let newest = member.accepted.clone().filter(|_| !member.queued);
+        let wanted = newest.unwrap_or_else(|| current.clone());
         // Those of which nothing was written down, or nothing that can be read.
         for index in member.instances.len() as u32..id.index {
             let absent = InstanceId::new(id.service.clone(), index);

@@ -229,6 +229,7 @@ impl Fleet {
         let mut done = Vec::new();
         for name in names {
             let word = match self.members.get_mut(name).and_then(|member| member.rollback.take()) {
+                None if self.roll_again(name) => Word::done("goes on with the processes that have not had their turn"),
                 None => Word::idle("was not rolled back: there is nothing to try again"),
                 Some(rollback) => {
                     let new = Arc::new(Definition::from(rollback.rejected));

@@ -17,7 +17,7 @@ use crate::model::outcome::{Exit, Used};
 use crate::model::selector::Target;
 use crate::model::status::{
     Condition, ConditionKind, Desired, ExitKind, HealthState, HealthStatus, InstanceStatus, LastExit, LimitStatus,
-    LogStatus, RollbackStatus, ServiceSource, ServiceStatus, State, Truth,
+    LogStatus, RollbackStatus, RolloutState, ServiceSource, ServiceStatus, State, Truth,
 };
 use crate::model::time::{Now, Wall};
 use std::collections::BTreeMap;
@@ -165,6 +165,16 @@ impl Fleet {
                 );
                 ("RolledBack".to_owned(), message)
             }
+            (None, None) if member.queued => {
+                let paused = self.rollout.status(&self.backlog.rules.rollout).state == RolloutState::Paused;
+                let message = if paused {
+                    "its edit waits, since too many that were edited with it have failed; mend those, or `abide resume`"
+                } else {
+                    "its edit waits for its turn: only so many services are restarted at a time"
+                };
+                ("Queued".to_owned(), message.to_owned())
+            }
+            (None, None) if member.rolling.is_some() => rolling(name, member),
             (None, None) => reason_and_message(ConditionKind::InSync, member),
         }
     }
@@ -234,6 +244,24 @@ fn reason_and_message(kind: ConditionKind, member: &Member) -> (String, String) 
             ("Dropped".to_owned(), format!("{bytes} bytes of output were dropped because they could not be written"))
         }
     }
+}
+
+/// How far one is whose processes take turns.
+fn rolling(name: &ServiceName, member: &Member) -> (String, String) {
+    let accepted = member.accepted.as_ref().map(|accepted| accepted.version);
+    let has_new = |it: &&Instance| Some(it.current.version) == accepted;
+    let (done, size) = (member.instances.iter().filter(has_new).count(), member.size());
+    if member.instances.iter().any(|it| it.faltered && Some(it.wanted.version) == accepted) {
+        let message = format!(
+            "{done} of {size} processes have the new version; it stopped at one that does not come up: mend the file, or \
+             `abide retry {name}` to go on"
+        );
+        return ("RollingStopped".to_owned(), message);
+    }
+    (
+        "Rolling".to_owned(),
+        format!("its processes are restarted one after the other: {done} of {size} have the new version"),
+    )
 }
 
 /// What the first of the instances has to say for which `of` has something.

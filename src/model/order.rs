@@ -34,6 +34,8 @@ pub enum Act {
     },
     /// Stop what runs and start it in the newest version; start what rests. A hold is lifted.
     Restart,
+    /// The same, one process of a service after the other, each up before the next.
+    RestartRolling,
     /// Have the running processes take up their configuration, as `[reload]` has it.
     Reload,
     /// Let removals go ahead that wait for a yes; without targets all of them.
@@ -64,7 +66,7 @@ impl Act {
         match self {
             Self::Start => "start",
             Self::Stop { .. } => "stop",
-            Self::Restart => "restart",
+            Self::Restart | Self::RestartRolling => "restart",
             Self::Reload => "reload",
             Self::Confirm => "confirm",
             Self::Suspend { .. } => "suspend",

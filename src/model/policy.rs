@@ -236,11 +236,15 @@ pub struct UpdatePolicy {
     pub rollback: bool,
     /// How long a new version must have been up to be the good one.
     pub settle: Duration,
+    /// Whether its processes take it one after the other, each up before the next.
+    pub rolling: bool,
+    /// So many of them may be down for that at a time.
+    pub max_unavailable: u32,
 }
 
 impl Default for UpdatePolicy {
     fn default() -> Self {
-        Self { rollback: true, settle: Duration::from_secs(10) }
+        Self { rollback: true, settle: Duration::from_secs(10), rolling: false, max_unavailable: 1 }
     }
 }
 

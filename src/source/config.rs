@@ -15,7 +15,7 @@ use super::toml::values::{Count, DurationText, Files, Percent, Size, Words, choi
 
 use crate::model::access::DoorPolicy;
 use crate::model::diagnostic::{Code, Diagnostic};
-use crate::model::rules::{GuardRules, Rules};
+use crate::model::rules::{GuardRules, RolloutRules, Rules};
 use ::toml::de::DeValue;
 use doors::{Access, Control, HttpTable, Tables};
 use schemars::JsonSchema;
@@ -117,6 +117,8 @@ table! {
         watch: Watch,
         /// When services whose files are gone wait for a yes.
         guard: Guard,
+        /// How restarts that follow from edits are spread.
+        rollout: Rollout,
         /// The status snapshot.
         status: Status,
         /// The Prometheus twin of the status snapshot.
@@ -160,6 +162,17 @@ table! {
         /// If at least three services of a directory are to go, and they are more than this percentage of those that it
         /// had, they wait. Default: 50.
         max_percent: Percent,
+    }
+    later &[]
+}
+
+table! {
+    /// How restarts that follow from edits are spread. What is new starts at once.
+    Rollout {
+        /// So many services are restarted at a time; the next one when one of them is up again. Default: 5.
+        max_parallel: Count,
+        /// After so many of them have failed, the others wait, until those are mended or `abide resume`. Default: 2.
+        pause_on_failures: Count,
     }
     later &[]
 }
@@ -246,7 +259,7 @@ fn complete(file: ConfigFile, layer: Layer<ConfigFile>) -> Config {
         Arc::new(Layer { path: layer.path, text: layer.text, file, places })
     });
     Config {
-        rules: rules(&file.guard.unwrap_or_default()),
+        rules: rules(&file.guard.unwrap_or_default(), &file.rollout.unwrap_or_default()),
         defaults,
         rescan: watch.rescan.map_or(default.rescan, |period| period.0),
         grace: watch.grace.unwrap_or(default.grace),
@@ -261,14 +274,20 @@ fn complete(file: ConfigFile, layer: Layer<ConfigFile>) -> Config {
     }
 }
 
-fn rules(guard: &Guard) -> Rules {
+fn rules(guard: &Guard, rollout: &Rollout) -> Rules {
     let default = GuardRules::default();
     let guard = GuardRules {
         window: guard.window.as_ref().map_or(default.window, |period| period.0),
         max_removals: guard.max_removals.as_ref().map_or(default.max_removals, |count| count.0.into()),
         max_percent: guard.max_percent.as_ref().map_or(default.max_percent, |percent| percent.0.into()),
     };
-    Rules { guard, ..Rules::default() }
+    let default = RolloutRules::default();
+    let count = |said: &Option<Count>, default| said.as_ref().map_or(default, |count| count.0.into());
+    let rollout = RolloutRules {
+        max_parallel: count(&rollout.max_parallel, default.max_parallel),
+        pause_on_failures: count(&rollout.pause_on_failures, default.pause_on_failures),
+    };
+    Rules { guard, rollout, ..Rules::default() }
 }
 
 #[cfg(test)]

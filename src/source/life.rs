@@ -4,7 +4,7 @@
 
 use super::merge::Stack;
 use super::preflight;
-use super::toml::life::TypeWord;
+use super::toml::life::{Strategy, TypeWord};
 use super::toml::shape::ServiceFile;
 use super::toml::values::CommandLine;
 use super::words::Templates;
@@ -344,7 +344,12 @@ impl Life<'_> {
         let said = self.file.update.as_ref()?;
         let default = UpdatePolicy::default();
         let settle = self.time("update.settle", said.settle, default.settle);
-        let policy = UpdatePolicy { rollback: said.rollback.unwrap_or(default.rollback), settle };
+        let policy = UpdatePolicy {
+            rollback: said.rollback.unwrap_or(default.rollback),
+            settle,
+            rolling: said.strategy == Some(Strategy::Rolling),
+            max_unavailable: said.max_unavailable.map_or(default.max_unavailable, |count| count.0),
+        };
         // What says the default means what says nothing.
         (policy != default).then(|| Box::new(policy))
     }

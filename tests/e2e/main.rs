@@ -37,6 +37,7 @@ mod process;
 mod ready;
 mod resources;
 mod rollback;
+mod rollout;
 mod restart;
 mod second_run;
 mod servers;

@@ -16,7 +16,7 @@ use abide::model::order::{Done, Hold};
 use abide::model::outcome::{Exit, Failure, Used};
 use abide::model::plan::Step;
 use abide::model::policy::StopScope;
-use abide::model::rules::{GuardRules, Rules};
+use abide::model::rules::{GuardRules, RolloutRules, Rules};
 use abide::model::selector::Target;
 use abide::model::service::{Kind, Service};
 use abide::model::signal::Signal;
@@ -79,7 +79,8 @@ pub(crate) struct World {
 pub(crate) fn unguarded(seed: u64) -> Fleet {
     let mut fleet = Fleet::new(POWERS, seed);
     let guard = GuardRules { window: None, ..GuardRules::default() };
-    fleet.set_rules(Rules { guard, ..Rules::default() });
+    let rollout = RolloutRules { max_parallel: u64::MAX, ..RolloutRules::default() };
+    fleet.set_rules(Rules { guard, rollout, ..Rules::default() });
     fleet
 }
 

@@ -62,7 +62,7 @@ pub(super) const ROUTES: &[Route] = &[
         )
     },
     Route {
-        body: Some(schema::<NoMore>),
+        body: Some(schema::<Anew>),
         example: ("/v1/services/web/restart", ""),
         serve: || post(restart),
         ..order(
@@ -100,6 +100,15 @@ pub(super) const ROUTES: &[Route] = &[
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NoMore {}
+
+/// How to restart.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Anew {
+    /// The processes of a service one after the other, each up before the next.
+    #[serde(default)]
+    rolling: bool,
+}
 
 /// How to stop.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -140,8 +149,8 @@ async fn stop(doors: State<Doors>, who: Visitor, meant: Meant, Told(how): Told<S
     give(doors, who, meant, how.act()?).await
 }
 
-async fn restart(doors: State<Doors>, who: Visitor, meant: Meant, _: Told<NoMore>) -> Result<Response, Problem> {
-    give(doors, who, meant, Act::Restart).await
+async fn restart(doors: State<Doors>, who: Visitor, meant: Meant, Told(how): Told<Anew>) -> Result<Response, Problem> {
+    give(doors, who, meant, if how.rolling { Act::RestartRolling } else { Act::Restart }).await
 }
 
 async fn reload(doors: State<Doors>, who: Visitor, meant: Meant, _: Told<NoMore>) -> Result<Response, Problem> {

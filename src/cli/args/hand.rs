@@ -34,6 +34,7 @@ pub(super) const RESTART: &str = "\
 Examples:
   abide restart web             stop it and start it, in the newest version of its file
   abide restart web@2           one instance
+  abide restart --rolling web   its processes one after the other, each up before the next
   abide restart --yes 'web*'    many, without a question
 
 Where a pattern means more than one service, it is asked on a terminal whether they are meant.
@@ -133,6 +134,9 @@ pub struct RestartArgs {
     /// Services, patterns, instances or states
     #[arg(value_name = "NAME", required = true)]
     pub names: Vec<Selector>,
+    /// The processes of each service one after the other, each up before the next
+    #[arg(long)]
+    pub rolling: bool,
     /// Do not ask, however many are meant
     #[arg(long, short)]
     pub yes: bool,

@@ -22,9 +22,14 @@ pub(super) fn diff_life(found: &mut Changes, old: &Service, new: &Service) {
 /// It holds for what comes next, and nothing is done for it.
 fn diff_update(found: &mut Changes, old: Option<&UpdatePolicy>, new: Option<&UpdatePolicy>) {
     let default = UpdatePolicy::default();
-    let (UpdatePolicy { rollback, settle }, new) = (old.unwrap_or(&default), new.unwrap_or(&default));
+    let (UpdatePolicy { rollback, settle, rolling, max_unavailable }, new) =
+        (old.unwrap_or(&default), new.unwrap_or(&default));
     found.field("update.rollback", *rollback, new.rollback, |on| on.to_string(), Price::Nothing);
     found.field("update.settle", *settle, new.settle, duration, Price::Nothing);
+    let word = |rolling| if rolling { "rolling" } else { "together" }.to_owned();
+    found.field("update.strategy", *rolling, new.rolling, word, Price::Nothing);
+    let number = |number: u32| number.to_string();
+    found.field("update.max_unavailable", *max_unavailable, new.max_unavailable, number, Price::Nothing);
 }
 
 fn diff_type(found: &mut Changes, old: &ServiceType, new: &ServiceType) {

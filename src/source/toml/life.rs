@@ -25,6 +25,16 @@ pub enum TypeWord {
     Oneshot,
 }
 
+/// How several processes of a service take a new version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Strategy {
+    /// All at the same time.
+    Together,
+    /// One after the other.
+    Rolling,
+}
+
+choice!(Strategy, "together" => Strategy::Together, "rolling" => Strategy::Rolling);
 choice!(TypeWord, "simple" => TypeWord::Simple, "forking" => TypeWord::Forking, "oneshot" => TypeWord::Oneshot);
 choice!(OnFailure, "restart" => OnFailure::Restart, "report" => OnFailure::Report);
 choice!(OnChange, "reload" => OnChange::Reload, "restart" => OnChange::Restart);

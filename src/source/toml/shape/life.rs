@@ -1,9 +1,9 @@
-//! `[ready]`, `[health]`, `[start]`, `[reload]`: how a service lives.
+//! `[ready]`, `[health]`, `[start]`, `[reload]`, `[update]`: how a service lives.
 
 use crate::model::check::OnFailure;
 use crate::model::policy::OnChange;
 use crate::model::signal::Signal;
-use crate::source::toml::life::Commands;
+use crate::source::toml::life::{Commands, Strategy};
 use crate::source::toml::table::table;
 use crate::source::toml::values::{ChoiceOf, CommandLine, Count, Descriptor, DurationText, HttpStatus, SignalText};
 use schemars::JsonSchema;
@@ -106,8 +106,14 @@ table! {
         /// How long all processes of a new version must have been up to make it the good one. Default: "10s".
         #[schemars(with = "Option<DurationText>")]
         settle: Duration,
+        /// How several processes take it: "together", or "rolling": `max_unavailable` at a time, each up before the next.
+        /// That stops at the first that does not come up. Default: "together".
+        #[schemars(with = "Option<ChoiceOf<Strategy>>")]
+        strategy: Strategy,
+        /// With `strategy = "rolling"`: so many processes may be down at a time. Default: 1.
+        max_unavailable: Count,
     }
-    later &["strategy", "max_unavailable"]
+    later &[]
 }
 
 table! {
