@@ -1,14 +1,18 @@
 //! Who else watches the same directories: each of two abides would run the services there. That is warned of and not
 //! refused, since two containers may share one directory on purpose.
+//!
+//! A claim is a name in the abstract namespace of sockets, made of device and inode: a lock on the directory itself
+//! would keep its file system from being unmounted.
 
-use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg};
-use std::fs::File;
+use std::io::ErrorKind;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::{SocketAddr, UnixListener};
 use std::path::{Path, PathBuf};
 
 /// Claims on watched directories; given up with this process, however it ends.
 #[derive(Debug)]
-pub(super) struct Claims(#[expect(dead_code, reason = "held, and never looked at")] Vec<Flock<File>>);
+pub(super) struct Claims(#[expect(dead_code, reason = "held, and never looked at")] Vec<UnixListener>);
 
 impl Claims {
     /// Claims what can be claimed; in words, what another has claimed already.
@@ -16,11 +20,13 @@ impl Claims {
         let (mut held, mut others) = (Vec::new(), Vec::new());
         for directory in directories {
             // One that is not there yet, or cannot be read, is told of by who reads it.
-            let Ok(file) = File::open(directory) else { continue };
-            match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            let Ok(found) = std::fs::metadata(directory) else { continue };
+            let name = format!("abide/claim/{:x}:{}", found.dev(), found.ino());
+            let Ok(address) = SocketAddr::from_abstract_name(name) else { continue };
+            match UnixListener::bind_addr(&address) {
                 Ok(claim) => held.push(claim),
-                Err((_, Errno::EWOULDBLOCK)) => others.push(warning(directory)),
-                // No file system for locks: nobody can say.
+                Err(error) if error.kind() == ErrorKind::AddrInUse => others.push(warning(directory)),
+                // Nobody can say.
                 Err(_) => {}
             }
         }

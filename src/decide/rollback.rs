@@ -46,7 +46,7 @@ impl Trial {
 #[derive(Debug, Default)]
 pub(super) struct Trials {
     touched: BTreeSet<ServiceName>,
-    ends: BTreeSet<(Mono, ServiceName)>,
+    ends: BTreeMap<ServiceName, Mono>,
     rejected: BTreeMap<ServiceName, Rollback>,
 }
 
@@ -62,7 +62,7 @@ impl Trials {
     }
 
     pub(super) fn deadline(&self) -> Option<Mono> {
-        self.ends.first().map(|(at, _)| *at)
+        self.ends.values().min().copied()
     }
 }
 
@@ -122,11 +122,10 @@ impl Fleet {
     /// Trials about which something is new: passed, failed, or still under way.
     pub(super) fn judge_trials(&mut self) {
         let now = self.turn.now.mono;
-        while let Some((_, name)) = self.trials.ends.first().filter(|(at, _)| *at <= now).cloned() {
-            self.trials.ends.pop_first();
-            self.trials.touched.insert(name);
-        }
+        let due = self.trials.ends.iter().filter(|(_, at)| **at <= now).map(|(name, _)| name.clone());
+        self.trials.touched.extend(due);
         for name in std::mem::take(&mut self.trials.touched) {
+            self.trials.ends.remove(&name);
             let Some(member) = self.members.get_mut(&name) else { continue };
             let Some((accepted, trial)) = member.accepted.clone().zip(member.trial.as_mut()) else { continue };
             let size = accepted.service.instances as usize;
@@ -145,7 +144,7 @@ impl Fleet {
                     member.trial = None;
                     self.unwritten.insert(name);
                 }
-                Some(end) => drop(self.trials.ends.insert((end, name))),
+                Some(end) => drop(self.trials.ends.insert(name, end)),
                 None => {}
             }
         }

@@ -37,7 +37,7 @@ pub(super) struct Rollout {
     waved_on: u64,
     touched: BTreeSet<ServiceName>,
     /// When to look at one again that is up if nothing happens.
-    looks: BTreeSet<(Mono, ServiceName)>,
+    looks: BTreeMap<ServiceName, Mono>,
 }
 
 impl Rollout {
@@ -49,7 +49,7 @@ impl Rollout {
     }
 
     pub(super) fn deadline(&self) -> Option<Mono> {
-        self.looks.first().map(|(at, _)| *at)
+        self.looks.values().min().copied()
     }
 
     /// Takes `name` out of the queue: what its processes are.
@@ -211,11 +211,10 @@ impl Fleet {
     /// Looks at those that have their turn, and gives the next ones theirs.
     pub(super) fn roll_on(&mut self) {
         let now = self.turn.now.mono;
-        while let Some((_, name)) = self.rollout.looks.first().filter(|(at, _)| *at <= now).cloned() {
-            self.rollout.looks.pop_first();
-            self.rollout.touched.insert(name);
-        }
+        let due = self.rollout.looks.iter().filter(|(_, at)| **at <= now).map(|(name, _)| name.clone());
+        self.rollout.touched.extend(due);
         while let Some(name) = self.rollout.touched.pop_first() {
+            self.rollout.looks.remove(&name);
             self.roll_within(&name);
             self.look_at_turn(&name);
         }
@@ -237,7 +236,7 @@ impl Fleet {
     fn look_at_turn(&mut self, name: &ServiceName) {
         let ended = match self.outcome(name) {
             Outcome::Pending(at) => {
-                self.rollout.looks.extend(at.map(|at| (at, name.clone())));
+                self.rollout.looks.extend(at.map(|at| (name.clone(), at)));
                 return;
             }
             Outcome::Good => {
@@ -269,6 +268,8 @@ impl Fleet {
         }
         match self.standing(name) {
             Standing::Up | Standing::Settled if member.rolling.is_none() => Outcome::Good,
+            // That it has run for a moment matters only to those that wait for it.
+            Standing::Coming(Some(_)) if self.rollout.queue.is_empty() && member.rolling.is_none() => Outcome::Good,
             Standing::Coming(at) => Outcome::Pending(at),
             Standing::Lost => Outcome::Bad,
             Standing::Up | Standing::Settled => Outcome::Pending(None),
@@ -324,11 +325,9 @@ impl Fleet {
         }
         let Some(member) = self.members.get(name).filter(|member| member.rolling.is_some()) else { return };
         let now = self.turn.now.mono;
-        for instance in &member.instances {
-            if let Standing::Coming(Some(at)) = instance.standing(now) {
-                self.rollout.looks.insert((at, name.clone()));
-            }
-        }
+        let standings = member.instances.iter().map(|instance| instance.standing(now));
+        let coming = standings.filter_map(|it| if let Standing::Coming(at) = it { at } else { None });
+        self.rollout.looks.extend(coming.min().map(|at| (name.clone(), at)));
     }
 
     /// Which process is the next; `None`: none now, or none any more.

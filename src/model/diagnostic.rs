@@ -160,6 +160,8 @@ codes! {
     NoController = "no-controller",
     /// Owner or mode let somebody else change what abide would do.
     Untrusted = "untrusted",
+    /// The file was replaced behind the bind mount that shows it: its old content is read for ever.
+    ReplacedBehindMount = "replaced-behind-mount",
     /// The service runs as root and its files do not say that it is meant to.
     RunsAsRoot = "runs-as-root",
     /// An address that others can reach, without TLS: tokens would travel in clear text.

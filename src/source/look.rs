@@ -56,6 +56,8 @@ pub(super) struct Eye<'a> {
 struct Gathered {
     stamps: Vec<Stamp>,
     wants: Vec<Want>,
+    /// A file has no name any more, and yet one leads to it.
+    is_orphan: bool,
 }
 
 impl Gathered {
@@ -91,12 +93,16 @@ impl Eye<'_> {
         let known = candidate.standing == Some(Standing::Service);
         let (entry, digest) = match material {
             Ok(material) => {
-                let digest = digest(&material);
+                let digest = digest(&material, gathered.is_orphan);
                 let is_same = candidate.content.as_ref().is_some_and(|content| content.digest == digest);
                 if is_same && known && !candidate.reload {
                     return same(gathered, digest);
                 }
-                (load(name, &material), digest)
+                let mut entry = load(name, &material);
+                if gathered.is_orphan {
+                    entry.diagnostics.push(orphan(&shown));
+                }
+                (entry, digest)
             }
             Err(End::Outcome(Outcome::Gone { .. })) => {
                 let known = candidate.standing.is_some();
@@ -266,6 +272,7 @@ impl Eye<'_> {
         match directory.file(name, self.trust) {
             Ok(file) => {
                 gathered.stamps.push(Stamp::of(&file.stat));
+                gathered.is_orphan |= file.stat.st_nlink == 0;
                 gathered.links(&file.links);
                 Ok(file)
             }
@@ -358,14 +365,25 @@ fn stray(candidate: &Candidate, naming: &Naming, directory: &Directory, shown: &
     conclude(outcome, Some(Found::Other(standing)), gathered)
 }
 
+/// A single file that is mounted keeps its old content for ever once it is replaced where it comes from.
+fn orphan(shown: &Path) -> Diagnostic {
+    let message = "the file was replaced behind a bind mount: what is read here is its old content, and stays so";
+    Diagnostic::warning(shown, Code::ReplacedBehindMount, message)
+        .help("mount the directory that holds it instead of the file")
+}
+
 fn unlisted(shown: &Path, errno: Errno) -> End {
     let message = format!("cannot be listed: {}", errno.desc());
     End::Bad(Diagnostic::error(shown, Code::Unreadable, message).help("make the directory readable"))
 }
 
 /// What tells one content from another: all bytes, and where one file ends.
-fn digest(material: &Material) -> [u8; 32] {
+fn digest(material: &Material, is_orphan: bool) -> [u8; 32] {
     let mut hash = Sha256::new();
+    // What is to be warned of is news.
+    if is_orphan {
+        hash.update(b"orphan");
+    }
     let mut part = |bytes: &[u8]| {
         hash.update((bytes.len() as u64).to_le_bytes());
         hash.update(bytes);

@@ -2,7 +2,7 @@
 //! what is to be told about it.
 
 use super::entry::shown;
-use super::open::{Directory, OpenError};
+use super::open::{Directory, Link, OpenError};
 use super::trust::Trust;
 use super::watch::{Want, Which};
 use crate::model::desired::Permit;
@@ -21,8 +21,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub(super) struct Root {
     /// As given.
     pub(super) given: PathBuf,
-    /// Where it was last found; `None` while it cannot be read.
+    /// Open while there is something to do in it, and only then: else its file system could not be unmounted.
     pub(super) directory: Option<Directory>,
+    /// Where it was last found; `None` while it cannot be read.
+    known: Option<Known>,
     /// Which directory last spoke for it.
     pub(super) id: Option<(u64, u64)>,
     /// Why it says nothing, if so.
@@ -40,7 +42,21 @@ pub(super) struct Root {
     pub(super) scan_time: Duration,
     pub(super) overflows: u64,
     pub(super) missed: u64,
+    /// How many background scans there were.
+    pub(super) scans: u64,
+    /// Which of them last found what no event had told.
+    missed_at: Option<u64>,
+    /// Why its events are not to be relied on.
+    pub(super) distrusted: Option<String>,
     pub(super) is_marked: bool,
+}
+
+/// What is known of a directory that is not open.
+#[derive(Debug)]
+struct Known {
+    /// Absolute, links resolved.
+    path: PathBuf,
+    links: Vec<Link>,
 }
 
 impl Root {
@@ -49,6 +65,7 @@ impl Root {
         Self {
             given,
             directory: None,
+            known: None,
             id: None,
             silent: None,
             polled: None,
@@ -60,6 +77,9 @@ impl Root {
             scan_time: Duration::ZERO,
             overflows: 0,
             missed: 0,
+            scans: 0,
+            missed_at: None,
+            distrusted: None,
             is_marked: false,
         }
     }
@@ -88,11 +108,46 @@ impl Root {
         self.silent.is_some() || self.polled.is_some()
     }
 
+    /// It was found there.
+    pub(super) fn found(&mut self, directory: Directory) {
+        self.known = Some(Known { path: directory.path.clone(), links: directory.links.clone() });
+        self.directory = Some(directory);
+    }
+
+    /// It cannot be read.
+    pub(super) fn lost(&mut self) {
+        (self.directory, self.known) = (None, None);
+    }
+
+    /// There is something to do in it: it is opened again. Says whether it is where it was.
+    pub(super) fn reopen(&mut self, trust: &Trust) -> bool {
+        if self.directory.is_some() || self.known.is_none() {
+            return true;
+        }
+        self.directory = Directory::open(&self.given, trust).ok().filter(|found| Some(found.id) == self.id);
+        self.directory.is_some()
+    }
+
+    /// There is nothing to do in it any more.
+    pub(super) fn release(&mut self) {
+        self.directory = None;
+    }
+
     /// The names whose change may make its path lead elsewhere.
     pub(super) fn ways(&self) -> Vec<Want> {
-        let Some(directory) = &self.directory else { return nearest(&self.given).into_iter().collect() };
-        let links = directory.links.iter().map(|link| (link.directory.clone(), Which::One(link.name.clone())));
-        links.chain(last_step(&directory.path)).collect()
+        let Some(known) = &self.known else { return nearest(&self.given).into_iter().collect() };
+        let links = known.links.iter().map(|link| (link.directory.clone(), Which::One(link.name.clone())));
+        links.chain(last_step(&known.path)).collect()
+    }
+
+    /// A background scan found what no event had told. Twice in a row is once too often.
+    pub(super) fn missed_one(&mut self) {
+        self.missed += 1;
+        if self.missed_at.is_some_and(|at| at + 1 == self.scans) {
+            let reason = "two scans in a row found changes that no event had told: changes are found every 2 s";
+            self.distrusted.get_or_insert_with(|| reason.to_owned());
+        }
+        self.missed_at = Some(self.scans);
     }
 
     /// What is told about it.
@@ -104,7 +159,7 @@ impl Root {
         };
         SourceStatus {
             path: shown(self.given.as_os_str()),
-            resolved: self.directory.as_ref().map(|directory| shown(directory.path.as_os_str())),
+            resolved: self.known.as_ref().map(|known| shown(known.path.as_os_str())),
             state,
             mechanism: if self.needs_polling() { Mechanism::Poll } else { Mechanism::Inotify },
             reason,

@@ -10,6 +10,7 @@
 use super::settle::Seen;
 use mailbox::Need;
 pub(super) use mailbox::{Mailbox, Noticed, Want, Which};
+use mounts::Mounts;
 use names::Names;
 use notify::event::{AccessKind, AccessMode, CreateKind, ModifyKind, RenameMode};
 use notify::{Config, ErrorKind, Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
@@ -19,6 +20,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 mod mailbox;
+mod mounts;
 mod names;
 
 /// Who cares.
@@ -85,6 +87,8 @@ pub(super) struct Watch {
     watcher: Option<RecommendedWatcher>,
     names: Option<Names>,
     refused: Option<String>,
+    #[expect(dead_code, reason = "held for its thread")]
+    mounts: Option<Mounts>,
     wants: HashMap<Target, Vec<Want>>,
     failed: HashMap<Target, String>,
     watched: HashMap<PathBuf, Watched>,
@@ -116,11 +120,14 @@ impl Watch {
     }
 
     fn with(mailbox: Arc<Mailbox>, watcher: Option<RecommendedWatcher>, refused: Option<String>) -> Self {
+        // Without it a mount is found by the next scan.
+        let mounts = Mounts::start(&mailbox).ok();
         Self {
             mailbox,
             watcher,
             names: None,
             refused,
+            mounts,
             wants: HashMap::new(),
             failed: HashMap::new(),
             watched: HashMap::new(),

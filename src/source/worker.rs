@@ -177,12 +177,23 @@ impl<C> Worker<C> {
             self.turn_reloads();
             self.is_first = false;
             self.plan_poll();
+            self.roots.iter_mut().for_each(Root::release);
             let noticed = self.mailbox.wait(self.deadline());
             if noticed.stop {
                 return;
             }
+            self.reopen();
             self.take(noticed);
             self.keep_time();
+        }
+    }
+
+    /// Before anything is done in the directories: whether they are where they were.
+    fn reopen(&mut self) {
+        for source in 0..self.roots.len() {
+            if !self.roots[source].reopen(&self.trust) {
+                self.scan(source, Why::Told);
+            }
         }
     }
 
@@ -253,6 +264,7 @@ impl<C> Worker<C> {
                 (Target::Reload(key), _) => self.reloads.note(key, seen, now),
             }
         }
+        // Of what was mounted it is seen when directories are opened again.
         if noticed.overflows > 0 || noticed.rescan {
             self.roots.iter_mut().for_each(|root| root.overflows += noticed.overflows);
             self.scan_all(Why::Told);

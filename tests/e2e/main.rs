@@ -29,6 +29,7 @@ mod leaks;
 mod limits;
 mod logs;
 mod looks;
+mod mounts;
 mod operator;
 mod order;
 mod plan;

@@ -138,13 +138,13 @@ pub struct HistoryArgs {
 #[derive(Debug, Clone, Args)]
 pub struct DiffArgs {
     /// The service
-    #[arg(value_name = "NAME", value_parser = ServiceName::new)]
+    #[arg(index = 1, value_name = "NAME", value_parser = ServiceName::new)]
     pub name: ServiceName,
     /// A version; without it the one before
-    #[arg(value_name = "FROM")]
+    #[arg(index = 2, value_name = "FROM")]
     pub from: Option<String>,
     /// Another version; without it the one in force
-    #[arg(value_name = "TO")]
+    #[arg(index = 3, value_name = "TO")]
     pub to: Option<String>,
     /// Print JSON
     #[arg(long)]

@@ -47,13 +47,15 @@ pub(in crate::source) struct Noticed {
     pub(in crate::source) overflows: u64,
     /// Somebody asked for a full scan.
     pub(in crate::source) rescan: bool,
+    /// The mount table changed.
+    pub(in crate::source) mounted: bool,
     /// The end.
     pub(in crate::source) stop: bool,
 }
 
 impl Noticed {
     fn is_empty(&self) -> bool {
-        self.dirty.is_empty() && self.overflows == 0 && !self.rescan && !self.stop
+        self.dirty.is_empty() && self.overflows == 0 && !self.rescan && !self.mounted && !self.stop
     }
 
     fn mark(&mut self, target: Target, name: Option<OsString>, seen: Seen) {
@@ -220,6 +222,11 @@ impl State {
     /// The kernel's queue ran over: anything may have happened.
     pub(super) fn overflowed(&mut self) {
         self.noticed.overflows += 1;
+    }
+
+    /// Something was mounted, or unmounted.
+    pub(super) fn mounted(&mut self) {
+        self.noticed.mounted = true;
     }
 
     /// Something went wrong with the events themselves.

@@ -93,7 +93,9 @@ impl<C> Worker<C> {
         let Some(candidate) = self.catalogue.get_mut(key) else { return };
         let is_new = candidate.standing.is_none();
         let missed = std::mem::take(&mut candidate.by_scan) && self.roots[source].polled.is_none();
-        self.roots[source].missed += u64::from(missed);
+        if missed {
+            self.roots[source].missed_one();
+        }
         let drop_ins = drop_ins_of(&candidate.naming, &candidate.name);
         if let Found::Entry(_, content) = &found
             && is_new
@@ -124,7 +126,9 @@ impl<C> Worker<C> {
         let Some(candidate) = self.catalogue.get(key) else { return };
         // Of what was never told nobody missed the end.
         let missed = candidate.by_scan && candidate.standing.is_some() && self.roots[source].polled.is_none();
-        self.roots[source].missed += u64::from(missed);
+        if missed {
+            self.roots[source].missed_one();
+        }
         let drop_ins = drop_ins_of(&candidate.naming, &candidate.name);
         if let Some(heir) = self.drop_candidate(key) {
             self.settle.note(heir, Seen::Found, now);

@@ -12,6 +12,7 @@ use crate::source::root::wall;
 use crate::source::scan::scan;
 use crate::source::settle::Seen;
 use crate::source::watch::{Target, Which};
+use nix::sys::statfs::{FUSE_SUPER_MAGIC, FsType, NFS_SUPER_MAGIC, SMB_SUPER_MAGIC, fstatfs};
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::fs::DirBuilderExt;
@@ -82,7 +83,9 @@ impl<C> Worker<C> {
         };
         let polled = self.unwatched(source);
         let root = &mut self.roots[source];
-        root.polled = polled;
+        root.scans += u64::from(why == Why::Safety);
+        root.polled =
+            polled.or_else(|| root.directory.as_ref().and_then(silent_kind)).or_else(|| root.distrusted.clone());
         let listed = root.directory.as_ref().map_or(Ok(Vec::new()), scan);
         let names = match listed {
             Ok(names) => names,
@@ -112,7 +115,7 @@ impl<C> Worker<C> {
             }?;
             let entries = vec![(directory.path.clone(), Which::All)];
             let id = directory.id;
-            self.roots[source].directory = Some(directory);
+            self.roots[source].found(directory);
             let ways = self.roots[source].ways();
             let is_way_new = self.watch.want(Target::Source(source), ways);
             if !(self.watch.want(Target::Entries(source), entries) || is_way_new) {
@@ -197,7 +200,7 @@ impl<C> Worker<C> {
 
     /// A source says nothing: nothing that seems to be gone from it is gone.
     fn silence(&mut self, source: usize, silent: (SourceState, String)) {
-        self.roots[source].directory = None;
+        self.roots[source].lost();
         let ways = self.roots[source].ways();
         self.watch.want(Target::Entries(source), Vec::new());
         self.watch.want(Target::Source(source), ways);
@@ -237,6 +240,23 @@ impl<C> Worker<C> {
         };
         self.watch.failed().find(|(target, _)| is_of(target)).map(|(_, reason)| reason.clone())
     }
+}
+
+/// Why a file system tells only of the changes that are made here, if it is of such a kind.
+fn silent_kind(directory: &Directory) -> Option<String> {
+    const SMB: FsType = FsType(0xFE53_4D42);
+    const CIFS: FsType = FsType(0xFF53_4D42);
+    const V9FS: FsType = FsType(0x0102_1997);
+    const CEPH: FsType = FsType(0x00C3_6400);
+    let kind = match fstatfs(&directory.fd).ok()?.filesystem_type() {
+        NFS_SUPER_MAGIC => "NFS",
+        SMB_SUPER_MAGIC | SMB | CIFS => "SMB",
+        FUSE_SUPER_MAGIC => "FUSE",
+        V9FS => "9p",
+        CEPH => "Ceph",
+        _ => return None,
+    };
+    Some(format!("it lies on {kind}, which does not tell of changes made elsewhere: changes are found every 2 s"))
 }
 
 /// A link is whole when it is made; so is a second name of a file.
