@@ -52,5 +52,6 @@ fn refuse(material: &Material) -> Entry {
         file_hash: None,
         service: None,
         diagnostics: vec![finding],
+        inputs: Vec::new(),
     }
 }

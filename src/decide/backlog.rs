@@ -6,13 +6,13 @@
 use super::effect::Effect;
 use super::fleet::Fleet;
 use super::guard::{self, Count, Window};
-use super::member::Kept;
+use super::member::{Kept, Member};
 use crate::model::desired::{Entry, Permit};
 use crate::model::name::ServiceName;
 use crate::model::order::{Author, Hold};
 use crate::model::rules::Rules;
 use crate::model::service::Service;
-use crate::model::status::{GuardState, GuardStatus, Suspended, Withheld};
+use crate::model::status::{BatchStatus, GuardState, GuardStatus, Suspended, Withheld};
 use crate::model::time::{Mono, Wall};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -39,6 +39,8 @@ pub(super) struct Backlog {
     suspended: BTreeMap<Option<ServiceName>, Hold>,
     /// Directories that hold a file `.abide-hold`, and since when that is known.
     seen: BTreeMap<usize, Mono>,
+    /// What waits until all of its batch is good.
+    batch: BTreeMap<ServiceName, Option<Entry>>,
     /// The newest of what changed while it was suspended.
     waiting: BTreeMap<ServiceName, Option<Entry>>,
 }
@@ -58,6 +60,7 @@ impl Fleet {
         let mut admitted = Vec::with_capacity(changes.len());
         for (name, entry) in changes {
             self.backlog.waiting.remove(&name);
+            self.backlog.batch.remove(&name);
             if self.is_suspended(&name, entry.as_ref()) && !self.is_as_it_was(&name, entry.as_ref()) {
                 self.mark(&name, Some(Kept::Suspended));
                 self.backlog.waiting.insert(name, entry);
@@ -67,7 +70,45 @@ impl Fleet {
         }
         self.surroundings_changed |= !self.backlog.waiting.is_empty();
         let moved: BTreeSet<&ServiceName> = renamed.iter().map(|(from, _)| from).collect();
-        self.guarded(admitted, &moved)
+        let whole = self.whole_batch(admitted);
+        self.guarded(whole, &moved)
+    }
+
+    /// With `batch = "atomic"`, what is good waits as long as anything is bad; what is bad changes nothing, and is told.
+    fn whole_batch(&mut self, changes: Vec<FileChange>) -> Vec<FileChange> {
+        if !self.backlog.rules.atomic && self.backlog.batch.is_empty() {
+            return changes;
+        }
+        let mut merged = std::mem::take(&mut self.backlog.batch);
+        merged.extend(changes);
+        let is_bad = |entry: &Option<Entry>| entry.as_ref().is_some_and(|entry| entry.service.is_none());
+        let stands_bad = |name: &ServiceName, member: &Member| {
+            !member.reads && !member.removed && !merged.contains_key(name)
+        };
+        let any_bad = merged.values().any(is_bad) || self.members.iter().any(|(name, it)| stands_bad(name, it));
+        let holds = self.backlog.rules.atomic && any_bad;
+        let mut free = Vec::with_capacity(merged.len());
+        for (name, entry) in merged {
+            if !holds || is_bad(&entry) || self.is_as_it_was(&name, entry.as_ref()) {
+                free.push((name, entry));
+                continue;
+            }
+            self.mark(&name, Some(Kept::Batch));
+            if entry.is_some() && self.accepted(&name).is_none() {
+                self.recall(&name);
+            }
+            self.backlog.batch.insert(name, entry);
+        }
+        self.surroundings_changed = true;
+        free
+    }
+
+    /// The files that hold their batch, and what waits for them.
+    fn batch_status(&self) -> Option<BatchStatus> {
+        let waiting: Vec<ServiceName> = self.backlog.batch.keys().cloned().collect();
+        let bad = self.members.values().filter(|member| !member.reads && !member.removed);
+        let files = bad.map(|member| member.file.display().to_string()).collect();
+        (!waiting.is_empty()).then_some(BatchStatus { waiting, files })
     }
 
     /// Without the removals that wait for a yes.
@@ -180,7 +221,7 @@ impl Fleet {
         self.backlog.guarded.insert(name.clone(), source);
     }
 
-    fn stands(&self, name: &ServiceName) -> bool {
+    pub(super) fn stands(&self, name: &ServiceName) -> bool {
         self.members.get(name).is_some_and(|member| !member.removed)
     }
 
@@ -324,15 +365,17 @@ impl Fleet {
             })
         });
         let rollout = self.rollout.status(&self.backlog.rules.rollout);
-        Withheld { guard, rollout, suspended: by_order.chain(by_file).collect() }
+        Withheld { guard, rollout, batch: self.batch_status(), suspended: by_order.chain(by_file).collect() }
     }
 
     /// Every change that is held back: whose it is, what it would come to, and by what.
     pub(super) fn kept(&self) -> impl Iterator<Item = (&ServiceName, Option<&Service>, Kept)> {
-        let waiting =
-            self.backlog.waiting.iter().filter(|(_, entry)| entry.as_ref().is_none_or(|it| it.service.is_some()));
-        let waiting = waiting.map(|(name, entry)| (name, service_of(entry.as_ref()), Kept::Suspended));
-        self.backlog.guarded.keys().map(|name| (name, None, Kept::Guarded)).chain(waiting)
+        let bad = |entry: &Option<Entry>| entry.as_ref().is_some_and(|it| it.service.is_none());
+        let waiting = self.backlog.waiting.iter().map(|(name, entry)| (name, entry, Kept::Suspended));
+        let batch = self.backlog.batch.iter().map(|(name, entry)| (name, entry, Kept::Batch));
+        let edits = waiting.chain(batch).filter(move |(_, entry, _)| !bad(entry));
+        let edits = edits.map(|(name, entry, kept)| (name, service_of(entry.as_ref()), kept));
+        self.backlog.guarded.keys().map(|name| (name, None, Kept::Guarded)).chain(edits)
     }
 
     /// Why a change of the service's files is not acted on: a word, and a sentence.
@@ -352,6 +395,17 @@ impl Fleet {
                 ("RemovalHeld".to_owned(), message)
             }
             Kept::Suspended => ("Suspended".to_owned(), self.why_suspended(name)),
+            Kept::Batch => {
+                let files = self.batch_status().map(|batch| batch.files).unwrap_or_default();
+                let bad = match files.as_slice() {
+                    [] => "another file".to_owned(),
+                    [one] => one.clone(),
+                    [one, rest @ ..] => format!("{one} and {} more", rest.len()),
+                };
+                let message =
+                    format!("its edit waits until all of its batch is good: {bad} is not; mend that to go on");
+                ("BatchIncomplete".to_owned(), message)
+            }
         }
     }
 

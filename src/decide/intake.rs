@@ -56,16 +56,14 @@ impl Fleet {
         }
         self.surroundings_changed |= !changes.is_empty();
         self.note_hold_files();
-        let mut released = permits.map_or_else(Vec::new, |permits| self.permitted(permits));
+        let released = permits.map_or_else(Vec::new, |permits| self.permitted(permits));
         let changes = self.with_vanished(changes, &unsettled);
-        let admitted = self.admit(changes, &renamed);
-        let admitted_names: BTreeSet<_> = admitted.iter().map(|(name, _)| name.clone()).collect();
         // What waited is one batch with what is new, which overrides it.
-        let resumed = self.resumed();
-        released.extend(self.admit(resumed, &[]));
-        released.retain(|(name, _)| !admitted_names.contains(name));
-        released.extend(admitted);
-        self.act_on(released, &renamed);
+        let mut all: BTreeMap<ServiceName, Option<Entry>> = self.resumed().into_iter().collect();
+        all.extend(changes);
+        let mut admitted = self.admit(all.into_iter().collect(), &renamed);
+        admitted.extend(released.into_iter().filter(|(name, _)| self.stands(name)));
+        self.act_on(admitted, &renamed);
     }
 
     /// Acts on changes of the files, as one batch.

@@ -284,6 +284,8 @@ pub(super) enum Kept {
     Guarded,
     /// Reconciling is suspended.
     Suspended,
+    /// Another file of its batch is bad.
+    Batch,
 }
 
 /// What is wrong with a service's files only because of what others say.
@@ -340,7 +342,7 @@ impl Member {
 
     /// Takes what the entry says about itself; gives what is new about it, and its definition. To be judged.
     pub(super) fn read(&mut self, name: &ServiceName, entry: Entry) -> (Vec<Finding>, Option<Arc<Definition>>) {
-        let Entry { file, drop_ins, kind, file_hash, service, diagnostics } = entry;
+        let Entry { file, drop_ins, kind, file_hash, service, diagnostics, inputs: _ } = entry;
         let findings = newly(Some(name), &self.diagnostics, &diagnostics);
         (self.file, self.drop_ins, self.kind, self.file_hash) = (file, drop_ins, kind, file_hash);
         (self.diagnostics, self.reads, self.removed) = (diagnostics, service.is_some(), false);

@@ -101,6 +101,7 @@ mod tests {
                 file_hash: None,
                 service: Some(Arc::new(Definition::from(service.clone()))),
                 diagnostics: Vec::new(),
+                inputs: Vec::new(),
             };
             (service.name, Some(entry))
         };

@@ -22,6 +22,8 @@ pub struct Entry {
     pub service: Option<Arc<Definition>>,
     /// Errors (then `service` is `None`) and warnings.
     pub diagnostics: Vec<Diagnostic>,
+    /// Files beside these that its meaning depends on: those of `environment_files`.
+    pub inputs: Vec<PathBuf>,
 }
 
 /// A good definition with its digest, computed once.

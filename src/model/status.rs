@@ -9,7 +9,7 @@ mod instance;
 mod withheld;
 
 pub use instance::{ExitKind, HealthState, HealthStatus, InstanceStatus, LastExit, LimitStatus, LogStatus};
-pub use withheld::{GuardState, GuardStatus, RolloutState, RolloutStatus, Suspended, Withheld};
+pub use withheld::{BatchStatus, GuardState, GuardStatus, RolloutState, RolloutStatus, Suspended, Withheld};
 
 use super::name::ServiceName;
 use super::order::Hold;

@@ -49,7 +49,12 @@ pub(super) struct Content {
     pub(super) racy: bool,
     /// Digest of all bytes that were read.
     pub(super) digest: [u8; 32],
+    /// Files beside these that the meaning depends on, as they were; `None`: one that was not there.
+    pub(super) inputs: Box<[Input]>,
 }
+
+/// A file that a meaning depends on, as it was.
+pub(super) type Input = (PathBuf, Option<Stamp>);
 
 /// What a candidate is to people.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -82,6 +82,16 @@ pub enum MetricsDetail {
     None,
 }
 
+/// Whether files that change together count together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Batch {
+    /// Each counts by itself.
+    Each,
+    /// One that is bad holds all.
+    Atomic,
+}
+
+choice!(Batch, "each" => Batch::Each, "atomic" => Batch::Atomic);
 choice!(MetricsDetail,
     "all" => MetricsDetail::All, "abnormal" => MetricsDetail::Abnormal, "none" => MetricsDetail::None);
 
@@ -115,6 +125,10 @@ table! {
         defaults: ServiceFile,
         /// How the directories are watched.
         watch: Watch,
+        /// Whether files that change together count together: "each" (a good file is taken, a bad one is not) or "atomic"
+        /// (as long as one file is bad, no other is taken). Default: "each".
+        #[schemars(with = "Option<super::toml::values::ChoiceOf<Batch>>")]
+        batch: Batch,
         /// When services whose files are gone wait for a yes.
         guard: Guard,
         /// How restarts that follow from edits are spread.
@@ -135,7 +149,7 @@ table! {
         /// The doors over TCP; none without it.
         http: HttpTable,
     }
-    later &["batch", "source", "trusted_groups", "include", "waves"]
+    later &["source", "trusted_groups", "include", "waves"]
 }
 
 table! {
@@ -259,7 +273,7 @@ fn complete(file: ConfigFile, layer: Layer<ConfigFile>) -> Config {
         Arc::new(Layer { path: layer.path, text: layer.text, file, places })
     });
     Config {
-        rules: rules(&file.guard.unwrap_or_default(), &file.rollout.unwrap_or_default()),
+        rules: rules(file.batch, &file.guard.unwrap_or_default(), &file.rollout.unwrap_or_default()),
         defaults,
         rescan: watch.rescan.map_or(default.rescan, |period| period.0),
         grace: watch.grace.unwrap_or(default.grace),
@@ -274,7 +288,7 @@ fn complete(file: ConfigFile, layer: Layer<ConfigFile>) -> Config {
     }
 }
 
-fn rules(guard: &Guard, rollout: &Rollout) -> Rules {
+fn rules(batch: Option<Batch>, guard: &Guard, rollout: &Rollout) -> Rules {
     let default = GuardRules::default();
     let guard = GuardRules {
         window: guard.window.as_ref().map_or(default.window, |period| period.0),
@@ -287,7 +301,7 @@ fn rules(guard: &Guard, rollout: &Rollout) -> Rules {
         max_parallel: count(&rollout.max_parallel, default.max_parallel),
         pause_on_failures: count(&rollout.pause_on_failures, default.pause_on_failures),
     };
-    Rules { guard, rollout, ..Rules::default() }
+    Rules { guard, rollout, atomic: batch == Some(Batch::Atomic) }
 }
 
 #[cfg(test)]

@@ -40,6 +40,8 @@ pub struct Timing {
     pub rescan: Option<Duration>,
     /// How long a missing file is waited for.
     pub grace: Duration,
+    /// Whether a batch is one, and nothing goes ahead of it.
+    pub atomic: bool,
 }
 
 /// Reads `abide.toml` before anything else is; `None` if there is none.

@@ -83,5 +83,6 @@ fn entry(shown: &Path, run: &Text, service: Option<Service>, findings: Vec<Diagn
         file_hash: Some(Version::of(&run.bytes)),
         service: service.filter(|_| good).map(|service| Arc::new(Definition::from(service))),
         diagnostics: reader::bounded(findings),
+        inputs: Vec::new(),
     }
 }

@@ -18,7 +18,7 @@ use crate::model::policy::{
 };
 use crate::model::security::Security;
 use crate::model::service::{Environment, Kind, Run, Service, Version};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -48,12 +48,15 @@ fn load_toml(around: &Surroundings, config: &Config, name: &ServiceName, main: &
         findings.extend(found);
     }
     let mut service = None;
+    let mut inputs = Vec::new();
     let mut named = Box::default();
     if layers.len() == 1 + drop_ins.len() {
         let all = config.defaults.iter().map(Arc::as_ref).chain(&layers).collect();
         let stack = Stack::new(&main.path, all);
         let lowering = Lowering::new(around, &stack, &mut findings);
         named = order::named(name, &stack, &lowering.file, lowering.findings);
+        let files = lowering.file.environment_files.iter().flatten().map(|file| file.strip_prefix('-').unwrap_or(file));
+        inputs = files.filter(|file| file.starts_with('/')).map(PathBuf::from).collect();
         service = Some(lowering.service(name));
         sort(&mut findings, main, drop_ins);
     }
@@ -65,6 +68,7 @@ fn load_toml(around: &Surroundings, config: &Config, name: &ServiceName, main: &
         file_hash: Some(Version::of(&main.bytes)),
         service: service.filter(|_| good).map(|service| Arc::new(Definition { named, ..Definition::from(service) })),
         diagnostics: reader::bounded(findings),
+        inputs,
     }
 }
 

@@ -1,10 +1,11 @@
 //! One look at one candidate: open, judge, read, load. Changes nothing; what was found is settled
 //! and published by others.
 
-use super::catalogue::{Candidate, Catalogue, Content, Found, Key, Standing, service_of};
+use super::catalogue::{Candidate, Catalogue, Content, Found, Input, Key, Standing, service_of};
 use super::entry::{Naming, is_drop_in};
 use super::open::{Directory, Link, OpenError, OpenFile};
 use super::read::{self, Care, Stamp};
+use super::root::{last_step, nearest};
 use super::scan::list;
 use super::settle::{ERRORS, Outcome, STRAYS};
 use super::trust::Trust;
@@ -15,9 +16,10 @@ use crate::model::diagnostic::{Code, Diagnostic};
 use crate::model::name::ServiceName;
 use crate::model::service::{Kind, Version};
 use nix::errno::Errno;
+use nix::sys::stat::stat;
 use sha2::{Digest, Sha256};
 use std::ffi::OsStr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Makes an entry of what was read.
 pub(super) type Load<'a> = &'a mut dyn FnMut(&ServiceName, &Material) -> Entry;
@@ -56,11 +58,27 @@ pub(super) struct Eye<'a> {
 struct Gathered {
     stamps: Vec<Stamp>,
     wants: Vec<Want>,
+    inputs: Vec<Input>,
     /// A file has no name any more, and yet one leads to it.
     is_orphan: bool,
 }
 
 impl Gathered {
+    /// The meaning depends on these files, as they are now.
+    fn inputs(&mut self, paths: impl IntoIterator<Item = PathBuf>) {
+        self.inputs.clear();
+        for path in paths {
+            let target = path.canonicalize().ok().filter(|target| *target != path);
+            self.wants.extend(nearest(&path).into_iter().chain(target.as_deref().and_then(last_step)));
+            let stamp = stat(&path).ok().as_ref().map(Stamp::of);
+            self.inputs.push((path, stamp));
+        }
+    }
+
+    fn has_other_inputs(&self, candidate: &Candidate) -> bool {
+        candidate.content.as_ref().is_some_and(|content| *content.inputs != *self.inputs)
+    }
+
     fn links(&mut self, links: &[Link]) {
         self.wants.extend(links.iter().map(|link| (link.directory.clone(), Which::One(link.name.clone()))));
     }
@@ -81,6 +99,8 @@ impl Eye<'_> {
             return conclude(Outcome::Gone { known: false }, None, gathered);
         };
         let shown = catalogue.shown(candidate.source, &candidate.name);
+        let known_inputs = candidate.content.as_ref().map_or(&[][..], |content| &content.inputs);
+        gathered.inputs(known_inputs.iter().map(|(path, _)| path.clone()));
         let material = match &candidate.naming {
             Naming::File(_) => self.file(candidate, directory, &shown, drop_ins, &mut gathered),
             Naming::Directory(_) => self.legacy(candidate, directory, &shown, &mut gathered),
@@ -95,10 +115,11 @@ impl Eye<'_> {
             Ok(material) => {
                 let digest = digest(&material, gathered.is_orphan);
                 let is_same = candidate.content.as_ref().is_some_and(|content| content.digest == digest);
-                if is_same && known && !candidate.reload {
+                if is_same && known && !candidate.reload && !gathered.has_other_inputs(candidate) {
                     return same(gathered, digest);
                 }
                 let mut entry = load(name, &material);
+                gathered.inputs(std::mem::take(&mut entry.inputs));
                 if gathered.is_orphan {
                     entry.diagnostics.push(orphan(&shown));
                 }
@@ -165,7 +186,7 @@ impl Eye<'_> {
                 Err(error) => return Err(End::Bad(error.diagnostic(&shown_folder))),
             }
         }
-        if is_unchanged(candidate, &gathered.stamps) {
+        if is_unchanged(candidate, &gathered.stamps) && !gathered.has_other_inputs(candidate) {
             return Err(End::Outcome(Outcome::Same));
         }
         let main = self.text(candidate, &main, shown)?;
@@ -306,8 +327,9 @@ impl Eye<'_> {
 
 impl Gathered {
     fn content(&self, digest: [u8; 32]) -> Content {
-        let racy = self.stamps.iter().any(Stamp::is_racy);
-        Content { stamps: self.stamps.clone().into(), racy, digest }
+        let inputs = self.inputs.iter().filter_map(|(_, stamp)| stamp.as_ref());
+        let racy = self.stamps.iter().chain(inputs).any(Stamp::is_racy);
+        Content { stamps: self.stamps.clone().into(), racy, digest, inputs: self.inputs.clone().into() }
     }
 }
 
@@ -338,6 +360,7 @@ fn refused(naming: &Naming, shown: &Path, finding: Diagnostic) -> (Entry, [u8; 3
         file_hash: None::<Version>,
         service: None,
         diagnostics: vec![finding],
+        inputs: Vec::new(),
     };
     (entry, digest)
 }

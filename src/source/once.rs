@@ -162,6 +162,7 @@ mod tests {
                 file_hash: None,
                 service: None,
                 diagnostics: Vec::new(),
+                inputs: Vec::new(),
             }
         };
         read_all(paths, config, &Trust::everyone(), &mut load)

@@ -116,6 +116,8 @@ struct Leaving<K> {
 #[derive(Debug)]
 pub struct Settle<K> {
     grace: Duration,
+    /// Whether the first of a batch goes ahead of it.
+    leads: bool,
     pending: BTreeMap<K, Pending>,
     dues: BTreeSet<(Mono, K)>,
     collected: BTreeSet<K>,
@@ -130,6 +132,7 @@ impl<K: Ord + Copy> Settle<K> {
     pub fn new(grace: Duration) -> Self {
         Self {
             grace,
+            leads: true,
             pending: BTreeMap::new(),
             dues: BTreeSet::new(),
             collected: BTreeSet::new(),
@@ -142,6 +145,11 @@ impl<K: Ord + Copy> Settle<K> {
     /// From now on absence waits this long.
     pub fn set_grace(&mut self, grace: Duration) {
         self.grace = grace;
+    }
+
+    /// Whether the first of a batch goes ahead of it, from now on.
+    pub fn set_leads(&mut self, leads: bool) {
+        self.leads = leads;
     }
 
     /// Something was noticed about `key`.
@@ -196,7 +204,7 @@ impl<K: Ord + Copy> Settle<K> {
     /// A change is complete: its name leads, or is collected by the window that another opened.
     fn complete(&mut self, key: K, pending: &mut Pending, seen: Seen, now: Mono) -> Option<Mono> {
         let open = self.window.filter(|window| now < window.closes());
-        let leads = pending.leading || open.is_none_or(|window| window.opened == now);
+        let leads = self.leads && (pending.leading || open.is_none_or(|window| window.opened == now));
         let window = self.window.insert(Window { opened: open.map_or(now, |window| window.opened), last: now });
         pending.leading = leads;
         if !leads {
@@ -308,6 +316,11 @@ impl<K: Ord + Copy> Settle<K> {
             }
             self.leaving.retain(|leaving| !leaving.names.is_empty());
         }
+    }
+
+    /// Whether nothing is under way.
+    pub fn is_settled(&self) -> bool {
+        self.pending.is_empty()
     }
 
     /// Whether anything about `key` is not settled.

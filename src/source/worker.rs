@@ -140,6 +140,8 @@ impl<C> Worker<C> {
     fn new(setup: Setup<C>, watch: Watch, mailbox: Arc<Mailbox>, send: Box<dyn Fn(Delta) + Send>) -> Self {
         let Setup { directories, config_path, config, config_text, state_directory, uid, loader, changed } = setup;
         let configuration = Configuration::new(config_path, config, config_text.as_ref(), loader);
+        let mut settle = Settle::new(configuration.timing().grace);
+        settle.set_leads(!configuration.timing().atomic);
         Self {
             mailbox,
             send,
@@ -149,7 +151,7 @@ impl<C> Worker<C> {
             everyone: Trust::everyone(),
             reloads: Reloads::new(configuration.timing().grace),
             markers: Markers::new(state_directory.as_deref()),
-            settle: Settle::new(configuration.timing().grace),
+            settle,
             configuration,
             catalogue: Catalogue::new(directories.clone()),
             roots: directories.into_iter().map(Root::new).collect(),
@@ -277,7 +279,9 @@ impl<C> Worker<C> {
 
     /// Sends what changed since the last delta.
     fn tell(&mut self) {
-        let changes = self.catalogue.take_changes();
+        // Whether one of a batch is bad is known when all of it is settled.
+        let waits = self.configuration.timing().atomic && !self.settle.is_settled();
+        let changes = if waits { Vec::new() } else { self.catalogue.take_changes() };
         let statuses = self.roots.iter().enumerate();
         let statuses: Vec<_> = statuses.map(|(source, root)| root.status(self.catalogue.services_of(source))).collect();
         let news = statuses.iter().map(steady).ne(self.told_sources.iter().map(steady));

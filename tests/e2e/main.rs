@@ -41,6 +41,7 @@ mod rollback;
 mod rollout;
 mod restart;
 mod second_run;
+mod scenarios;
 mod servers;
 mod status;
 mod stop;

@@ -29,6 +29,7 @@ fn entry(definition: Definition) -> (ServiceName, Entry) {
         file_hash: None,
         service: Some(Arc::new(definition)),
         diagnostics: Vec::new(),
+        inputs: Vec::new(),
     };
     (name, entry)
 }

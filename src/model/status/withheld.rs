@@ -15,6 +15,9 @@ pub struct Withheld {
     /// Restarts that follow from edits, a few at a time.
     #[serde(default)]
     pub rollout: RolloutStatus,
+    /// With `batch = "atomic"`: what waits until all files are good.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<BatchStatus>,
     /// What is not reconciled, and by whose will.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub suspended: Vec<Suspended>,
@@ -68,6 +71,15 @@ pub enum RolloutState {
     Rolling,
     /// Too many failed: the others wait for `abide resume`, or for better files.
     Paused,
+}
+
+/// A batch that waits as a whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct BatchStatus {
+    /// Services whose good files wait.
+    pub waiting: Vec<ServiceName>,
+    /// The bad files that they wait for.
+    pub files: Vec<String>,
 }
 
 /// Something that is not reconciled: its files may change, and nothing comes of it until that ends.

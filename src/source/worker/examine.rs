@@ -174,6 +174,7 @@ impl<C> Worker<C> {
         };
         if is_new {
             self.settle.set_grace(self.configuration.timing().grace);
+            self.settle.set_leads(!self.configuration.timing().atomic);
             self.reloads.set_grace(self.configuration.timing().grace);
             self.plan_rescan();
             self.reload(now);

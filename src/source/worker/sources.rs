@@ -192,7 +192,7 @@ impl<C> Worker<C> {
             Naming::File(service) => self.roots[source].drop_ins.contains(service),
             _ => true,
         };
-        if has_parts || content.racy || content.stamps.len() != 1 {
+        if has_parts || content.racy || content.stamps.len() != 1 || !content.inputs.is_empty() {
             return true;
         }
         directory.stat(&candidate.name).is_none_or(|stat| Stamp::of(&stat) != content.stamps[0])

@@ -88,7 +88,7 @@ impl Bench {
         rescan: Option<Duration>,
         watch: impl FnOnce(Arc<Mailbox>) -> Watch + Send + 'static,
     ) {
-        let timing = Timing { rescan, grace: Duration::from_millis(600) };
+        let timing = Timing { rescan, grace: Duration::from_millis(600), atomic: false };
         let config_path = self.root.path().join("abide.toml");
         let uid = nix::unistd::geteuid().as_raw();
         let text = read_config(&config_path, uid).unwrap();
@@ -263,5 +263,6 @@ pub(super) fn load(greeting: &str, name: &ServiceName, material: &Material) -> E
         file_hash: None::<Version>,
         service: (!bad).then(|| Arc::new(Definition::from(service))),
         diagnostics: if bad { vec![Diagnostic::error(file, Code::Syntax, "it is bad")] } else { vec![] },
+        inputs: Vec::new(),
     }
 }
