@@ -52,6 +52,10 @@ pub(super) fn judge(aim: Aim, target: &Target, known: Known<'_>) -> Verdict {
     {
         return Verdict::Never(format!("the file of {} has an error: {}", service.name, error.message));
     }
+    if let Some(rollback) = service.rollback.as_ref().filter(|_| aim == Aim::InSync) {
+        let name = &service.name;
+        return Verdict::Never(format!("{name} went back to an earlier version than its file has: {}", rollback.cause));
+    }
     let mut instances = instances(service, target).peekable();
     if instances.peek().is_none() {
         return match (aim, service.desired, target.index) {

@@ -3,6 +3,7 @@
 use super::args::hand::WaitArgs;
 use super::talk::{Refusal, Talk, complain, listed, until_shown};
 use super::{exit, say};
+use crate::api::client::encoded;
 use crate::model::diagnostic::escaped;
 use crate::model::status::Status;
 use crate::model::units;
@@ -17,7 +18,8 @@ fn attempt(args: &WaitArgs) -> Result<u8, Refusal> {
     let talk = Talk::new(args.answer.places.clone())?.patient(args.timeout);
     let (names, until) = (listed(&args.names), args.until.word());
     let timeout = units::duration(args.timeout);
-    let answer: Value = talk.get(&format!("/v1/wait?names={names}&for={until}&timeout={timeout}"))?;
+    let hash = args.hash.as_ref().map_or_else(String::new, |hash| format!("&hash={}", encoded(hash)));
+    let answer: Value = talk.get(&format!("/v1/wait?names={names}&for={until}&timeout={timeout}{hash}"))?;
     if args.answer.json {
         say(&format!("{answer}\n"));
     } else {

@@ -82,9 +82,8 @@ impl Fleet {
         let mut merged = std::mem::take(&mut self.backlog.batch);
         merged.extend(changes);
         let is_bad = |entry: &Option<Entry>| entry.as_ref().is_some_and(|entry| entry.service.is_none());
-        let stands_bad = |name: &ServiceName, member: &Member| {
-            !member.reads && !member.removed && !merged.contains_key(name)
-        };
+        let stands_bad =
+            |name: &ServiceName, member: &Member| !member.reads && !member.removed && !merged.contains_key(name);
         let any_bad = merged.values().any(is_bad) || self.members.iter().any(|(name, it)| stands_bad(name, it));
         let holds = self.backlog.rules.atomic && any_bad;
         let mut free = Vec::with_capacity(merged.len());

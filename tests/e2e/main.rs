@@ -35,6 +35,7 @@ mod order;
 mod plan;
 mod probe;
 mod process;
+mod random;
 mod ready;
 mod resources;
 mod rollback;

@@ -5,7 +5,7 @@
 
 use super::process::{alive, arguments, is_root, send, shell, skip_for_users, wanted};
 use super::world::{SLEEPER, Start, World, service};
-use abide::model::status::{ConditionKind, SourceState, State};
+use abide::model::status::{ConditionKind, SourceState, State, Status};
 use nix::sys::signal::Signal;
 
 const LONGER: &str = "command = [\"/bin/sleep\", \"90000\"]\n";
@@ -206,8 +206,8 @@ fn s36_three_good_edits_and_a_broken_one() {
     };
     write(&world);
     shell(script, &world.services());
-    for index in 0..3 {
-        world.pid_after(&pids[index].0, pids[index].1);
+    for (name, pid) in &pids[..3] {
+        world.pid_after(name, *pid);
     }
     world.error("d", "syntax");
     others_run_on(&world, &pids[4..], &[]);
@@ -385,4 +385,70 @@ fn s52_a_supervisor_that_starts_while_somebody_writes_waits_for_the_end_of_it() 
         send(world.keeper(), Signal::SIGTERM);
         world.ended();
     }
+}
+
+#[test]
+fn a_git_repository_of_five_hundred_services_restarts_exactly_what_differs() {
+    let Some(git) = wanted("git") else { return };
+    let git = format!("{git} -c user.name=x -c user.email=x@example.org -c commit.gpgsign=false");
+    let mut world = World::empty();
+    for index in 0..500 {
+        world.drop_file(&format!("s{index}.toml"), SLEEPER);
+    }
+    world.replace(&world.root().join("abide.toml"), "[rollout]\nmax_parallel = 25\n");
+    let prepare = format!(
+        "{git} init -q .; {git} add .; {git} commit -qm one; {git} branch two
+         {git} worktree add -q ../elsewhere two; cd ../elsewhere
+         for i in $(seq 100 149); do echo 'command = [\"/bin/sleep\", \"90000\"]' >s$i.toml; done
+         {git} commit -qam two; cd -; {git} worktree remove ../elsewhere"
+    );
+    shell(&prepare, &world.services());
+    world.start();
+    world.until("all run", |status| status.summary.as_desired == 500);
+    let pids = |world: &World| -> Vec<Option<i32>> {
+        let status = world.until("all is as desired", |status| status.summary.as_desired == 500);
+        (0..500).map(|index| service(&status, &format!("s{index}")).and_then(|it| it.instances[0].pid)).collect()
+    };
+    let mut before = pids(&world);
+    for branch in ["two", "-", "two"] {
+        shell(&format!("{git} checkout -q {branch}"), &world.services());
+        let other = |status: &Status| -> Vec<usize> {
+            let pid = |index: usize| service(status, &format!("s{index}")).and_then(|it| it.instances[0].pid);
+            (0..500).filter(|index| pid(*index) != before[*index]).collect()
+        };
+        let status =
+            world.until("fifty were restarted", |status| status.summary.as_desired == 500 && other(status).len() >= 50);
+        assert_eq!(other(&status), (100..150).collect::<Vec<_>>(), "{branch}");
+        before = pids(&world);
+    }
+    // A checkout that changes nothing, and a touch of all that it would have changed.
+    shell(&format!("{git} checkout -q -b again; {git} checkout -q two; touch s*.toml"), &world.services());
+    world.fence();
+    let status = world.status().expect("it runs");
+    let now = (0..500).map(|index| service(&status, &format!("s{index}")).and_then(|it| it.instances[0].pid));
+    assert!(now.eq(before), "nothing was to be restarted");
+}
+
+#[test]
+fn a_deploy_script_waits_for_its_own_file() {
+    let world = World::with(&[("web", SLEEPER)]);
+    let before = world.pid("web");
+    world.overwrite("web.toml", LONGER);
+    let hash = shell("sha256sum <web.toml", &world.services()).stdout;
+    let hash = String::from_utf8_lossy(&hash).split_whitespace().next().unwrap_or_default().to_owned();
+    let out = world.abide(&["wait", "web", "--for", "in-sync", "--hash", &hash, "--timeout", "20s"]);
+    assert!(out.status.success(), "{}", super::world::said(&out));
+    let pid = world.pid_after("web", before);
+    assert_eq!(arguments(pid)[1], "90000");
+    let other = hash.replace(|_| true, "0");
+    let out = world.abide(&["wait", "web", "--for", "in-sync", "--hash", &other, "--timeout", "200ms"]);
+    assert_eq!(out.status.code(), Some(124), "{}", super::world::said(&out));
+    let out = world.abide(&["wait", "web", "--for", "in-sync", "--hash", "abc"]);
+    assert!(super::world::said(&out).contains("sha256sum"), "{}", super::world::said(&out));
+    // One that is rolled back never comes to that.
+    world.overwrite("web.toml", "command = [\"/bin/false\"]\n");
+    world.until("it went back", |status| status.summary.rolled_back == 1);
+    let out = world.abide(&["wait", "web", "--for", "in-sync", "--timeout", "20s"]);
+    assert_eq!(out.status.code(), Some(1), "{}", super::world::said(&out));
+    assert!(super::world::said(&out).contains("went back to an earlier version"), "{}", super::world::said(&out));
 }

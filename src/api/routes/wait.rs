@@ -1,7 +1,7 @@
 //! Waiting until services are somewhere: by what happens, and not by asking again and again.
 
 use super::document;
-use crate::api::asked::{Asked, duration, selectors};
+use crate::api::asked::{Asked, bad, duration, selectors};
 use crate::api::call::{Call, Ending, Snapshot};
 use crate::api::doors::Doors;
 use crate::api::problem::Problem;
@@ -57,6 +57,8 @@ struct WaitQuery {
     /// Until they are what.
     #[serde(rename = "for")]
     aim: Aim,
+    /// With `in-sync`: until the file is the one with this SHA-256, as `sha256sum` prints it, too.
+    hash: Option<String>,
     /// For how long; `30s`, if it is left out.
     timeout: Option<String>,
 }
@@ -93,6 +95,8 @@ struct Awaited {
     targets: Vec<Target>,
     /// Whether each service's file says when it is ready, and of which generation that is.
     ready: BTreeMap<ServiceName, (u64, bool)>,
+    /// The digest that the file is to have.
+    hash: Option<String>,
     /// What abide knew of files that held something else when this was asked.
     unread: Option<BTreeMap<ServiceName, Option<String>>>,
 }
@@ -107,7 +111,11 @@ async fn wait(State(doors): State<Doors>, who: Visitor, Asked(query): Asked<Wait
     let mut newest = doors.ring.watch();
     let targets = meant(&doors, names, &mut newest, until.min(Instant::now() + GRACE)).await?;
     who.may_each(Right::Read, targets.iter().map(|target| target.service.as_str()))?;
-    let mut awaited = Awaited { aim: query.aim, targets, ready: BTreeMap::new(), unread: None };
+    let hash = query.hash.as_deref().map(whole_hash).transpose()?;
+    if hash.is_some() && query.aim != Aim::InSync {
+        return Err(bad("hash: it says something of what is in sync, and of nothing else", "ask for=in-sync"));
+    }
+    let mut awaited = Awaited { aim: query.aim, targets, ready: BTreeMap::new(), hash, unread: None };
     loop {
         newest.mark_unchanged();
         let snapshot = doors.statuses.now().await?;
@@ -173,6 +181,13 @@ impl Awaited {
             if self.unread.as_ref().is_some_and(|unread| unread.contains_key(&target.service)) {
                 return Verdict::NotYet(format!("what the file of {} now holds was not read yet", target.service));
             }
+            let file_hash = status.as_ref().and_then(|status| status.file_hash.as_ref());
+            if self.hash.is_some()
+                && self.hash.as_ref() != file_hash
+                && status.as_ref().is_none_or(|it| it.errors.is_empty())
+            {
+                return Verdict::NotYet(format!("the file of {} is not the one with that hash", target.service));
+            }
             let has_ready = self.ready.get(&target.service).is_some_and(|(_, has)| *has);
             judge(self.aim, target, Known { status: status.as_ref(), has_ready })
         });
@@ -197,6 +212,15 @@ impl Awaited {
     fn has_unread(&self) -> bool {
         self.unread.as_ref().is_some_and(|unread| !unread.is_empty())
     }
+}
+
+/// A SHA-256 as the status has it.
+fn whole_hash(text: &str) -> Result<String, Problem> {
+    let digits = text.strip_prefix("sha256:").unwrap_or(text).to_ascii_lowercase();
+    if digits.len() != 64 || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Err(bad("hash: it is no SHA-256 of 64 hexadecimal digits", "write what `sha256sum FILE` prints"));
+    }
+    Ok(format!("sha256:{digits}"))
 }
 
 /// Of which services the files hold something else than what abide has read. A file that cannot be read, or not in

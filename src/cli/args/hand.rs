@@ -62,6 +62,7 @@ pub(super) const WAIT: &str = "\
 Examples:
   abide wait web --for ready --timeout 30s    until it is ready; where it has no [ready], until it runs
   abide wait web --for in-sync                until what runs is what the file says
+  abide wait web --for in-sync --hash $(sha256sum <web.toml)    until it runs what this very file says
   abide wait 'web*' db --for running          until all of them run
 
 Exit codes: 0 reached, 1 cannot be any more, 3 no daemon, 64 usage, 124 time-out";
@@ -216,6 +217,9 @@ pub struct WaitArgs {
     /// What for: running, ready, stopped or in-sync
     #[arg(long = "for", value_enum, value_name = "STATE", default_value = "ready", hide_possible_values = true)]
     pub until: Until,
+    /// With --for in-sync: until its file is the one with this SHA-256, too
+    #[arg(long, value_name = "SHA256")]
+    pub hash: Option<String>,
     /// At most so long
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
     pub timeout: Duration,
