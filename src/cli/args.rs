@@ -50,6 +50,7 @@ const CHECK: &str = "\
 Examples:
   abide check services.d                           every error, with its place and a way out
   abide check services.d/web.toml --format github  annotations for a pull request
+  abide check --offline services.d                 of another machine: no user, program, limit or mode here counts
 
 Exit codes: 0 no errors, 1 errors, 64 usage";
 
@@ -280,6 +281,9 @@ pub struct CheckArgs {
     /// Directories, or single service files; of services that these name, a file beside them is enough
     #[arg(value_name = "PATH", required = true)]
     pub paths: Vec<PathBuf>,
+    /// Look at nothing of this machine: the files are for another
+    #[arg(long)]
+    pub offline: bool,
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented by its type")]
     pub format: FormatArgs,

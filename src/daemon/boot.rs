@@ -33,6 +33,7 @@ use crate::render::snapshot::Envelope;
 use crate::source::config::{self, Config};
 use crate::source::configuration::{self, Loader, Timing};
 use crate::source::load::load;
+use crate::source::trust::Trust;
 use crate::source::{self, Surroundings, Text, worker};
 use crate::store;
 use crate::table::{Mode, Table};
@@ -214,7 +215,7 @@ fn spawner(
 
 /// What `abide.toml` says and its text, or the defaults where there is none.
 fn read_config(path: &Path, uid: u32) -> Result<(Config, Option<Text>), Vec<Diagnostic>> {
-    let Some(text) = configuration::read_config(path, uid).map_err(|finding| vec![finding])? else {
+    let Some(text) = configuration::read_config(path, &Trust::new(uid)).map_err(|finding| vec![finding])? else {
         return Ok((Config::default(), None));
     };
     match config::parse(&text) {

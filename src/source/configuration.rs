@@ -45,10 +45,9 @@ pub struct Timing {
 }
 
 /// Reads `abide.toml` before anything else is; `None` if there is none.
-pub fn read_config(path: &Path, uid: u32) -> Result<Option<Text>, Diagnostic> {
-    let trust = Trust::new(uid);
+pub fn read_config(path: &Path, trust: &Trust) -> Result<Option<Text>, Diagnostic> {
     let (directory, name) = split(path);
-    let found = Directory::open(&directory, &trust).and_then(|directory| directory.file(&name, &trust));
+    let found = Directory::open(&directory, trust).and_then(|directory| directory.file(&name, trust));
     let file = match found {
         Ok(file) => file,
         Err(OpenError::Absent) => return Ok(None),

@@ -1,5 +1,6 @@
 //! `abide check`: the same errors without a supervisor, or measured against one.
 
+use super::process::shell;
 use super::world::{SLEEPER, World, code, said};
 
 #[test]
@@ -96,4 +97,26 @@ fn what_is_not_there_is_one_sentence() {
     let text = said(&output);
     assert!(code(&output) != 0 && text.contains("no-such-directory"), "{text}");
     assert!(!text.contains("Os {") && !text.contains("Error {"), "no debug dump: {text}");
+}
+
+#[test]
+fn offline_nothing_of_this_machine_counts_and_every_error_of_the_text_does() {
+    let world = World::empty();
+    let text = "command = [\"/no/such/program\"]\nuser = \"nobody-here\"\nlimits.open_files = 99999999\nenvironment_files = [\"/no/such/file\"]\n";
+    world.drop_file("a.toml", text);
+    world.drop_file("b.toml", "command = [\"/bin/true\"]\nrequires = [\"c\"]\n");
+    shell("chmod 666 services.d/a.toml; printf '[control]\\ngroup = \"nobody-here\"\\n' >abide.toml", world.root());
+    let here = world.abide(&["check", "services.d"]);
+    assert_eq!(code(&here), 1);
+    let there = world.abide(&["check", "--offline", "--format", "github", "services.d"]);
+    let text = said(&there);
+    assert_eq!(text.matches("::error").count(), 1, "{text}");
+    assert!(
+        text.contains("file=services.d/b.toml") && text.contains("names the service `c`, and there is none"),
+        "{text}"
+    );
+    world.drop_file("c.toml", "command = [\"/bin/true\"]\n");
+    let there = world.abide(&["check", "--offline", "services.d"]);
+    assert_eq!(code(&there), 0, "{}", said(&there));
+    assert!(said(&there).contains("nothing of this machine was looked at"), "{}", said(&there));
 }

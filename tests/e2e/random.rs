@@ -7,7 +7,7 @@ use super::process::{arguments, children};
 use super::world::World;
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// So many names are played with.
@@ -119,28 +119,39 @@ impl Play {
                     (story.there, story.good, story.bad) = (false, None, false);
                 }
             }
-            7 => drop(fs::read(&file).map(|text| fs::write(&file, text))),
-            8 => {
-                let old = fs::metadata(&file).expect("it is there").permissions();
+            _ => self.same(&file),
+        }
+    }
+
+    /// What changes no meaning.
+    fn same(&mut self, file: &Path) {
+        match self.dice.roll(4) {
+            0 => drop(fs::read(file).map(|text| fs::write(file, text))),
+            1 => {
+                let old = fs::metadata(file).expect("it is there").permissions();
                 let mut other = old.clone();
                 std::os::unix::fs::PermissionsExt::set_mode(&mut other, 0o600);
-                fs::set_permissions(&file, other).expect("it is ours");
-                fs::set_permissions(&file, old).expect("it is ours");
+                fs::set_permissions(file, other).expect("it is ours");
+                fs::set_permissions(file, old).expect("it is ours");
             }
-            9 => {
+            2 => {
                 // Gone, and back with the same text.
-                let text = fs::read(&file).expect("it is there");
-                fs::remove_file(&file).expect("it was there");
+                let text = fs::read(file).expect("it is there");
+                fs::remove_file(file).expect("it was there");
                 std::thread::sleep(Duration::from_millis(self.dice.roll(30)));
-                fs::write(&file, text).expect("the world is writable");
+                fs::write(file, text).expect("the world is writable");
             }
             _ => {
                 // Touched, with a comment or not.
-                let mut text = fs::read_to_string(&file).expect("it is text");
+                let mut text = fs::read_to_string(file).expect("it is text");
                 text.push_str(if self.dice.roll(2) == 0 { "# a comment\n" } else { "" });
-                self.world.replace(&file, &text);
+                self.world.replace(file, &text);
             }
         }
+    }
+
+    /// At any speed.
+    fn pause(&mut self) {
         match self.dice.roll(10) {
             0 => std::thread::sleep(Duration::from_millis(self.dice.roll(400))),
             1..=4 => std::thread::sleep(Duration::from_millis(self.dice.roll(20))),
@@ -205,6 +216,7 @@ fn at_rest_what_runs_is_what_the_files_say_whatever_was_done_to_them() {
     let mut play = Play { world, dice: Dice(seed), stories: BTreeMap::new(), versions: 0 };
     for edit in 1..=edits {
         play.edit();
+        play.pause();
         if edit % 100 == 0 || edit == edits {
             play.rest(seed);
         }

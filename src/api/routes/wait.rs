@@ -216,6 +216,8 @@ impl Awaited {
 
 /// A SHA-256 as the status has it.
 fn whole_hash(text: &str) -> Result<String, Problem> {
+    // `sha256sum` prints a name behind it.
+    let text = text.split_whitespace().next().unwrap_or_default();
     let digits = text.strip_prefix("sha256:").unwrap_or(text).to_ascii_lowercase();
     if digits.len() != 64 || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Err(bad("hash: it is no SHA-256 of 64 hexadecimal digits", "write what `sha256sum FILE` prints"));

@@ -62,7 +62,8 @@ pub(super) const WAIT: &str = "\
 Examples:
   abide wait web --for ready --timeout 30s    until it is ready; where it has no [ready], until it runs
   abide wait web --for in-sync                until what runs is what the file says
-  abide wait web --for in-sync --hash $(sha256sum <web.toml)    until it runs what this very file says
+  abide wait web --for in-sync --hash 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+                                              until its file has that hash, as `sha256sum` prints it, and it runs that
   abide wait 'web*' db --for running          until all of them run
 
 Exit codes: 0 reached, 1 cannot be any more, 3 no daemon, 64 usage, 124 time-out";

@@ -12,6 +12,7 @@ use crate::model::service::{Kind, Service};
 use crate::render;
 use crate::source;
 use crate::source::once::ReadAll;
+use crate::source::trust::Trust;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{IsTerminal, Write};
 use std::path::Path;
@@ -35,7 +36,9 @@ pub(super) fn run(args: PlanArgs, from: &Path, to: &Path) -> u8 {
     let powers = Powers { may_raise: ceilings.may_raise, uid: ceilings.uid };
     // The machine may differ from the one that the files are for: only their text counts.
     let around = source::surroundings(ceilings, false, false);
-    let read = |directory: &Path| read::read(&[directory.to_owned()], places.config.as_deref(), &around);
+    let read = |directory: &Path| {
+        read::read(&[directory.to_owned()], places.config.as_deref(), &around, &Trust::new(around.uid))
+    };
     let (old, new) = (read(from), read(to));
     let mut findings: Vec<Diagnostic> = Vec::new();
     for finding in [&old, &new].into_iter().flat_map(errors) {

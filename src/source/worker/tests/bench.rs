@@ -91,7 +91,7 @@ impl Bench {
         let timing = Timing { rescan, grace: Duration::from_millis(600), atomic: false };
         let config_path = self.root.path().join("abide.toml");
         let uid = nix::unistd::geteuid().as_raw();
-        let text = read_config(&config_path, uid).unwrap();
+        let text = read_config(&config_path, &crate::source::trust::Trust::new(uid)).unwrap();
         let config = Config { greeting: text.as_ref().map(greeting).unwrap_or_default(), timing };
         let (send, deltas) = channel();
         let (tell, changed) = channel();
