@@ -7,12 +7,14 @@ mod advice;
 mod nagios;
 mod page;
 mod table;
+mod withheld;
 mod words;
 
 pub use advice::{advice, reason, remark, why_not};
 pub use nagios::nagios;
 pub use page::{Closer, Uses, page};
 pub use table::{sections, table};
+pub use withheld::withheld;
 pub use words::{bytes, clean, count, number, since, span, why_instance};
 
 use crate::model::status::{AbideState, ConditionKind, ServiceStatus, State, Status};

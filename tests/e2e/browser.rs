@@ -180,6 +180,43 @@ fn a_click_restarts_and_another_stops_with_a_reason() {
 }
 
 #[test]
+fn what_is_held_back_is_said_and_ended_with_a_click() {
+    let site = Site::with(&[("web", SLEEPER), ("db", SLEEPER)]);
+    let pid = site.world.pid("web");
+    site.world.pid("db");
+    let Some(browser) = site.visit(DESK, FULL) else { return };
+    // Versions, and the way back.
+    site.world.drop_file("web.toml", "command = [\"/bin/sleep\", \"90000\"]\n");
+    let next = site.world.pid_after("web", pid);
+    open(&browser, "web");
+    browser.click("[data-key='versions']");
+    browser.until_text("#detail .versions", "in force");
+    browser.click("#detail .versions [data-act='rollback']");
+    browser.click("#ask-yes");
+    let back = site.world.pid_after("web", next);
+    browser.until_text("#detail .acts", "Try again");
+    browser.click("#detail .acts [data-act='retry']");
+    browser.click("#ask-yes");
+    site.world.pid_after("web", back);
+    // Suspended, with a reason.
+    browser.click("#detail [data-act='suspend']");
+    browser.fill("#ask-reason", "<b>holidays</b>");
+    browser.click("#ask-yes");
+    browser.until_text("#notes", "web: <b>holidays</b>");
+    browser.click("#detail [data-act='resume']");
+    site.world.until("it is resumed", |status| status.withheld.suspended.is_empty());
+    // All files gone.
+    std::fs::remove_file(site.world.file("web.toml")).expect("it was there");
+    std::fs::remove_file(site.world.file("db.toml")).expect("it was there");
+    browser.until_text("#notes", "The files of 2 services are gone");
+    browser.click("#notes [data-act='confirm']");
+    browser.until_text("#ask-words", "db, web");
+    browser.click("#ask-yes");
+    site.world.gone("web");
+    site.world.gone("db");
+}
+
+#[test]
 fn a_line_that_a_service_writes_appears_is_found_and_waits_while_it_is_paused() {
     let mut site = Site::with(&[]);
     let text = talker(&site.world);

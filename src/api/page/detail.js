@@ -5,7 +5,7 @@ import { bars, caveat } from "./charts.js";
 import { by, el, replace, say, show, svg } from "./dom.js";
 import { frames } from "./files.js";
 import { openLog } from "./log.js";
-import { buttons } from "./orders.js";
+import { button, buttons, remedy } from "./orders.js";
 import { history, mayOperate, store, watch } from "./store.js";
 import { feed } from "./news.js";
 import { amiss, between, bytes, count, ended, holdOf, moment, restarts, restartsHour, sign, since, span, stateOf, toneOf, why, whyInstance } from "./words.js";
@@ -127,6 +127,7 @@ function header(service) {
   show(parts.about, Boolean(service.description));
   const may = mayOperate(service.name);
   const acts = buttons(service.name, service.name, service.state);
+  if (remedy(service)) acts.unshift(button(remedy(service), service.name));
   // Of what never had a good file there is nothing to start.
   if (!service.accepted_hash) replace(parts.acts, el("p.dim", {}, "Nothing of it can run until its file is mended."));
   else replace(parts.acts, may ? acts : el("p.dim", {}, "You may look at this service, and not start or stop it."));
@@ -159,6 +160,7 @@ function overview(service) {
     el("section", {}, el("h3", {}, "Restarts, last hour"), chart(service)),
     service.instances.length > 1 && instances(service),
     conditions(service),
+    versions(service),
     processes(service),
   ];
 }
@@ -220,6 +222,38 @@ function conditions(service) {
   const list = (service.conditions ?? []).filter((one) => one.type !== "ConfigValid");
   if (list.length === 0) return false;
   return el("section", {}, el("h3", {}, "Not in order"), el("ul.plainlist", {}, list.map((one) => el("li", {}, el("b", {}, one.type), ` ${one.message} `, el("span.dim", {}, "for ", age(Date.parse(one.since)))))));
+}
+
+/** What it was, and the way back; read when it is opened. */
+function versions(service) {
+  if (!service.accepted_hash) return false;
+  const body = el("div");
+  const load = async () => {
+    try {
+      const { versions } = await get(`/v1/services/${encodeURIComponent(service.name)}/history`);
+      const line = (one) => {
+        const keys = one.changes.map((change) => change.field);
+        const changed = keys.length > 4 ? `${keys.slice(0, 4).join(", ")} and ${keys.length - 4} more` : keys.join(", ");
+        const back = one.in_force ? el("b", {}, "in force") : button("rollback", service.name, { to: one.version });
+        return el("li", {}, el("code", {}, one.version), ` ${one.cause} `, el("span.dim", {}, age(Date.parse(one.at), " ago"), changed && `, ${changed}`), " ", back);
+      };
+      body.replaceChildren(el("ul.plainlist.versions", {}, versions.reverse().map(line)));
+    } catch (error) {
+      body.replaceChildren(el("p.dim", {}, error.full ?? String(error)));
+    }
+  };
+  const suspended = (store.head.suspended ?? []).some((one) => one.service === service.name);
+  const pause = button(suspended ? "resume" : "suspend", service.name);
+  const box = el("details", {}, el("summary", { data: { key: "versions" } }, "Versions of its files"), pause, body);
+  // A redraw leaves it as it was.
+  box.open = view.versionsOpen === service.name;
+  if (box.open) load();
+  box.addEventListener("toggle", () => {
+    const opened = box.open && view.versionsOpen !== service.name;
+    view.versionsOpen = box.open ? service.name : undefined;
+    if (opened) load();
+  });
+  return box;
 }
 
 function processes(service) {

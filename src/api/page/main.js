@@ -9,7 +9,7 @@ import * as keys from "./keys.js";
 import * as list from "./list.js";
 import * as live from "./live.js";
 import { feed } from "./news.js";
-import { actOf, order } from "./orders.js";
+import { actOf, buttonOfAll, order } from "./orders.js";
 import { changed, history, store, watch } from "./store.js";
 import { amiss, between, count, hms } from "./words.js";
 
@@ -135,16 +135,38 @@ function drawHour() {
   replace(by("hour"), el("figcaption", {}, el("span", {}, "Restarts, last hour"), el("b", {}, number.toLocaleString("en"))), bars(values, { width: 360, height: 36, step: 1, named: "all services" }), el("p.dim", {}, caveat()));
 }
 
+/** What the files say and abide does not do yet: each a line, and what ends it. */
+function heldBack({ guard, rollout, batch, suspended = [] }) {
+  const some = (names) => `${names.slice(0, 5).join(", ")}${names.length > 5 ? ` and ${names.length - 5} more` : ""}`;
+  const held = [];
+  if (guard?.removals.length > 0) {
+    const more = `These are stopped, and are no services any more: ${some(guard.removals)}.`;
+    held.push({ line: `The files of ${count(guard.removals.length, "service")} are gone, too many to be believed; they run on: ${some(guard.removals)}.`, act: "confirm", words: "Let them go…", more });
+  }
+  if (rollout?.state === "rolling") held.push({ line: `Restarts after an edit: ${rollout.done} of ${rollout.total} done.` });
+  if (rollout?.state === "paused") held.push({ line: `Restarts after an edit stopped at ${rollout.done} of ${rollout.total}: ${some(rollout.failed)} failed.`, act: "resume", words: "Go on all the same" });
+  if (batch) held.push({ line: `${count(batch.waiting.length, "edit")} wait until all of their batch is good: ${some(batch.files)} is not.` });
+  for (const one of suspended) {
+    const what = one.service ?? (one.directory ? `${one.directory} (it holds a file .abide-hold)` : "every file");
+    const why = one.reason ? `: ${one.reason}` : "";
+    const waits = one.waiting?.length > 0 ? ` ${count(one.waiting.length, "edit")} wait.` : "";
+    held.push({ line: `Suspended by ${one.by.name}, ${what}${why}.${waits}`, ...(one.service || one.directory ? {} : { act: "resume", words: "Resume" }) });
+  }
+  return held;
+}
+
 function drawNotes() {
   const { head } = store;
   const sources = (head.sources ?? []).filter((source) => source.state !== "ok").map((source) => `${source.path} is ${source.state}: ${source.reason ?? "nothing is stopped because of it"}`);
   const ignored = head.ignored ?? [];
   const lines = [...(head.abide.notes ?? []), ...sources];
   if (ignored.length > 0) lines.push(`${count(ignored.length, "entry").replace("entrys", "entries")} that mean nothing to abide: ${ignored.slice(0, 3).map((one) => one.path).join(", ")}${ignored.length > 3 ? " …" : ""}`);
-  const key = JSON.stringify(lines);
+  const held = heldBack(head);
+  const key = JSON.stringify([held, lines]);
   if (by("notes").dataset.drawn === key) return;
   by("notes").dataset.drawn = key;
-  replace(by("notes"), lines.map((line) => el("p.callout", { data: { tone: "warn" } }, line)));
+  const withheld = held.map(({ line, act, words, more }) => el("p.callout", { data: { tone: "warn" } }, `${line} `, act && buttonOfAll(act, words, more)));
+  replace(by("notes"), ...withheld, ...lines.map((line) => el("p.callout", { data: { tone: "warn" } }, line)));
 }
 
 // --- where one is ---

@@ -84,6 +84,10 @@ impl Top {
             KeyCode::Char('x') => self.ask(Verb::Stop),
             KeyCode::Char('r') => self.ask(Verb::Restart),
             KeyCode::Char('R') => self.ask(Verb::Reload),
+            KeyCode::Char('t') => self.ask(Verb::Retry),
+            KeyCode::Char('c') => self.ask(Verb::Confirm),
+            KeyCode::Char('z') => self.ask(Verb::Suspend),
+            KeyCode::Char('Z') => self.ask(Verb::Resume),
             KeyCode::Char('a') => self.sheet = Some(Sheet::Abide(0)),
             KeyCode::Char('?' | 'h') | KeyCode::F(1) => self.sheet = Some(Sheet::Help(0)),
             _ => {}

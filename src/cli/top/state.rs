@@ -242,6 +242,7 @@ impl Top {
                 "errors in files of no service",
             ));
         }
+        parts.extend(crate::render::status::withheld(&status.withheld));
         if let Some(note) = status.abide.notes.first() {
             parts.push(crate::render::status::clean(note).into_owned());
         }

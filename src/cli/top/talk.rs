@@ -95,6 +95,10 @@ pub enum Verb {
     Stop,
     Restart,
     Reload,
+    Retry,
+    Confirm,
+    Suspend,
+    Resume,
 }
 
 impl Verb {
@@ -105,6 +109,10 @@ impl Verb {
             Self::Stop => "stop",
             Self::Restart => "restart",
             Self::Reload => "reload",
+            Self::Retry => "retry",
+            Self::Confirm => "confirm",
+            Self::Suspend => "suspend",
+            Self::Resume => "resume",
         }
     }
 }

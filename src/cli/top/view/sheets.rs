@@ -36,7 +36,9 @@ x                 stop, and hold stopped: asks why and for how long
 s                 start: lifts a hold, starts what was given up
 r                 restart, in the newest version
 R                 reload, as [reload] of its file has it
-space *           mark a row, mark all shown: x s r R then mean these
+t c               try again what was rolled back; confirm a removal
+z Z               suspend, resume: act on its files no more, or again
+space *           mark a row, mark all shown: what is done means these
 
 /                 filter: words in name, state or description; web*, @failed
 f                 choose states
@@ -227,6 +229,10 @@ fn confirm(top: &Top, ask: &Ask, size: (u16, u16), brush: &mut Brush<'_>) -> Opt
         Verb::Stop => "It is stopped and held until somebody starts it; an edit of its file does not start it.",
         Verb::Start => "A hold is lifted; what rests, waits or was given up is started.",
         Verb::Restart => "What runs is ended and started anew, in the version that its file now has.",
+        Verb::Retry => "The version that its file has, and that was rolled back, is started once more.",
+        Verb::Confirm => "Its file is gone, and so are others: it is stopped, and is no service any more.",
+        Verb::Suspend => "Nothing that changes in its files is acted on until somebody resumes it.",
+        Verb::Resume => "Its files are acted on again, and what changed in them meanwhile.",
         Verb::Reload => "Its process takes up its configuration, as [reload] of its file has it.",
     };
     lines.push((Paint::Dim, String::new()));

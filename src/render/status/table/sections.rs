@@ -57,6 +57,9 @@ pub fn sections(status: &Status, style: &Style) -> String {
         wrapped(&format!("{}: {word}{reason}", clean(&source.path)), 2, style)
     });
     section(&mut text, "Directories", lines, style);
+    let held = crate::render::status::withheld(&status.withheld);
+    let held: Vec<_> = held.iter().flat_map(|sentence| wrapped(sentence, 2, style)).collect();
+    section(&mut text, "Held back", held.into_iter(), style);
     let waiting = status.services.iter().filter(|s| waits_for_descriptor(s)).count() as u64;
     let waiting = (waiting > 0).then(|| {
         let (who, waits) = (count(waiting, "service"), if waiting == 1 { "waits" } else { "wait" });
