@@ -1050,6 +1050,39 @@ def exp_single(make, o):
             a.destroy()
     return {"runs": out}
 
+def exp_edit(make, o):
+    """Supervisor-side CPU for one edit that restarts one of N running services."""
+    out = []
+    for n in o.n:
+        a = make()
+        try:
+            if n > a.max_n:
+                out.append({"n": n, "skipped": f"adapter limit {a.max_n}"})
+                continue
+            d, nm = load(a, n, True)
+            # Past the time in which a new version is on trial, and what a load leaves to do.
+            time.sleep(12 if n < 2000 else 20)
+            edited = random.sample(nm, min(o.adds, n))
+            c0, b = cpu_ns(a.sup_pids()), ns()
+            time.sleep(10)
+            idle_ms_per_s = (cpu_ns(a.sup_pids()) - c0) / 1e6 / ((ns() - b) / 1e9)
+            net, cli, lat = [], [], []
+            for i, x in enumerate(edited):
+                phase_sleep(a, i, len(edited))
+                c0, w0, b = cpu_ns(a.sup_pids()), a.cli_cpu, ns()
+                t0 = a.edit(x, f"v{i + 2}")
+                e = a.ev.wait(x, t0, timeout=60)
+                time.sleep(1.5)
+                secs = (ns() - b) / 1e9
+                net.append((cpu_ns(a.sup_pids()) - c0) / 1e6 - idle_ms_per_s * secs)
+                cli.append((a.cli_cpu - w0) * 1e3)
+                lat.append((e[4] - t0) / 1e6 if e else None)
+            out.append({"n": n, "loaded": d["started"], "idle_ms_per_s": idle_ms_per_s, "edit_how": a.edit_how,
+                        "net_ms": summary(net), "cli_ms": summary(cli), "latency_ms": summary(lat)})
+        finally:
+            a.destroy()
+    return {"runs": out}
+
 def tail_has(path, what):
     try:
         with open(path, "rb") as f:
@@ -1280,7 +1313,7 @@ def exp_death(make, o):
 
 
 EXPS = {"latency": exp_latency, "crash": exp_crash, "bulk": exp_bulk, "spawnloop": exp_spawnloop, "loaded": exp_loaded,
-        "single": exp_single, "log": exp_log, "death": exp_death}
+        "single": exp_single, "edit": exp_edit, "log": exp_log, "death": exp_death}
 
 
 # ------------------------------------------------------------------- main ---

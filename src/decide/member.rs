@@ -426,6 +426,11 @@ impl Member {
         self.tally
     }
 
+    /// Why others may change what root runs, if they may.
+    pub(super) fn writable(&self) -> Option<&Diagnostic> {
+        self.diagnostics.iter().find(|finding| finding.code == Code::ExecutableWritable)
+    }
+
     /// Whether what is in force is not what its files say, though they are good.
     pub(super) fn is_behind(&self) -> bool {
         self.kept.is_some() || self.rollback.is_some() || self.queued || self.rolling.is_some()
@@ -446,7 +451,9 @@ impl Member {
             ConditionKind::Healthy => self.totals.unwell > 0,
             ConditionKind::Reloaded => self.totals.behind > 0,
             ConditionKind::NotHeld => self.tally.held,
-            ConditionKind::SourceTrusted => self.errors.iter().any(|error| error.code == Code::Untrusted.as_str()),
+            ConditionKind::SourceTrusted => {
+                self.errors.iter().any(|error| error.code == Code::Untrusted.as_str()) || self.writable().is_some()
+            }
         }
     }
 }

@@ -211,7 +211,12 @@ fn reason_and_message(kind: ConditionKind, member: &Member) -> (String, String) 
     };
     match kind {
         ConditionKind::ConfigValid => error(None),
-        ConditionKind::SourceTrusted => error(Some(Code::Untrusted)),
+        ConditionKind::SourceTrusted => match member.writable() {
+            Some(finding) if member.errors.iter().all(|error| error.code != Code::Untrusted.as_str()) => {
+                (camel(finding.code.as_str()), finding.message.clone())
+            }
+            _ => error(Some(Code::Untrusted)),
+        },
         ConditionKind::InSync => ("VersionDiffers".to_owned(), "a process does not run what the file says".to_owned()),
         ConditionKind::DependenciesMet => {
             let blocked = member.instances.iter().find_map(|instance| match instance.phase {

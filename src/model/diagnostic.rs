@@ -160,6 +160,8 @@ codes! {
     NoController = "no-controller",
     /// Owner or mode let somebody else change what abide would do.
     Untrusted = "untrusted",
+    /// The service runs as root, and others may change its program, the interpreter of that, or a directory on the way.
+    ExecutableWritable = "executable-writable",
     /// The file was replaced behind the bind mount that shows it: its old content is read for ever.
     ReplacedBehindMount = "replaced-behind-mount",
     /// The service runs as root and its files do not say that it is meant to.

@@ -128,7 +128,8 @@ impl<'a> Lowering<'a> {
         let limits = self.file.limits.as_ref().map(shape::Limits::to_model).unwrap_or_default();
         let resources = self.file.resources.as_ref().and_then(shape::Resources::to_model);
         let variables = self.file.environment.clone().unwrap_or_default().0;
-        let programs = self.preflight(&base, &run, &directory, (security.as_deref(), stdin.as_deref()));
+        let programs =
+            self.preflight(&base, &run, &directory, (security.as_deref(), stdin.as_deref()), person.identity.uid == 0);
         if self.look {
             preflight::limits(self.around, self.stack, &limits, self.findings);
             let asked = schedule.as_deref().cloned().unwrap_or_default();
@@ -235,6 +236,7 @@ impl<'a> Lowering<'a> {
         run: &Run,
         directory: &str,
         (security, stdin): (Option<&Security>, Option<&str>),
+        as_root: bool,
     ) -> Option<Programs> {
         let partial = !self.look && self.file.environment_files.is_some();
         let templates = Templates { stack: self.stack, base, partial };
@@ -272,7 +274,10 @@ impl<'a> Lowering<'a> {
         let own = own.and_then(|path| templates.expand(path).ok());
         let search = own.or_else(|| base.get("PATH").cloned());
         if let Some(Some(program)) = program.filter(|word| word.as_ref().is_some_and(|word| !word.is_empty())) {
-            preflight::program(self.stack, &program, (root, &directory), search.as_deref(), self.findings);
+            let found = preflight::program(self.stack, &program, (root, &directory), search.as_deref(), self.findings);
+            if let Some(found) = found.filter(|_| as_root && root.is_none()) {
+                preflight::writable(self.stack, &found, self.findings);
+            }
         }
         Some(Programs { root: root.map(Path::to_owned), directory, search })
     }

@@ -3,10 +3,13 @@
 use super::Surroundings;
 use super::environment::{PATH, reason};
 use super::merge::Stack;
+use super::open::{Directory, OpenError};
+use super::trust::Trust;
 use crate::host::within;
 use crate::model::diagnostic::{Code, Diagnostic};
 use crate::model::limits::{Bound, LimitKind, Limits};
 use crate::model::resources::Resources;
+use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -117,16 +120,45 @@ fn look(root: Option<&Path>, path: &Path) -> Found {
     }
 }
 
-/// Whether the program `word` (expanded) is there and can be executed. `search` is the service's own PATH.
+/// Whether the program `word` (expanded) is there and can be executed: its file. `search` is the service's own PATH.
 pub(super) fn program(
     stack: &Stack<'_>,
     word: &str,
     (root, directory): (Option<&Path>, &str),
     search: Option<&str>,
     findings: &mut Vec<Diagnostic>,
-) {
-    let path = if stack.names("command.0") { "command.0" } else { "command" };
-    program_at(stack, path, word, (root, directory), search, findings);
+) -> Option<PathBuf> {
+    program_at(stack, command(stack), word, (root, directory), search, findings)
+}
+
+fn command(stack: &Stack<'_>) -> &'static str {
+    if stack.names("command.0") { "command.0" } else { "command" }
+}
+
+/// Whether others than root may write what root is to run: the program, its interpreter, or a directory on their way.
+pub(super) fn writable(stack: &Stack<'_>, program: &Path, findings: &mut Vec<Diagnostic>) {
+    let trust = Trust::new(0);
+    let refusal = |path: &Path| {
+        let (parent, name) = (path.parent()?, path.file_name()?);
+        match Directory::open(parent, &trust).and_then(|parent| parent.file(name, &trust)) {
+            Err(OpenError::Refused(refusal)) => Some(refusal),
+            _ => None,
+        }
+    };
+    let interpreter = interpreter(program);
+    for refusal in std::iter::once(program).chain(interpreter.as_deref()).filter_map(refusal) {
+        let message = format!("the service runs as root, and others may change what it runs: {}", refusal.why);
+        findings.push(stack.warning(command(stack), Code::ExecutableWritable, message).help(refusal.help));
+    }
+}
+
+/// What `#!` names.
+fn interpreter(program: &Path) -> Option<PathBuf> {
+    let mut head = [0; 256];
+    let read = std::fs::File::open(program).and_then(|mut file| file.read(&mut head)).ok()?;
+    let line = head[..read].strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?;
+    let word = std::str::from_utf8(line).ok()?.split_whitespace().next()?;
+    Some(PathBuf::from(word)).filter(|path| path.is_absolute())
 }
 
 /// The same of the program of another command, the value of `path`.
@@ -137,7 +169,7 @@ pub(super) fn program_at(
     (root, directory): (Option<&Path>, &str),
     search: Option<&str>,
     findings: &mut Vec<Diagnostic>,
-) {
+) -> Option<PathBuf> {
     let mut error = |message: String, help: String| {
         findings.push(stack.error(path, Code::NoProgram, message).help(help));
     };
@@ -148,22 +180,23 @@ pub(super) fn program_at(
         let mut refused = None;
         for candidate in candidates {
             match look(root, &candidate) {
-                Found::Program => return,
+                Found::Program => return Some(candidate),
                 Found::NotExecutable if refused.is_none() => refused = Some(candidate),
                 _ => {}
             }
         }
-        return match refused {
+        match refused {
             Some(found) => error(not_executable(&found), format!("run: chmod +x {}", found.display())),
             None => error(
                 format!("there is no program {word:?} in the service's PATH{}", inside(root)),
                 format!("install it, or write its whole path; searched: {search}"),
             ),
-        };
+        }
+        return None;
     }
     let file: PathBuf = Path::new(directory).join(word);
     match look(root, &file) {
-        Found::Program => {}
+        Found::Program => return Some(file),
         Found::Absent => {
             let message = format!("the program {} is not there{}", shown(&file), inside(root));
             error(message, "install it, or correct the path".to_owned());
@@ -177,6 +210,7 @@ pub(super) fn program_at(
             "let abide reach it".to_owned(),
         ),
     }
+    None
 }
 
 /// Whether the shell that runs scripts is there.

@@ -452,3 +452,30 @@ fn a_deploy_script_waits_for_its_own_file() {
     assert_eq!(out.status.code(), Some(1), "{}", super::world::said(&out));
     assert!(super::world::said(&out).contains("went back to an earlier version"), "{}", super::world::said(&out));
 }
+
+#[test]
+fn what_root_runs_and_others_may_change_is_a_condition() {
+    if !is_root() {
+        return skip_for_users("only root runs what is dangerous to root");
+    }
+    let world = World::with(&[]);
+    shell("mkdir open tight; cp /bin/sleep open; cp /bin/sleep tight; chmod 777 open", world.root());
+    let file = |directory: &str| {
+        format!("command = [\"{}/{directory}/sleep\", \"86400\"]\nuser = \"root\"\n", world.root().display())
+    };
+    world.drop_file("a.toml", &file("open"));
+    world.drop_file("b.toml", &file("tight"));
+    let trusted = |name: &str| {
+        let status = world.until(&format!("{name} runs"), |status| {
+            service(status, name).is_some_and(|it| it.state == State::Running)
+        });
+        let found = service(&status, name).map(|it| it.conditions.clone()).unwrap_or_default();
+        found.into_iter().find(|it| it.kind == ConditionKind::SourceTrusted)
+    };
+    let condition = trusted("a").expect("others may write");
+    assert_eq!(condition.reason, "ExecutableWritable");
+    assert!(condition.message.contains("can be written by everybody"), "{}", condition.message);
+    assert_eq!(trusted("b"), None);
+    let check = super::world::said(&world.abide(&["check", "services.d"]));
+    assert!(check.contains("warning[executable-writable]"), "{check}");
+}
