@@ -63,6 +63,8 @@ impl Fleet {
         all.extend(changes);
         let mut admitted = self.admit(all.into_iter().collect(), &renamed);
         admitted.extend(released.into_iter().filter(|(name, _)| self.stands(name)));
+        // What goes makes room for what comes.
+        admitted.sort_by_key(|(_, entry)| entry.is_some());
         self.act_on(admitted, &renamed);
     }
 
