@@ -709,6 +709,7 @@ class Abide(Adapter):
     log_modes = ["own log"]
     tick_log = "own log"
     has_per_service = False      # three processes whatever the number of services
+    max_n = 10000
     remove_how = "automatic; a file must be missing for 2 s before that counts as deleted"
     def setup(self):
         self.paths = {}
