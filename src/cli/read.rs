@@ -22,8 +22,9 @@ pub(super) fn read(paths: &[PathBuf], named: Option<&Path>, around: &Surrounding
         Err(finding) => (None, vec![finding]),
     };
     let config: Config = config.unwrap_or_default();
+    let trust = trust.widened(&config.trusted_groups);
     let mut loader = |name: &_, material: &_| load(around, &config, name, material);
-    let mut reading = read_all(paths, &config_path, trust, &mut loader);
+    let mut reading = read_all(paths, &config_path, &trust, &mut loader);
     reading.problems.splice(0..0, findings);
     judge_all(&mut reading.entries, &reading.beside);
     reading

@@ -243,6 +243,7 @@ fn loader(around: Arc<Surroundings>, poison: Poison, letters: UnboundedSender<Le
         load: Box::new(move |config, name, material| {
             poison.guard(name, material, || load(&around, config, name, material))
         }),
+        trusted: |config| config.trusted_groups.clone(),
         timing: |config| Timing { rescan: config.rescan, grace: config.grace, atomic: config.rules.atomic },
         accepted: Box::new(move |config| drop(letters.send(Letter::Config(Arc::clone(config))))),
     }

@@ -106,8 +106,12 @@ impl Errand {
             return Err(format!("{} is no directory: name one with services", directory.display()));
         }
         let mut loader = |name: &_, material: &_| load(&around, &config, name, material);
-        let mut reading =
-            read_all(std::slice::from_ref(&directory), &config_path, &Trust::new(around.uid), &mut loader);
+        let mut reading = read_all(
+            std::slice::from_ref(&directory),
+            &config_path,
+            &Trust::new(around.uid).with_groups(&config.trusted_groups),
+            &mut loader,
+        );
         judge_all(&mut reading.entries, &reading.beside);
         let findings = errors(&reading);
         let new: BTreeMap<ServiceName, Service> =

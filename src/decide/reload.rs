@@ -52,12 +52,15 @@ impl Instance {
     /// Reloads if there is reason to, it can be done, and none is under way.
     pub(super) fn reload_if_due(&mut self, turn: &mut Turn) {
         let Phase::Running { run, since, .. } = self.phase else { return };
+        if let Some(care) = self.care.as_mut() {
+            // What is under way now looks again when it is over; a time that has passed would ring for ever.
+            care.reload.due_at = None;
+        }
         if self.stage() != Stage::Up || self.is_reloading() {
             return;
         }
         let declared = self.current.service.ready.is_some();
         let Some(care) = self.care.as_mut() else { return };
-        care.reload.due_at = None;
         if care.reload.due.is_none() || care.pending.iter().any(|pending| pending.is(Errand::Reload)) {
             return;
         }

@@ -11,7 +11,7 @@ use super::Text;
 use super::toml::reader::{Layer, Node, Reader, Value, bounded, read};
 use super::toml::shape::ServiceFile;
 use super::toml::table::table;
-use super::toml::values::{Count, DurationText, Files, Percent, Size, Words, choice};
+use super::toml::values::{Account, Count, DurationText, Files, Percent, Size, Words, choice};
 
 use crate::model::access::DoorPolicy;
 use crate::model::diagnostic::{Code, Diagnostic};
@@ -48,6 +48,8 @@ pub struct Config {
     pub watchdog: Option<Duration>,
     /// How changes of the files are taken.
     pub rules: Rules,
+    /// The groups that may write service files.
+    pub trusted_groups: Vec<u32>,
     /// What it was read from.
     pub text: Option<Text>,
 }
@@ -66,6 +68,7 @@ impl Default for Config {
             doors: Arc::default(),
             watchdog: Some(Duration::from_secs(30)),
             rules: Rules::default(),
+            trusted_groups: Vec::new(),
             text: None,
         }
     }
@@ -148,8 +151,11 @@ table! {
         access: TableList<Access>,
         /// The doors over TCP; none without it.
         http: HttpTable,
+        /// Groups that may write service files and their directories, beside those who own them: whoever is in one can
+        /// have anything run as the user that abide runs as. Never `abide.toml` itself. Default: none.
+        trusted_groups: Vec<Account>,
     }
-    later &["source", "trusted_groups", "include", "waves"]
+    later &["source", "include", "waves"]
 }
 
 table! {
@@ -253,13 +259,15 @@ pub fn parse(text: &Text) -> (Option<Config>, Vec<Diagnostic>) {
     }
     let file = &mut layer.file;
     let tables = Tables { control: file.control.take(), access: file.access.take(), http: file.http.take() };
+    let groups = file.trusted_groups.take().unwrap_or_default();
     let doors = doors::policy(tables, &layer, &mut findings);
+    let trusted_groups = doors::groups(&groups, &layer, &mut findings);
     findings.sort_by_key(|finding| finding.place.as_ref().map(|place| (place.line, place.column)));
     if findings.iter().any(Diagnostic::is_error) {
         return (None, bounded(findings));
     }
     let file = std::mem::take(&mut layer.file);
-    (Some(Config { doors: Arc::new(doors), ..complete(file, layer) }), findings)
+    (Some(Config { doors: Arc::new(doors), trusted_groups, ..complete(file, layer) }), findings)
 }
 
 fn complete(file: ConfigFile, layer: Layer<ConfigFile>) -> Config {
@@ -283,6 +291,7 @@ fn complete(file: ConfigFile, layer: Layer<ConfigFile>) -> Config {
         log_max_size: log.max_size.map_or(default.log_max_size, |size| size.0),
         log_max_files: log.max_files.map_or(default.log_max_files, |files| files.0),
         doors: default.doors,
+        trusted_groups: default.trusted_groups,
         watchdog: file.supervisor.and_then(|own| own.watchdog).map_or(default.watchdog, |period| period.0),
         text: None,
     }

@@ -29,6 +29,8 @@ pub struct Loader<C> {
     pub load: Load<C>,
     /// What a configuration says of watching.
     pub timing: fn(&C) -> Timing,
+    /// Which groups a configuration trusts with service files.
+    pub trusted: fn(&C) -> Vec<u32>,
     /// Is told each configuration that is accepted after the start.
     pub accepted: Box<dyn FnMut(&C) + Send>,
 }
@@ -111,6 +113,11 @@ impl<C> Configuration<C> {
 
     pub(super) fn timing(&self) -> Timing {
         (self.loader.timing)(&self.config)
+    }
+
+    /// The groups that are trusted with service files.
+    pub(super) fn trusted(&self) -> Vec<u32> {
+        (self.loader.trusted)(&self.config)
     }
 
     pub(super) fn problems(&self) -> &[Diagnostic] {

@@ -2,7 +2,7 @@
 //! users and groups when a verdict needs them.
 //!
 //! Only own sources are known: as root what root alone can write, as a user what root and the user
-//! alone can write.
+//! alone can write; and the groups that `abide.toml` trusts.
 
 use nix::unistd::{Gid, Group, Uid, User};
 use std::cell::RefCell;
@@ -53,13 +53,27 @@ pub struct Refusal {
 pub struct Trust {
     uid: u32,
     everyone: bool,
+    /// Groups that may write, too.
+    groups: Vec<u32>,
     private: RefCell<HashMap<(u32, u32), bool>>,
 }
 
 impl Trust {
     /// Trusts root and `uid`, which is abide's own.
     pub fn new(uid: u32) -> Self {
-        Self { uid, everyone: false, private: RefCell::default() }
+        Self { uid, everyone: false, groups: Vec::new(), private: RefCell::default() }
+    }
+
+    /// The same, and whoever is in one of these groups.
+    #[must_use]
+    pub fn with_groups(self, groups: &[u32]) -> Self {
+        Self { groups: groups.to_vec(), ..self }
+    }
+
+    /// Like this one, and whoever is in one of these groups.
+    #[must_use]
+    pub fn widened(&self, groups: &[u32]) -> Self {
+        Self { everyone: self.everyone, ..Self::new(self.uid).with_groups(groups) }
     }
 
     /// Trusts everybody: for commands that look at files and make nothing run.
@@ -81,10 +95,15 @@ impl Trust {
             return Ok(());
         }
         let group_only = facts.mode & 0o002 == 0;
-        if owned && group_only && self.is_private(facts.uid, facts.gid) {
+        if owned && group_only && (self.groups.contains(&facts.gid) || self.is_private(facts.uid, facts.gid)) {
             return Ok(());
         }
         Err(self.refusal(path, role, facts, owned))
+    }
+
+    /// Whom it trusts beside root.
+    pub fn uid(&self) -> u32 {
+        self.uid
     }
 
     /// Asks anew who is in which group: that may change while abide runs.
@@ -125,7 +144,12 @@ impl Trust {
             let group = group_name(facts.gid);
             let why =
                 format!("the {what} {place} (owner {holder}, mode {mode:04o}) can be written by the group {group}");
-            (why, format!("run `chmod g-w {place}`"))
+            let mut help = format!("run `chmod g-w {place}`");
+            // Who says whom to trust is trusted by itself alone.
+            if !path.ends_with("abide.toml") {
+                help += &format!(", or say trusted_groups = [{}] in abide.toml", group_in_toml(facts.gid));
+            }
+            (why, help)
         };
         Refusal { path: path.to_owned(), role, facts, why, help }
     }
@@ -135,6 +159,14 @@ pub(super) fn user_name(uid: u32) -> String {
     match User::from_uid(Uid::from_raw(uid)) {
         Ok(Some(user)) => user.name,
         _ => format!("uid {uid}"),
+    }
+}
+
+/// A group as it is written in `abide.toml`.
+fn group_in_toml(gid: u32) -> String {
+    match Group::from_gid(Gid::from_raw(gid)) {
+        Ok(Some(group)) => format!("\"{}\"", group.name),
+        _ => gid.to_string(),
     }
 }
 
@@ -170,6 +202,18 @@ mod tests {
         assert_eq!(judge(1000, Role::File, 0, 0, 0o100_644), Ok(()));
         assert_eq!(judge(1000, Role::File, 1000, STRANGER, 0o100_600), Ok(()));
         assert!(judge(1000, Role::File, 1001, 1001, 0o100_600).is_err());
+    }
+
+    #[test]
+    fn a_trusted_group_may_write_and_everybody_never() {
+        let trust = Trust::new(0).with_groups(&[STRANGER]);
+        let judge = |mode| trust.judge(Path::new("/x"), Role::File, Facts { uid: 0, gid: STRANGER, mode });
+        assert_eq!(judge(0o100_664), Ok(()));
+        assert!(judge(0o100_666).is_err());
+        let other = Facts { uid: 0, gid: STRANGER + 1, mode: 0o100_664 };
+        assert!(trust.judge(Path::new("/x"), Role::File, other).is_err());
+        let help = Trust::new(0).judge(Path::new("/x"), Role::File, other).unwrap_err().help;
+        assert!(help.contains("trusted_groups = [54322]"), "{help}");
     }
 
     #[test]

@@ -113,7 +113,10 @@ struct Worker<C> {
     send: Box<dyn Fn(Delta) + Send>,
     changed: Changed,
     watch: Watch,
+    /// Whom to trust with services.
     trust: Trust,
+    /// Whom to trust with `abide.toml`, which says whom to trust.
+    own: Trust,
     /// For files that make nothing run.
     everyone: Trust,
     reloads: Reloads,
@@ -147,7 +150,8 @@ impl<C> Worker<C> {
             send,
             changed,
             watch,
-            trust: Trust::new(uid),
+            own: Trust::new(uid),
+            trust: Trust::new(uid).with_groups(&configuration.trusted()),
             everyone: Trust::everyone(),
             reloads: Reloads::new(configuration.timing().grace),
             markers: Markers::new(state_directory.as_deref()),

@@ -479,3 +479,31 @@ fn what_root_runs_and_others_may_change_is_a_condition() {
     let check = super::world::said(&world.abide(&["check", "services.d"]));
     assert!(check.contains("warning[executable-writable]"), "{check}");
 }
+
+#[test]
+fn a_group_that_abide_toml_trusts_may_write() {
+    if !is_root() {
+        return skip_for_users("only root gives files to any group");
+    }
+    let (world, pids) = ten();
+    shell("chgrp 54321 a.toml; chmod 664 a.toml", &world.services());
+    let told = world.error("a", "untrusted");
+    assert!(told.contains("by the group gid 54321") && told.contains("trusted_groups"), "{told}");
+    let config = world.root().join("abide.toml");
+    world.replace(&config, "trusted_groups = [54321]\n");
+    world.mended("a");
+    shell("chgrp 54321 .; chmod 775 .", &world.services());
+    world.fence();
+    assert_eq!(world.status().expect("it runs").sources[0].state, SourceState::Ok);
+    // Who says whom to trust is trusted by itself alone.
+    shell(
+        "chgrp 54321 abide.toml; chmod 664 abide.toml; echo 'trusted_groups = [54321, 54322]' >abide.toml",
+        world.root(),
+    );
+    world.until("it is not taken", |status| status.problems.iter().any(|it| it.code == "untrusted"));
+    world.replace(&config, "");
+    world.until("the directory is not believed", |status| status.sources[0].state == SourceState::Suspect);
+    for (name, pid) in &pids {
+        assert_eq!(world.pid_now(name), Some(*pid));
+    }
+}

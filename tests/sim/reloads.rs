@@ -19,6 +19,20 @@ fn reloads(how: ReloadBy, on_change: OnChange) -> Service {
 }
 
 #[test]
+fn a_reload_that_is_due_while_it_reloads_of_its_own_will_comes_after_that() {
+    let mut world = world_with(GOOD, reloads(ReloadBy::Signal(Signal::HUP), OnChange::Reload));
+    world.pass(1);
+    world.change_files("web");
+    world.sign("web", Sign::Reloading);
+    world.pass(2_000);
+    assert!(!world.told().contains("SIGHUP sent"), "{}", world.told());
+    world.sign("web", Sign::Ready);
+    world.settle();
+    invariants::converged(&world);
+    assert!(world.told().contains("SIGHUP sent"), "{}", world.told());
+}
+
+#[test]
 fn a_command_stops_it_and_signals_only_what_still_lives() {
     let mut commanded = service("web");
     commanded.stop.command = Some(command("/bin/stop"));

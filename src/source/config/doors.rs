@@ -112,6 +112,13 @@ pub(super) fn policy<T>(tables: Tables, layer: &Layer<T>, findings: &mut Vec<Dia
     DoorPolicy { control, rules, http }
 }
 
+/// The groups that may write service files; tells `findings` which there are not.
+pub(super) fn groups<T>(named: &[Account], layer: &Layer<T>, findings: &mut Vec<Diagnostic>) -> Vec<u32> {
+    let mut lowering = Lowering { layer, findings };
+    let group = |(at, group): (usize, &Account)| lowering.group(&format!("trusted_groups.{at}"), group);
+    named.iter().enumerate().filter_map(group).collect()
+}
+
 /// Who has this many to mend may be told the others afterwards.
 const MOST_FINDINGS: usize = 64;
 

@@ -6,6 +6,7 @@ use crate::source::catalogue::{Found, Key, service_of};
 use crate::source::entry::{Naming, naming};
 use crate::source::look::{Eye, Look};
 use crate::source::settle::{Outcome, Seen, Verdict};
+use crate::source::trust::Trust;
 use crate::source::watch::Target;
 use std::ffi::{OsStr, OsString};
 use std::time::Instant;
@@ -162,7 +163,7 @@ impl<C> Worker<C> {
     }
 
     fn examine_config(&mut self, now: Mono) {
-        let look = self.configuration.look(&self.trust);
+        let look = self.configuration.look(&self.own);
         let must_look = self.watch.want(Target::Candidate(Key::CONFIG), look.wants);
         let is_new = match (self.settle.looked(Key::CONFIG, look.outcome, now), look.found) {
             (Verdict::Publish, Some(found)) => self.configuration.accept(found),
@@ -174,6 +175,7 @@ impl<C> Worker<C> {
         };
         if is_new {
             self.settle.set_grace(self.configuration.timing().grace);
+            self.trust = Trust::new(self.own.uid()).with_groups(&self.configuration.trusted());
             self.settle.set_leads(!self.configuration.timing().atomic);
             self.reloads.set_grace(self.configuration.timing().grace);
             self.plan_rescan();
