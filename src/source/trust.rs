@@ -144,12 +144,13 @@ impl Trust {
             let group = group_name(facts.gid);
             let why =
                 format!("the {what} {place} (owner {holder}, mode {mode:04o}) can be written by the group {group}");
-            let mut help = format!("run `chmod g-w {place}`");
             // Who says whom to trust is trusted by itself alone.
-            if !path.ends_with("abide.toml") {
-                help += &format!(", or say trusted_groups = [{}] in abide.toml", group_in_toml(facts.gid));
-            }
-            (why, help)
+            let or = if path.ends_with("abide.toml") {
+                String::new()
+            } else {
+                format!(", or say trusted_groups = [{}] in abide.toml", group_in_toml(facts.gid))
+            };
+            (why, format!("run `chmod g-w {place}`{or}"))
         };
         Refusal { path: path.to_owned(), role, facts, why, help }
     }
