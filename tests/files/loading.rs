@@ -280,7 +280,10 @@ fn a_program_is_searched_in_the_services_own_path() {
     let program = home.path().join("own-program");
     std::fs::write(&program, "#!/bin/sh\n").expect("written");
     // Not as root: whose this directory is depends on who runs the tests.
-    let text = format!("user = \"nobody\"\ncommand = \"own-program\"\nenvironment.PATH = \"{}:${{PATH}}\"\n", home.path().display());
+    let text = format!(
+        "user = \"nobody\"\ncommand = \"own-program\"\nenvironment.PATH = \"{}:${{PATH}}\"\n",
+        home.path().display()
+    );
     let entry = load_with(&machine(), &Config::default(), text.as_bytes(), &[]);
     assert!(entry.diagnostics[0].help.as_deref().is_some_and(|help| help.contains("chmod +x")), "{entry:?}");
     std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).expect("executable");
