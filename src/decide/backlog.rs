@@ -62,7 +62,7 @@ impl Fleet {
             self.backlog.waiting.remove(&name);
             self.backlog.batch.remove(&name);
             if self.is_suspended(&name, entry.as_ref()) && !self.is_as_it_was(&name, entry.as_ref()) {
-                self.mark(&name, Some(Kept::Suspended));
+                self.keep_back(&name, entry.as_ref(), Kept::Suspended);
                 self.backlog.waiting.insert(name, entry);
             } else {
                 admitted.push((name, entry));
@@ -92,10 +92,7 @@ impl Fleet {
                 free.push((name, entry));
                 continue;
             }
-            self.mark(&name, Some(Kept::Batch));
-            if entry.is_some() && self.accepted(&name).is_none() {
-                self.recall(&name);
-            }
+            self.keep_back(&name, entry.as_ref(), Kept::Batch);
             self.backlog.batch.insert(name, entry);
         }
         self.surroundings_changed = true;
@@ -204,6 +201,18 @@ impl Fleet {
             self.backlog.since = None;
         }
         self.mark(name, None);
+    }
+
+    /// What its files now say is not acted on. Of what nothing is in force, as after a boot, the last good version is.
+    fn keep_back(&mut self, name: &ServiceName, entry: Option<&Entry>, kept: Kept) {
+        if let Some(entry) = entry {
+            let member = self.members.entry(name.clone()).or_insert_with(|| Box::new(Member::new()));
+            if member.accepted.is_none() && !member.removed {
+                (member.file, member.kind) = (entry.file.clone(), entry.kind);
+                self.recall(name);
+            }
+        }
+        self.mark(name, Some(kept));
     }
 
     fn mark(&mut self, name: &ServiceName, kept: Option<Kept>) {

@@ -160,7 +160,10 @@ impl Fleet {
             first.complain(format!("{verb} to version {}: {cause}", to.version.short()), &mut self.turn);
         }
         let why = format!("{verb}: {cause}");
-        let rollback = Rollback { rejected: rejected.service.clone(), to: to.version, cause, at };
+        // Where it had gone back already, what its file says is what was rejected then.
+        let before = member.rollback.take().map(|before| before.rejected);
+        let what = before.unwrap_or_else(|| rejected.service.clone());
+        let rollback = Rollback { rejected: what, to: to.version, cause, at };
         member.rollback = Some(Box::new(rollback));
         self.ties.tie(name, Some(&to));
         self.keep_version(name, verb);

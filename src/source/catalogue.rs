@@ -200,6 +200,11 @@ impl Catalogue {
             .is_some_and(|told| told.diagnostics.iter().any(Diagnostic::is_error))
     }
 
+    /// The services of which something has still to be told.
+    pub(super) fn untold(&self) -> impl Iterator<Item = &ServiceName> {
+        self.changes.keys()
+    }
+
     /// This is what `key` is from now on.
     pub(super) fn publish(&mut self, key: Key, found: Found) {
         let Some(candidate) = self.candidates.get_mut(&key) else { return };

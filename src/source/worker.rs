@@ -329,7 +329,10 @@ impl<C> Worker<C> {
         }
         let pending = self.catalogue.keys().into_iter().filter(|key| self.settle.is_pending(*key));
         let candidates = pending.filter_map(|key| self.catalogue.get(key)).filter(|it| it.standing.is_none());
-        let names: Vec<ServiceName> = candidates.filter_map(|it| service_of(&it.naming).cloned()).collect();
+        let mut names: BTreeSet<ServiceName> = candidates.filter_map(|it| service_of(&it.naming).cloned()).collect();
+        // What is known and waits for the rest of its batch was not told either.
+        names.extend(self.catalogue.untold().cloned());
+        let names: Vec<ServiceName> = names.into_iter().collect();
         self.was_settled = names.is_empty();
         names
     }

@@ -250,3 +250,108 @@ fn s51_a_version_that_cannot_be_recorded_is_applied_and_said_so() {
     world.pid_after("web", second);
     world.until("it is recorded again", |status| !note(status));
 }
+
+#[test]
+fn a_machine_that_boots_while_files_are_held_back_starts_the_last_good_versions() {
+    for atomic in [false, true] {
+        let mut world = World::empty();
+        if atomic {
+            world.replace(&world.root().join("abide.toml"), "batch = \"atomic\"\n");
+        }
+        world.drop_file("web.toml", GOOD);
+        world.drop_file("db.toml", GOOD);
+        world.start();
+        world.pid("web");
+        world.pid("db");
+        if !atomic {
+            assert_eq!(text(&world, &["suspend", "--reason", "holidays"]).0, 0);
+        }
+        world.signal(Signal::SIGTERM);
+        world.ended();
+        std::fs::remove_dir_all(world.runtime()).expect("a reboot empties it");
+        world.drop_file("web.toml", &GOOD.replace("86400", "90000"));
+        world.drop_file("new.toml", SLEEPER);
+        if atomic {
+            world.drop_file("bad.toml", "cmmand = 1\n");
+        }
+        world.start();
+        let up = |status: &Status, name: &str| service(status, name).is_some_and(runs);
+        let status = world.until("both run", |status| up(status, "web") && up(status, "db"));
+        let web = service(&status, "web").expect("just seen");
+        assert_eq!(arguments(web.instances[0].pid.expect("it runs"))[1], "86400", "what is held back is not in force");
+        world.until("the new one waits", |status| {
+            service(status, "new").is_some_and(|it| it.instances.is_empty() && !it.as_desired)
+        });
+        // What held it back ends.
+        if atomic {
+            world.remove("bad.toml");
+        } else {
+            assert_eq!(text(&world, &["resume"]).0, 0);
+        }
+        let pid = world.pid_after("web", web.instances[0].pid.expect("it runs"));
+        assert_eq!(arguments(pid)[1], "90000");
+        world.pid("new");
+    }
+}
+
+#[test]
+fn a_batch_that_waits_stops_nothing_when_the_supervisor_is_another() {
+    let mut world = World::empty();
+    world.replace(&world.root().join("abide.toml"), "batch = \"atomic\"\n[guard]\nwindow = 0\n");
+    for name in ["a", "b", "c"] {
+        world.drop_file(&format!("{name}.toml"), GOOD);
+    }
+    world.start();
+    let pids = ["a", "b", "c"].map(|name| world.pid(name));
+    // Somebody writes to a file of the batch for as long as this lasts.
+    let mut writer = std::process::Command::new("/bin/sh")
+        .args(["-c", "exec 3>slow.toml; echo writing; read x"])
+        .current_dir(world.services())
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("sh is there");
+    let mut line = String::new();
+    let out = writer.stdout.take().expect("it is a pipe");
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(out), &mut line).expect("it says so");
+    let supervisor = world.status().expect("it runs").abide.supervisor_pid;
+    send(supervisor, Signal::SIGKILL);
+    world.until("another one has looked", |status| {
+        status.abide.supervisor_pid != supervisor && status.sources.iter().any(|it| it.last_full_scan_at.is_some())
+    });
+    // A second look at all of it, and an answer that comes after that.
+    world.signal(Signal::SIGHUP);
+    assert_eq!(text(&world, &["plan"]).0, 0, "{}", world.story());
+    drop(writer.stdin.take());
+    writer.wait().expect("it ends");
+    world.drop_file("slow.toml", GOOD);
+    world.pid("slow");
+    assert_eq!(["a", "b", "c"].map(|name| world.pid(name)), pids, "nothing was to be touched");
+}
+
+#[test]
+fn going_back_twice_does_not_forget_what_was_rejected_first() {
+    let world = World::with(&[("web", GOOD)]);
+    let first = world.pid("web");
+    world.drop_file("web.toml", &GOOD.replace("86400", "86401"));
+    let second = world.pid_after("web", first);
+    // Past its trial, it is what one goes back to.
+    world.drop_file("web.toml", FAILS);
+    let it = rolled_back(&world, "web", "exit code 3");
+    let rejected = it.rollback.expect("just seen").from_hash;
+    assert_ne!(it.instances[0].pid, Some(second));
+    let history: History = serde_json::from_str(&text(&world, &["history", "--json", "web"]).1).expect("JSON");
+    let oldest = history.versions[0].version.clone();
+    let (code, told) = text(&world, &["rollback", "web", "--to", &oldest]);
+    assert_eq!(code, 0, "{told}");
+    let status = world.until("it is the oldest", |status| {
+        service(status, "web").is_some_and(|it| it.accepted_hash.as_ref() == Some(&oldest) && runs(it))
+    });
+    let it = service(&status, "web").expect("just seen");
+    assert_eq!(it.rollback.as_ref().map(|it| it.from_hash.clone()), Some(rejected));
+    // So a comment tries nothing again.
+    let starts = world.starts("web");
+    world.drop_file("web.toml", &format!("# a comment\n{FAILS}"));
+    world.fence();
+    assert_eq!(world.starts("web"), starts);
+}
