@@ -7,6 +7,7 @@ use super::effect::Effect;
 use super::fleet::Fleet;
 use super::guard::{self, Count, Window};
 use super::member::{Kept, Member};
+use super::records::used_record;
 use crate::model::desired::{Entry, Permit};
 use crate::model::name::ServiceName;
 use crate::model::order::{Author, Hold};
@@ -29,8 +30,8 @@ const FORGOTTEN: Duration = Duration::from_secs(600);
 pub(super) struct Backlog {
     pub(super) rules: Rules,
     window: Window,
-    /// Removals that wait for a yes, and from which source.
-    guarded: BTreeMap<ServiceName, usize>,
+    /// Removals that wait for a yes.
+    guarded: BTreeSet<ServiceName>,
     since: Option<Wall>,
     permits: Vec<Permit>,
     /// What was let go because a file lists it: the file, and the service.
@@ -120,7 +121,7 @@ impl Fleet {
             } else if moved.contains(&name) || self.may_go(&name) || !self.stands(&name) {
                 self.release(&name);
                 admitted.push((name, None));
-            } else if !self.backlog.guarded.contains_key(&name) {
+            } else if !self.backlog.guarded.contains(&name) {
                 asked.push(name);
             }
         }
@@ -134,7 +135,7 @@ impl Fleet {
             let count = counts.get(&source).copied().unwrap_or_default();
             if guard::holds(&self.backlog.rules.guard, of_all, count) {
                 self.backlog.since.get_or_insert(now.wall);
-                self.backlog.guarded.insert(name.clone(), source);
+                self.backlog.guarded.insert(name.clone());
                 self.surroundings_changed = true;
                 self.mark(&name, Some(Kept::Guarded));
             } else {
@@ -148,8 +149,8 @@ impl Fleet {
     /// By source: what is asked for, or waits already, what went, and what stands.
     fn counts(&self, asked: &[ServiceName]) -> BTreeMap<usize, Count> {
         let mut counts: BTreeMap<usize, Count> = BTreeMap::new();
-        for source in asked.iter().map(|name| self.source_of_member(name)).chain(self.backlog.guarded.values().copied())
-        {
+        let waiting = asked.iter().chain(&self.backlog.guarded);
+        for source in waiting.map(|name| self.source_of_member(name)) {
             counts.entry(source).or_default().asked += 1;
         }
         for source in self.backlog.window.sources() {
@@ -174,14 +175,22 @@ impl Fleet {
     fn may_go(&mut self, name: &ServiceName) -> bool {
         let permits = self.backlog.permits.iter().filter(|permit| permit.names.contains(name));
         let unused = permits.map(|permit| (permit.id.clone(), name.clone())).find(|it| !self.backlog.used.contains(it));
-        unused.is_some_and(|used| self.backlog.used.insert(used))
+        let Some(used) = unused else { return false };
+        self.backlog.used.insert(used);
+        self.struck.push(used_record(&self.backlog.used));
+        true
+    }
+
+    /// What such files were used for under an earlier supervisor.
+    pub(super) fn used_before(&mut self, used: BTreeSet<(String, ServiceName)>) {
+        self.backlog.used = used;
     }
 
     /// Files that say what may go are other than they were; gives what goes now.
     pub(super) fn permitted(&mut self, permits: Vec<Permit>) -> Vec<FileChange> {
         self.backlog.used.retain(|(id, _)| permits.iter().any(|permit| permit.id == *id));
         self.backlog.permits = permits;
-        let held: Vec<ServiceName> = self.backlog.guarded.keys().cloned().collect();
+        let held: Vec<ServiceName> = self.backlog.guarded.iter().cloned().collect();
         let going: Vec<ServiceName> = held.into_iter().filter(|name| self.may_go(name)).collect();
         going.into_iter().inspect(|name| self.release(name)).map(|name| (name, None)).collect()
     }
@@ -189,12 +198,12 @@ impl Fleet {
     /// Removals that were confirmed: those of `names`, or by none all that wait.
     pub(super) fn confirmed(&mut self, names: &[ServiceName]) -> Vec<FileChange> {
         let meant = |name: &&ServiceName| names.is_empty() || names.contains(name);
-        let going: Vec<ServiceName> = self.backlog.guarded.keys().filter(meant).cloned().collect();
+        let going: Vec<ServiceName> = self.backlog.guarded.iter().filter(meant).cloned().collect();
         going.into_iter().inspect(|name| self.release(name)).map(|name| (name, None)).collect()
     }
 
     fn release(&mut self, name: &ServiceName) {
-        if self.backlog.guarded.remove(name).is_some() {
+        if self.backlog.guarded.remove(name) {
             self.surroundings_changed = true;
         }
         if self.backlog.guarded.is_empty() {
@@ -224,9 +233,8 @@ impl Fleet {
 
     /// What an earlier supervisor held back of the removals.
     pub(super) fn guarded_before(&mut self, name: &ServiceName) {
-        let source = self.source_of_member(name);
         self.backlog.since.get_or_insert(self.turn.now.wall);
-        self.backlog.guarded.insert(name.clone(), source);
+        self.backlog.guarded.insert(name.clone());
     }
 
     pub(super) fn stands(&self, name: &ServiceName) -> bool {
@@ -347,7 +355,7 @@ impl Fleet {
         let Backlog { guarded, since, suspended, waiting, .. } = &self.backlog;
         let guard = GuardStatus {
             state: if guarded.is_empty() { GuardState::Clear } else { GuardState::Holding },
-            removals: guarded.keys().cloned().collect(),
+            removals: guarded.iter().cloned().collect(),
             since: *since,
             release: "abide confirm".to_owned(),
         };
@@ -383,7 +391,7 @@ impl Fleet {
         let batch = self.backlog.batch.iter().map(|(name, entry)| (name, entry, Kept::Batch));
         let edits = waiting.chain(batch).filter(move |(_, entry, _)| !bad(entry));
         let edits = edits.map(|(name, entry, kept)| (name, service_of(entry.as_ref()), kept));
-        self.backlog.guarded.keys().map(|name| (name, None, Kept::Guarded)).chain(edits)
+        self.backlog.guarded.iter().map(|name| (name, None, Kept::Guarded)).chain(edits)
     }
 
     /// Why a change of the service's files is not acted on: a word, and a sentence.

@@ -3,6 +3,7 @@
 //!
 //! - `d/NAME`: the definition of a service in force;
 //! - `h/TARGET`: how it is held, or that it is not any more, until that is on the disk;
+//! - `p/used`: what files that list removals were used for, each use being one;
 //! - `i/NAME@n`: an instance: where it is in its life, what was ordered, when what is due.
 
 use super::backoff::Backoff;
@@ -21,6 +22,7 @@ use crate::model::service::{Kind, Service, Version};
 use crate::model::signal::Signal;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// A record: its key, and its text; `None`: there is none any more.
@@ -115,9 +117,16 @@ pub(super) fn hold_record(target: &Target, hold: Option<&Hold>) -> Change {
     (format!("h/{target}"), Some(text))
 }
 
+/// What files that list removals were used for: the file, and the service.
+pub(super) fn used_record(used: &BTreeSet<(String, ServiceName)>) -> Change {
+    let text = serde_json::to_vec(used).expect("strings, numbers and maps with string keys always serialise");
+    ("p/used".to_owned(), Some(text))
+}
+
 /// What a key is about.
 #[derive(Debug)]
 pub(super) enum Key {
+    Used,
     Service(ServiceName),
     Instance(InstanceId),
     Hold(Target),
@@ -127,6 +136,7 @@ pub(super) enum Key {
 pub(super) fn read_key(key: &str) -> Option<Key> {
     let (kind, rest) = key.split_once('/')?;
     match kind {
+        "p" => (rest == "used").then_some(Key::Used),
         "d" => ServiceName::new(rest).ok().map(Key::Service),
         "i" => {
             let (name, index) = rest.rsplit_once('@')?;

@@ -57,6 +57,7 @@ impl Fleet {
         for (key, text) in records {
             let read = match read_key(key) {
                 Some(Key::Service(name)) => serde_json::from_slice(text).map(|kept| self.restore_service(&name, kept)),
+                Some(Key::Used) => serde_json::from_slice(text).map(|used| self.used_before(used)),
                 Some(Key::Hold(target)) => serde_json::from_slice(text).map(|hold| self.restore_hold(target, hold)),
                 Some(Key::Instance(id)) => serde_json::from_slice(text).map(|kept| instances.push((id, kept))),
                 None => continue,

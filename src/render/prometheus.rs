@@ -198,9 +198,12 @@ fn overview(envelope: &Envelope) -> String {
         ("held", summary.held),
         ("config_invalid", summary.config_invalid),
         ("out_of_sync", summary.out_of_sync),
+        ("rolled_back", summary.rolled_back),
     ] {
         page.line("abide_services", &[("condition", condition)], &count);
     }
+    let held = envelope.withheld.guard.removals.len();
+    page.single("abide_guard_held_removals", "Services whose files are gone and that wait for a yes.", &held);
     sources(&mut page, &envelope.sources);
     let name = "abide_config_last_apply_success_timestamp_seconds";
     page.family(name, "gauge", "When a change of the files was last carried out without an error.");

@@ -158,7 +158,13 @@ fn a_file_lists_what_may_go_and_each_use_is_one() {
     let status = held(&world, 8);
     assert!(status.ignored.is_empty() && status.problems.is_empty(), "{status:?}");
     all_run_on(&world, &pids[2..]);
-    // The same file does not do it again, and another one does.
+    let prom = std::fs::read_to_string(world.runtime().join("status.prom")).expect("it is there");
+    assert!(prom.contains("\nabide_guard_held_removals 8\n"), "{prom}");
+    // The same file does not do it again, under the next supervisor neither, and another one does.
+    super::process::send(status.abide.supervisor_pid, nix::sys::signal::Signal::SIGKILL);
+    world.until("another supervisor", |now| {
+        now.abide.supervisor_pid != status.abide.supervisor_pid && now.withheld.guard.removals.len() == 8
+    });
     std::fs::write(world.root().join("new"), SLEEPER).expect("the world is writable");
     shell("for i in a b; do cp ../new $i.toml; done", &world.services());
     let again = world.pid("a");
