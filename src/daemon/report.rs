@@ -8,8 +8,11 @@ use crate::model::name::ServiceName;
 use crate::model::news::News;
 use crate::model::order::{Author, Done};
 use crate::model::plan::Step;
-use crate::model::status::{IgnoredEntry, SourceState, SourceStatus};
+use crate::model::status::{
+    GuardStatus, IgnoredEntry, RolloutState, RolloutStatus, SourceState, SourceStatus, Suspended, Withheld,
+};
 use crate::model::transition::Transition;
+use crate::render;
 use tracing::{error, info, warn};
 
 /// One step of a plan that is being carried out.
@@ -96,6 +99,45 @@ pub(super) fn sources(before: &[SourceStatus], now: &[SourceStatus]) {
             SourceState::Absent => warn!(path, reason, "directory is absent: nothing is stopped because of it"),
         }
     }
+}
+
+/// What the files say and is held back, where there is more of it than before; and that nothing is any more.
+pub(super) fn withheld(before: &Withheld, now: &Withheld) {
+    let new = Withheld {
+        guard: if now.guard.removals.len() > before.guard.removals.len() {
+            now.guard.clone()
+        } else {
+            GuardStatus::default()
+        },
+        rollout: match (before.rollout.state, now.rollout.state) {
+            (RolloutState::Idle | RolloutState::Rolling, RolloutState::Paused) => now.rollout.clone(),
+            _ => RolloutStatus::default(),
+        },
+        batch: now.batch.clone().filter(|_| before.batch.is_none()),
+        suspended: now
+            .suspended
+            .iter()
+            .filter(|one| !before.suspended.iter().any(|old| is_same(old, one)))
+            .cloned()
+            .collect(),
+    };
+    for sentence in render::status::withheld(&new) {
+        warn!("held back: {sentence}");
+    }
+    if holds(before) && !holds(now) {
+        info!("nothing is held back any more");
+    }
+}
+
+/// Whether anything waits for more than its turn.
+fn holds(withheld: &Withheld) -> bool {
+    let Withheld { guard, rollout, batch, suspended } = withheld;
+    let waits = !guard.removals.is_empty() || batch.is_some() || !suspended.is_empty();
+    waits || rollout.state == RolloutState::Paused
+}
+
+fn is_same(one: &Suspended, other: &Suspended) -> bool {
+    (&one.service, &one.directory, one.hold.since) == (&other.service, &other.directory, other.hold.since)
 }
 
 /// Entries that are nothing to abide and were not there before.

@@ -398,6 +398,8 @@ impl Supervisor {
         notes.extend(self.door.trouble.iter().chain(&self.broken_records).chain(self.host.unkept()).cloned());
         notes.extend(fleet.idle_holds());
         notes.extend(fleet.forgotten_holds());
+        let withheld = fleet.withheld();
+        report::withheld(&self.publisher.envelope().withheld, &withheld);
         let state = if fleet.is_ending() { AbideState::Stopping } else { AbideState::Running };
         self.publisher.renew_envelope(&News {
             state,
@@ -406,7 +408,7 @@ impl Supervisor {
             generation: fleet.generation(),
             sources: fleet.sources(),
             problems: fleet.problems(),
-            withheld: &fleet.withheld(),
+            withheld: &withheld,
             ignored: fleet.ignored(),
             now: now.wall,
         });

@@ -404,10 +404,8 @@ impl Fleet {
                     1 => ", with that of 1 other".to_owned(),
                     others => format!(", with those of {others} others"),
                 };
-                let message = format!(
-                    "its file is gone{with}: too many to be believed, so it goes on; `abide confirm` stops what is held \
-                     so, and the file's return ends this"
-                );
+                let message =
+                    format!("its file is gone{with}; it goes on until `abide confirm`, or until the file is back");
                 ("RemovalHeld".to_owned(), message)
             }
             Kept::Suspended => ("Suspended".to_owned(), self.why_suspended(name)),

@@ -16,6 +16,9 @@ impl Fleet {
         let going = self.confirmed(&names);
         let gone: BTreeSet<ServiceName> = going.iter().map(|(name, _)| name.clone()).collect();
         self.act_on(going, &[]);
+        if names.is_empty() && gone.is_empty() {
+            return vec![told_of_all(Word::idle("no removal waits to be confirmed"))];
+        }
         let meant = if names.is_empty() { gone.iter().cloned().collect() } else { names };
         let word = |name: &ServiceName| {
             if gone.contains(name) {

@@ -55,6 +55,7 @@ fn s24_removing_all_is_held_until_it_is_confirmed() {
     assert_eq!(reason, "RemovalHeld");
     assert!(message.contains("with those of 9 others") && message.contains("`abide confirm`"), "{message}");
     all_run_on(&world, &pids);
+    assert!(world.story().contains("held back: the files of a, b, c, d and 6 more are gone"), "the log tells of it");
     let (code, plan) = says(&world, &["plan"]);
     assert_eq!(code, 2, "{plan}");
     assert!(plan.contains("removed (held back: its file is gone"), "{plan}");
@@ -68,6 +69,7 @@ fn s24_removing_all_is_held_until_it_is_confirmed() {
         world.gone(name);
     }
     clear(&world);
+    assert_eq!(says(&world, &["confirm"]), (0, "reconciling: no removal waits to be confirmed\n".to_owned()));
     // What an operator has said yes to counts for nothing.
     world.drop_file("a.toml", SLEEPER);
     world.pid("a");
