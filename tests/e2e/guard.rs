@@ -3,17 +3,8 @@
 //! The numbers are those of the scenarios in the design's page on watching.
 
 use super::process::{alive, shell};
-use super::world::{SLEEPER, World, service};
+use super::world::{LONGER, SLEEPER, World, service, ten};
 use abide::model::status::{ConditionKind, GuardState, ServiceStatus, SourceState, Status};
-
-const LONGER: &str = "command = [\"/bin/sleep\", \"90000\"]\n";
-
-/// `a` to `j`, running; the pid of each.
-fn ten() -> (World, Vec<(String, i32)>) {
-    let world = World::with_sleepers("abcdefghij");
-    let pids = ('a'..='j').map(|letter| (letter.to_string(), world.pid(&letter.to_string()))).collect();
-    (world, pids)
-}
 
 fn all_run_on(world: &World, pids: &[(String, i32)]) {
     for (name, pid) in pids {

@@ -4,11 +4,9 @@
 
 use super::given::SYS_ADMIN;
 use super::process::{alive, has_capability, is_root, send, shell, skip_for_users};
-use super::world::{SLEEPER, Start, World, service};
+use super::world::{LONGER, SLEEPER, Start, World, service};
 use abide::model::status::{Mechanism, SourceState, SourceStatus, Status};
 use nix::sys::signal::Signal;
-
-const LONGER: &str = "command = [\"/bin/sleep\", \"90000\"]\n";
 
 fn may_mount() -> bool {
     let may = is_root() && has_capability(SYS_ADMIN);

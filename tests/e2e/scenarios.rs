@@ -4,25 +4,9 @@
 //! The numbers are those of the scenarios in the design's page on watching.
 
 use super::process::{alive, arguments, is_root, send, shell, skip_for_users, wanted};
-use super::world::{SLEEPER, Start, World, service};
+use super::world::{LONGER, SLEEPER, Start, World, others_run_on, service, ten};
 use abide::model::status::{ConditionKind, SourceState, State, Status};
 use nix::sys::signal::Signal;
-
-const LONGER: &str = "command = [\"/bin/sleep\", \"90000\"]\n";
-
-/// `a` to `j`, running; the pid of each.
-fn ten() -> (World, Vec<(String, i32)>) {
-    let world = World::with_sleepers("abcdefghij");
-    let pids = ('a'..='j').map(|letter| (letter.to_string(), world.pid(&letter.to_string()))).collect();
-    (world, pids)
-}
-
-fn others_run_on(world: &World, pids: &[(String, i32)], except: &[&str]) {
-    for (name, pid) in pids.iter().filter(|(name, _)| !except.contains(&name.as_str())) {
-        assert_eq!(world.pid(name), *pid, "{name} was not to be touched\n{}", world.story());
-        assert!(alive(*pid));
-    }
-}
 
 /// A script changes `a` so that it sleeps for 90000 seconds: one restart, and no error flashes.
 fn restarts_a_once(prepare: &str, script: &str) {

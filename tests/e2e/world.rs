@@ -21,6 +21,9 @@ const GLANCE: Duration = Duration::from_millis(5);
 /// A service that does nothing for long.
 pub(crate) const SLEEPER: &str = "command = [\"/bin/sleep\", \"86400\"]\n";
 
+/// The same, for longer: another version.
+pub(crate) const LONGER: &str = "command = [\"/bin/sleep\", \"90000\"]\n";
+
 /// Four directories below one of its own, and what runs on them.
 pub(crate) struct World {
     root: tempfile::TempDir,
@@ -460,4 +463,19 @@ pub(crate) fn code(output: &Output) -> i32 {
 /// A number from the environment.
 pub(crate) fn number(variable: &str, default: u32) -> u32 {
     std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
+/// `a` to `j`, running; the pid of each.
+pub(crate) fn ten() -> (World, Vec<(String, i32)>) {
+    let world = World::with_sleepers("abcdefghij");
+    let pids = ('a'..='j').map(|letter| (letter.to_string(), world.pid(&letter.to_string()))).collect();
+    (world, pids)
+}
+
+/// Nothing but `except` was restarted, or stopped.
+pub(crate) fn others_run_on(world: &World, pids: &[(String, i32)], except: &[&str]) {
+    for (name, pid) in pids.iter().filter(|(name, _)| !except.contains(&name.as_str())) {
+        assert_eq!(world.pid(name), *pid, "{name} was not to be touched");
+        assert!(alive(*pid));
+    }
 }

@@ -3,26 +3,9 @@
 //! The numbers are those of the scenarios in the design's page on watching.
 
 use super::process::{alive, arguments, shell, wanted};
-use super::world::{SLEEPER, World, service};
+use super::world::{LONGER, SLEEPER, World, others_run_on, service, ten};
 use abide::model::status::SourceState;
 use std::time::{Duration, Instant};
-
-const LONGER: &str = "command = [\"/bin/sleep\", \"90000\"]\n";
-
-/// `a` to `j`, running; the pid of each.
-fn ten() -> (World, Vec<(String, i32)>) {
-    let world = World::with_sleepers("abcdefghij");
-    let pids = ('a'..='j').map(|letter| (letter.to_string(), world.pid(&letter.to_string()))).collect();
-    (world, pids)
-}
-
-/// Nothing but `except` was restarted, or stopped.
-fn others_run_on(world: &World, pids: &[(String, i32)], except: &[&str]) {
-    for (name, pid) in pids.iter().filter(|(name, _)| !except.contains(&name.as_str())) {
-        assert_eq!(world.pid(name), *pid, "{name} was not to be touched");
-        assert!(alive(*pid));
-    }
-}
 
 fn pid_of(pids: &[(String, i32)], name: &str) -> i32 {
     pids.iter().find(|it| it.0 == name).expect("one of the ten").1

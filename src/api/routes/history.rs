@@ -1,7 +1,7 @@
 //! What a service was: its versions, what differs between two, and the way back to one.
 
 use super::document;
-use super::orders::{Came, NoMore, REFUSED, give, obey, told};
+use super::orders::{NoMore, give, obey, order, told};
 use crate::api::asked::{Asked, Meant, Named, Told, bad};
 use crate::api::call::{Between, Call};
 use crate::api::doors::Doors;
@@ -53,31 +53,26 @@ pub(super) const ROUTES: &[Route] = &[
         serve: || get(difference),
     },
     Route {
-        verb: Verb::Post,
-        path: "/v1/services/{selectors}/rollback",
-        id: "rollback",
-        title: "Go back to an earlier version",
-        about: "Puts an earlier version in force, until a key of the file changes that matters. What the file says is \
-                then not tried again until that, or until a retry.",
-        query: None,
         body: Some(schema::<Back>),
-        gives: Gives::Json(schema::<Came>),
-        refuses: &[FORBIDDEN, NO_SUCH, REFUSED],
         example: ("/v1/services/web/rollback", ""),
         serve: || post(rollback),
+        ..order(
+            "/v1/services/{selectors}/rollback",
+            "rollback",
+            "Go back to an earlier version",
+            "Puts an earlier version in force, until a key of the file changes that matters. What the file says is then not \
+             tried again until that, or until a retry.",
+        )
     },
     Route {
-        verb: Verb::Post,
-        path: "/v1/services/{selectors}/retry",
-        id: "retry",
-        title: "Try again what was rolled back",
-        about: "Puts in force again what the file says, where it was rolled back or gone back from.",
-        query: None,
-        body: Some(schema::<NoMore>),
-        gives: Gives::Json(schema::<Came>),
-        refuses: &[FORBIDDEN, NO_SUCH, REFUSED],
         example: ("/v1/services/web/retry", ""),
         serve: || post(retry),
+        ..order(
+            "/v1/services/{selectors}/retry",
+            "retry",
+            "Try again what was rolled back",
+            "Puts in force again what the file says, where it was rolled back or gone back from.",
+        )
     },
 ];
 

@@ -20,8 +20,8 @@ use serde::{Deserialize, Serialize};
 pub(super) const REFUSED: (u16, &str) =
     (409, "At least one target could not obey; the body says of each what came of it.");
 
-/// What all orders have in common.
-const fn order(path: &'static str, id: &'static str, title: &'static str, about: &'static str) -> Route {
+/// What all orders have in common; `serve` is that of the first, and each other names its own.
+pub(super) const fn order(path: &'static str, id: &'static str, title: &'static str, about: &'static str) -> Route {
     Route {
         verb: Verb::Post,
         path,
@@ -29,7 +29,7 @@ const fn order(path: &'static str, id: &'static str, title: &'static str, about:
         title,
         about,
         query: None,
-        body: None,
+        body: Some(schema::<NoMore>),
         gives: Gives::Json(schema::<Came>),
         refuses: &[FORBIDDEN, NO_SUCH, REFUSED],
         example: ("", ""),
@@ -39,7 +39,6 @@ const fn order(path: &'static str, id: &'static str, title: &'static str, about:
 
 pub(super) const ROUTES: &[Route] = &[
     Route {
-        body: Some(schema::<NoMore>),
         example: ("/v1/services/web/start", ""),
         ..order(
             "/v1/services/{selectors}/start",
@@ -73,7 +72,6 @@ pub(super) const ROUTES: &[Route] = &[
         )
     },
     Route {
-        body: Some(schema::<NoMore>),
         example: ("/v1/services/web/reload", ""),
         serve: || post(reload),
         ..order(

@@ -1,12 +1,12 @@
 //! The operator's hand on reconciling itself: what waits for a yes, and what is to wait. Without services in the path
 //! an order is about all of them, and needs the right to operate all.
 
-use super::orders::{Came, NoMore, REFUSED, give, obey, reason};
+use super::orders::{NoMore, give, obey, order, reason};
 use crate::api::asked::{Meant, Told};
 use crate::api::doors::Doors;
 use crate::api::problem::Problem;
 use crate::api::rights::Visitor;
-use crate::api::route::{FORBIDDEN, Gives, NO_SUCH, Route, Verb, schema};
+use crate::api::route::{Route, schema};
 use crate::model::access::Right;
 use crate::model::order::Act;
 use axum::extract::State;
@@ -15,26 +15,10 @@ use axum::routing::post;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// What all of them have in common.
-const fn order(path: &'static str, id: &'static str, title: &'static str, about: &'static str) -> Route {
-    Route {
-        verb: Verb::Post,
-        path,
-        id,
-        title,
-        about,
-        query: None,
-        body: Some(schema::<NoMore>),
-        gives: Gives::Json(schema::<Came>),
-        refuses: &[FORBIDDEN, NO_SUCH, REFUSED],
-        example: ("", ""),
-        serve: || post(confirm_all),
-    }
-}
-
 pub(super) const ROUTES: &[Route] = &[
     Route {
         example: ("/v1/confirm", ""),
+        serve: || post(confirm_all),
         ..order(
             "/v1/confirm",
             "confirm-all",
