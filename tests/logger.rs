@@ -68,7 +68,7 @@ impl Place {
     }
 
     fn to(&self, name: &str, max_size: u64, max_files: u32) -> Destination {
-        Destination { directory: self.directory(name), file: LogFile::Current, max_size, max_files }
+        Destination { directory: self.directory(name), file: LogFile::Current, max_size, max_files, owner: None }
     }
 }
 

@@ -16,7 +16,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("store", &["model"]),
     ("host", &["model", "decide::event", "decide::effect", "table", "log", "store"]),
     ("host/sys", &["model"]),
-    ("source", &["model", "host::users", "host::clock", "host::within", "host::sys::lease"]),
+    ("source", &["model", "host::users", "host::clock", "host::within", "host::sys::lease", "host::sys::eyes"]),
     ("log", &["model"]),
     ("logger", &["log", "model", "table", "host::pipe", "host::sys", "host::clock", "host::stderr"]),
     (

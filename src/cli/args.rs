@@ -240,6 +240,10 @@ pub struct RunArgs {
     /// End when this service ends by itself, and with its exit code, whatever its [restart] says
     #[arg(long, value_name = "NAME", value_parser = ServiceName::new)]
     pub exit_with: Option<ServiceName>,
+    /// Watch this directory too, and have what its files say done as the user who owns it: short for a [[source]] in
+    /// abide.toml
+    #[arg(long, value_name = "DIR")]
+    pub trust_owner: Vec<PathBuf>,
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented by its type")]
     pub places: PlaceArgs,

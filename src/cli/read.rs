@@ -2,7 +2,7 @@
 
 use crate::decide::judge::judge_all;
 use crate::source::config::{self, Config};
-use crate::source::load::load;
+use crate::source::load::load_of;
 use crate::source::once::{ReadAll, read_all};
 use crate::source::trust::Trust;
 use crate::source::{Surroundings, config_path, configuration};
@@ -23,8 +23,8 @@ pub(super) fn read(paths: &[PathBuf], named: Option<&Path>, around: &Surrounding
     };
     let config: Config = config.unwrap_or_default();
     let trust = trust.widened(&config.trusted_groups);
-    let mut loader = |name: &_, material: &_| load(around, &config, name, material);
-    let mut reading = read_all(paths, &config_path, &trust, &mut loader);
+    let mut loader = load_of(around, &config);
+    let mut reading = read_all(paths, &config_path, (&trust, &config.sources), &mut loader);
     reading.problems.splice(0..0, findings);
     judge_all(&mut reading.entries, &reading.beside);
     reading

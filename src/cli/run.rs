@@ -25,6 +25,10 @@ pub(super) fn run(args: RunArgs, arguments: &[OsString]) -> u8 {
     if let Err(error) = places.make(uid) {
         return complain(&error, exit::ERRORS);
     }
+    if let Some(directory) = args.trust_owner.first().filter(|_| uid != 0) {
+        let error = format!("--trust-owner {}: only root can act as another user", directory.display());
+        return complain(&std::io::Error::other(error), exit::USAGE);
+    }
     let after_command = arguments.iter().position(|argument| argument == "run").map_or(2, |at| at + 1);
     let setup = keeper::Setup {
         directory: places.table.clone(),
@@ -39,7 +43,7 @@ pub(super) fn run(args: RunArgs, arguments: &[OsString]) -> u8 {
 /// The supervisor, a child of the keeper.
 pub(super) fn supervisor(args: RunArgs) -> u8 {
     match places(args.places.into()) {
-        Ok(places) => daemon::run(&places, args.directories, args.exit_with),
+        Ok(places) => daemon::run(&places, args.directories, &args.trust_owner, args.exit_with),
         Err(error) => complain(&error, exit::ERRORS),
     }
 }

@@ -32,7 +32,8 @@ use crate::render;
 use crate::render::snapshot::Envelope;
 use crate::source::config::{self, Config};
 use crate::source::configuration::{self, Loader, Timing};
-use crate::source::load::load;
+use crate::source::delegation::{Caps, Delegation};
+use crate::source::load::load_of;
 use crate::source::trust::Trust;
 use crate::source::{self, Surroundings, Text, worker};
 use crate::store;
@@ -40,6 +41,7 @@ use crate::table::{Mode, Table};
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -48,6 +50,9 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 const OK: u8 = 0;
 /// Something that nobody foresaw; the keeper takes it for a crash.
 const FAILED: u8 = 1;
+/// The directories that the command line hands to their owners.
+type Granted = Vec<Arc<Delegation>>;
+
 /// Somebody comes after us, and goes on with all that runs (`EX_TEMPFAIL`).
 const LEFT: u8 = 75;
 /// `abide.toml` is broken at a first start (`EX_CONFIG` of `sysexits.h`); the keeper passes it on.
@@ -74,8 +79,10 @@ fn failed(attempt: &'static str) -> impl FnOnce(io::Error) -> BootError {
 
 /// The supervisor, from its first breath to its last; the exit code tells the keeper what to do. All
 /// ends when a process of the service `exit_with` does.
-pub fn run(places: &Places, directories: Vec<PathBuf>, exit_with: Option<ServiceName>) -> u8 {
-    match supervise(places, directories, exit_with) {
+///
+/// Each directory of `trusted` is handed to the user who owns it.
+pub fn run(places: &Places, directories: Vec<PathBuf>, trusted: &[PathBuf], exit_with: Option<ServiceName>) -> u8 {
+    match supervise(places, directories, &granted(trusted), exit_with) {
         Ok(code) => code,
         Err(error) => {
             let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
@@ -85,7 +92,32 @@ pub fn run(places: &Places, directories: Vec<PathBuf>, exit_with: Option<Service
     }
 }
 
-fn supervise(places: &Places, directories: Vec<PathBuf>, exit_with: Option<ServiceName>) -> Result<u8, BootError> {
+/// What the command line hands to owners of directories.
+fn granted(trusted: &[PathBuf]) -> Granted {
+    let delegation = |path: &PathBuf| {
+        let owner = std::fs::metadata(path).map(|found| found.uid());
+        let owner = owner.inspect_err(|error| {
+            let _ = writeln!(io::stderr(), "abide: --trust-owner {}: it cannot be looked at: {error}", path.display());
+        });
+        // What is root's own needs nobody to speak for it.
+        let owner = owner.ok().filter(|uid| *uid != 0)?;
+        Delegation::new(path, &owner.to_string(), Caps::default()).map(Arc::new)
+    };
+    trusted.iter().filter_map(delegation).collect()
+}
+
+/// What `abide.toml` hands to users comes first.
+fn granting(mut config: Config, granted: &Granted) -> Config {
+    config.sources.extend(granted.iter().cloned());
+    config
+}
+
+fn supervise(
+    places: &Places,
+    directories: Vec<PathBuf>,
+    granted: &Granted,
+    exit_with: Option<ServiceName>,
+) -> Result<u8, BootError> {
     memory::share_heap();
     let SupervisorEnds { table, keeper, bell, logger, kept: [notify_socket, control] } = role::enter_supervisor()?;
     let (groups, surroundings) = look_around(places)?;
@@ -97,6 +129,7 @@ fn supervise(places: &Places, directories: Vec<PathBuf>, exit_with: Option<Servi
         Ok(read) => read,
         Err(findings) => return Ok(refuse(&config_path, &findings)),
     };
+    let config = granting(config, granted);
     let pipes = Arc::new(Pipes::new(&places.pipes(), keeper).map_err(failed("open the directory of pipes"))?);
     let own_log = own_log_pipe(&pipes).map_err(failed("make the pipe of abide's own log"))?;
     let trace = trace::start(Some(own_log), io::stderr().is_terminal());
@@ -126,12 +159,14 @@ fn supervise(places: &Places, directories: Vec<PathBuf>, exit_with: Option<Servi
     recover(&mut fleet, &mut host, &table, &past, &mut broken_records);
     let envelope = envelope(instance_id, groups.cgroups().clone(), fleet.adopted());
     let publisher = Publisher::new(places.runtime.clone(), PublishPolicy::of(&planner.config), envelope);
-    let claims = claims(&directories, &mut broken_records);
+    let all = directories.iter().chain(planner.config.sources.iter().map(|source| &source.path));
+    let claims = claims(&all.cloned().collect::<Vec<_>>(), &mut broken_records);
     let safe = table.mode() == Mode::Safe;
     let poison = look_back(&table, &past, &mut records, safe, &mut broken_records);
     take_up(&planner.config, &table, &mut records);
+    let directories = if safe { Vec::new() } else { directories };
     let files =
-        files(places, if safe { Vec::new() } else { directories }, config_text, &planner, poison, letters.clone())?;
+        files(places, directories, config_text, &planner, loader(&planner, granted, safe, poison, &letters), &letters)?;
     let (places, churn, awaited, own_log) = (places.clone(), 0, exit_with, OwnLogState::default());
     let mut supervisor = Supervisor {
         fleet,
@@ -234,16 +269,25 @@ fn refuse(path: &Path, findings: &[Diagnostic]) -> u8 {
     CONFIG
 }
 
-fn loader(around: Arc<Surroundings>, poison: Poison, letters: UnboundedSender<Letter>) -> Loader<Arc<Config>> {
+fn loader(
+    planner: &Planner,
+    granted: &Granted,
+    safe: bool,
+    poison: Poison,
+    letters: &UnboundedSender<Letter>,
+) -> Loader<Arc<Config>> {
+    let (around, granted, letters) = (Arc::clone(&planner.around), granted.clone(), letters.clone());
     Loader {
-        parse: Box::new(|text| {
+        parse: Box::new(move |text| {
             let (config, findings) = config::parse(text);
-            (config.map(|config| Arc::new(Config { text: Some(text.clone()), ..config })), findings)
+            let config = config.map(|config| granting(Config { text: Some(text.clone()), ..config }, &granted));
+            (config.map(Arc::new), findings)
         }),
-        load: Box::new(move |config, name, material| {
-            poison.guard(name, material, || load(&around, config, name, material))
+        load: Box::new(move |config, from, name, material| {
+            poison.guard(name, material, || load_of(&around, config)(from, name, material))
         }),
         trusted: |config| config.trusted_groups.clone(),
+        sources: Box::new(move |config| if safe { Vec::new() } else { config.sources.clone() }),
         timing: |config| Timing { rescan: config.rescan, grace: config.grace, atomic: config.rules.atomic },
         accepted: Box::new(move |config| drop(letters.send(Letter::Config(Arc::clone(config))))),
     }
@@ -352,10 +396,10 @@ fn files(
     directories: Vec<PathBuf>,
     config_text: Option<Text>,
     planner: &Planner,
-    poison: Poison,
-    letters: UnboundedSender<Letter>,
+    loader: Loader<Arc<Config>>,
+    letters: &UnboundedSender<Letter>,
 ) -> Result<worker::Handle, BootError> {
-    let changes = letters.clone();
+    let (changes, letters) = (letters.clone(), letters.clone());
     let setup = worker::Setup {
         directories,
         config_path: planner.config_path.clone(),
@@ -363,7 +407,7 @@ fn files(
         config_text,
         state_directory: Some(places.state.clone()),
         uid: planner.around.uid,
-        loader: loader(Arc::clone(&planner.around), poison, letters.clone()),
+        loader,
         changed: Box::new(move |service, files| drop(changes.send(Letter::FilesChanged(service, files)))),
     };
     worker::start(setup, move |delta| drop(letters.send(Letter::Delta(delta)))).map_err(failed("start a thread"))

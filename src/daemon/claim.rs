@@ -11,26 +11,36 @@ use std::os::unix::net::{SocketAddr, UnixListener};
 use std::path::{Path, PathBuf};
 
 /// Claims on watched directories; given up with this process, however it ends.
-#[derive(Debug)]
-pub(super) struct Claims(#[expect(dead_code, reason = "held, and never looked at")] Vec<UnixListener>);
+#[derive(Debug, Default)]
+pub(super) struct Claims(Vec<(PathBuf, UnixListener)>);
 
 impl Claims {
     /// Claims what can be claimed; in words, what another has claimed already.
     pub(super) fn on(directories: &[PathBuf]) -> (Self, Vec<String>) {
-        let (mut held, mut others) = (Vec::new(), Vec::new());
+        let mut claims = Self::default();
+        let others = claims.more(directories);
+        (claims, others)
+    }
+
+    /// Claims those that are not claimed yet; in words, what another has claimed already.
+    pub(super) fn more(&mut self, directories: &[PathBuf]) -> Vec<String> {
+        let mut others = Vec::new();
         for directory in directories {
+            if self.0.iter().any(|(claimed, _)| claimed == directory) {
+                continue;
+            }
             // One that is not there yet, or cannot be read, is told of by who reads it.
             let Ok(found) = std::fs::metadata(directory) else { continue };
             let name = format!("abide/claim/{:x}:{}", found.dev(), found.ino());
             let Ok(address) = SocketAddr::from_abstract_name(name) else { continue };
             match UnixListener::bind_addr(&address) {
-                Ok(claim) => held.push(claim),
+                Ok(claim) => self.0.push((directory.clone(), claim)),
                 Err(error) if error.kind() == ErrorKind::AddrInUse => others.push(warning(directory)),
                 // Nobody can say.
                 Err(_) => {}
             }
         }
-        (Self(held), others)
+        others
     }
 }
 

@@ -13,7 +13,7 @@ use crate::model::name::ServiceName;
 use crate::model::service::{Kind, Service};
 use crate::source::Surroundings;
 use crate::source::config::Config;
-use crate::source::load::load;
+use crate::source::load::load_of;
 use crate::source::once::{ReadAll, read_all};
 use crate::source::trust::Trust;
 use std::collections::{BTreeMap, BTreeSet};
@@ -105,11 +105,11 @@ impl Errand {
         if !directory.is_dir() {
             return Err(format!("{} is no directory: name one with services", directory.display()));
         }
-        let mut loader = |name: &_, material: &_| load(&around, &config, name, material);
+        let mut loader = load_of(&around, &config);
         let mut reading = read_all(
             std::slice::from_ref(&directory),
             &config_path,
-            &Trust::new(around.uid).with_groups(&config.trusted_groups),
+            (&Trust::new(around.uid).with_groups(&config.trusted_groups), &config.sources),
             &mut loader,
         );
         judge_all(&mut reading.entries, &reading.beside);
@@ -175,10 +175,11 @@ mod tests {
         let write = |name: &str, text: &str| fs::write(place.path().join(name), text).unwrap();
         write("web.toml", "command = [\"/bin/sleep\", \"1\"]\n");
         write("gone.toml", "command = [\"/bin/sleep\", \"1\"]\n");
-        let mut loader = |name: &_, material: &_| load(&planner().around, &Config::default(), name, material);
+        let (around, config) = (planner().around, Config::default());
+        let mut loader = load_of(&around, &config);
         let here = [place.path().to_owned()];
         let trust = Trust::new(planner().around.uid);
-        let read = read_all(&here, Path::new("/nowhere"), &trust, &mut loader).entries;
+        let read = read_all(&here, Path::new("/nowhere"), (&trust, &[]), &mut loader).entries;
         let in_force: InForce = read.into_iter().filter_map(|(name, entry)| Some((name, entry.service?))).collect();
         assert_eq!(ask(&planner(), place.path().into(), in_force.clone()).expect("it is read").plan.steps, []);
         write("web.toml", "command = [\"/bin/sleep\", \"2\"]\n");

@@ -53,5 +53,6 @@ fn refuse(material: &Material) -> Entry {
         service: None,
         diagnostics: vec![finding],
         inputs: Vec::new(),
+        delegated: None,
     }
 }

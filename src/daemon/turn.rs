@@ -102,7 +102,6 @@ pub(super) struct Supervisor {
     /// Processes that no record speaks of, until the files were read once.
     pub(super) unrecorded: Vec<Unrecorded>,
     pub(super) table: Arc<Table>,
-    #[expect(dead_code, reason = "held, and never looked at")]
     pub(super) claims: Claims,
 }
 
@@ -244,6 +243,10 @@ impl Supervisor {
                 self.records.keep_config(config.text.as_ref());
                 self.fleet.set_rules(config.rules.clone());
                 self.table.set_watchdog_ms(watchdog_of(&config));
+                let sources: Vec<_> = config.sources.iter().map(|source| source.path.clone()).collect();
+                for sentence in self.claims.more(&sources) {
+                    tracing::warn!("{sentence}");
+                }
                 self.planner.config = config;
             }
             Letter::Spawned(outcome) => self.host.spawned(outcome),

@@ -85,11 +85,25 @@ impl Fleet {
         let is_bad = |entry: &Option<Entry>| entry.as_ref().is_some_and(|entry| entry.service.is_none());
         let stands_bad =
             |name: &ServiceName, member: &Member| !member.reads && !member.removed && !merged.contains_key(name);
-        let any_bad = merged.values().any(is_bad) || self.members.iter().any(|(name, it)| stands_bad(name, it));
-        let holds = self.backlog.rules.atomic && any_bad;
+        // What is bad in a delegated source holds nothing but that.
+        let realm = |name: &ServiceName, entry: &Option<Entry>| match entry {
+            Some(entry) => entry.delegated.clone(),
+            None => self.members.get(name).and_then(|member| member.delegated.clone()),
+        };
+        let bad = merged.iter().filter(|(_, entry)| is_bad(entry)).map(|(name, entry)| realm(name, entry));
+        let standing = self.members.iter().filter(|(name, it)| stands_bad(name, it));
+        let bad: Vec<_> = bad.chain(standing.map(|(_, member)| member.delegated.clone())).collect();
+        let held: BTreeSet<ServiceName> = match self.backlog.rules.atomic {
+            true => merged
+                .iter()
+                .filter(|(name, it)| bad.contains(&realm(name, it)))
+                .map(|(name, _)| name.clone())
+                .collect(),
+            false => BTreeSet::new(),
+        };
         let mut free = Vec::with_capacity(merged.len());
         for (name, entry) in merged {
-            if !holds || is_bad(&entry) || self.is_as_it_was(&name, entry.as_ref()) {
+            if !held.contains(&name) || is_bad(&entry) || self.is_as_it_was(&name, entry.as_ref()) {
                 free.push((name, entry));
                 continue;
             }
@@ -129,10 +143,15 @@ impl Fleet {
             return admitted;
         }
         let counts = self.counts(&asked);
-        let of_all = counts.values().map(|count| count.asked + count.gone).sum();
+        // What goes from a delegated source is no reason to hold what goes from others, nor the other way round.
+        let handed_out: Vec<bool> = self.sources.iter().map(|source| source.run_as.is_some()).collect();
+        let is_own = |source: usize| !handed_out.get(source).is_some_and(|is| *is);
+        let sum = |count: &Count| count.asked + count.gone;
+        let of_own = counts.iter().filter(|(source, _)| is_own(**source)).map(|(_, count)| sum(count)).sum();
         for name in asked {
             let source = self.source_of_member(&name);
             let count = counts.get(&source).copied().unwrap_or_default();
+            let of_all = if is_own(source) { of_own } else { sum(&count) };
             if guard::holds(&self.backlog.rules.guard, of_all, count) {
                 self.backlog.since.get_or_insert(now.wall);
                 self.backlog.guarded.insert(name.clone());
@@ -173,7 +192,9 @@ impl Fleet {
 
     /// Whether a file says that it may go, and was not used for that before.
     fn may_go(&mut self, name: &ServiceName) -> bool {
-        let permits = self.backlog.permits.iter().filter(|permit| permit.names.contains(name));
+        let realm = self.members.get(name).and_then(|member| member.delegated.as_deref());
+        let speaks = |permit: &&Permit| permit.delegated.is_none() || permit.delegated.as_ref() == realm;
+        let permits = self.backlog.permits.iter().filter(speaks).filter(|permit| permit.names.contains(name));
         let unused = permits.map(|permit| (permit.id.clone(), name.clone())).find(|it| !self.backlog.used.contains(it));
         let Some(used) = unused else { return false };
         self.backlog.used.insert(used);

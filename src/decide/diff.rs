@@ -12,7 +12,7 @@ use crate::model::logging::LogPolicy;
 use crate::model::name::ServiceName;
 use crate::model::plan::{Change, Price};
 use crate::model::policy::{RestartLimit, RestartPolicy, RestartWhen, StopPolicy, StopScope};
-use crate::model::service::{Environment, Identity, Kind, Run, Service};
+use crate::model::service::{Delegated, Environment, Identity, Kind, Run, Service};
 use crate::model::signal::Signal;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -59,8 +59,11 @@ pub fn diff(old: &Service, new: &Service, powers: &Powers) -> Vec<Change> {
         resources,
         schedule,
         security,
+        delegated,
     } = old;
     let mut found = Changes(Vec::new());
+    let source = |delegated: &Option<Box<Delegated>>| delegated.as_ref().map(|it| it.source.clone());
+    found.texts("source", source(delegated), source(&new.delegated), Price::Restart);
     found.field("kind", *kind, new.kind, kind_word, Price::Restart);
     found.texts("description", description.clone(), new.description.clone(), Price::Nothing);
     found.field("enabled", *enabled, new.enabled, |on| on.to_string(), Price::Live);

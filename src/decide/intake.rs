@@ -269,7 +269,9 @@ impl Fleet {
         known: Option<&Charge>,
         guesses: &mut Guesses,
     ) -> Option<Charge> {
-        let exists = |name: &ServiceName| self.members.get(name).is_some_and(|member| !member.removed);
+        let realm = &definition.service.delegated;
+        let reaches = |member: &Member| !member.removed && (realm.is_none() || *realm == member.delegated);
+        let exists = |name: &ServiceName| self.members.get(name).is_some_and(|member| reaches(member));
         let missing = missing(definition, exists);
         if missing.is_empty() {
             return None;
@@ -279,7 +281,7 @@ impl Fleet {
             Vec::new()
         } else {
             let file = self.members.get(name).map_or(Path::new(""), |member| &member.file);
-            let there = || self.members.iter().filter(|(_, member)| !member.removed);
+            let there = || self.members.iter().filter(|(_, member)| reaches(member));
             unknown(definition, file, &missing, guesses, || there().map(|(name, _)| name.as_str()))
         };
         Some(Charge { findings, offered: None, missing: names })

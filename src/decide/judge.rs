@@ -10,6 +10,7 @@ use crate::model::diagnostic::{Code, Diagnostic};
 use crate::model::name::ServiceName;
 use crate::model::nearest::nearest;
 use crate::model::policy::Order;
+use crate::model::service::Delegated;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -24,13 +25,18 @@ const SHOWN: usize = 12;
 /// `beside`: other names that exist, and of which no more is known.
 pub fn judge_all(entries: &mut [(ServiceName, Entry)], beside: &BTreeSet<ServiceName>) {
     let names: BTreeSet<ServiceName> = entries.iter().map(|(name, _)| name.clone()).collect();
-    let exists = |name: &ServiceName| names.contains(name) || beside.contains(name);
+    let realms: BTreeMap<ServiceName, Delegated> =
+        entries.iter().filter_map(|(name, entry)| Some((name.clone(), entry.delegated.as_deref()?.clone()))).collect();
     let all = || names.iter().chain(beside).map(ServiceName::as_str);
     let mut charges: BTreeMap<ServiceName, Vec<Diagnostic>> = BTreeMap::new();
     let mut guesses = Guesses::default();
     let mut pending = BTreeMap::new();
     for (name, entry) in &*entries {
         let Some(definition) = entry.service.as_deref() else { continue };
+        let realm = definition.service.delegated.as_deref();
+        let exists = |name: &ServiceName| {
+            (names.contains(name) || beside.contains(name)) && (realm.is_none() || realm == realms.get(name))
+        };
         let missing = missing(definition, exists);
         if missing.is_empty() {
             pending.insert(name, definition);
@@ -89,7 +95,9 @@ pub(super) fn unknown<'n, I: Iterator<Item = &'n str>>(
 ) -> Vec<Diagnostic> {
     let own = &definition.service.name;
     let about = |(key, name): &(&'static str, &ServiceName)| {
-        let message = format!("`{key}` names the service `{name}`, and there is none");
+        let within =
+            definition.service.delegated.as_ref().map_or("", |_| " in its own source, beyond which it does not reach");
+        let message = format!("`{key}` names the service `{name}`, and there is none{within}");
         let help = match guesses.guess(name, all()).filter(|near| near != own.as_str()) {
             Some(near) => format!("did you mean `{near}`?"),
             None if *key == "after" => "add its file, remove the name, or move it to `wants`".to_owned(),

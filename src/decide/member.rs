@@ -10,7 +10,7 @@ use crate::model::desired::{Definition, Entry};
 use crate::model::diagnostic::{Code, Diagnostic};
 use crate::model::history::Rollback;
 use crate::model::name::ServiceName;
-use crate::model::service::{Kind, Version};
+use crate::model::service::{Delegated, Kind, Version};
 use crate::model::status::{ConditionKind, FileError, State, Summary, Worst};
 use crate::model::time::{Mono, Wall};
 use std::path::PathBuf;
@@ -267,6 +267,8 @@ pub(super) struct Member {
     pub(super) rolling: Option<Box<Rolling>>,
     /// Whether the disk was asked for its last good version.
     pub(super) recalled: bool,
+    /// The delegated source that its files lie in, if they do in one.
+    pub(super) delegated: Option<Box<Delegated>>,
     pub(super) generation: u64,
     pub(super) instances: Vec<Instance>,
     pub(super) totals: Totals,
@@ -331,6 +333,7 @@ impl Member {
             queued: false,
             rolling: None,
             recalled: false,
+            delegated: None,
             generation: 0,
             instances: Vec::new(),
             totals: Totals::default(),
@@ -342,10 +345,11 @@ impl Member {
 
     /// Takes what the entry says about itself; gives what is new about it, and its definition. To be judged.
     pub(super) fn read(&mut self, name: &ServiceName, entry: Entry) -> (Vec<Finding>, Option<Arc<Definition>>) {
-        let Entry { file, drop_ins, kind, file_hash, service, diagnostics, inputs: _ } = entry;
+        let Entry { file, drop_ins, kind, file_hash, service, diagnostics, inputs: _, delegated } = entry;
         let findings = newly(Some(name), &self.diagnostics, &diagnostics);
         (self.file, self.drop_ins, self.kind, self.file_hash) = (file, drop_ins, kind, file_hash);
         (self.diagnostics, self.reads, self.removed) = (diagnostics, service.is_some(), false);
+        self.delegated = delegated;
         self.generation += 1;
         (findings, service)
     }

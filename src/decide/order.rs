@@ -28,6 +28,7 @@ use super::phase::Words;
 use super::standing::Standing;
 use crate::model::desired::Definition;
 use crate::model::name::ServiceName;
+use crate::model::service::Delegated;
 use crate::model::time::Mono;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -68,6 +69,8 @@ pub(super) struct Ties {
     looks: BTreeMap<ServiceName, Look>,
     /// Those that require what is not up and not on its way.
     lost: BTreeSet<ServiceName>,
+    /// The delegated source of those that come from one: they reach no other's services.
+    realms: BTreeMap<ServiceName, Delegated>,
     /// Those that name another in `on_give_up` and are failed.
     failed: BTreeSet<ServiceName>,
     /// Who goes down later, and one of those that it waits for.
@@ -90,6 +93,10 @@ impl Ties {
 
     /// From now on `name` says this of others; `None`: it is gone.
     pub(super) fn tie(&mut self, name: &ServiceName, definition: Option<&Arc<Definition>>) {
+        match definition.and_then(|it| it.service.delegated.as_deref()) {
+            Some(realm) => drop(self.realms.insert(name.clone(), realm.clone())),
+            None => drop(self.realms.remove(name)),
+        }
         let new = definition.filter(|it| names_others(it));
         if new.is_none() && !self.definitions.contains_key(name) {
             return;
@@ -157,23 +164,30 @@ impl Ties {
     }
 
     /// Who comes after `name`; the last by name first.
-    pub(super) fn followers(&self, name: &ServiceName) -> impl Iterator<Item = &ServiceName> {
-        self.followers.get(name).into_iter().flatten().rev()
+    pub(super) fn followers<'a>(&'a self, name: &'a ServiceName) -> impl Iterator<Item = &'a ServiceName> {
+        self.followers.get(name).into_iter().flatten().rev().filter(|follower| self.reaches(follower, name))
+    }
+
+    /// Whether what `by` says of `other` counts: a delegated source reaches none but its own.
+    fn reaches(&self, by: &ServiceName, other: &ServiceName) -> bool {
+        self.realms.get(by).is_none_or(|realm| self.realms.get(other) == Some(realm))
     }
 
     /// Who comes before `name`.
-    pub(super) fn befores(&self, name: &ServiceName) -> impl Iterator<Item = &ServiceName> + use<'_> {
-        self.definitions.get(name).into_iter().flat_map(|it| befores(it))
+    pub(super) fn befores<'a>(&'a self, name: &'a ServiceName) -> impl Iterator<Item = &'a ServiceName> {
+        let all = self.definitions.get(name).into_iter().flat_map(|it| befores(it));
+        all.filter(|other| self.reaches(name, other))
     }
 
     /// Who names it, in whatever way.
     pub(super) fn namers(&self, name: &ServiceName) -> impl Iterator<Item = &ServiceName> {
-        self.followers(name).chain(self.callers.get(name).into_iter().flatten())
+        let followers = self.followers.get(name).into_iter().flatten().rev();
+        followers.chain(self.callers.get(name).into_iter().flatten())
     }
 
     /// One that is failed and names it in `on_give_up`.
     pub(super) fn caller(&self, name: &ServiceName) -> Option<&ServiceName> {
-        self.callers.get(name)?.iter().find(|caller| self.failed.contains(*caller))
+        self.callers.get(name)?.iter().find(|caller| self.failed.contains(*caller) && self.reaches(caller, name))
     }
 
     pub(super) fn is_lost(&self, name: &ServiceName) -> bool {

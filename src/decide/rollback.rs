@@ -108,10 +108,9 @@ impl Fleet {
         }
         let earlier = member.trial.take().map(|trial| trial.last_good);
         let last_good = earlier.or_else(|| was_good(member, old, now).then(|| old.clone()));
-        let Some(last_good) = last_good.filter(|good| good.version != new.version && may_fall_back(&new.service))
-        else {
-            return;
-        };
+        let is_its = |good: &Definition| good.service.delegated == new.service.delegated;
+        let may_return = |good: &Arc<Definition>| good.version != new.version && is_its(good);
+        let Some(last_good) = last_good.filter(|good| may_return(good) && may_fall_back(&new.service)) else { return };
         member.trial = Some(Box::new(Trial::new(last_good)));
         for instance in &mut member.instances {
             instance.faltered = false;
@@ -207,7 +206,11 @@ impl Fleet {
         if member.accepted.is_some() || member.removed {
             return;
         }
-        let (definition, why) = match (kept, member.rollback.take()) {
+        // Whoever has a file of that name now does not thereby have what another source once said under it.
+        let is_its = |service: &Service| service.delegated == member.delegated;
+        let kept = kept.filter(|kept| is_its(&kept.service));
+        let rollback = member.rollback.take_if(|rollback| is_its(&rollback.rejected));
+        let (definition, why) = match (kept, rollback) {
             (Some(kept), rollback) => {
                 member.rollback = rollback;
                 let why = format!("the last good version, of {}", kept.at.rfc3339());
@@ -257,8 +260,12 @@ impl Fleet {
                 Err(why) => Word::refused(why),
                 Ok(service) => {
                     let to = Arc::new(Definition::from(*service));
+                    let member = self.members.get(&name);
+                    let is_its = member.is_none_or(|member| member.delegated == to.service.delegated);
                     let is_same = self.accepted(&name).is_some_and(|accepted| accepted.version == to.version);
-                    if is_same {
+                    if !is_its {
+                        Word::refused("had that version from another source: who owns its file now does not own that")
+                    } else if is_same {
                         Word::idle(format!("is {} already", to.version.short()))
                     } else if self.accepted(&name).is_none() {
                         self.put_forth(&name, to.clone(), format!("restored by {}", author.name), "restored");

@@ -30,6 +30,7 @@ pub(crate) fn service(name: &str) -> Service {
         update: None,
         schedule: None,
         security: None,
+        delegated: None,
         umask: 0o022,
         base: Arc::new(Environment::new()),
         environment: Environment::new(),

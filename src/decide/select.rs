@@ -102,6 +102,7 @@ mod tests {
                 service: Some(Arc::new(Definition::from(service.clone()))),
                 diagnostics: Vec::new(),
                 inputs: Vec::new(),
+                delegated: None,
             };
             (service.name, Some(entry))
         };

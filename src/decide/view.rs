@@ -15,6 +15,7 @@ use crate::model::name::{InstanceId, ServiceName};
 use crate::model::order::Hold;
 use crate::model::outcome::{Exit, Used};
 use crate::model::selector::Target;
+use crate::model::service::Service;
 use crate::model::status::{
     Condition, ConditionKind, Desired, ExitKind, HealthState, HealthStatus, InstanceStatus, LastExit, LimitStatus,
     LogStatus, RollbackStatus, RolloutState, ServiceSource, ServiceStatus, State, Truth,
@@ -135,6 +136,7 @@ impl Fleet {
                 path,
                 dropped_bytes: instance.dropped.0,
                 dropped_lines: instance.dropped.1,
+                owner: log_owner(&instance.wanted.service),
             }),
         }
     }
@@ -380,4 +382,9 @@ fn limits(limits: &Limits) -> BTreeMap<String, LimitStatus> {
     let number = |bound: Bound| (bound != Bound::UNLIMITED).then_some(bound.0);
     let shown = |limit: &Limit| LimitStatus { soft: number(limit.soft), hard: number(limit.hard) };
     limits.iter().map(|(kind, limit)| (kind.key().to_owned(), shown(limit))).collect()
+}
+
+/// With whose rights the log of `service` is written: that of a delegated source, where its file says, with its user's.
+fn log_owner(service: &Service) -> Option<u32> {
+    (service.delegated.is_some() && service.log.directory.is_some()).then_some(service.identity.uid)
 }

@@ -4,6 +4,7 @@
 //! paths are bytes, and since a thousand orders at a start should cost nothing.
 
 use super::rotate::LogFile;
+use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
@@ -27,6 +28,19 @@ pub struct Destination {
     pub max_size: u64,
     /// How many rotated ones are kept.
     pub max_files: u32,
+    /// With whose rights it is written, if not with the logger's own.
+    pub owner: Option<Owner>,
+}
+
+/// A user that files are written as.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owner {
+    /// User id.
+    pub uid: u32,
+    /// Primary group id.
+    pub gid: u32,
+    /// All groups.
+    pub groups: Vec<u32>,
 }
 
 /// Supervisor to logger.
@@ -129,6 +143,8 @@ impl Order {
                 packet.0.extend(to.max_files.to_le_bytes());
                 packet.text(to.directory.as_os_str().as_bytes());
                 packet.maybe_text(rename_from.as_ref().map(|path| path.as_os_str().as_bytes()));
+                let owner = to.owner.iter();
+                packet.text(&owner.flat_map(Owner::numbers).flat_map(u32::to_le_bytes).collect::<Vec<u8>>());
                 packet.0
             }
             Self::Detach { slot } => Packet::new(b'D', *slot).0,
@@ -215,6 +231,26 @@ impl Packet {
     }
 }
 
+impl Owner {
+    /// Uid, gid, groups.
+    fn numbers(&self) -> impl Iterator<Item = u32> {
+        [self.uid, self.gid].into_iter().chain(self.groups.iter().copied())
+    }
+
+    /// From such numbers, or from none.
+    #[expect(clippy::option_option, reason = "the outer one is a packet cut off, the inner one nobody")]
+    fn of(bytes: &[u8]) -> Option<Option<Self>> {
+        let (numbers, rest) = bytes.as_chunks::<4>();
+        let mut numbers = numbers.iter().copied().map(u32::from_le_bytes);
+        match (numbers.next(), numbers.next()) {
+            _ if !rest.is_empty() => None,
+            (None, _) => Some(None),
+            (Some(uid), Some(gid)) => Some(Some(Self { uid, gid, groups: numbers.collect() })),
+            (Some(_), None) => None,
+        }
+    }
+}
+
 /// What is left to be read of a packet.
 struct Rest<'a>(&'a [u8]);
 
@@ -231,7 +267,12 @@ impl<'a> Rest<'a> {
                 let (max_size, max_files) = (self.u64()?, self.u32()?);
                 let directory = path(self.text()?);
                 let rename_from = self.maybe_text()?.map(path);
-                Some(Order::Attach { slot, to: Destination { directory, file, max_size, max_files }, rename_from })
+                let owner = Owner::of(self.text()?)?;
+                Some(Order::Attach {
+                    slot,
+                    to: Destination { directory, file, max_size, max_files, owner },
+                    rename_from,
+                })
             }
             b'D' => Some(Order::Detach { slot }),
             b'W' => {
@@ -320,11 +361,14 @@ mod tests {
 
     fn any_order() -> impl Strategy<Value = Order> {
         let file = prop_oneof![Just(LogFile::Current), Just(LogFile::Own)];
-        let attach = (any::<u32>(), any_path(), file, any::<u64>(), any::<u32>(), prop::option::of(any_path()));
+        let owner = (any::<u32>(), any::<u32>(), prop::collection::vec(any::<u32>(), 0..40))
+            .prop_map(|(uid, gid, groups)| Owner { uid, gid, groups });
+        let owner = prop::option::of(owner);
+        let attach = (any::<u32>(), any_path(), file, any::<u64>(), any::<u32>(), prop::option::of(any_path()), owner);
         prop_oneof![
-            attach.prop_map(|(slot, directory, file, max_size, max_files, rename_from)| Order::Attach {
+            attach.prop_map(|(slot, directory, file, max_size, max_files, rename_from, owner)| Order::Attach {
                 slot,
-                to: Destination { directory, file, max_size, max_files },
+                to: Destination { directory, file, max_size, max_files, owner },
                 rename_from,
             }),
             any::<u32>().prop_map(|slot| Order::Detach { slot }),
@@ -379,7 +423,13 @@ mod tests {
     fn long_messages_are_shortened_and_long_paths_fit() {
         let long = Report::Trouble { slot: 1, message: Some("ä".repeat(5_000)) };
         assert!(long.encode().len() < MAX_REPORT);
-        let to = Destination { directory: "d".repeat(4_096).into(), file: LogFile::Current, max_size: 1, max_files: 1 };
+        let to = Destination {
+            directory: "d".repeat(4_096).into(),
+            file: LogFile::Current,
+            max_size: 1,
+            max_files: 1,
+            owner: None,
+        };
         let order = Order::Attach { slot: 1, to, rename_from: Some("e".repeat(4_096).into()) };
         assert!(order.encode().len() < MAX_PACKET);
     }

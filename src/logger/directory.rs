@@ -1,7 +1,7 @@
 //! The way to a log directory: component by component, by descriptor, so that nobody can turn it elsewhere.
 //!
 //! Links on the way are followed if they belong to root or to us; the directory itself is no link,
-//! belongs to root or to us, and nobody else may write it.
+//! belongs to root or to us, and nobody else may write it. What is written for a user may be that user's, too.
 
 use super::trouble::Trouble;
 use nix::errno::Errno;
@@ -17,11 +17,11 @@ const DIRECTORY: OFlag = OFlag::O_PATH.union(OFlag::O_DIRECTORY).union(OFlag::O_
 const MODE: Mode = Mode::S_IRWXU.union(Mode::S_IRGRP).union(Mode::S_IXGRP);
 
 /// Opens a log directory, made with its parents where missing.
-pub(super) fn open_or_make(path: &Path) -> Result<OwnedFd, Trouble> {
-    let (parent, name) = parent_of(path, true)?;
+pub(super) fn open_or_make(path: &Path, owner: Option<u32>) -> Result<OwnedFd, Trouble> {
+    let (parent, name) = parent_of(path, true, owner)?;
     let directory = step(&parent, name, true).map_err(|errno| Trouble::Directory { path: path.into(), errno })?;
     let stat = fstat(&directory).map_err(|errno| Trouble::Directory { path: path.into(), errno })?;
-    if !is_ours(&stat) {
+    if !is_ours(&stat, owner) {
         return Err(Trouble::Foreign { path: path.into(), uid: stat.st_uid });
     }
     if stat.st_mode & 0o022 != 0 {
@@ -31,9 +31,10 @@ pub(super) fn open_or_make(path: &Path) -> Result<OwnedFd, Trouble> {
 }
 
 /// Renames a log directory, if the new one does not exist and the old one does.
-pub(super) fn rename(from: &Path, to: &Path) -> Result<(), Trouble> {
+pub(super) fn rename(from: &Path, to: &Path, owner: Option<u32>) -> Result<(), Trouble> {
     let failed = |errno| Trouble::Rename { from: from.into(), to: to.into(), errno };
-    let (Ok((old_parent, old)), Ok((new_parent, new))) = (parent_of(from, false), parent_of(to, false)) else {
+    let (Ok((old_parent, old)), Ok((new_parent, new))) = (parent_of(from, false, owner), parent_of(to, false, owner))
+    else {
         return Ok(());
     };
     let exists = |parent: &OwnedFd, name| fstatat(parent, name, AtFlags::AT_SYMLINK_NOFOLLOW).is_ok();
@@ -43,13 +44,13 @@ pub(super) fn rename(from: &Path, to: &Path) -> Result<(), Trouble> {
     renameat(&old_parent, old, &new_parent, new).map_err(failed)
 }
 
-/// Whether a file belongs to root or to us.
-pub(super) fn is_ours(stat: &FileStat) -> bool {
-    stat.st_uid == 0 || stat.st_uid == geteuid().as_raw()
+/// Whether a file belongs to root or to us, or to the `owner` for whom we write.
+pub(super) fn is_ours(stat: &FileStat, owner: Option<u32>) -> bool {
+    stat.st_uid == 0 || stat.st_uid == geteuid().as_raw() || Some(stat.st_uid) == owner
 }
 
 /// The directory that holds `path`, and its name there.
-fn parent_of(path: &Path, make: bool) -> Result<(OwnedFd, &OsStr), Trouble> {
+fn parent_of(path: &Path, make: bool, owner: Option<u32>) -> Result<(OwnedFd, &OsStr), Trouble> {
     let failed = |errno| Trouble::Directory { path: path.into(), errno };
     let (Some(parents), Some(name), true) = (path.parent(), path.file_name(), path.is_absolute()) else {
         return Err(Trouble::Relative(path.into()));
@@ -62,7 +63,7 @@ fn parent_of(path: &Path, make: bool) -> Result<(OwnedFd, &OsStr), Trouble> {
             _ => continue,
         };
         directory = match step(&directory, name, make) {
-            Err(Errno::ENOTDIR | Errno::ELOOP) => follow(&directory, name, path)?,
+            Err(Errno::ENOTDIR | Errno::ELOOP) => follow(&directory, name, path, owner)?,
             other => other.map_err(failed)?,
         };
     }
@@ -85,10 +86,10 @@ fn step(directory: impl AsFd, name: &OsStr, make: bool) -> Result<OwnedFd, Errno
 }
 
 /// Through a link that root or we have made.
-fn follow(directory: &OwnedFd, name: &OsStr, path: &Path) -> Result<OwnedFd, Trouble> {
+fn follow(directory: &OwnedFd, name: &OsStr, path: &Path, owner: Option<u32>) -> Result<OwnedFd, Trouble> {
     let failed = |errno| Trouble::Directory { path: path.into(), errno };
     let stat = fstatat(directory, name, AtFlags::AT_SYMLINK_NOFOLLOW).map_err(failed)?;
-    if !is_ours(&stat) {
+    if !is_ours(&stat, owner) {
         return Err(Trouble::ForeignLink { path: path.into(), link: name.into(), uid: stat.st_uid });
     }
     openat(directory, name, DIRECTORY, Mode::empty()).map_err(failed)
@@ -109,7 +110,7 @@ mod tests {
     #[test]
     fn missing_directories_are_made_for_us_and_our_group() {
         let (_temp, path) = place();
-        open_or_make(&path.join("a/b")).unwrap();
+        open_or_make(&path.join("a/b"), None).unwrap();
         let mode = fs::metadata(path.join("a/b")).unwrap().permissions().mode();
         assert_eq!(mode & 0o7777 & !0o750, 0, "{mode:o}");
     }
@@ -118,7 +119,7 @@ mod tests {
     fn a_directory_that_others_may_write_is_refused() {
         let (_temp, path) = place();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o777)).unwrap();
-        let trouble = open_or_make(&path).unwrap_err();
+        let trouble = open_or_make(&path, None).unwrap_err();
         assert!(matches!(trouble, Trouble::Writable { mode: 0o777, .. }), "{trouble}");
     }
 
@@ -127,9 +128,9 @@ mod tests {
         let (_temp, path) = place();
         fs::create_dir(path.join("real")).unwrap();
         symlink("real", path.join("link")).unwrap();
-        open_or_make(&path.join("link/web")).unwrap();
+        open_or_make(&path.join("link/web"), None).unwrap();
         assert!(path.join("real/web").is_dir());
-        let trouble = open_or_make(&path.join("link")).unwrap_err();
+        let trouble = open_or_make(&path.join("link"), None).unwrap_err();
         assert!(matches!(trouble, Trouble::Directory { .. }), "{trouble}");
     }
 
@@ -143,10 +144,10 @@ mod tests {
         fs::create_dir(path.join("real")).unwrap();
         symlink("real", path.join("link")).unwrap();
         std::os::unix::fs::lchown(path.join("link"), Some(12_345), None).unwrap();
-        let trouble = open_or_make(&path.join("link/web")).unwrap_err();
+        let trouble = open_or_make(&path.join("link/web"), None).unwrap_err();
         assert!(matches!(trouble, Trouble::ForeignLink { uid: 12_345, .. }), "{trouble}");
         std::os::unix::fs::lchown(path.join("real"), Some(12_345), None).unwrap();
-        let trouble = open_or_make(&path.join("real")).unwrap_err();
+        let trouble = open_or_make(&path.join("real"), None).unwrap_err();
         assert!(matches!(trouble, Trouble::Foreign { uid: 12_345, .. }), "{trouble}");
     }
 
@@ -154,18 +155,18 @@ mod tests {
     fn a_directory_is_renamed_only_where_none_is() {
         let (_temp, path) = place();
         let (old, new) = (path.join("web"), path.join("web@0"));
-        rename(&old, &new).unwrap();
+        rename(&old, &new, None).unwrap();
         fs::create_dir(&old).unwrap();
         fs::write(old.join("current"), "x").unwrap();
-        rename(&old, &new).unwrap();
+        rename(&old, &new, None).unwrap();
         assert_eq!(fs::read_to_string(new.join("current")).unwrap(), "x");
         fs::create_dir(&old).unwrap();
-        rename(&old, &new).unwrap();
+        rename(&old, &new, None).unwrap();
         assert!(old.is_dir() && new.join("current").exists());
     }
 
     #[test]
     fn a_relative_path_is_refused() {
-        assert!(matches!(open_or_make(Path::new("logs/web")), Err(Trouble::Relative(_))));
+        assert!(matches!(open_or_make(Path::new("logs/web"), None), Err(Trouble::Relative(_))));
     }
 }

@@ -2,6 +2,7 @@
 
 use super::directory::{is_ours, open_or_make};
 use super::trouble::Trouble;
+use crate::host::sys::eyes::Eyes;
 use crate::log::order::Destination;
 use crate::log::rotate::{self, Cut};
 use nix::dir::Dir;
@@ -58,6 +59,7 @@ impl Sink {
     }
 
     fn write(&mut self, to: &Destination, batch: &[u8], written: &mut usize) -> Result<(), Trouble> {
+        let _eyes = eyes(to)?;
         while *written < batch.len() {
             let open = match &mut self.open {
                 Some(open) => open,
@@ -93,7 +95,7 @@ impl Sink {
     fn rotate(&mut self, to: &Destination, begun: &[u8]) -> Result<(), Trouble> {
         let failed = |errno| Trouble::Rotate { path: to.directory.join(to.file.name()), errno };
         let Some(old) = self.open.take() else { return Ok(()) };
-        let directory = open_or_make(&to.directory)?;
+        let directory = open_or_make(&to.directory, owner(to))?;
         let stat = fstat(&old.file).map_err(failed)?;
         let there = fstatat(&directory, to.file.name(), AtFlags::AT_SYMLINK_NOFOLLOW);
         if !there.is_ok_and(|there| (there.st_dev, there.st_ino) == (stat.st_dev, stat.st_ino)) {
@@ -122,7 +124,7 @@ impl Sink {
 impl Open {
     fn new(to: &Destination) -> Result<Self, Trouble> {
         let path = || to.directory.join(to.file.name());
-        let directory = open_or_make(&to.directory)?;
+        let directory = open_or_make(&to.directory, owner(to))?;
         // Readable too, for the end of an unfinished line; O_NONBLOCK so that a FIFO of this name cannot hold us.
         let flags = OFlag::O_RDWR
             | OFlag::O_APPEND
@@ -138,7 +140,7 @@ impl Open {
             Err(errno) => return Err(Trouble::Write { path: path(), errno }),
         };
         let stat = fstat(&file).map_err(|errno| Trouble::Write { path: path(), errno })?;
-        if stat.st_mode & libc::S_IFMT != libc::S_IFREG || !is_ours(&stat) {
+        if stat.st_mode & libc::S_IFMT != libc::S_IFREG || !is_ours(&stat, owner(to)) {
             return Err(Trouble::NotOurFile(path()));
         }
         Ok(Self { file: file.into(), size: stat.st_size as u64 })
@@ -204,6 +206,17 @@ pub(super) fn errno_of(error: &io::Error) -> Errno {
     Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO))
 }
 
+/// Whose files these are beside root's and ours.
+fn owner(to: &Destination) -> Option<u32> {
+    to.owner.as_ref().map(|owner| owner.uid)
+}
+
+/// As long as what this gives is kept, files are made and opened as whoever they belong to.
+pub(super) fn eyes(to: &Destination) -> Result<Option<Eyes>, Trouble> {
+    let eyes = to.owner.as_ref().map(|it| Eyes::of(it.uid, it.gid, &it.groups)).transpose();
+    eyes.map_err(|error| Trouble::Directory { path: to.directory.clone(), errno: errno_of(&error) })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -219,6 +232,7 @@ mod tests {
             file: LogFile::Current,
             max_size,
             max_files,
+            owner: None,
         }
     }
 

@@ -3,7 +3,7 @@
 use super::directory;
 use super::outbox::Outbox;
 use super::pace::Pace;
-use super::sink::Sink;
+use super::sink::{Sink, eyes};
 use super::trouble::Trouble;
 use crate::log::lookout::Lookout;
 use crate::log::order::{Destination, Report};
@@ -222,7 +222,7 @@ impl Worker {
     fn redirect(&mut self, slot: u32, to: Destination, rename_from: Option<PathBuf>) {
         self.rename(slot, rename_from, &to);
         let Some(known) = self.slots.get_mut(&slot) else { return };
-        if (&known.to.directory, known.to.file) != (&to.directory, to.file)
+        if (&known.to.directory, known.to.file, &known.to.owner) != (&to.directory, to.file, &to.owner)
             && let Some(output) = &mut known.output
         {
             output.sink.close();
@@ -232,7 +232,8 @@ impl Worker {
 
     fn rename(&self, slot: u32, from: Option<PathBuf>, to: &Destination) {
         if let Some(from) = from
-            && let Err(trouble) = directory::rename(&from, &to.directory)
+            && let owner = to.owner.as_ref().map(|owner| owner.uid)
+            && let Err(trouble) = eyes(to).and_then(|_eyes| directory::rename(&from, &to.directory, owner))
         {
             self.outbox.send(Report::Trouble { slot, message: Some(trouble.to_string()) });
         }

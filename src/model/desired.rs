@@ -2,7 +2,7 @@
 
 use super::diagnostic::{Diagnostic, Place};
 use super::name::ServiceName;
-use super::service::{Kind, Service, Version};
+use super::service::{Delegated, Kind, Service, Version};
 use super::status::{IgnoredEntry, SourceStatus};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,6 +24,8 @@ pub struct Entry {
     pub diagnostics: Vec<Diagnostic>,
     /// Files beside these that its meaning depends on: those of `environment_files`.
     pub inputs: Vec<PathBuf>,
+    /// The delegated source that it lies in, if it does in one.
+    pub delegated: Option<Box<Delegated>>,
 }
 
 /// A good definition with its digest, computed once.
@@ -63,6 +65,8 @@ pub struct Permit {
     pub id: String,
     /// The services.
     pub names: Vec<ServiceName>,
+    /// In which delegated source it lies, if it does in one: only of that one's services it speaks.
+    pub delegated: Option<Delegated>,
 }
 
 /// The names whose entry changed since the last delta, and the facts about the sources as they

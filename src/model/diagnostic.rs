@@ -158,6 +158,8 @@ codes! {
     LimitAboveHard = "limit-above-hard",
     /// A value of `[resources]` for which there is no cgroup controller here.
     NoController = "no-controller",
+    /// More services, instances or files than a delegated source was granted.
+    OverQuota = "over-quota",
     /// Owner or mode let somebody else change what abide would do.
     Untrusted = "untrusted",
     /// The service runs as root, and others may change its program, the interpreter of that, or a directory on the way.

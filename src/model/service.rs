@@ -88,6 +88,17 @@ pub struct Service {
     /// What its processes may do and see.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub security: Option<Box<Security>>,
+    /// Whose files say all this, if not root's or abide's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delegated: Option<Box<Delegated>>,
+}
+
+/// The delegated source that a service comes from: everything that it causes happens as its user, and it reaches no
+/// service of another source.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delegated {
+    /// The directory, as `abide.toml` has it, absolute.
+    pub source: String,
 }
 
 /// What kind of entry a service comes from.

@@ -151,7 +151,7 @@ pub enum Worst {
 /// One watched directory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SourceStatus {
-    /// As given on the command line.
+    /// As given on the command line, or in `abide.toml`.
     pub path: String,
     /// Where it leads, links resolved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -180,6 +180,9 @@ pub struct SourceStatus {
     /// It holds a file `.abide-hold`: nothing that changes in it is acted on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold: Option<Hold>,
+    /// The user as whom everything in it happens, where `abide.toml` hands it to one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_as: Option<String>,
 }
 
 /// Whether a directory can be trusted to say what should run.

@@ -1,6 +1,7 @@
 //! What every name in the watched directories stands for, and who wins where two claim one name.
 //! Pure bookkeeping: it is told what was found and says what changed.
 
+use super::delegation::Load;
 use super::entry::{Naming, shown};
 use super::read::Stamp;
 use crate::model::desired::Entry;
@@ -38,6 +39,8 @@ pub(super) struct Candidate {
     pub(super) reload: bool,
     /// A scan, not an event, says that something is up.
     pub(super) by_scan: bool,
+    /// What it takes of what its source was granted.
+    cost: Load,
 }
 
 /// What is known of the files of a candidate without reading them again.
@@ -51,6 +54,21 @@ pub(super) struct Content {
     pub(super) digest: [u8; 32],
     /// Files beside these that the meaning depends on, as they were; `None`: one that was not there.
     pub(super) inputs: Box<[Input]>,
+}
+
+impl Candidate {
+    /// What it takes of what its source was granted.
+    pub(super) fn cost(&self) -> Load {
+        self.cost
+    }
+}
+
+impl Content {
+    /// Of all files together.
+    fn bytes(&self) -> u64 {
+        let inputs = self.inputs.iter().filter_map(|(_, stamp)| stamp.as_ref());
+        self.stamps.iter().chain(inputs).map(Stamp::size).fold(0, u64::saturating_add)
+    }
 }
 
 /// A file that a meaning depends on, as it was.
@@ -110,6 +128,8 @@ pub(super) struct Catalogue {
     others_changed: bool,
     /// How many names of each source are services, or fail to be.
     services: Vec<u64>,
+    /// Which sources are handed to somebody: of their claims none comes before one of the others.
+    delegated: Vec<bool>,
 }
 
 impl Catalogue {
@@ -117,6 +137,7 @@ impl Catalogue {
     pub(super) fn new(given: Vec<PathBuf>) -> Self {
         Self {
             services: vec![0; given.len()],
+            delegated: vec![false; given.len()],
             given,
             candidates: BTreeMap::new(),
             index: HashMap::new(),
@@ -156,6 +177,7 @@ impl Catalogue {
             doubt: None,
             reload: false,
             by_scan: false,
+            cost: Load::default(),
         };
         self.candidates.insert(key, Box::new(candidate));
         key
@@ -228,6 +250,7 @@ impl Catalogue {
             Found::Entry(entry, content) => {
                 let Some(name) = service_of(&candidate.naming).cloned() else { return };
                 let digest = content.digest;
+                candidate.cost = cost(&entry, content.bytes(), candidate.cost);
                 candidate.content = Some(content);
                 let before = candidate.standing.replace(Standing::Service);
                 if before != Some(Standing::Service) {
@@ -243,8 +266,7 @@ impl Catalogue {
         let claim = self.claims.entry(name.clone()).or_default();
         if !claim.claimants.contains(&key) {
             claim.claimants.push(key);
-            let candidates = &self.candidates;
-            claim.claimants.sort_by_key(|key| candidates.get(key).map(|found| (found.source, rank(&found.naming))));
+            sort(&mut claim.claimants, &self.candidates, &self.delegated);
             self.others_changed |= claim.claimants.len() > 1;
         }
         if claim.claimants.first() != Some(&key) {
@@ -341,10 +363,60 @@ impl Catalogue {
         problems
     }
 
+    /// One source more; its number.
+    pub(super) fn add_source(&mut self, given: PathBuf) -> usize {
+        self.given.push(given);
+        self.services.push(0);
+        self.delegated.push(false);
+        self.given.len() - 1
+    }
+
+    /// A source is handed to somebody, or no more: those who now have a name that another had, to be looked at.
+    pub(super) fn set_delegated(&mut self, source: usize, delegated: bool) -> Vec<Key> {
+        if std::mem::replace(&mut self.delegated[source], delegated) == delegated {
+            return Vec::new();
+        }
+        let mut heirs = Vec::new();
+        for claim in self.claims.values_mut().filter(|claim| claim.claimants.len() > 1) {
+            let before = claim.claimants.first().copied();
+            sort(&mut claim.claimants, &self.candidates, &self.delegated);
+            heirs.extend(claim.claimants.first().copied().filter(|first| Some(*first) != before));
+        }
+        self.others_changed |= !heirs.is_empty();
+        for heir in &heirs {
+            if let Some(candidate) = self.candidates.get_mut(heir) {
+                candidate.reload = true;
+            }
+        }
+        heirs
+    }
+
+    /// What the services of a source take, but for `key`.
+    pub(super) fn load_of(&self, source: usize, key: Key) -> Load {
+        let others = self.of_source(source).filter(|(other, _)| *other != key).map(|(_, candidate)| candidate);
+        let others = others.filter(|candidate| candidate.standing == Some(Standing::Service));
+        others.fold(Load::default(), |sum, candidate| sum.plus(candidate.cost))
+    }
+
     /// How many names of a source are services, or fail to be.
     pub(super) fn services_of(&self, source: usize) -> u64 {
         self.services[source]
     }
+}
+
+/// By source, those that are handed to somebody last; files before directories.
+fn sort(claimants: &mut [Key], candidates: &BTreeMap<Key, Box<Candidate>>, delegated: &[bool]) {
+    let place = |found: &Candidate| (delegated[found.source], found.source, rank(&found.naming));
+    claimants.sort_by_key(|key| candidates.get(key).map(|found| place(found)));
+}
+
+/// What an entry takes of what its source was granted. One that is broken runs on as it was.
+pub(super) fn cost(entry: &Entry, bytes: u64, before: Load) -> Load {
+    if entry.diagnostics.iter().any(|finding| finding.code == Code::OverQuota) {
+        return before;
+    }
+    let instances = entry.service.as_ref().map_or(before.instances, |definition| definition.service.instances);
+    Load { services: 1, instances, bytes }
 }
 
 /// The service that a name claims.

@@ -5,9 +5,11 @@
 
 mod addresses;
 pub mod doors;
+mod sources;
 pub mod values;
 
 use super::Text;
+use super::delegation::Delegation;
 use super::toml::reader::{Layer, Node, Reader, Value, bounded, read};
 use super::toml::shape::ServiceFile;
 use super::toml::table::table;
@@ -19,6 +21,7 @@ use crate::model::rules::{GuardRules, RolloutRules, Rules};
 use ::toml::de::DeValue;
 use doors::{Access, Control, HttpTable, Tables};
 use schemars::JsonSchema;
+use sources::Source;
 use std::sync::Arc;
 use std::time::Duration;
 use values::TableList;
@@ -50,6 +53,8 @@ pub struct Config {
     pub rules: Rules,
     /// The groups that may write service files.
     pub trusted_groups: Vec<u32>,
+    /// The directories that are handed to users.
+    pub sources: Vec<Arc<Delegation>>,
     /// What it was read from.
     pub text: Option<Text>,
 }
@@ -69,6 +74,7 @@ impl Default for Config {
             watchdog: Some(Duration::from_secs(30)),
             rules: Rules::default(),
             trusted_groups: Vec::new(),
+            sources: Vec::new(),
             text: None,
         }
     }
@@ -154,8 +160,11 @@ table! {
         /// Groups that may write service files and their directories, beside those who own them: whoever is in one can
         /// have anything run as the user that abide runs as. Never `abide.toml` itself. Default: none.
         trusted_groups: Vec<Account>,
+        /// Directories that are handed to users.
+        #[schemars(with = "Option<Vec<Source>>")]
+        source: TableList<Source>,
     }
-    later &["source", "include", "waves"]
+    later &["include", "waves"]
 }
 
 table! {
@@ -262,12 +271,14 @@ pub fn parse(text: &Text) -> (Option<Config>, Vec<Diagnostic>) {
     let groups = file.trusted_groups.take().unwrap_or_default();
     let doors = doors::policy(tables, &layer, &mut findings);
     let trusted_groups = doors::groups(&groups, &layer, &mut findings);
+    let sources = layer.file.source.take().map_or(Vec::new(), |sources| sources.0);
+    let sources = sources::delegations(sources, &layer, &mut findings);
     findings.sort_by_key(|finding| finding.place.as_ref().map(|place| (place.line, place.column)));
     if findings.iter().any(Diagnostic::is_error) {
         return (None, bounded(findings));
     }
     let file = std::mem::take(&mut layer.file);
-    (Some(Config { doors: Arc::new(doors), trusted_groups, ..complete(file, layer) }), findings)
+    (Some(Config { doors: Arc::new(doors), trusted_groups, sources, ..complete(file, layer) }), findings)
 }
 
 fn complete(file: ConfigFile, layer: Layer<ConfigFile>) -> Config {
@@ -292,6 +303,7 @@ fn complete(file: ConfigFile, layer: Layer<ConfigFile>) -> Config {
         log_max_files: log.max_files.map_or(default.log_max_files, |files| files.0),
         doors: default.doors,
         trusted_groups: default.trusted_groups,
+        sources: default.sources,
         watchdog: file.supervisor.and_then(|own| own.watchdog).map_or(default.watchdog, |period| period.0),
         text: None,
     }

@@ -2,6 +2,7 @@
 //!
 //! What it means is the loader's business; this is about when to take it.
 
+use super::delegation::Delegation;
 use super::open::{Directory, OpenError};
 use super::read::{Care, Content, Stamp, read};
 use super::settle::{ERRORS, Outcome};
@@ -14,12 +15,13 @@ use crate::model::name::ServiceName;
 use sha2::{Digest, Sha256};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Text to a configuration, if it can be had, and what is wrong with it.
 pub type Parse<C> = Box<dyn Fn(&Text) -> (Option<C>, Vec<Diagnostic>) + Send>;
 /// What was read of one service to its entry.
-pub type Load<C> = Box<dyn FnMut(&C, &ServiceName, &Material) -> Entry + Send>;
+pub type Load<C> = Box<dyn FnMut(&C, Option<&Arc<Delegation>>, &ServiceName, &Material) -> Entry + Send>;
 
 /// How texts become meaning, for a configuration `C`.
 pub struct Loader<C> {
@@ -31,6 +33,8 @@ pub struct Loader<C> {
     pub timing: fn(&C) -> Timing,
     /// Which groups a configuration trusts with service files.
     pub trusted: fn(&C) -> Vec<u32>,
+    /// The directories that are handed to users.
+    pub sources: Box<dyn Fn(&C) -> Vec<Arc<Delegation>> + Send>,
     /// Is told each configuration that is accepted after the start.
     pub accepted: Box<dyn FnMut(&C) + Send>,
 }
@@ -125,9 +129,14 @@ impl<C> Configuration<C> {
     }
 
     /// The loader under the configuration in force.
-    pub(super) fn load(&mut self) -> impl FnMut(&ServiceName, &Material) -> Entry {
+    pub(super) fn load(&mut self, from: Option<&Arc<Delegation>>) -> impl FnMut(&ServiceName, &Material) -> Entry {
         let (config, load) = (&self.config, &mut self.loader.load);
-        move |name, material| load(config, name, material)
+        move |name, material| load(config, from, name, material)
+    }
+
+    /// The directories that are handed to users.
+    pub(super) fn sources(&self) -> Vec<Arc<Delegation>> {
+        (self.loader.sources)(&self.config)
     }
 
     /// Looks at the file.

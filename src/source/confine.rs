@@ -198,8 +198,13 @@ impl Check<'_> {
             let unknown = lacking >> (rights.last_capability + 1).min(63) << (rights.last_capability + 1).min(63);
             let (message, help) = if unknown == 0 {
                 let names = capability::list(lacking);
-                let help = "let abide have it, or name only what it has";
-                (format!("abide does not have {names} and cannot hand it on"), help)
+                match &self.around.delegation {
+                    Some(_) => (format!("services of this directory are not given {names}"), "remove it"),
+                    None => {
+                        let help = "let abide have it, or name only what it has";
+                        (format!("abide does not have {names} and cannot hand it on"), help)
+                    }
+                }
             } else {
                 (format!("this kernel does not know {}", capability::list(unknown)), "remove it")
             };
@@ -237,6 +242,12 @@ fn hidden(stack: &Stack<'_>, security: &Security, key: &str, path: &Path) -> Opt
 pub(super) fn missing_right(around: &Surroundings, stack: &Stack<'_>, path: &str, needed: u32) -> Diagnostic {
     let key = path.rsplit('.').next().unwrap_or(path);
     let name = capability::name(needed);
+    if let Some(delegation) = &around.delegation {
+        let user = &delegation.identity().user;
+        let message = format!("`{key}` needs {name}, and everything in this directory has the rights of `{user}` only");
+        let help = format!("move the file to a directory of root's own, or remove `{key}`");
+        return stack.error(path, Code::MissingRight, message).help(help);
+    }
     let message = format!("`{key}` needs {name}, which abide does not have");
     let how = if around.uid == 0 {
         format!("let abide keep it (in a container: --cap-add {})", name.trim_start_matches("CAP_"))

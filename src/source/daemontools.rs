@@ -3,7 +3,7 @@
 use super::config::Config;
 use super::environment;
 use super::identity;
-use super::load::{log_policy, templates_and_log};
+use super::load::{delegated, log_policy, templates_and_log};
 use super::merge::Stack;
 use super::toml::reader;
 use super::toml::shape::ServiceFile;
@@ -26,11 +26,16 @@ pub(super) fn load(
     run: &Text,
 ) -> Entry {
     let mut findings = Vec::new();
-    let stack = Stack::new(&run.path, config.defaults.iter().map(Arc::as_ref).collect());
+    let defaults = super::load::defaults(around, config);
+    let stack = Stack::new(&run.path, defaults.as_deref().into_iter().collect());
     let defaults = stack.merged();
     let defaults = ServiceFile { limits: defaults.limits, log: defaults.log, ..ServiceFile::default() };
     let limits = defaults.limits.as_ref().map(super::toml::shape::Limits::to_model).unwrap_or_default();
-    let base = environment::whole(around);
+    let person = identity::own(around);
+    let base = match around.delegation {
+        None => environment::whole(around),
+        Some(_) => environment::base(around, &stack, &defaults, &person, false, &mut findings),
+    };
     if around.preflight && !down {
         preflight::limits(around, &stack, &limits, &mut findings);
     }
@@ -39,7 +44,7 @@ pub(super) fn load(
         let message = "the directory's path is not UTF-8";
         findings
             .push(Diagnostic::error(shown, Code::BadName, message).help("rename it, or one of those that it lies in"));
-        return entry(shown, run, None, findings);
+        return entry(around, shown, run, None, findings);
     };
     let service = Service {
         name: name.clone(),
@@ -51,7 +56,8 @@ pub(super) fn load(
         content: Some(Version::of(&run.bytes)),
         // A template like any other: a dollar in the path is to be taken as it is.
         directory: path.replace('$', "$$"),
-        identity: identity::own(around).identity,
+        identity: person.identity,
+        delegated: delegated(around),
         service_type: ServiceType::default(),
         stdin: None,
         order: None,
@@ -71,10 +77,16 @@ pub(super) fn load(
         limits,
         log: log_policy(&defaults),
     };
-    entry(shown, run, Some(service), findings)
+    entry(around, shown, run, Some(service), findings)
 }
 
-fn entry(shown: &Path, run: &Text, service: Option<Service>, findings: Vec<Diagnostic>) -> Entry {
+fn entry(
+    around: &Surroundings,
+    shown: &Path,
+    run: &Text,
+    service: Option<Service>,
+    findings: Vec<Diagnostic>,
+) -> Entry {
     let good = !findings.iter().any(Diagnostic::is_error);
     Entry {
         file: shown.to_owned(),
@@ -84,5 +96,6 @@ fn entry(shown: &Path, run: &Text, service: Option<Service>, findings: Vec<Diagn
         service: service.filter(|_| good).map(|service| Arc::new(Definition::from(service))),
         diagnostics: reader::bounded(findings),
         inputs: Vec::new(),
+        delegated: delegated(around),
     }
 }

@@ -7,9 +7,10 @@ use super::read::{self, Care, Stamp};
 use super::settle::Outcome;
 use super::trust::Trust;
 use super::watch::Want;
+use crate::host::sys::eyes::Eyes;
 use crate::model::diagnostic::Code;
 use crate::model::launch::expand_for;
-use crate::model::service::Service;
+use crate::model::service::{Identity, Service};
 use crate::model::time::Mono;
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
@@ -39,6 +40,8 @@ pub(super) struct Followed {
     /// What is new at the next look was there before, as far as anybody knows.
     is_fresh: bool,
     is_cut: bool,
+    /// Whose eyes see them; `None`: abide's own.
+    eyes: Option<Identity>,
 }
 
 /// What a look at them came to.
@@ -80,23 +83,26 @@ enum Read {
 }
 
 impl Followed {
-    pub(super) fn new(patterns: Vec<Pattern>) -> Self {
+    pub(super) fn new(patterns: Vec<Pattern>, eyes: Option<Identity>) -> Self {
         let (known, doubts) = (BTreeMap::new(), BTreeMap::new());
-        Self { patterns, known, doubts, is_fresh: true, is_cut: false }
+        Self { patterns, known, doubts, is_fresh: true, is_cut: false, eyes }
     }
 
     /// From now on these; whether they are others. What is known of theirs stays known.
-    pub(super) fn set(&mut self, patterns: Vec<Pattern>) -> bool {
-        if self.patterns == patterns {
+    pub(super) fn set(&mut self, patterns: Vec<Pattern>, eyes: Option<Identity>) -> bool {
+        if self.patterns == patterns && self.eyes == eyes {
             return false;
         }
+        self.eyes = eyes;
         self.known.retain(|path, _| patterns.iter().any(|pattern| pattern.means(path)));
         (self.patterns, self.is_fresh, self.is_cut) = (patterns, true, false);
         true
     }
 
     /// Looks at all of them; reads those whose stamp is not what it was. Absence counts after `grace`.
-    pub(super) fn look(&mut self, trust: &Trust, now: Mono, grace: Duration) -> Found {
+    /// `None`: it cannot be looked at with the eyes of whom it is for.
+    pub(super) fn look(&mut self, trust: &Trust, now: Mono, grace: Duration) -> Option<Found> {
+        let _eyes = self.eyes.as_ref().map(|it| Eyes::of(it.uid, it.gid, &it.groups)).transpose().ok()?;
         let mut sight = Sight::default();
         for pattern in &self.patterns {
             pattern.look(trust, &mut sight);
@@ -154,7 +160,7 @@ impl Followed {
             () if is_busy => Outcome::Busy,
             () => Outcome::Same,
         };
-        Found { outcome, wants: sight.wants, changed, is_missing, is_doubtful, is_cut }
+        Some(Found { outcome, wants: sight.wants, changed, is_missing, is_doubtful, is_cut })
     }
 
     fn came_back(&mut self, path: &Path) {

@@ -15,7 +15,7 @@ use std::ffi::CString;
 use std::sync::OnceLock;
 
 /// As whom a service runs, and what its user's entry says besides.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Person {
     pub(super) identity: Identity,
     /// Its home; `/` where nobody knows.
@@ -28,6 +28,9 @@ pub(super) struct Person {
 
 /// The person that abide itself is, as `surroundings` have it.
 pub(super) fn own(surroundings: &Surroundings) -> Person {
+    if let Some(delegation) = &surroundings.delegation {
+        return delegation.person.clone();
+    }
     static OWN: OnceLock<Person> = OnceLock::new();
     if let Some(own) = OWN.get().filter(|own| own.identity.uid == surroundings.uid) {
         return own.clone();
@@ -37,19 +40,19 @@ pub(super) fn own(surroundings: &Surroundings) -> Person {
         let user = User::from_uid(Uid::from_raw(surroundings.uid)).ok().flatten();
         let gid = user.as_ref().map_or(surroundings.uid, |user| user.gid.as_raw());
         let groups = memberships(user.as_ref(), gid);
-        return own_person(surroundings.uid, gid, groups, user.as_ref());
+        return person(surroundings.uid, gid, groups, user.as_ref());
     }
     let look = || {
         let user = User::from_uid(geteuid()).ok().flatten();
         let mut groups: Vec<u32> = getgroups().unwrap_or_default().into_iter().map(Gid::as_raw).collect();
         groups.sort_unstable();
         groups.dedup();
-        own_person(surroundings.uid, getegid().as_raw(), groups, user.as_ref())
+        person(surroundings.uid, getegid().as_raw(), groups, user.as_ref())
     };
     OWN.get_or_init(look).clone()
 }
 
-fn own_person(uid: u32, gid: u32, groups: Vec<u32>, user: Option<&User>) -> Person {
+pub(super) fn person(uid: u32, gid: u32, groups: Vec<u32>, user: Option<&User>) -> Person {
     let name = user.map_or_else(|| uid.to_string(), |user| user.name.clone());
     let identity = Identity { uid, gid, groups, change: false, user: name };
     let (home, shell) = home_and_shell(user);
@@ -65,7 +68,7 @@ fn home_and_shell(user: Option<&User>) -> (String, String) {
 }
 
 /// The groups that the user database gives `user`, `gid` included, sorted.
-fn memberships(user: Option<&User>, gid: u32) -> Vec<u32> {
+pub(super) fn memberships(user: Option<&User>, gid: u32) -> Vec<u32> {
     let name = user.and_then(|user| CString::new(user.name.as_str()).ok());
     let groups = name.and_then(|name| getgrouplist(&name, Gid::from_raw(gid)).ok());
     let mut groups: Vec<u32> = groups.unwrap_or_default().into_iter().map(Gid::as_raw).chain([gid]).collect();
@@ -87,7 +90,8 @@ pub(super) fn resolve(
     if file.user.is_none() && file.group.is_none() && file.groups.as_ref().is_none_or(Vec::is_empty) {
         return own;
     }
-    let mut lookup = Lookup { look, stack, findings };
+    let is_delegated = surroundings.delegation.is_some();
+    let mut lookup = Lookup { look, is_delegated, stack, findings };
     let mut person = match &file.user {
         Some(account) => lookup.user(account, file.group.is_some(), &own),
         None => own.clone(),
@@ -116,7 +120,8 @@ pub(super) fn resolve(
         }
     }
     // Spelling out what abide is anyway is no change, unless its own groups are fewer or more.
-    person.identity.change = !(same && with_primary(&person.identity) == with_primary(&own.identity));
+    person.identity.change =
+        surroundings.delegation.is_some() || !(same && with_primary(&person.identity) == with_primary(&own.identity));
     person
 }
 
@@ -136,6 +141,7 @@ fn number(account: &Account) -> Option<u32> {
 
 struct Lookup<'a> {
     look: bool,
+    is_delegated: bool,
     stack: &'a Stack<'a>,
     findings: &'a mut Vec<Diagnostic>,
 }
@@ -209,8 +215,13 @@ impl Lookup<'_> {
         } else {
             ("groups", "these groups".to_owned())
         };
-        let message = format!("abide runs as `{}` and cannot become {what}", is.user);
-        self.say(path, Code::CannotBecome, message, format!("run abide as root, or remove `{path}`"));
+        let (message, way) = if self.is_delegated {
+            let message = format!("everything in this directory runs as `{}`, and nothing of it as {what}", is.user);
+            (message, "move the file to a directory of root's own")
+        } else {
+            (format!("abide runs as `{}` and cannot become {what}", is.user), "run abide as root")
+        };
+        self.say(path, Code::CannotBecome, message, format!("{way}, or remove `{path}`"));
     }
 }
 

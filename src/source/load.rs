@@ -1,6 +1,7 @@
 //! One name: what was read, with defaults and drop-ins, made a definition that is ready to start.
 
 use super::config::Config;
+use super::delegation::Delegation;
 use super::identity::{self, Person};
 use super::life::{Life, Programs};
 use super::merge::Stack;
@@ -17,7 +18,7 @@ use crate::model::policy::{
     Hooks, ReloadPolicy, RestartLimit, RestartPolicy, RestartWhen, ServiceType, StopPolicy, UpdatePolicy,
 };
 use crate::model::security::Security;
-use crate::model::service::{Environment, Kind, Run, Service, Version};
+use crate::model::service::{Delegated, Environment, Kind, Run, Service, Version};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +29,17 @@ const LEAST_LOG: u64 = 4096;
 /// The least time from start to start where a policy knows no end and no pause: a service that fails
 /// at once would else cost a whole processor.
 const LEAST_PAUSE: Duration = Duration::from_millis(100);
+
+/// [`load`] as whoever speaks in the source of what was read.
+pub fn load_of<'a>(
+    around: &'a Surroundings,
+    config: &'a Config,
+) -> impl FnMut(Option<&Arc<Delegation>>, &ServiceName, &Material) -> Entry {
+    move |from, name, material| {
+        let theirs = from.map(|delegation| delegation.surroundings(around));
+        load(theirs.as_ref().unwrap_or(around), config, name, material)
+    }
+}
 
 /// What `material`, read from the files of `name`, amounts to. Without an error its service is there.
 pub fn load(around: &Surroundings, config: &Config, name: &ServiceName, material: &Material) -> Entry {
@@ -41,6 +53,7 @@ pub fn load(around: &Surroundings, config: &Config, name: &ServiceName, material
 
 fn load_toml(around: &Surroundings, config: &Config, name: &ServiceName, main: &Text, drop_ins: &[Text]) -> Entry {
     let mut findings = Vec::new();
+    let defaults = defaults(around, config);
     let mut layers: Vec<Layer<ServiceFile>> = Vec::with_capacity(1 + drop_ins.len());
     for text in std::iter::once(main).chain(drop_ins) {
         let (layer, found) = reader::read(text);
@@ -51,7 +64,7 @@ fn load_toml(around: &Surroundings, config: &Config, name: &ServiceName, main: &
     let mut inputs = Vec::new();
     let mut named = Box::default();
     if layers.len() == 1 + drop_ins.len() {
-        let all = config.defaults.iter().map(Arc::as_ref).chain(&layers).collect();
+        let all = defaults.as_deref().into_iter().chain(&layers).collect();
         let stack = Stack::new(&main.path, all);
         let lowering = Lowering::new(around, &stack, &mut findings);
         named = order::named(name, &stack, &lowering.file, lowering.findings);
@@ -69,7 +82,35 @@ fn load_toml(around: &Surroundings, config: &Config, name: &ServiceName, main: &
         service: service.filter(|_| good).map(|service| Arc::new(Definition { named, ..Definition::from(service) })),
         diagnostics: reader::bounded(findings),
         inputs,
+        delegated: delegated(around),
     }
+}
+
+/// The `[defaults]` that hold for whoever speaks. In a delegated source none by which root would say more than the user
+/// may, or than it may know.
+pub(super) fn defaults(around: &Surroundings, config: &Config) -> Option<Arc<Layer<ServiceFile>>> {
+    let defaults = config.defaults.clone()?;
+    if around.delegation.is_none() {
+        return Some(defaults);
+    }
+    let mut layer = Layer::clone(&defaults);
+    let said = std::mem::take(&mut layer.file);
+    layer.file = ServiceFile {
+        umask: said.umask,
+        restart: said.restart.map(|restart| shape::Restart { on_give_up: None, ..restart }),
+        stop: said.stop,
+        limits: said.limits,
+        resources: said.resources,
+        log: said.log.map(|log| shape::Log { directory: None, ..log }),
+        update: said.update,
+        ..ServiceFile::default()
+    };
+    Some(Arc::new(layer))
+}
+
+/// In which delegated source whoever speaks does so.
+pub(super) fn delegated(around: &Surroundings) -> Option<Box<Delegated>> {
+    around.delegation.as_ref().map(|delegation| Box::new(delegation.mark()))
 }
 
 /// In the order in which a person reads: the file, its drop-ins, the defaults; each from top to bottom, advice last.
@@ -166,6 +207,7 @@ impl<'a> Lowering<'a> {
             limits,
             log: log_policy(&self.file),
             identity: person.identity,
+            delegated: delegated(self.around),
         }
     }
 

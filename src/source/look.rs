@@ -2,8 +2,9 @@
 //! and published by others.
 
 use super::catalogue::{Candidate, Catalogue, Content, Found, Input, Key, Standing, service_of};
+use super::delegation::Delegation;
 use super::entry::{Naming, is_drop_in};
-use super::open::{Directory, Link, OpenError, OpenFile};
+use super::open::{Directory, Link, OpenError, OpenFile, file_type};
 use super::read::{self, Care, Stamp};
 use super::root::{last_step, nearest};
 use super::scan::list;
@@ -15,6 +16,7 @@ use crate::model::desired::Entry;
 use crate::model::diagnostic::{Code, Diagnostic};
 use crate::model::name::ServiceName;
 use crate::model::service::{Kind, Version};
+use nix::dir::Type;
 use nix::errno::Errno;
 use nix::sys::stat::stat;
 use sha2::{Digest, Sha256};
@@ -51,6 +53,8 @@ pub(super) struct Eye<'a> {
     pub(super) trust: &'a Trust,
     /// Whether writers matter: not to commands that look once.
     pub(super) careful: bool,
+    /// In whose source it looks, if that is handed to somebody.
+    pub(super) delegation: Option<&'a Delegation>,
 }
 
 /// What was gathered on the way.
@@ -146,6 +150,8 @@ impl Eye<'_> {
             }
             Err(End::Bad(finding)) => refused(&candidate.naming, &shown, finding),
         };
+        let mut entry = entry;
+        entry.delegated = self.delegation.map(|delegation| Box::new(delegation.mark()));
         let stood = gathered.stamps.first().is_some_and(|stamp| stamp.age() >= ERRORS);
         if catalogue.is_told(key, name, &entry, digest) {
             return same(gathered, digest);
@@ -231,6 +237,7 @@ impl Eye<'_> {
         if run.stat.st_mode & 0o111 == 0 {
             return Err(End::Stray("its `run` is not executable".into()));
         }
+        self.parts(&inner, shown)?;
         let down = inner.lstat(OsStr::new("down")).is_some();
         gathered.stamps.push(if down { gathered.stamps[0] } else { Stamp::default() });
         if is_unchanged(candidate, &gathered.stamps) {
@@ -243,6 +250,29 @@ impl Eye<'_> {
             self.text(candidate, &run, &shown_run)?
         };
         Ok(Material::Daemontools { shown: shown.to_owned(), directory: inner.path, down, run })
+    }
+
+    /// What else of a legacy directory makes something run, or decides how: nobody else may write it either.
+    fn parts(&self, inner: &Directory, shown: &Path) -> Result<(), End> {
+        for name in ["log", "env", "supervise"].map(OsStr::new) {
+            if inner.lstat(name).is_none_or(|found| file_type(&found) == Some(Type::File)) {
+                continue;
+            }
+            let directory = match inner.directory(name, self.trust) {
+                Ok(directory) => directory,
+                Err(error @ OpenError::Refused(_)) => return Err(End::Bad(error.diagnostic(&shown.join(name)))),
+                Err(_) => continue,
+            };
+            if name == "log"
+                && let Err(error @ OpenError::Refused(_)) = directory.file(OsStr::new("run"), self.trust)
+            {
+                return Err(End::Bad(error.diagnostic(&shown.join("log/run"))));
+            }
+        }
+        match inner.file(OsStr::new("finish"), self.trust) {
+            Err(error @ OpenError::Refused(_)) => Err(End::Bad(error.diagnostic(&shown.join("finish")))),
+            _ => Ok(()),
+        }
     }
 
     /// `.abide-hold`, `.abide-allow-removals`.
@@ -361,6 +391,7 @@ fn refused(naming: &Naming, shown: &Path, finding: Diagnostic) -> (Entry, [u8; 3
         service: None,
         diagnostics: vec![finding],
         inputs: Vec::new(),
+        delegated: None,
     };
     (entry, digest)
 }

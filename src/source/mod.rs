@@ -7,6 +7,7 @@ pub mod config;
 pub mod configuration;
 mod confine;
 mod daemontools;
+pub mod delegation;
 pub mod entry;
 mod follow;
 mod environment;
@@ -34,8 +35,10 @@ pub mod worker;
 use crate::model::limits::Ceilings;
 use crate::model::service::Environment;
 use crate::model::service::Kind;
+use delegation::Delegation;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// One file, opened once and read whole; everything said about it comes from that one opening.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,6 +83,15 @@ impl Material {
         bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
     }
 
+    /// Bytes of all that was read of it.
+    pub fn size(&self) -> u64 {
+        let (first, others) = match self {
+            Self::Toml { main, drop_ins } => (main, drop_ins.as_slice()),
+            Self::Daemontools { run, .. } => (run, &[][..]),
+        };
+        [first].into_iter().chain(others).map(|text| text.bytes.len() as u64).sum()
+    }
+
     /// The file that stands for it, as shown to people.
     pub fn file(&self) -> &Path {
         match self {
@@ -114,6 +126,8 @@ pub struct Surroundings {
     /// Whether to say also what is no fault but worth a thought: to whoever asks, not to the log of
     /// whoever has long decided.
     pub advise: bool,
+    /// Who speaks, if it is not root or abide's own user.
+    pub delegation: Option<Arc<Delegation>>,
 }
 
 /// Variables that belong to whoever supervises abide itself and are no business of services.
@@ -126,7 +140,7 @@ pub fn surroundings(ceilings: Ceilings, is_init: bool, preflight: bool) -> Surro
     let environment =
         std::env::vars_os().filter_map(named).filter(|(name, _)| !OURS.contains(&name.as_str())).collect();
     let uid = nix::unistd::geteuid().as_raw();
-    Surroundings { ceilings, environment, uid, is_init, preflight, advise: false }
+    Surroundings { ceilings, environment, uid, is_init, preflight, advise: false, delegation: None }
 }
 
 /// Where `abide.toml` lies, or would: as named, else beside the first watched directory as given.

@@ -3,6 +3,7 @@
 
 use super::Material;
 use super::catalogue::Catalogue;
+use super::delegation::Delegation;
 use super::entry::{Naming, naming};
 use super::look::Eye;
 use super::open::Directory;
@@ -14,9 +15,11 @@ use crate::model::desired::Entry;
 use crate::model::diagnostic::{Code, Diagnostic};
 use crate::model::name::ServiceName;
 use crate::model::status::IgnoredEntry;
+use nix::unistd::geteuid;
 use std::collections::{BTreeSet, HashSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// What was read.
 #[derive(Debug, Default)]
@@ -32,13 +35,16 @@ pub struct ReadAll {
     pub beside: BTreeSet<ServiceName>,
 }
 
+/// Makes an entry of what was read, as whoever speaks in its source.
+pub type LoadOf<'a> = &'a mut dyn FnMut(Option<&Arc<Delegation>>, &ServiceName, &Material) -> Entry;
+
 /// Reads directories whole, and of files just these (with their drop-ins). `config` is no service
-/// wherever it lies.
+/// wherever it lies. What lies in a directory of `delegations` is read as its user sees it, where that can be had.
 pub fn read_all(
     paths: &[PathBuf],
     config: &Path,
-    trust: &Trust,
-    load: &mut dyn FnMut(&ServiceName, &Material) -> Entry,
+    (trust, delegations): (&Trust, &[Arc<Delegation>]),
+    load: LoadOf<'_>,
 ) -> ReadAll {
     let config = config.canonicalize().ok();
     let mut parents: Vec<_> = Vec::new();
@@ -53,8 +59,15 @@ pub fn read_all(
     for (source, (path, only)) in parents.iter().enumerate() {
         let shown = only.as_ref().map_or_else(|| path.clone(), |name| path.join(name));
         let finding = |reason: String| Diagnostic::error(&shown, Code::Unreadable, reason);
-        let directory = match Root::new(path.clone()).open(trust) {
-            Ok(directory) => directory,
+        let mut root = Root::new(path.clone());
+        let delegation = delegations.iter().find(|delegation| delegation.is_of(path));
+        root.delegate(delegation);
+        catalogue.set_delegated(source, delegation.is_some());
+        let trust = root.trust(trust);
+        // Who is not root sees at most what its own eyes do.
+        let eyes = if geteuid().is_root() { root.eyes() } else { Ok(None) };
+        let (directory, _eyes) = match eyes.and_then(|eyes| Ok((root.open(trust)?, eyes))) {
+            Ok(opened) => opened,
             Err((_, reason)) => {
                 problems.push(finding(format!("the directory cannot be read: {reason}")));
                 continue;
@@ -78,7 +91,7 @@ pub fn read_all(
         if only.is_some() {
             beside.extend(names.iter().filter_map(|(_, naming)| service(&directory, naming)));
         }
-        read_directory(&mut catalogue, source, &directory, names, only.as_ref(), trust, load);
+        read_directory(&mut catalogue, source, &directory, names, only.as_ref(), (trust, delegation), load);
     }
     let entries = catalogue.take_changes().into_iter().filter_map(|(name, entry)| Some((name, entry?))).collect();
     problems.extend(catalogue.problems());
@@ -91,8 +104,8 @@ fn read_directory(
     directory: &Directory,
     names: Vec<(OsString, Naming)>,
     only: Option<&OsString>,
-    trust: &Trust,
-    load: &mut dyn FnMut(&ServiceName, &Material) -> Entry,
+    (trust, delegation): (&Trust, Option<&Arc<Delegation>>),
+    load: LoadOf<'_>,
 ) {
     let mut with_drop_ins = HashSet::new();
     let mut files = HashSet::new();
@@ -108,7 +121,8 @@ fn read_directory(
         Some(only) => vec![(only.clone(), naming(only))],
         None => names,
     };
-    let eye = Eye { trust, careful: false };
+    let eye = Eye { trust, careful: false, delegation: delegation.map(Arc::as_ref) };
+    let mut load = |name: &_, material: &_| load(delegation, name, material);
     for (name, naming) in names {
         let around = match &naming {
             Naming::File(service) => with_drop_ins.contains(service),
@@ -117,7 +131,7 @@ fn read_directory(
         };
         let key = catalogue.intern(source, &name, naming);
         // Written while it is read: once more, as long as that is likely to help.
-        let mut looks = std::iter::repeat_with(|| eye.look(catalogue, key, directory, around, load)).take(20);
+        let mut looks = std::iter::repeat_with(|| eye.look(catalogue, key, directory, around, &mut load)).take(20);
         let found = looks.find(|look| look.outcome != Outcome::Doubtful).and_then(|look| look.found);
         if let Some(found) = found {
             catalogue.publish(key, found);
@@ -153,7 +167,7 @@ mod tests {
     use std::fs;
 
     fn read(paths: &[PathBuf], config: &Path) -> ReadAll {
-        let mut load = |_: &ServiceName, material: &Material| {
+        let mut load = |_: Option<&Arc<Delegation>>, _: &ServiceName, material: &Material| {
             let Material::Toml { main, drop_ins } = material else { panic!("no legacy directory here") };
             Entry {
                 file: main.path.clone(),
@@ -163,9 +177,10 @@ mod tests {
                 service: None,
                 diagnostics: Vec::new(),
                 inputs: Vec::new(),
+                delegated: None,
             }
         };
-        read_all(paths, config, &Trust::everyone(), &mut load)
+        read_all(paths, config, (&Trust::everyone(), &[]), &mut load)
     }
 
     #[test]

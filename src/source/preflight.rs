@@ -24,7 +24,11 @@ pub(super) fn limits(around: &Surroundings, stack: &Stack<'_>, limits: &Limits, 
             continue;
         }
         let key = kind.key();
-        let bound = if around.ceilings.may_raise { "fs.nr_open" } else { "the hard limit" };
+        let bound = match () {
+            () if around.delegation.is_some() => "what was granted to this directory",
+            () if around.ceilings.may_raise => "fs.nr_open",
+            () => "the hard limit",
+        };
         let message = format!("`{key}` asks for {}, but {bound} here allows at most {highest}", limit.hard);
         let path = format!("limits.{key}");
         findings.push(stack.error(&path, Code::LimitAboveHard, message).help(how_to_raise(around, *kind, highest)));
@@ -32,6 +36,10 @@ pub(super) fn limits(around: &Surroundings, stack: &Stack<'_>, limits: &Limits, 
 }
 
 fn how_to_raise(around: &Surroundings, kind: LimitKind, highest: Bound) -> String {
+    if around.delegation.is_some() {
+        let key = kind.key();
+        return format!("have `{key}` raised below `[source.limits.each]` in abide.toml, or ask for at most {highest}");
+    }
     if around.ceilings.may_raise {
         return format!("raise the kernel's own bound (sysctl fs.nr_open) or ask for at most {highest}");
     }

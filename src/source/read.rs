@@ -41,6 +41,11 @@ impl Stamp {
         }
     }
 
+    /// Bytes.
+    pub fn size(&self) -> u64 {
+        u64::try_from(self.size).unwrap_or(0)
+    }
+
     /// How long ago the file changed, content or not, by the wall clock.
     pub fn age(&self) -> Duration {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

@@ -1,19 +1,24 @@
 //! One watched directory: where it leads, whether it can be trusted to say what should run, and
 //! what is to be told about it.
 
+use super::delegation::{self, Delegation};
 use super::entry::shown;
 use super::open::{Directory, Link, OpenError};
 use super::trust::Trust;
 use super::watch::{Want, Which};
+use crate::host::sys::eyes::Eyes;
 use crate::model::desired::Permit;
 use crate::model::name::ServiceName;
 use crate::model::order::Hold;
-use crate::model::service::Version;
+use crate::model::service::{Identity, Version};
 use crate::model::status::{Mechanism, SourceState, SourceStatus};
 use crate::model::time::Wall;
+use nix::unistd::{Uid, User};
 use sha2::{Digest, Sha256};
 use std::collections::HashSet;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A watched directory.
@@ -49,6 +54,8 @@ pub(super) struct Root {
     /// Why its events are not to be relied on.
     pub(super) distrusted: Option<String>,
     pub(super) is_marked: bool,
+    /// The user that it is handed to, if it is to one.
+    delegation: Option<(Arc<Delegation>, Trust)>,
 }
 
 /// What is known of a directory that is not open.
@@ -81,16 +88,61 @@ impl Root {
             missed_at: None,
             distrusted: None,
             is_marked: false,
+            delegation: None,
         }
     }
 
-    /// Walks to it anew.
-    pub(super) fn open(&self, trust: &Trust) -> Result<Directory, (SourceState, String)> {
+    /// From now on it is handed to this user, or to none; whether that is new.
+    pub(super) fn delegate(&mut self, delegation: Option<&Arc<Delegation>>) -> bool {
+        if self.delegation() == delegation {
+            return false;
+        }
+        self.delegation = delegation.map(|it| (Arc::clone(it), Trust::new(it.identity().uid)));
+        true
+    }
+
+    /// The user that it is handed to.
+    pub(super) fn delegation(&self) -> Option<&Arc<Delegation>> {
+        self.delegation.as_ref().map(|(delegation, _)| delegation)
+    }
+
+    /// Who is trusted with what lies in it: `own` with an own source.
+    pub(super) fn trust<'a>(&'a self, own: &'a Trust) -> &'a Trust {
+        self.delegation.as_ref().map_or(own, |(_, trust)| trust)
+    }
+
+    /// As long as what this gives is kept, this thread sees what may be seen by whoever speaks there.
+    pub(super) fn eyes(&self) -> Result<Option<Eyes>, (SourceState, String)> {
+        let Some(delegation) = self.delegation() else { return Ok(None) };
+        let Identity { uid, gid, groups, user, .. } = delegation.identity();
+        Eyes::of(*uid, *gid, groups).map(Some).map_err(|error| {
+            (SourceState::Suspect, format!("abide cannot look at it as {user}: {error}; only root can"))
+        })
+    }
+
+    /// Walks to it anew. To be called with its eyes.
+    pub(super) fn open(&self, own: &Trust) -> Result<Directory, (SourceState, String)> {
+        let trust = self.trust(own);
         Directory::open(&self.given, trust).map_err(|error| match error {
             OpenError::Absent => (SourceState::Absent, "it is not there; create it, or mount what holds it".into()),
-            OpenError::Refused(refusal) => (SourceState::Suspect, format!("{}; {}", refusal.why, refusal.help)),
+            OpenError::Refused(refusal) => {
+                let help = self.how_to_delegate(trust).unwrap_or_else(|| refusal.help.clone());
+                (SourceState::Suspect, format!("{}; {help}", refusal.why))
+            }
             error => (SourceState::Suspect, error.to_string()),
         })
+    }
+
+    /// The lines by which root would hand it to the user that it belongs to.
+    fn how_to_delegate(&self, trust: &Trust) -> Option<String> {
+        let owner = std::fs::metadata(&self.given).ok()?.uid();
+        if trust.uid() != 0 || owner == 0 || self.delegation.is_some() {
+            return None;
+        }
+        let name = User::from_uid(Uid::from_raw(owner)).ok().flatten().map_or(owner.to_string(), |user| user.name);
+        let path = std::path::absolute(&self.given).ok()?;
+        let lines = delegation::lines(&path, &name);
+        Some(format!("to have what its files say done as {name}, write this into abide.toml:\n{lines}"))
     }
 
     /// The directory, if it speaks.
@@ -99,8 +151,9 @@ impl Root {
     }
 
     /// Whether its path still leads to the directory that last spoke for it.
-    pub(super) fn is_where_it_was(&self, trust: &Trust) -> bool {
-        Directory::open(&self.given, trust).is_ok_and(|found| Some(found.id) == self.id)
+    pub(super) fn is_where_it_was(&self, own: &Trust) -> bool {
+        let Ok(_eyes) = self.eyes() else { return false };
+        Directory::open(&self.given, self.trust(own)).is_ok_and(|found| Some(found.id) == self.id)
     }
 
     /// Whether it must be looked at again and again.
@@ -120,11 +173,12 @@ impl Root {
     }
 
     /// There is something to do in it: it is opened again. Says whether it is where it was.
-    pub(super) fn reopen(&mut self, trust: &Trust) -> bool {
+    pub(super) fn reopen(&mut self, own: &Trust) -> bool {
         if self.directory.is_some() || self.known.is_none() {
             return true;
         }
-        self.directory = Directory::open(&self.given, trust).ok().filter(|found| Some(found.id) == self.id);
+        let Ok(_eyes) = self.eyes() else { return false };
+        self.directory = Directory::open(&self.given, self.trust(own)).ok().filter(|found| Some(found.id) == self.id);
         self.directory.is_some()
     }
 
@@ -170,6 +224,7 @@ impl Root {
             overflows: self.overflows,
             missed_by_watch: self.missed,
             hold: self.hold.clone(),
+            run_as: self.delegation().map(|delegation| delegation.identity().user.clone()),
         }
     }
 }

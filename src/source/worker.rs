@@ -175,6 +175,7 @@ impl<C> Worker<C> {
 
     fn run(mut self) {
         self.settle.note(Key::CONFIG, Seen::Found, self.now());
+        self.delegate();
         self.scan_all(Why::First);
         self.plan_rescan();
         loop {

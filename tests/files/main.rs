@@ -27,6 +27,7 @@ fn machine() -> Surroundings {
         is_init: false,
         preflight: true,
         advise: false,
+        delegation: None,
     }
 }
 

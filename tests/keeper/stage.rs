@@ -60,6 +60,7 @@ pub(crate) fn service(run: Run) -> Service {
         update: None,
         schedule: None,
         security: None,
+        delegated: None,
         umask: 0o022,
         base: Arc::new(base.into()),
         environment: [("GREETING".to_owned(), "hello ${ABIDE_INSTANCE}".to_owned())].into(),

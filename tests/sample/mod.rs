@@ -49,6 +49,7 @@ pub fn source(path: &str) -> SourceStatus {
         overflows: 0,
         missed_by_watch: 0,
         hold: None,
+        run_as: None,
     }
 }
 
@@ -109,7 +110,12 @@ pub fn instance(id: u32, state: State) -> InstanceStatus {
         attempt: 0,
         last_exit: None,
         limits: BTreeMap::new(),
-        log: Some(LogStatus { path: "/var/log/abide/x/current".into(), dropped_bytes: 0, dropped_lines: 0 }),
+        log: Some(LogStatus {
+            path: "/var/log/abide/x/current".into(),
+            dropped_bytes: 0,
+            dropped_lines: 0,
+            owner: None,
+        }),
     }
 }
 

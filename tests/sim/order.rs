@@ -673,6 +673,7 @@ fn ten_thousand_that_come_after_one_rise_and_fall_at_a_cost_that_follows_the_cha
         service: Some(Arc::new(Definition::from(service))),
         diagnostics: Vec::new(),
         inputs: Vec::new(),
+        delegated: None,
     };
     let changes = all.map(|service| (service.name.clone(), Some(entry(service)))).collect();
     let delta = abide::model::desired::Delta { changes, generation: 1, ..Default::default() };

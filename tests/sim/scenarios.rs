@@ -508,6 +508,7 @@ fn ten_thousand_services_start_and_one_event_costs_no_look_at_the_others() {
         service: Some(definition),
         diagnostics: Vec::new(),
         inputs: Vec::new(),
+        delegated: None,
     };
     let changes = (0..10_000).map(|n| (name(&format!("s{n}")), Some(entry.clone()))).collect();
     let delta = abide::model::desired::Delta { changes, generation: 1, ..Default::default() };

@@ -38,6 +38,7 @@ pub(crate) fn service(text: &str) -> Service {
         update: Some(Box::new(UpdatePolicy { rollback: false, ..UpdatePolicy::default() })),
         schedule: None,
         security: None,
+        delegated: None,
         umask: 0o022,
         base: Arc::new(Environment::new()),
         environment: Environment::new(),

@@ -589,5 +589,14 @@ pub(crate) fn entry(name: &ServiceName, service: Option<Arc<Definition>>) -> Ent
         Some(_) => Vec::new(),
         None => vec![Diagnostic::error(&file, Code::Syntax, "this is no TOML").help("close the string")],
     };
-    Entry { file, drop_ins: Vec::new(), kind: Kind::Toml, file_hash: None, service, diagnostics, inputs: Vec::new() }
+    Entry {
+        file,
+        drop_ins: Vec::new(),
+        kind: Kind::Toml,
+        file_hash: None,
+        service,
+        diagnostics,
+        inputs: Vec::new(),
+        delegated: None,
+    }
 }

@@ -71,7 +71,7 @@ async fn logs(
             Problem::new(StatusCode::NOT_FOUND, "no-log", "there is no log", detail).hint("its file has no log")
         );
     };
-    let reading = Reading::of(Path::new(&log.path), For::Others);
+    let reading = Reading::of(Path::new(&log.path), log.owner.map_or(For::Others, For::User));
     let reader = doors.logs.open(reading, query.lines.map_or(LINES, u64::from)).await?;
     let (out, body) = pieces();
     tokio::spawn(reader.send(query.follow, out));

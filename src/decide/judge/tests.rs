@@ -30,6 +30,7 @@ fn entry(definition: Definition) -> (ServiceName, Entry) {
         service: Some(Arc::new(definition)),
         diagnostics: Vec::new(),
         inputs: Vec::new(),
+        delegated: None,
     };
     (name, entry)
 }

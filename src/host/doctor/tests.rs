@@ -190,6 +190,7 @@ fn a_watched_directory_is_well_late_or_not_there() {
             overflows: 0,
             missed_by_watch: 0,
             hold: None,
+            run_as: None,
         })
     };
     assert_eq!(source(SourceState::Ok, Mechanism::Inotify).level, Level::Ok);

@@ -4,6 +4,7 @@
 //! unfinished line at the end of a file along into the next one.
 
 use super::way::{self, is_ours};
+use crate::host::sys::eyes::Eyes;
 use crate::log::rotate::{LogFile, REACH};
 use nix::dir::Dir;
 use nix::errno::Errno;
@@ -29,6 +30,27 @@ pub enum For {
     Ourselves,
     /// More than those of who asks: only what the logger itself would write is read.
     Others,
+    /// Those of the user with this uid, who writes it: only what that user may read is read.
+    User(u32),
+}
+
+impl For {
+    /// As long as what this gives is kept, this thread reads with those rights.
+    fn eyes(self) -> io::Result<Option<Eyes>> {
+        match self {
+            // What is read are the user's own files: groups make no difference.
+            Self::User(uid) => Eyes::of(uid, uid, &[]).map(Some),
+            Self::Ourselves | Self::Others => Ok(None),
+        }
+    }
+
+    /// Who may own what is read, beside root and us.
+    fn owner(self) -> Option<u32> {
+        match self {
+            Self::User(uid) => Some(uid),
+            Self::Ourselves | Self::Others => None,
+        }
+    }
 }
 
 /// Reads one log.
@@ -165,9 +187,10 @@ impl Reading {
     /// The directory of the log; `None`: there is none yet.
     fn directory(&mut self) -> io::Result<Option<&OwnedFd>> {
         if self.directory.is_none() {
+            let _eyes = self.whose.eyes()?;
             let opened = match self.whose {
                 For::Ourselves => way::open(&self.path),
-                For::Others => way::open_ours(&self.path),
+                For::Others | For::User(_) => way::open_ours(&self.path, self.whose.owner()),
             };
             self.directory = unless_missing(opened)?;
         }
@@ -177,6 +200,7 @@ impl Reading {
     /// A file of the log, at its beginning.
     fn file(&mut self, name: &str) -> io::Result<Option<Open>> {
         let whose = self.whose;
+        let _eyes = whose.eyes()?;
         let Some(directory) = self.directory()? else { return Ok(None) };
         // Whatever was put in its place is not waited for.
         let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
@@ -187,7 +211,7 @@ impl Reading {
             Err(errno) => return Err(errno.into()),
         };
         let about = file.metadata()?;
-        if !about.is_file() || (whose == For::Others && !is_ours(&nix::sys::stat::fstat(&file)?)) {
+        if !about.is_file() || (whose != For::Ourselves && !is_ours(&nix::sys::stat::fstat(&file)?, whose.owner())) {
             return Err(io::Error::other("it is no regular file of abide's"));
         }
         let id = (about.dev(), about.ino());

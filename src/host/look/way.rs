@@ -21,33 +21,33 @@ pub(super) fn open(path: &Path) -> io::Result<OwnedFd> {
 }
 
 /// Opens a log directory, step by step.
-pub(super) fn open_ours(path: &Path) -> io::Result<OwnedFd> {
+pub(super) fn open_ours(path: &Path, owner: Option<u32>) -> io::Result<OwnedFd> {
     let mut directory = nix::fcntl::open("/", STEP, Mode::empty())?;
     let mut components = path.components().filter(|component| *component != Component::RootDir).peekable();
     while let Some(component) = components.next() {
         let name = component.as_os_str();
         let last = components.peek().is_none();
         directory = match openat(&directory, name, STEP | OFlag::O_NOFOLLOW, Mode::empty()) {
-            Err(Errno::ENOTDIR | Errno::ELOOP) if !last => follow(&directory, name)?,
+            Err(Errno::ENOTDIR | Errno::ELOOP) if !last => follow(&directory, name, owner)?,
             step => step?,
         };
     }
     let stat = fstat(&directory)?;
-    if !is_ours(&stat) || stat.st_mode & 0o022 != 0 {
+    if !is_ours(&stat, owner) || stat.st_mode & 0o022 != 0 {
         return Err(not_ours("the directory of this log can be written by others; abide does not write there either"));
     }
     Ok(openat(&directory, ".", READ, Mode::empty())?)
 }
 
-/// Whether a file belongs to root or to us.
-pub(super) fn is_ours(stat: &FileStat) -> bool {
-    stat.st_uid == 0 || stat.st_uid == geteuid().as_raw()
+/// Whether a file belongs to root or to us, or to its `owner`.
+pub(super) fn is_ours(stat: &FileStat, owner: Option<u32>) -> bool {
+    stat.st_uid == 0 || stat.st_uid == geteuid().as_raw() || Some(stat.st_uid) == owner
 }
 
 /// Through a link that root or we have made.
-fn follow(directory: &OwnedFd, name: &OsStr) -> io::Result<OwnedFd> {
+fn follow(directory: &OwnedFd, name: &OsStr, owner: Option<u32>) -> io::Result<OwnedFd> {
     let stat = fstatat(directory, name, AtFlags::AT_SYMLINK_NOFOLLOW)?;
-    if !is_ours(&stat) {
+    if !is_ours(&stat, owner) {
         return Err(not_ours("a link on the way to this log belongs to others; abide does not write there either"));
     }
     Ok(openat(directory, name, STEP, Mode::empty())?)
@@ -71,12 +71,12 @@ mod tests {
         fs::create_dir_all(path.join("real/web")).unwrap();
         symlink("real", path.join("link")).unwrap();
         symlink("real/web", path.join("web")).unwrap();
-        open_ours(&path.join("real/web")).unwrap();
-        open_ours(&path.join("link/web")).unwrap();
-        assert!(open_ours(&path.join("web")).is_err(), "a link at the end");
-        assert_eq!(open_ours(&path.join("none/web")).unwrap_err().kind(), io::ErrorKind::NotFound);
+        open_ours(&path.join("real/web"), None).unwrap();
+        open_ours(&path.join("link/web"), None).unwrap();
+        assert!(open_ours(&path.join("web"), None).is_err(), "a link at the end");
+        assert_eq!(open_ours(&path.join("none/web"), None).unwrap_err().kind(), io::ErrorKind::NotFound);
         fs::set_permissions(path.join("real/web"), fs::Permissions::from_mode(0o777)).unwrap();
-        assert_eq!(open_ours(&path.join("real/web")).unwrap_err().kind(), io::ErrorKind::PermissionDenied);
+        assert_eq!(open_ours(&path.join("real/web"), None).unwrap_err().kind(), io::ErrorKind::PermissionDenied);
         open(&path.join("real/web")).unwrap();
         fs::set_permissions(path.join("real/web"), fs::Permissions::from_mode(0o755)).unwrap();
         if !geteuid().is_root() {
@@ -84,8 +84,8 @@ mod tests {
             return;
         }
         lchown(path.join("link"), Some(12_345), None).unwrap();
-        assert_eq!(open_ours(&path.join("link/web")).unwrap_err().kind(), io::ErrorKind::PermissionDenied);
+        assert_eq!(open_ours(&path.join("link/web"), None).unwrap_err().kind(), io::ErrorKind::PermissionDenied);
         lchown(path.join("real/web"), Some(12_345), None).unwrap();
-        assert_eq!(open_ours(&path.join("real/web")).unwrap_err().kind(), io::ErrorKind::PermissionDenied);
+        assert_eq!(open_ours(&path.join("real/web"), None).unwrap_err().kind(), io::ErrorKind::PermissionDenied);
     }
 }

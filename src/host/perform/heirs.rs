@@ -8,7 +8,7 @@ use crate::host::seat::{Losses, Run, Seat, log_directory};
 use crate::host::sys::process::{Whom, pidfd_open, pidfd_signal};
 use crate::host::tree::{self, Reach};
 use crate::host::{limits, proc};
-use crate::log::order as logger;
+use crate::log::order::{self as logger, Owner};
 use crate::model::check::Check;
 use crate::model::desired::Definition;
 use crate::model::limits::Limits;
@@ -34,6 +34,8 @@ struct KeptSeat {
     numbered: bool,
     log: PathBuf,
     policy: LogPolicy,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    owner: Option<Owner>,
 }
 
 /// What the table holds of an earlier supervisor, until all of it is claimed.
@@ -86,8 +88,8 @@ impl Host {
     fn kept_seat(&self, slot: u32) -> Option<KeptSeat> {
         if let Some((instance, seat)) = self.seats.sitting(slot) {
             let (service, index) = (instance.service.clone(), instance.index);
-            let policy = seat.definition.service.log.clone();
-            return Some(KeptSeat { service, index, numbered: seat.numbered, log: seat.log.clone(), policy });
+            let (policy, owner) = (seat.definition.service.log.clone(), output::owner(&seat.definition.service));
+            return Some(KeptSeat { service, index, numbered: seat.numbered, log: seat.log.clone(), policy, owner });
         }
         self.closing.get(&slot).map(|closing| KeptSeat {
             service: closing.instance.service.clone(),
@@ -95,6 +97,7 @@ impl Host {
             numbered: closing.numbered,
             log: closing.log.clone(),
             policy: closing.policy.clone(),
+            owner: closing.owner.clone(),
         })
     }
 
@@ -136,12 +139,12 @@ impl Host {
         let has_pipe = self.pipes.exists(slot as usize);
         // Held by the keeper, and by us until then, whatever the one before us had not handed over yet.
         let attached = has_pipe && self.pipes.make(slot as usize).is_ok();
-        let KeptSeat { service, index, numbered, log, policy } = kept;
+        let KeptSeat { service, index, numbered, log, policy, owner } = kept;
         let instance = InstanceId::new(service, index);
         let definition = known(&instance).filter(|_| self.seats.get(&instance).is_none());
         let Some((definition, numbered_now)) = definition else {
             if attached {
-                let closing = output::Closing { instance, numbered, log, policy };
+                let closing = output::Closing { instance, numbered, log, policy, owner };
                 // To a logger that knows the slot already this is nothing new.
                 self.logger.send(&closing.orders(slot)[0]);
                 self.close_slot(slot, closing);

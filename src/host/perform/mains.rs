@@ -40,10 +40,11 @@ impl Host {
         let expand = |text: &str| expand_for(service, instance.index, text).map_err(|bad| bad.to_string());
         let root = service.security.as_deref().and_then(|security| security.chroot.as_deref());
         let place = || Ok((root.map(expand).transpose()?, Path::new(&expand(&service.directory)?).join(expand(file)?)));
+        let eyes = service.delegated.is_some().then(|| service.identity.clone());
         match place() {
             Err(bad) => self.found(instance, run, uid, Err(bad)),
             Ok((root, path)) => self.readings.order(move || {
-                let pid = pid_file::read(root.as_deref().map(Path::new), &path);
+                let pid = pid_file::read(root.as_deref().map(Path::new), &path, eyes.as_ref());
                 Told::PidFile { instance, run, uid, pid }
             }),
         }

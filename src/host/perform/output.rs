@@ -4,12 +4,13 @@ use super::{Host, OwnLog, Trouble};
 use crate::decide::event::{Event, RunId};
 use crate::host::chores::Told;
 use crate::host::seat::{Run, Seat, log_directory};
-use crate::log::order::{self as logger, Destination};
+use crate::log::order::{self as logger, Destination, Owner};
 use crate::log::rotate::LogFile;
 use crate::model::desired::Definition;
 use crate::model::logging::LogPolicy;
 use crate::model::name::InstanceId;
 use crate::model::policy::StopScope;
+use crate::model::service::{Identity, Service};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -20,11 +21,13 @@ pub(super) struct Closing {
     pub(super) numbered: bool,
     pub(super) log: PathBuf,
     pub(super) policy: LogPolicy,
+    pub(super) owner: Option<Owner>,
 }
 
 impl Closing {
     pub(super) fn orders(&self, slot: u32) -> [logger::Order; 2] {
         let to = destination(&self.log, LogFile::Current, &self.policy);
+        let to = Destination { owner: self.owner.clone(), ..to };
         [logger::Order::Attach { slot, to, rename_from: None }, logger::Order::Detach { slot }]
     }
 }
@@ -81,8 +84,8 @@ impl Host {
             return self.seats.free(seat.slot);
         }
         let Seat { slot, numbered, log, definition, .. } = seat;
-        let policy = definition.service.log.clone();
-        self.close_slot(slot, Closing { instance: instance.clone(), numbered, log, policy });
+        let (policy, owner) = (definition.service.log.clone(), owner(&definition.service));
+        self.close_slot(slot, Closing { instance: instance.clone(), numbered, log, policy, owner });
     }
 
     /// What its pipe still holds is written, then it is free.
@@ -204,7 +207,8 @@ impl Host {
 }
 
 pub(super) fn attach(seat: &Seat, moved_from: Option<&Path>) -> logger::Order {
-    let to = destination(&seat.log, LogFile::Current, &seat.definition.service.log);
+    let service = &seat.definition.service;
+    let to = Destination { owner: owner(service), ..destination(&seat.log, LogFile::Current, &service.log) };
     logger::Order::Attach { slot: seat.slot, to, rename_from: moved_from.map(Path::to_owned) }
 }
 
@@ -214,5 +218,13 @@ fn own_log(directory: &Path, policy: &LogPolicy) -> logger::Order {
 
 fn destination(directory: &Path, file: LogFile, policy: &LogPolicy) -> Destination {
     let LogPolicy { max_size, max_files, .. } = *policy;
-    Destination { directory: directory.to_owned(), file, max_size, max_files }
+    Destination { directory: directory.to_owned(), file, max_size, max_files, owner: None }
+}
+
+/// With whose rights the log of `service` is written: in the place that the file of a delegated source names, with those
+/// of its user.
+pub(super) fn owner(service: &Service) -> Option<Owner> {
+    let named = service.delegated.is_some() && service.log.directory.is_some();
+    let Identity { uid, gid, groups, .. } = &service.identity;
+    named.then(|| Owner { uid: *uid, gid: *gid, groups: groups.clone() })
 }

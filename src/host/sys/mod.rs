@@ -3,6 +3,7 @@
 
 pub mod child;
 pub mod clone;
+pub mod eyes;
 pub mod lease;
 pub mod memory;
 pub mod process;

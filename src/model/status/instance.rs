@@ -173,6 +173,9 @@ pub struct LogStatus {
     /// Lines among them.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub dropped_lines: u64,
+    /// The uid of the user with whose rights it is written, and so to be read, if not with abide's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<u32>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]

@@ -127,19 +127,24 @@ struct Lowering<'a, T> {
     findings: &'a mut Vec<Diagnostic>,
 }
 
+/// An error about the value of `path`.
+pub(super) fn finding<T>(layer: &Layer<T>, path: &str, code: Code, message: String) -> Diagnostic {
+    // What is missing is said of the table that lacks it.
+    let mut at = path;
+    loop {
+        if let Some(span) = layer.places.get(at) {
+            return layer.finding(span.clone(), code, message);
+        }
+        match at.rsplit_once('.') {
+            Some((above, _)) => at = above,
+            None => return Diagnostic::error(&layer.path, code, message),
+        }
+    }
+}
+
 impl<T> Lowering<'_, T> {
     fn finding(&self, path: &str, code: Code, message: String) -> Diagnostic {
-        // What is missing is said of the table that lacks it.
-        let mut at = path;
-        loop {
-            if let Some(span) = self.layer.places.get(at) {
-                return self.layer.finding(span.clone(), code, message);
-            }
-            match at.rsplit_once('.') {
-                Some((above, _)) => at = above,
-                None => return Diagnostic::error(&self.layer.path, code, message),
-            }
-        }
+        finding(self.layer, path, code, message)
     }
 
     /// Whether the file says anything there, be it wrong.

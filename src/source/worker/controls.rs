@@ -50,7 +50,8 @@ impl<C> Worker<C> {
                 let id = format!("{inode}:{}", digest(bytes));
                 let words = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
                 let names = words.filter_map(|word| ServiceName::new(word.trim_end_matches(".toml")).ok()).collect();
-                self.roots[source].permit = Some(Permit { id, names });
+                let delegated = self.roots[source].delegation().map(|delegation| delegation.mark());
+                self.roots[source].permit = Some(Permit { id, names, delegated });
             }
         }
     }

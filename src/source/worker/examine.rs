@@ -1,14 +1,17 @@
 //! What is due is looked at, and what was found settles, is published, or goes.
 
 use super::{Why, Worker, main_of};
+use crate::model::name::ServiceName;
 use crate::model::time::Mono;
-use crate::source::catalogue::{Found, Key, service_of};
+use crate::source::Material;
+use crate::source::catalogue::{Found, Key, cost, service_of};
 use crate::source::entry::{Naming, naming};
 use crate::source::look::{Eye, Look};
 use crate::source::settle::{Outcome, Seen, Verdict};
 use crate::source::trust::Trust;
 use crate::source::watch::Target;
 use std::ffi::{OsStr, OsString};
+use std::sync::Arc;
 use std::time::Instant;
 
 impl<C> Worker<C> {
@@ -72,13 +75,26 @@ impl<C> Worker<C> {
         let source = candidate.source;
         let root = &self.roots[source];
         let directory = root.speaking()?;
+        let delegation = root.delegation();
+        let _eyes = root.eyes().ok()?;
         let around = match &candidate.naming {
             Naming::File(service) => root.drop_ins.contains(service),
             Naming::DropIns(_) => self.catalogue.find(source, &main_of(&candidate.name)).is_some(),
             _ => false,
         };
-        let eye = Eye { trust: &self.trust, careful: true };
-        let look = eye.look(&self.catalogue, key, directory, around, &mut self.configuration.load());
+        let trust = root.trust(&self.trust);
+        let eye = Eye { trust, careful: true, delegation: delegation.map(Arc::as_ref) };
+        let mut load = self.configuration.load(delegation);
+        let mut ration = |name: &ServiceName, material: &Material| {
+            let mut entry = load(name, material);
+            if let Some(delegation) = delegation {
+                let others = self.catalogue.load_of(source, key);
+                let cost = cost(&entry, material.size(), candidate.cost());
+                delegation.ration(&mut entry, others, cost);
+            }
+            entry
+        };
+        let look = eye.look(&self.catalogue, key, directory, around, &mut ration);
         Some((source, look))
     }
 
@@ -134,6 +150,9 @@ impl<C> Worker<C> {
         if let Some(heir) = self.drop_candidate(key) {
             self.settle.note(heir, Seen::Found, now);
         }
+        if self.roots[source].delegation().is_some() {
+            self.ration_anew(source, now);
+        }
         self.look_again(source, drop_ins, now);
     }
 
@@ -176,6 +195,7 @@ impl<C> Worker<C> {
         if is_new {
             self.settle.set_grace(self.configuration.timing().grace);
             self.trust = Trust::new(self.own.uid()).with_groups(&self.configuration.trusted());
+            self.delegate();
             self.settle.set_leads(!self.configuration.timing().atomic);
             self.reloads.set_grace(self.configuration.timing().grace);
             self.plan_rescan();
@@ -183,6 +203,19 @@ impl<C> Worker<C> {
         }
         if must_look {
             self.settle.note(Key::CONFIG, Seen::Found, now);
+        }
+    }
+
+    /// What had no room in a source may have it now.
+    fn ration_anew(&mut self, source: usize, now: Mono) {
+        let of_source = self.catalogue.of_source(source);
+        let troubled: Vec<Key> =
+            of_source.filter(|(_, candidate)| self.catalogue.is_troubled(candidate)).map(|(key, _)| key).collect();
+        for key in troubled {
+            if let Some(candidate) = self.catalogue.get_mut(key) {
+                candidate.reload = true;
+                self.settle.note(key, Seen::Found, now);
+            }
         }
     }
 

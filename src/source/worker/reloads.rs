@@ -63,12 +63,14 @@ impl<C> Worker<C> {
                 Some(Entry { service: Some(definition), .. }) => patterns(&definition.service),
                 None => Vec::new(),
             };
+            let service = entry.as_ref().and_then(|entry| entry.service.as_ref()).map(|it| &it.service);
+            let eyes = service.filter(|it| it.delegated.is_some()).map(|it| it.identity.clone());
             let known = self.reloads.keys.get(name).copied();
             match known {
                 Some(key) if patterns.is_empty() => self.unfollow(name, key),
                 Some(key) => {
                     let followed = self.reloads.followed.get_mut(&key);
-                    if followed.is_some_and(|(_, followed)| followed.set(patterns)) {
+                    if followed.is_some_and(|(_, followed)| followed.set(patterns, eyes)) {
                         self.reloads.settle.note(key, Seen::Found, now);
                     }
                 }
@@ -77,7 +79,7 @@ impl<C> Worker<C> {
                     let key = ReloadKey(self.reloads.next);
                     self.reloads.next += 1;
                     self.reloads.keys.insert(name.clone(), key);
-                    self.reloads.followed.insert(key, (name.clone(), Followed::new(patterns)));
+                    self.reloads.followed.insert(key, (name.clone(), Followed::new(patterns, eyes)));
                     self.reloads.settle.note(key, Seen::Found, now);
                 }
             }
@@ -119,7 +121,7 @@ impl<C> Worker<C> {
         let Some((name, followed)) = self.reloads.followed.get_mut(&key) else {
             return self.reloads.settle.forget(key);
         };
-        let found = followed.look(&self.everyone, now, grace);
+        let Some(found) = followed.look(&self.everyone, now, grace) else { return self.reloads.settle.forget(key) };
         let name = name.clone();
         if found.is_cut {
             tracing::warn!(service = name.as_str(), "[reload] watch means more files than are followed (1,000)");

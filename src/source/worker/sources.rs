@@ -8,7 +8,7 @@ use crate::source::catalogue::Key;
 use crate::source::entry::{Control, Naming, naming};
 use crate::source::open::{Directory, file_type};
 use crate::source::read::Stamp;
-use crate::source::root::wall;
+use crate::source::root::{Root, wall};
 use crate::source::scan::scan;
 use crate::source::settle::Seen;
 use crate::source::watch::{Target, Which};
@@ -18,7 +18,37 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::fs::DirBuilderExt;
 use std::time::Instant;
 
+/// So many names are looked at in a source that is handed to somebody.
+const MOST_NAMES: usize = 10_000;
+
 impl<C> Worker<C> {
+    /// `abide.toml` says which sources are handed to whom: each is watched, and taken anew where that is news.
+    pub(super) fn delegate(&mut self) {
+        let first_new = self.roots.len();
+        let delegations = if self.own.uid() == 0 { self.configuration.sources() } else { Vec::new() };
+        for delegation in &delegations {
+            if !self.roots.iter().any(|root| delegation.is_of(&root.given)) {
+                self.catalogue.add_source(delegation.path.clone());
+                self.roots.push(Root::new(delegation.path.clone()));
+            }
+        }
+        let now = self.now();
+        for source in 0..self.roots.len() {
+            let root = &mut self.roots[source];
+            let delegation = delegations.iter().find(|delegation| delegation.is_of(&root.given));
+            if !root.delegate(delegation) && source < first_new {
+                continue;
+            }
+            for heir in self.catalogue.set_delegated(source, delegation.is_some()) {
+                self.settle.note(heir, Seen::Found, now);
+            }
+            if !self.is_first {
+                // Before anything in it is looked at again.
+                self.scan(source, if source < first_new { Why::Told } else { Why::First });
+            }
+        }
+    }
+
     /// Something happened to a name in a source.
     pub(super) fn entry(&mut self, source: usize, name: &OsStr, seen: Seen, now: Mono) {
         let naming = naming(name);
@@ -77,6 +107,10 @@ impl<C> Worker<C> {
     /// Walks to a source anew and compares what is there with what is known.
     pub(super) fn scan(&mut self, source: usize, why: Why) {
         let started = Instant::now();
+        let _eyes = match self.roots[source].eyes() {
+            Ok(eyes) => eyes,
+            Err(silent) => return self.silence(source, silent),
+        };
         // Watched first, listed then: what comes in between is seen twice, not missed.
         let id = match self.reach(source, why) {
             Ok(id) => id,
@@ -95,6 +129,10 @@ impl<C> Worker<C> {
                 return self.silence(source, (SourceState::Suspect, reason));
             }
         };
+        if root.delegation().is_some() && names.len() > MOST_NAMES {
+            let reason = format!("it holds {} names, more than {MOST_NAMES}; remove what is no service", names.len());
+            return self.silence_listed(source, (SourceState::Suspect, reason));
+        }
         let is_other = root.id.is_some_and(|before| before != id);
         let was_empty = self.catalogue.services_of(source) == 0;
         if names.is_empty() && !was_empty && is_other {
@@ -111,7 +149,9 @@ impl<C> Worker<C> {
     fn reach(&mut self, source: usize, why: Why) -> Result<(u64, u64), (SourceState, String)> {
         loop {
             let directory = match self.roots[source].open(&self.trust) {
-                Err((SourceState::Absent, _)) if why == Why::First => self.create(source),
+                Err((SourceState::Absent, _)) if why == Why::First && self.roots[source].delegation().is_none() => {
+                    self.create(source)
+                }
                 opened => opened,
             }?;
             let entries = vec![(directory.path.clone(), Which::All)];

@@ -204,8 +204,9 @@ pub(super) fn loader(timing: Timing) -> Loader<Config> {
             }
             (Some(Config { greeting, timing }), Vec::new())
         }),
-        load: Box::new(|config, name, material| load(&config.greeting, name, material)),
+        load: Box::new(|config, _, name, material| load(&config.greeting, name, material)),
         trusted: |_| Vec::new(),
+        sources: Box::new(|_| Vec::new()),
         timing: |config| config.timing,
         accepted: Box::new(|_| {}),
     }
@@ -249,6 +250,7 @@ pub(super) fn load(greeting: &str, name: &ServiceName, material: &Material) -> E
         update: None,
         schedule: None,
         security: None,
+        delegated: None,
         umask: 0o022,
         base: Arc::new(BTreeMap::from([("CONF".to_owned(), "conf".to_owned())])),
         environment: BTreeMap::new(),
@@ -265,5 +267,6 @@ pub(super) fn load(greeting: &str, name: &ServiceName, material: &Material) -> E
         service: (!bad).then(|| Arc::new(Definition::from(service))),
         diagnostics: if bad { vec![Diagnostic::error(file, Code::Syntax, "it is bad")] } else { vec![] },
         inputs: Vec::new(),
+        delegated: None,
     }
 }
