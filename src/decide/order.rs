@@ -169,7 +169,7 @@ impl Ties {
     }
 
     /// Whether what `by` says of `other` counts: a delegated source reaches none but its own.
-    fn reaches(&self, by: &ServiceName, other: &ServiceName) -> bool {
+    pub(super) fn reaches(&self, by: &ServiceName, other: &ServiceName) -> bool {
         self.realms.get(by).is_none_or(|realm| self.realms.get(other) == Some(realm))
     }
 

@@ -82,7 +82,7 @@ impl Fleet {
                 }
             }
         }
-        let mut later = after.iter().chain(wants);
+        let mut later = after.iter().chain(wants).filter(|other| self.ties.reaches(name, other));
         coming = coming.or_else(|| later.find(|other| matches!(self.standing(other), Standing::Coming(_))));
         match coming {
             Some(other) => Gate::Shut(format!("waits for {other}, {}", self.look(other).words).into()),

@@ -50,6 +50,7 @@ mod survival;
 mod top;
 mod transcripts;
 mod trees;
+mod trust;
 mod under_load;
 mod vanishing;
 mod world;

@@ -53,8 +53,12 @@ pub fn sections(status: &Status, style: &Style) -> String {
             SourceState::Absent => "not there, nothing is stopped",
             SourceState::Degraded => "changes are noticed late",
         };
-        let reason = source.reason.as_deref().map_or_else(String::new, |reason| format!(": {}", clean(reason)));
-        wrapped(&format!("{}: {word}{reason}", clean(&source.path)), 2, style)
+        // What stands below the first line are lines to be copied.
+        let mut said = source.reason.as_deref().unwrap_or_default().lines();
+        let reason = said.next().map_or_else(String::new, |reason| format!(": {}", clean(reason)));
+        let sentence = wrapped(&format!("{}: {word}{reason}", clean(&source.path)), 2, style);
+        let copied: Vec<String> = said.map(|line| format!("      {}", clean(line))).collect();
+        sentence.into_iter().chain(copied)
     });
     section(&mut text, "Directories", lines, style);
     let held = crate::render::status::withheld(&status.withheld);
