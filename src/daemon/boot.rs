@@ -155,6 +155,7 @@ fn supervise(
     let door = Door::new(&places.runtime, instance_id.clone(), policy, config_path.clone(), letters.clone(), control);
     let door = kept(door.map_err(failed("bind the control socket"))?, &host);
     let planner = Planner::new(surroundings, config, config_path);
+    host.bound_sources(planner.config.sources.iter().map(|source| (source.mark(), &source.caps.together)));
     let (mut fleet, mut broken_records) = fleet(&planner, seed(&instance_id), exit_with.as_ref(), places, broken);
     recover(&mut fleet, &mut host, &table, &past, &mut broken_records);
     let envelope = envelope(instance_id, groups.cgroups().clone(), fleet.adopted());

@@ -1,6 +1,6 @@
 //! Delegated sources: what a user who may write one directory can make a root's abide do, and all that it cannot.
 
-use super::process::{is_root, send, skip_for_users, uid};
+use super::process::{cgroup_of, group_of, has_cgroups, is_root, send, skip_for_users, uid};
 use super::world::{LONGER, SLEEPER, Start, World, service};
 use abide::model::status::{GuardState, SourceState, State, Status};
 use nix::sys::signal::Signal;
@@ -545,4 +545,36 @@ fn check_says_what_the_supervisor_would() {
 
 fn text(path: &Path) -> String {
     path.display().to_string()
+}
+
+#[test]
+fn all_that_a_source_runs_lives_in_a_group_of_its_own_and_within_its_bounds() {
+    let Some(attack) = Attack::started("[source.limits]\ntogether.pids_max = 64\n") else { return };
+    if !has_cgroups(&attack.world) {
+        return;
+    }
+    attack.drop("web.toml", SLEEPER);
+    attack.drop("api.toml", &format!("{SLEEPER}resources.pids_max = 10\n"));
+    let (web, api) = (attack.world.pid("web"), attack.world.pid("api"));
+    let home = cgroup_of(web).rsplit_once("/s.").expect("a group of the service").0.to_owned();
+    assert!(home.rsplit('/').next().is_some_and(|name| name.starts_with("d.")), "{home}");
+    assert!(cgroup_of(api).starts_with(&home));
+    attack.world.drop_file("own.toml", SLEEPER);
+    assert!(!cgroup_of(attack.world.pid("own")).contains("/d."));
+    let around = |pid: i32| {
+        let group = group_of(pid, "pids");
+        let is_home = |path: &&Path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("d."));
+        group.ancestors().find(is_home).expect("the group of the source").to_owned()
+    };
+    assert_eq!(around(web), around(api));
+    let most = || fs::read_to_string(around(web).join("pids.max")).unwrap_or_default();
+    assert_eq!(most().trim(), "64");
+    attack.name("[source.limits]\ntogether.pids_max = 32\n");
+    attack.world.until_true("the new bound holds", || most().trim() == "32");
+    // Found again by the supervisor that comes after, and gone with the last.
+    let before = attack.world.status().expect("it runs").abide.supervisor_pid;
+    send(before, Signal::SIGKILL);
+    attack.world.until("another supervisor is there", |status| status.abide.supervisor_pid != before);
+    attack.drop("web.toml", LONGER);
+    assert!(cgroup_of(attack.world.pid_after("web", web)).starts_with(&home));
 }

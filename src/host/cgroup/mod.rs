@@ -7,6 +7,7 @@
 pub mod base;
 pub mod ground;
 pub mod group;
+mod home;
 mod vacate;
 mod values;
 pub mod watch;
@@ -45,6 +46,7 @@ pub struct Groups {
     earlier_ooms: Mutex<BTreeMap<InstanceId, u64>>,
     /// Of instances that are gone: they have a group only because somebody is dying there.
     vacated: Mutex<BTreeSet<InstanceId>>,
+    homes: home::Homes,
 }
 
 /// What a child joins before anything else.
@@ -78,11 +80,20 @@ impl Groups {
 
     /// The group of v2 that `instance` has, or would have.
     pub fn path(&self, instance: &InstanceId) -> Option<PathBuf> {
-        self.base.unified.as_ref().map(|base| base.join(name(instance)))
+        self.base.unified.as_ref().map(|base| base.join(self.place(instance)))
     }
 
     fn legacy_path(&self, instance: &InstanceId, controller: Controller) -> Option<PathBuf> {
-        self.base.legacy.get(&controller).map(|base| base.join(name(instance)))
+        self.base.legacy.get(&controller).map(|base| base.join(self.place(instance)))
+    }
+
+    /// Where it is below the base.
+    fn place(&self, instance: &InstanceId) -> String {
+        let name = name(instance);
+        match self.homes.of(&instance.service) {
+            Some(home) => format!("{home}/{name}"),
+            None => name,
+        }
     }
 
     fn set(&self) -> MutexGuard<'_, BTreeMap<InstanceId, Box<Resources>>> {
@@ -93,10 +104,12 @@ impl Groups {
     /// while the kernel reclaims.
     pub fn prepare(&self, instance: &InstanceId, service: &Service) -> Result<Joins, Failure> {
         self.settle(instance);
+        self.house(instance, service);
+        let bounds = self.make_home(instance)?;
         let mut joins = Joins::default();
         if let (Some(held), Some(path)) = (&self.held, self.path(instance)) {
             let refused = |error: io::Error| cannot_join(&path, &error);
-            let name = name(instance);
+            let name = self.place(instance);
             let fresh = match mkdirat(held, name.as_str(), Mode::from_bits_truncate(0o755)) {
                 Ok(()) => true,
                 Err(Errno::EEXIST) => make_anew(&path, service.stop.scope).map_err(refused)?,
@@ -108,6 +121,9 @@ impl Groups {
         }
         let before = self.set().get(instance).cloned();
         if before.is_none() && service.resources.is_none() {
+            for controller in bounds {
+                joins.legacy.extend(self.join_home(instance, controller)?);
+            }
             return Ok(joins);
         }
         let wanted = service.resources.as_deref().cloned().unwrap_or_default();
@@ -115,7 +131,11 @@ impl Groups {
             // So that its counts begin anew. Who still lives there stays.
             let _ = group::remove(&path);
         }
-        for controller in self.apply(instance, &before.unwrap_or_default(), &wanted)? {
+        let own = self.apply(instance, &before.unwrap_or_default(), &wanted)?;
+        for controller in bounds.into_iter().filter(|controller| !own.contains(controller)) {
+            joins.legacy.extend(self.join_home(instance, controller)?);
+        }
+        for controller in own {
             let Some(path) = self.legacy_path(instance, controller) else { continue };
             joins.legacy.push(directory(&path).map_err(|error| cannot_join(&path, &error))?);
         }
@@ -156,6 +176,7 @@ impl Groups {
 
     /// What an earlier supervisor has set for `instance`.
     pub fn recall(&self, instance: &InstanceId, service: &Service) {
+        self.house(instance, service);
         if let Some(resources) = &service.resources {
             self.remember(instance, (**resources).clone());
         }
@@ -203,12 +224,10 @@ impl Groups {
     fn enable(&self, instance: &InstanceId, controller: Controller) -> io::Result<PathBuf> {
         let missing = || io::Error::from(io::ErrorKind::NotFound);
         let (path, base) = (self.path(instance).ok_or_else(missing)?, self.base.unified.as_ref().ok_or_else(missing)?);
-        let word = format!("+{}", controller.name());
-        let on = proc_words(&base.join("cgroup.subtree_control"));
-        if !on.iter().any(|name| name == controller.name()) {
-            for group in [self.ground.unified.as_ref().ok_or_else(missing)?, base] {
-                fs::write(group.join("cgroup.subtree_control"), &word)?;
-            }
+        let ground = self.ground.unified.as_ref().ok_or_else(missing)?;
+        home::turn_on(controller, &[ground, base])?;
+        if let Some(home) = self.homes.of(&instance.service) {
+            home::turn_on(controller, &[&base.join(&*home)])?;
         }
         Ok(path)
     }
@@ -217,10 +236,12 @@ impl Groups {
         let missing = || io::Error::from(io::ErrorKind::NotFound);
         let base = self.base.legacy.get(&controller).ok_or_else(missing)?;
         let path = self.legacy_path(instance, controller).ok_or_else(missing)?;
+        let home = self.homes.of(&instance.service).map(|home| base.join(&*home));
         // Also where nothing can be set in it then: it is removed with the instance.
         self.set().entry(instance.clone()).or_default();
-        group::make(base)?;
-        group::make(&path)?;
+        for group in [Some(base), home.as_ref(), Some(&path)].into_iter().flatten() {
+            group::make(group)?;
+        }
         Ok(path)
     }
 

@@ -10,7 +10,8 @@ use crate::model::desired::Definition;
 use crate::model::logging::LogPolicy;
 use crate::model::name::InstanceId;
 use crate::model::policy::StopScope;
-use crate::model::service::{Identity, Service};
+use crate::model::resources::Resources;
+use crate::model::service::{Delegated, Identity, Service};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -33,6 +34,11 @@ impl Closing {
 }
 
 impl Host {
+    /// So much each delegated source may use from now on.
+    pub fn bound_sources<'a>(&self, sources: impl Iterator<Item = (Delegated, &'a Resources)>) {
+        self.groups.bound(sources);
+    }
+
     /// So much of abide's own log is kept from now on.
     pub fn keep_own_log(&mut self, policy: LogPolicy) {
         if policy != self.own_log {
