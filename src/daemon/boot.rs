@@ -2,6 +2,7 @@
 
 use super::claim::Claims;
 use super::door::Door;
+use super::files::{self, Granted, granted, granting};
 use super::paths::{Places, boot_id};
 use super::planner::Planner;
 use super::poison::{self, Poison};
@@ -14,6 +15,7 @@ use crate::decide::event::{Event, RunId};
 use crate::decide::fleet::Fleet;
 use crate::host::cgroup::Groups;
 use crate::host::cgroup::ground::Ground;
+use crate::host::chores::Tell;
 use crate::host::line::Logger;
 use crate::host::notify_socket;
 use crate::host::perform::{Host, Parts};
@@ -31,17 +33,14 @@ use crate::model::status::{AbideState, AbideStatus, Summary, Withheld};
 use crate::render;
 use crate::render::snapshot::Envelope;
 use crate::source::config::{self, Config};
-use crate::source::configuration::{self, Loader, Timing};
-use crate::source::delegation::{Caps, Delegation};
-use crate::source::load::load_of;
+use crate::source::configuration;
 use crate::source::trust::Trust;
-use crate::source::{self, Surroundings, Text, worker};
+use crate::source::{self, Surroundings, Text};
 use crate::store;
 use crate::table::{Mode, Table};
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -50,9 +49,6 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 const OK: u8 = 0;
 /// Something that nobody foresaw; the keeper takes it for a crash.
 const FAILED: u8 = 1;
-/// The directories that the command line hands to their owners.
-type Granted = Vec<Arc<Delegation>>;
-
 /// Somebody comes after us, and goes on with all that runs (`EX_TEMPFAIL`).
 const LEFT: u8 = 75;
 /// `abide.toml` is broken at a first start (`EX_CONFIG` of `sysexits.h`); the keeper passes it on.
@@ -92,26 +88,6 @@ pub fn run(places: &Places, directories: Vec<PathBuf>, trusted: &[PathBuf], exit
     }
 }
 
-/// What the command line hands to owners of directories.
-fn granted(trusted: &[PathBuf]) -> Granted {
-    let delegation = |path: &PathBuf| {
-        let owner = std::fs::metadata(path).map(|found| found.uid());
-        let owner = owner.inspect_err(|error| {
-            let _ = writeln!(io::stderr(), "abide: --trust-owner {}: it cannot be looked at: {error}", path.display());
-        });
-        // What is root's own needs nobody to speak for it.
-        let owner = owner.ok().filter(|uid| *uid != 0)?;
-        Delegation::new(path, &owner.to_string(), Caps::default()).map(Arc::new)
-    };
-    trusted.iter().filter_map(delegation).collect()
-}
-
-/// What `abide.toml` hands to users comes first.
-fn granting(mut config: Config, granted: &Granted) -> Config {
-    config.sources.extend(granted.iter().cloned());
-    config
-}
-
 fn supervise(
     places: &Places,
     directories: Vec<PathBuf>,
@@ -126,16 +102,14 @@ fn supervise(
     let config_path =
         source::config_path(places.config.as_deref(), directories.first().map_or(Path::new("."), |it| it));
     let (config, config_text) = match configuration(&config_path, surroundings.uid, &past) {
-        Ok(read) => read,
+        Ok((config, text)) => (granting(config, granted), text),
         Err(findings) => return Ok(refuse(&config_path, &findings)),
     };
-    let config = granting(config, granted);
     let pipes = Arc::new(Pipes::new(&places.pipes(), keeper).map_err(failed("open the directory of pipes"))?);
     let own_log = own_log_pipe(&pipes).map_err(failed("make the pipe of abide's own log"))?;
     let trace = trace::start(Some(own_log), io::stderr().is_terminal());
     let (letters, inbox) = unbounded_channel();
     let logger_socket = logger.as_fd().try_clone_to_owned().map_err(failed("copy a descriptor"))?;
-    let told = letters.clone();
     let mut host = Host::new(Parts {
         table: Arc::clone(&table),
         spawner: spawner(&table, &pipes, &groups, &mark, letters.clone())?,
@@ -148,26 +122,24 @@ fn supervise(
         notify_socket,
         groups: Arc::clone(&groups),
         mark,
-        tell: Arc::new(move |what| drop(told.send(Letter::Told(what)))),
+        tell: teller(letters.clone()),
     })
     .map_err(failed("make an epoll set"))?;
     let policy = Arc::clone(&config.doors);
     let door = Door::new(&places.runtime, instance_id.clone(), policy, config_path.clone(), letters.clone(), control);
     let door = kept(door.map_err(failed("bind the control socket"))?, &host);
     let planner = Planner::new(surroundings, config, config_path);
-    host.bound_sources(planner.config.sources.iter().map(|source| (source.mark(), &source.caps.together)));
+    host.bound_sources(planner.config.bounds());
     let (mut fleet, mut broken_records) = fleet(&planner, seed(&instance_id), exit_with.as_ref(), places, broken);
     recover(&mut fleet, &mut host, &table, &past, &mut broken_records);
-    let envelope = envelope(instance_id, groups.cgroups().clone(), fleet.adopted());
-    let publisher = Publisher::new(places.runtime.clone(), PublishPolicy::of(&planner.config), envelope);
-    let all = directories.iter().chain(planner.config.sources.iter().map(|source| &source.path));
-    let claims = claims(&all.cloned().collect::<Vec<_>>(), &mut broken_records);
+    let first = envelope(instance_id, groups.cgroups().clone(), fleet.adopted());
+    let publisher = Publisher::new(places.runtime.clone(), PublishPolicy::of(&planner.config), first);
+    let claims = claims(&directories, &planner.config, &mut broken_records);
     let safe = table.mode() == Mode::Safe;
     let poison = look_back(&table, &past, &mut records, safe, &mut broken_records);
     take_up(&planner.config, &table, &mut records);
-    let directories = if safe { Vec::new() } else { directories };
-    let files =
-        files(places, directories, config_text, &planner, loader(&planner, granted, safe, poison, &letters), &letters)?;
+    let files = files::start(places, directories, config_text, &planner, (granted, safe, poison), &letters);
+    let files = files.map_err(failed("start a thread"))?;
     let (places, churn, awaited, own_log) = (places.clone(), 0, exit_with, OwnLogState::default());
     let mut supervisor = Supervisor {
         fleet,
@@ -206,6 +178,11 @@ fn supervise_until_the_end(
     }
     supervisor.trace.flush();
     code
+}
+
+/// Takes what the host's threads have found out to the loop.
+fn teller(letters: UnboundedSender<Letter>) -> Tell {
+    Arc::new(move |what| drop(letters.send(Letter::Told(what))))
 }
 
 /// The control socket outlives us.
@@ -270,30 +247,6 @@ fn refuse(path: &Path, findings: &[Diagnostic]) -> u8 {
     CONFIG
 }
 
-fn loader(
-    planner: &Planner,
-    granted: &Granted,
-    safe: bool,
-    poison: Poison,
-    letters: &UnboundedSender<Letter>,
-) -> Loader<Arc<Config>> {
-    let (around, granted, letters) = (Arc::clone(&planner.around), granted.clone(), letters.clone());
-    Loader {
-        parse: Box::new(move |text| {
-            let (config, findings) = config::parse(text);
-            let config = config.map(|config| granting(Config { text: Some(text.clone()), ..config }, &granted));
-            (config.map(Arc::new), findings)
-        }),
-        load: Box::new(move |config, from, name, material| {
-            poison.guard(name, material, || load_of(&around, config)(from, name, material))
-        }),
-        trusted: |config| config.trusted_groups.clone(),
-        sources: Box::new(move |config| if safe { Vec::new() } else { config.sources.clone() }),
-        timing: |config| Timing { rescan: config.rescan, grace: config.grace, atomic: config.rules.atomic },
-        accepted: Box::new(move |config| drop(letters.send(Letter::Config(Arc::clone(config))))),
-    }
-}
-
 /// The fleet, in which what an earlier abide had written down holds from the start; and what cannot be read of that,
 /// in words.
 fn fleet(
@@ -340,8 +293,9 @@ fn take_up(config: &Config, table: &Table, records: &mut Records) {
 }
 
 /// The directories, and in words who else has them.
-fn claims(directories: &[PathBuf], notes: &mut Vec<String>) -> Claims {
-    let (claims, others) = Claims::on(directories);
+fn claims(directories: &[PathBuf], config: &Config, notes: &mut Vec<String>) -> Claims {
+    let all = directories.iter().chain(config.sources.iter().map(|source| &source.path));
+    let (claims, others) = Claims::on(&all.cloned().collect::<Vec<_>>());
     for sentence in &others {
         tracing::warn!("{sentence}");
     }
@@ -389,29 +343,6 @@ fn recover(
     if adopted > 0 {
         tracing::info!(adopted, "goes on with what an earlier supervisor had started");
     }
-}
-
-/// The files thread.
-fn files(
-    places: &Places,
-    directories: Vec<PathBuf>,
-    config_text: Option<Text>,
-    planner: &Planner,
-    loader: Loader<Arc<Config>>,
-    letters: &UnboundedSender<Letter>,
-) -> Result<worker::Handle, BootError> {
-    let (changes, letters) = (letters.clone(), letters.clone());
-    let setup = worker::Setup {
-        directories,
-        config_path: planner.config_path.clone(),
-        config: Arc::clone(&planner.config),
-        config_text,
-        state_directory: Some(places.state.clone()),
-        uid: planner.around.uid,
-        loader,
-        changed: Box::new(move |service, files| drop(changes.send(Letter::FilesChanged(service, files)))),
-    };
-    worker::start(setup, move |delta| drop(letters.send(Letter::Delta(delta)))).map_err(failed("start a thread"))
 }
 
 fn turn_until_finished(

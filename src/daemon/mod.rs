@@ -7,6 +7,7 @@ mod answer;
 mod boot;
 mod claim;
 mod door;
+mod files;
 pub mod paths;
 mod past;
 mod planner;

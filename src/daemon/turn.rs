@@ -239,7 +239,7 @@ impl Supervisor {
             Letter::Config(config) => {
                 self.publisher.set_policy(PublishPolicy::of(&config));
                 self.host.keep_own_log(own_log_of(&config));
-                self.host.bound_sources(config.sources.iter().map(|source| (source.mark(), &source.caps.together)));
+                self.host.bound_sources(config.bounds());
                 self.door.set_policy(&config.doors);
                 self.records.keep_config(config.text.as_ref());
                 self.fleet.set_rules(config.rules.clone());

@@ -93,14 +93,9 @@ impl Fleet {
         let bad = merged.iter().filter(|(_, entry)| is_bad(entry)).map(|(name, entry)| realm(name, entry));
         let standing = self.members.iter().filter(|(name, it)| stands_bad(name, it));
         let bad: Vec<_> = bad.chain(standing.map(|(_, member)| member.delegated.clone())).collect();
-        let held: BTreeSet<ServiceName> = match self.backlog.rules.atomic {
-            true => merged
-                .iter()
-                .filter(|(name, it)| bad.contains(&realm(name, it)))
-                .map(|(name, _)| name.clone())
-                .collect(),
-            false => BTreeSet::new(),
-        };
+        let atomic = self.backlog.rules.atomic;
+        let held = merged.iter().filter(|(name, it)| atomic && bad.contains(&realm(name, it)));
+        let held: BTreeSet<ServiceName> = held.map(|(name, _)| name.clone()).collect();
         let mut free = Vec::with_capacity(merged.len());
         for (name, entry) in merged {
             if !held.contains(&name) || is_bad(&entry) || self.is_as_it_was(&name, entry.as_ref()) {

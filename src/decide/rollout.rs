@@ -18,6 +18,7 @@ use crate::model::desired::Definition;
 use crate::model::name::ServiceName;
 use crate::model::plan::{Action, Change};
 use crate::model::rules::RolloutRules;
+use crate::model::service::Delegated;
 use crate::model::status::{RolloutState, RolloutStatus, State};
 use crate::model::time::Mono;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -33,8 +34,10 @@ pub(super) struct Rollout {
     under_way: BTreeSet<ServiceName>,
     failed: BTreeSet<ServiceName>,
     done: u64,
-    /// Somebody said that it shall go on in spite of those that failed.
-    waved_on: u64,
+    /// Somebody said that it shall go on in spite of these.
+    waved_on: BTreeSet<ServiceName>,
+    /// The delegated source of those that come from one: what is said in it makes nobody else wait.
+    realms: BTreeMap<ServiceName, Delegated>,
     touched: BTreeSet<ServiceName>,
     /// When to look at one again that is up if nothing happens.
     looks: BTreeMap<ServiceName, Mono>,
@@ -59,8 +62,29 @@ impl Rollout {
         Some(old)
     }
 
-    fn is_paused(&self, rules: &RolloutRules) -> bool {
-        (self.failed.len() as u64).saturating_sub(self.waved_on) >= rules.pause_on_failures
+    /// Whether those of the source of `name` wait for a better file, or for somebody who waves them on.
+    fn is_paused(&self, name: &ServiceName, rules: &RolloutRules) -> bool {
+        let failed = self.failed.difference(&self.waved_on);
+        self.of_source(name, failed).count() as u64 >= rules.pause_on_failures
+    }
+
+    fn has_room(&self, name: &ServiceName, rules: &RolloutRules) -> bool {
+        (self.of_source(name, self.under_way.iter()).count() as u64) < rules.max_parallel
+    }
+
+    /// Those of `names` that take turns with `name`.
+    fn of_source<'a>(
+        &'a self,
+        name: &ServiceName,
+        names: impl Iterator<Item = &'a ServiceName>,
+    ) -> impl Iterator<Item = &'a ServiceName> {
+        let realm = self.realms.get(name).cloned();
+        names.filter(move |other| self.realms.get(*other) == realm.as_ref())
+    }
+
+    /// Whose turn it is.
+    fn next(&self, rules: &RolloutRules) -> Option<ServiceName> {
+        self.queue.iter().find(|name| self.has_room(name, rules) && !self.is_paused(name, rules)).cloned()
     }
 
     fn is_idle(&self) -> bool {
@@ -69,7 +93,7 @@ impl Rollout {
 
     pub(super) fn status(&self, rules: &RolloutRules) -> RolloutStatus {
         let state = match (self.queue.is_empty(), self.is_idle()) {
-            (false, _) if self.is_paused(rules) => RolloutState::Paused,
+            (false, _) if self.queue.iter().all(|name| self.is_paused(name, rules)) => RolloutState::Paused,
             (_, true) => RolloutState::Idle,
             _ => RolloutState::Rolling,
         };
@@ -95,6 +119,7 @@ impl Fleet {
     /// Carries out a change, now or when it is its turn.
     pub(super) fn stage(&mut self, mut turnover: Turnover, why: Option<String>) {
         let name = turnover.name.clone();
+        self.note_realm(&name);
         if (turnover.gone || turnover.new.is_some())
             && let Some(old) = self.rollout.unqueue(&name)
         {
@@ -114,6 +139,13 @@ impl Fleet {
         self.carry_out(&turnover, why);
     }
 
+    fn note_realm(&mut self, name: &ServiceName) {
+        match self.members.get(name).and_then(|member| member.delegated.as_deref()) {
+            Some(realm) => drop(self.rollout.realms.insert(name.clone(), realm.clone())),
+            None => drop(self.rollout.realms.remove(name)),
+        }
+    }
+
     /// Whether something would be restarted that is well.
     fn is_a_restart(&self, turnover: &Turnover) -> bool {
         let Turnover { name, old: Some(old), new: Some(new), .. } = turnover else { return false };
@@ -128,9 +160,11 @@ impl Fleet {
 
     fn may_begin(&self, name: &ServiceName) -> bool {
         let (rollout, rules) = (&self.rollout, &self.backlog.rules.rollout);
-        let has_room = (rollout.under_way.len() as u64) < rules.max_parallel && rollout.queue.is_empty();
+        let is_first = rollout.of_source(name, rollout.queue.iter()).next().is_none();
         // An edit of one that failed may be what mends it.
-        rollout.under_way.contains(name) || rollout.failed.contains(name) || (has_room && !rollout.is_paused(rules))
+        rollout.under_way.contains(name)
+            || rollout.failed.contains(name)
+            || (is_first && rollout.has_room(name, rules) && !rollout.is_paused(name, rules))
     }
 
     fn begin(&mut self, name: &ServiceName) {
@@ -191,6 +225,7 @@ impl Fleet {
 
     /// What an earlier supervisor had left to do.
     pub(super) fn queued_before(&mut self, name: &ServiceName) {
+        self.note_realm(name);
         let Some(member) = self.members.get(name) else { return };
         let newest = member.accepted.as_ref().map(|accepted| accepted.version);
         let is_old = |it: &&Instance| Some(it.wanted.version) != newest;
@@ -203,8 +238,9 @@ impl Fleet {
 
     /// An operator says that it shall go on; whether it was paused.
     pub(super) fn wave_on(&mut self) -> bool {
-        let paused = self.rollout.is_paused(&self.backlog.rules.rollout) && !self.rollout.queue.is_empty();
-        self.rollout.waved_on = self.rollout.failed.len() as u64;
+        let (rollout, rules) = (&mut self.rollout, &self.backlog.rules.rollout);
+        let paused = rollout.queue.iter().any(|name| rollout.is_paused(name, rules));
+        rollout.waved_on.clone_from(&rollout.failed);
         paused
     }
 
@@ -218,16 +254,14 @@ impl Fleet {
             self.roll_within(&name);
             self.look_at_turn(&name);
         }
-        while self.rollout.queue.front().is_some() && !self.rollout.is_paused(&self.backlog.rules.rollout) {
-            if self.rollout.under_way.len() as u64 >= self.backlog.rules.rollout.max_parallel {
-                break;
-            }
-            let Some(name) = self.rollout.queue.front().cloned() else { break };
+        while let Some(name) = self.rollout.next(&self.backlog.rules.rollout) {
             self.take_turn(&name);
         }
         if self.rollout.is_idle() && (self.rollout.done > 0 || !self.rollout.failed.is_empty()) {
-            (self.rollout.done, self.rollout.waved_on) = (0, 0);
+            self.rollout.done = 0;
+            self.rollout.waved_on.clear();
             self.rollout.failed.clear();
+            self.rollout.realms.clear();
             self.surroundings_changed = true;
         }
     }

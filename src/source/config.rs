@@ -5,7 +5,7 @@
 
 mod addresses;
 pub mod doors;
-mod sources;
+pub mod sources;
 pub mod values;
 
 use super::Text;
@@ -17,7 +17,9 @@ use super::toml::values::{Account, Count, DurationText, Files, Percent, Size, Wo
 
 use crate::model::access::DoorPolicy;
 use crate::model::diagnostic::{Code, Diagnostic};
+use crate::model::resources::Resources;
 use crate::model::rules::{GuardRules, RolloutRules, Rules};
+use crate::model::service::Delegated;
 use ::toml::de::DeValue;
 use doors::{Access, Control, HttpTable, Tables};
 use schemars::JsonSchema;
@@ -57,6 +59,13 @@ pub struct Config {
     pub sources: Vec<Arc<Delegation>>,
     /// What it was read from.
     pub text: Option<Text>,
+}
+
+impl Config {
+    /// What each delegated source may use, all its services together.
+    pub fn bounds(&self) -> impl Iterator<Item = (Delegated, &Resources)> {
+        self.sources.iter().map(|source| (source.mark(), &source.caps.together))
+    }
 }
 
 impl Default for Config {

@@ -20,6 +20,8 @@ use std::time::{Duration, Instant};
 
 /// Text to a configuration, if it can be had, and what is wrong with it.
 pub type Parse<C> = Box<dyn Fn(&Text) -> (Option<C>, Vec<Diagnostic>) + Send>;
+/// Which directories are handed to whom.
+pub type Sources<C> = Box<dyn Fn(&C) -> Vec<Arc<Delegation>> + Send>;
 /// What was read of one service to its entry.
 pub type Load<C> = Box<dyn FnMut(&C, Option<&Arc<Delegation>>, &ServiceName, &Material) -> Entry + Send>;
 
@@ -34,7 +36,7 @@ pub struct Loader<C> {
     /// Which groups a configuration trusts with service files.
     pub trusted: fn(&C) -> Vec<u32>,
     /// The directories that are handed to users.
-    pub sources: Box<dyn Fn(&C) -> Vec<Arc<Delegation>> + Send>,
+    pub sources: Sources<C>,
     /// Is told each configuration that is accepted after the start.
     pub accepted: Box<dyn FnMut(&C) + Send>,
 }

@@ -198,12 +198,11 @@ impl Check<'_> {
             let unknown = lacking >> (rights.last_capability + 1).min(63) << (rights.last_capability + 1).min(63);
             let (message, help) = if unknown == 0 {
                 let names = capability::list(lacking);
-                match &self.around.delegation {
-                    Some(_) => (format!("services of this directory are not given {names}"), "remove it"),
-                    None => {
-                        let help = "let abide have it, or name only what it has";
-                        (format!("abide does not have {names} and cannot hand it on"), help)
-                    }
+                if self.around.delegation.is_some() {
+                    (format!("services of this directory are not given {names}"), "remove it")
+                } else {
+                    let help = "let abide have it, or name only what it has";
+                    (format!("abide does not have {names} and cannot hand it on"), help)
                 }
             } else {
                 (format!("this kernel does not know {}", capability::list(unknown)), "remove it")

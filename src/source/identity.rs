@@ -28,10 +28,10 @@ pub(super) struct Person {
 
 /// The person that abide itself is, as `surroundings` have it.
 pub(super) fn own(surroundings: &Surroundings) -> Person {
+    static OWN: OnceLock<Person> = OnceLock::new();
     if let Some(delegation) = &surroundings.delegation {
         return delegation.person.clone();
     }
-    static OWN: OnceLock<Person> = OnceLock::new();
     if let Some(own) = OWN.get().filter(|own| own.identity.uid == surroundings.uid) {
         return own.clone();
     }

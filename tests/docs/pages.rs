@@ -6,7 +6,8 @@ use abide::cli::args::Cli;
 use abide::cli::{exit, schema};
 use abide::model::diagnostic::Code;
 use abide::source::config::doors::{Access, Control, HttpTable, HttpToken, Tls};
-use abide::source::config::{ConfigFile, Metrics, OwnLog, Status, Watch};
+use abide::source::config::sources::{Source, SourceLimits};
+use abide::source::config::{ConfigFile, Guard, Metrics, Own, OwnLog, Rollout, Status, Watch};
 use abide::source::toml::schema as shapes;
 use abide::source::toml::shape::{
     Health, Limits, Log, Ready, Reload, Resources, Restart, RestartLimit, Schedule, Security, ServiceFile, Start, Stop,
@@ -96,17 +97,27 @@ fn service_file() -> String {
 fn abide_toml() -> String {
     let schema = Schema { whole: shapes::schema_of::<ConfigFile>(), parts: "definitions" };
     let tables: &[(&str, &str, &[&str])] = &[
+        ("", "", &["batch", "trusted_groups"]),
         ("defaults", "ServiceFile", &[]),
+        ("source", "Source", Source::KEYS),
+        ("source.limits", "SourceLimits", SourceLimits::KEYS),
         ("watch", "Watch", Watch::KEYS),
+        ("guard", "Guard", Guard::KEYS),
+        ("rollout", "Rollout", Rollout::KEYS),
         ("status", "Status", Status::KEYS),
         ("metrics", "Metrics", Metrics::KEYS),
         ("log", "OwnLog", OwnLog::KEYS),
+        ("supervisor", "Own", Own::KEYS),
         ("control", "Control", Control::KEYS),
         ("access", "Access", Access::KEYS),
         ("http", "HttpTable", HttpTable::KEYS),
         ("http.tls", "Tls", Tls::KEYS),
         ("http.token", "HttpToken", HttpToken::KEYS),
     ];
+    let told =
+        |key: &&&str| tables.iter().any(|(table, _, keys)| table == *key || (table.is_empty() && keys.contains(key)));
+    let untold: Vec<_> = ConfigFile::KEYS.iter().filter(|key| !told(key)).collect();
+    assert!(untold.is_empty(), "keys of abide.toml that the reference lacks: {untold:?}");
     let about = crate::schema_page::paragraph(schema.property("", "defaults"));
     let text = keys(&schema, tables).replacen(&schema.about("ServiceFile"), &about, 1);
     format!(

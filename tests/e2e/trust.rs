@@ -50,7 +50,7 @@ impl Attack {
     }
 
     fn name(&self, more: &str) {
-        let text = format!("[[source]]\npath = {:?}\nrun_as = {DEPLOY}\n{more}", self.theirs());
+        let text = format!("[[source]]\npath = \"{}\"\nrun_as = {DEPLOY}\n{more}", self.theirs().display());
         self.world.replace(&self.world.root().join("abide.toml"), &text);
     }
 
@@ -169,7 +169,7 @@ fn everything_runs_as_the_user_with_its_groups_and_no_others_without_rights_and_
 #[test]
 fn keys_that_need_root_are_errors_of_the_file() {
     let Some(attack) = Attack::started("") else { return };
-    for (key, code) in [
+    let bad = [
         ("user = \"root\"", "cannot-become"),
         ("user = 0", "cannot-become"),
         ("group = \"root\"", "cannot-become"),
@@ -186,9 +186,14 @@ fn keys_that_need_root_are_errors_of_the_file() {
         ("schedule.io_class = \"realtime:0\"", "missing-right"),
         ("schedule.oom_score_adjust = -500", "missing-right"),
         ("limits.open_files = 999999999", "limit-above-hard"),
-    ] {
-        let said = attack.refused(&format!("{SLEEPER}{key}\n"), code);
+    ];
+    for (at, (key, _)) in bad.iter().enumerate() {
+        attack.drop(&format!("bad{at}.toml"), &format!("{SLEEPER}{key}\n"));
+    }
+    for (at, (key, code)) in bad.iter().enumerate() {
+        let said = attack.world.error(&format!("bad{at}"), code);
         assert!(!said.contains("run abide as root"), "{said}");
+        assert_eq!(attack.world.pid_now(&format!("bad{at}")), None, "{key}");
     }
     attack.drop("good.toml", &format!("{SLEEPER}user = {DEPLOY}\nsecurity.no_new_privileges = true\n"));
     attack.world.pid("good");
@@ -253,7 +258,7 @@ fn what_others_can_write_is_not_the_users_word() {
 fn no_swap_of_links_while_they_are_looked_at_gets_anything() {
     let Some(attack) = Attack::started("") else { return };
     let root_only = attack.world.root().join("root.toml");
-    fs::write(&root_only, format!("command = [\"/bin/sh\", \"-c\", \"echo hunter2; sleep 1000\"]\nuser = \"root\"\n"))
+    fs::write(&root_only, "command = [\"/bin/sh\", \"-c\", \"echo hunter2; sleep 1000\"]\nuser = \"root\"\n")
         .expect("the root is ours");
     fs::set_permissions(&root_only, Permissions::from_mode(0o600)).expect("it is ours");
     let (theirs, stop) = (attack.theirs(), AtomicBool::new(false));
@@ -277,7 +282,7 @@ fn no_swap_of_links_while_they_are_looked_at_gets_anything() {
     attack.world.pid("own");
     std::thread::scope(|scope| {
         let swapping = scope.spawn(swap);
-        for edit in 0..20 {
+        for edit in 0..3 {
             attack.world.drop_file("fence.toml", &format!("{SLEEPER}environment = {{ EDIT = \"{edit}\" }}\n"));
             attack.world.fence();
             if let Some(pid) = attack.world.pid_now("web") {

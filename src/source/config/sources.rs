@@ -68,7 +68,7 @@ pub(super) fn delegations<T>(
             }
         };
         let path = layer.path.parent().unwrap_or(Path::new("")).join(path);
-        let Some(delegation) = Delegation::new(&path, &run_as.0, caps(source.limits.unwrap_or_default())) else {
+        let Some(delegation) = Delegation::new(&path, &run_as.0, caps(&source.limits.unwrap_or_default())) else {
             let names = names_in("/etc/passwd");
             let near = nearest(&run_as.0, &names.iter().map(String::as_str).collect::<Vec<_>>()).map(str::to_owned);
             let help =
@@ -94,12 +94,12 @@ pub(super) fn delegations<T>(
     all
 }
 
-fn caps(said: SourceLimits) -> Caps {
+fn caps(said: &SourceLimits) -> Caps {
     let default = Caps::default();
     Caps {
-        services: said.services.map_or(default.services, |count| count.0),
-        instances: said.instances.map_or(default.instances, |count| count.0),
-        files: said.files.map_or(default.files, |size| size.0),
+        services: said.services.as_ref().map_or(default.services, |count| count.0),
+        instances: said.instances.as_ref().map_or(default.instances, |count| count.0),
+        files: said.files.as_ref().map_or(default.files, |size| size.0),
         each: said.each.as_ref().map(Limits::to_model).unwrap_or_default(),
         together: said.together.as_ref().and_then(Resources::to_model).map_or(default.together, |it| *it),
     }
