@@ -269,6 +269,8 @@ pub(super) struct Member {
     pub(super) recalled: bool,
     /// The delegated source that its files lie in, if they do in one.
     pub(super) delegated: Option<Box<Delegated>>,
+    /// It runs as root, and its files do not say so.
+    pub(super) unnamed_root: bool,
     pub(super) generation: u64,
     pub(super) instances: Vec<Instance>,
     pub(super) totals: Totals,
@@ -334,6 +336,7 @@ impl Member {
             rolling: None,
             recalled: false,
             delegated: None,
+            unnamed_root: false,
             generation: 0,
             instances: Vec::new(),
             totals: Totals::default(),
@@ -350,6 +353,9 @@ impl Member {
         (self.file, self.drop_ins, self.kind, self.file_hash) = (file, drop_ins, kind, file_hash);
         (self.diagnostics, self.reads, self.removed) = (diagnostics, service.is_some(), false);
         self.delegated = delegated;
+        if let Some(definition) = &service {
+            self.unnamed_root = definition.unnamed_root;
+        }
         self.generation += 1;
         (findings, service)
     }

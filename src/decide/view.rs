@@ -59,6 +59,7 @@ impl Fleet {
                 drop_ins: member.drop_ins.iter().map(|path| path.display().to_string()).collect(),
                 kind: member.kind,
             },
+            unnamed_root: member.unnamed_root,
             generation: member.generation,
             observed_generation: member.generation,
             file_hash: member.file_hash.filter(|_| !member.removed).map(|hash| hash.to_string()),

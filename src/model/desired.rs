@@ -37,11 +37,13 @@ pub struct Definition {
     pub version: Version,
     /// Where it names other services. Whether those exist is known only to who knows all entries.
     pub named: Box<[Named]>,
+    /// It runs as root, and nobody wrote that down.
+    pub unnamed_root: bool,
 }
 
 impl From<Service> for Definition {
     fn from(service: Service) -> Self {
-        Self { version: service.version(), service, named: Box::default() }
+        Self { version: service.version(), service, named: Box::default(), unnamed_root: false }
     }
 }
 

@@ -211,6 +211,11 @@ pub enum Mechanism {
     None,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
 /// One service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ServiceStatus {
@@ -221,6 +226,9 @@ pub struct ServiceStatus {
     pub description: Option<String>,
     /// Where it comes from.
     pub source: ServiceSource,
+    /// It runs as root, and its files do not say so: they name no `user`.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub unnamed_root: bool,
     /// How many times its entry changed.
     pub generation: u64,
     /// Which of these is acted on.

@@ -63,10 +63,12 @@ fn load_toml(around: &Surroundings, config: &Config, name: &ServiceName, main: &
     let mut service = None;
     let mut inputs = Vec::new();
     let mut named = Box::default();
+    let mut unnamed = false;
     if layers.len() == 1 + drop_ins.len() {
         let all = defaults.as_deref().into_iter().chain(&layers).collect();
         let stack = Stack::new(&main.path, all);
         let lowering = Lowering::new(around, &stack, &mut findings);
+        unnamed = lowering.file.user.is_none();
         named = order::named(name, &stack, &lowering.file, lowering.findings);
         let files = lowering.file.environment_files.iter().flatten().map(|file| file.strip_prefix('-').unwrap_or(file));
         inputs = files.filter(|file| file.starts_with('/')).map(PathBuf::from).collect();
@@ -79,7 +81,10 @@ fn load_toml(around: &Surroundings, config: &Config, name: &ServiceName, main: &
         drop_ins: drop_ins.iter().map(|text| text.path.clone()).collect(),
         kind: Kind::Toml,
         file_hash: Some(Version::of(&main.bytes)),
-        service: service.filter(|_| good).map(|service| Arc::new(Definition { named, ..Definition::from(service) })),
+        service: service.filter(|_| good).map(|service| {
+            let unnamed_root = unnamed && service.identity.uid == 0;
+            Arc::new(Definition { named, unnamed_root, ..Definition::from(service) })
+        }),
         diagnostics: reader::bounded(findings),
         inputs,
         delegated: delegated(around),

@@ -583,3 +583,19 @@ fn all_that_a_source_runs_lives_in_a_group_of_its_own_and_within_its_bounds() {
     attack.drop("web.toml", LONGER);
     assert!(cgroup_of(attack.world.pid_after("web", web)).starts_with(&home));
 }
+
+#[test]
+fn who_runs_as_root_without_a_word_about_it_is_told_of() {
+    if !is_root() {
+        return skip_for_users("only root's services run as root");
+    }
+    let world = World::with(&[("plain", SLEEPER), ("meant", &format!("{SLEEPER}user = \"root\"\n"))]);
+    world.pid("meant");
+    world.pid("plain");
+    let status = world.status().expect("it runs");
+    let is_told = |name: &str| service(&status, name).expect("it is there").unnamed_root;
+    assert_eq!((is_told("plain"), is_told("meant")), (true, false));
+    let page = world.abide(&["status", "plain"]);
+    let page = String::from_utf8_lossy(&page.stdout).into_owned();
+    assert!(page.contains("its file does not say so"), "{page}");
+}

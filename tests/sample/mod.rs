@@ -130,6 +130,7 @@ pub fn service(name: &str, state: State) -> ServiceStatus {
         name: ServiceName::new(name).expect("a legal name"),
         description: None,
         source: ServiceSource { file: format!("services.d/{name}.toml"), drop_ins: Vec::new(), kind: Kind::Toml },
+        unnamed_root: false,
         generation: 3,
         observed_generation: 3,
         file_hash: Some(hash('f')),

@@ -39,6 +39,8 @@ pub fn page(service: &ServiceStatus, closer: &[Closer], now: Wall, style: &Style
     lines.raw(&format!("  {word}, {verdict}"));
     lines.field("why", &why_service(service, now));
     lines.field("file", &clean(&service.source.file));
+    let root = "root, and its file does not say so: name the `user` that it needs, or say `user = \"root\"`";
+    lines.field("user", if service.unnamed_root { root } else { "" });
     lines.field("drop-ins", &clean(&service.source.drop_ins.join(", ")));
     // Where no version was ever good that goes without saying.
     if service.desired == Desired::Stopped && service.accepted_hash.is_some() {
