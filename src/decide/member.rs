@@ -352,10 +352,8 @@ impl Member {
         let findings = newly(Some(name), &self.diagnostics, &diagnostics);
         (self.file, self.drop_ins, self.kind, self.file_hash) = (file, drop_ins, kind, file_hash);
         (self.diagnostics, self.reads, self.removed) = (diagnostics, service.is_some(), false);
+        self.unnamed_root = service.as_ref().map_or(self.unnamed_root, |definition| definition.unnamed_root);
         self.delegated = delegated;
-        if let Some(definition) = &service {
-            self.unnamed_root = definition.unnamed_root;
-        }
         self.generation += 1;
         (findings, service)
     }
