@@ -235,7 +235,7 @@ impl From<PlaceArgs> for Wishes {
 #[derive(Debug, Clone, Args)]
 pub struct RunArgs {
     /// The directories to watch; where two have a service of one name, the first wins
-    #[arg(value_name = "DIR", required = true)]
+    #[arg(value_name = "DIR", required_unless_present = "trust_owner")]
     pub directories: Vec<PathBuf>,
     /// End when this service ends by itself, and with its exit code, whatever its [restart] says
     #[arg(long, value_name = "NAME", value_parser = ServiceName::new)]

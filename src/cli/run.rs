@@ -43,7 +43,10 @@ pub(super) fn run(args: RunArgs, arguments: &[OsString]) -> u8 {
 /// The supervisor, a child of the keeper.
 pub(super) fn supervisor(args: RunArgs) -> u8 {
     match places(args.places.into()) {
-        Ok(places) => daemon::run(&places, args.directories, &args.trust_owner, args.exit_with),
+        Ok(places) => {
+            let directories = if args.directories.is_empty() { args.trust_owner.clone() } else { args.directories };
+            daemon::run(&places, directories, &args.trust_owner, args.exit_with)
+        }
         Err(error) => complain(&error, exit::ERRORS),
     }
 }

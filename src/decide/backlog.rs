@@ -272,7 +272,9 @@ impl Fleet {
 
     fn source_of(&self, file: &Path) -> usize {
         let holds = |path: &str| file.starts_with(path);
-        self.sources.iter().position(|source| holds(&source.path)).unwrap_or(usize::MAX)
+        // One may lie within another.
+        let all = self.sources.iter().enumerate().filter(|(_, source)| holds(&source.path));
+        all.max_by_key(|(_, source)| source.path.len()).map_or(usize::MAX, |(at, _)| at)
     }
 
     fn is_suspended(&self, name: &ServiceName, entry: Option<&Entry>) -> bool {

@@ -194,6 +194,11 @@ pub enum Effect {
         /// Which service.
         service: ServiceName,
     },
+    /// The service is gone: its versions are kept a while, for its return.
+    RetireVersions {
+        /// Which service.
+        service: ServiceName,
+    },
     /// Write down all that was rejected: it must outlive us.
     KeepRollbacks(Rollbacks),
     /// Write down all that is suspended: it must outlive us.

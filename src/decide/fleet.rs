@@ -342,6 +342,7 @@ impl Fleet {
             self.census.replace(member.tally, Tally::default());
             self.struck.extend(member.written.version.map(|_| (key_of_service(name), None)));
             self.members.remove(name);
+            self.turn.effects.push(Effect::RetireVersions { service: name.clone() });
         }
         if self.members.get(name).is_none_or(|it| it.accepted.is_none() && it.instances.is_empty()) {
             self.ties.tie(name, None);

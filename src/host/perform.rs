@@ -255,6 +255,7 @@ impl Host {
                 self.keep_version(at, cause, file, file_hash, definition);
             }
             Effect::Recall { service } => self.recall(service),
+            Effect::RetireVersions { service } => self.retire_versions(service),
             Effect::Probe { .. }
             | Effect::DropProbe { .. }
             | Effect::Answer { .. }

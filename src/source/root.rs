@@ -111,6 +111,13 @@ impl Root {
         self.delegation.as_ref().map_or(own, |(_, trust)| trust)
     }
 
+    /// Asks anew who is in which group.
+    pub(super) fn refresh(&self) {
+        if let Some((_, trust)) = &self.delegation {
+            trust.refresh();
+        }
+    }
+
     /// As long as what this gives is kept, this thread sees what may be seen by whoever speaks there.
     pub(super) fn eyes(&self) -> Result<Option<Eyes>, (SourceState, String)> {
         let Some(delegation) = self.delegation() else { return Ok(None) };

@@ -5,13 +5,18 @@
 
 use crate::model::history::KeptVersion;
 use crate::model::name::ServiceName;
-use std::fs::{self, DirBuilder, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// The directory, in the state directory.
 const DIRECTORY: &str = "versions";
+/// In that one, those of services that are gone.
+const RETIRED: &str = "retired";
+/// Of so many services that are gone the versions are kept: names that come and go do not fill the disk.
+const MOST_RETIRED: usize = 1_000;
 /// So many of each service are kept.
 pub const MOST: usize = 20;
 /// A file of more lines than this is written anew.
@@ -32,6 +37,8 @@ pub struct NotKept {
 pub fn keep(state: &Path, version: &KeptVersion) -> Result<(), NotKept> {
     let service = &version.service.name;
     let path = file(state, service);
+    // Back again: if that fails, its history begins anew.
+    let _ = fs::rename(retired(state, service), &path);
     append(state, &path, version).map_err(|source| NotKept { service: service.clone(), path, source })
 }
 
@@ -69,8 +76,39 @@ fn append(state: &Path, path: &Path, version: &KeptVersion) -> io::Result<()> {
 /// read are left out.
 pub fn read(state: &Path, service: &ServiceName) -> io::Result<Vec<KeptVersion>> {
     let mut known = read_lines(&file(state, service))?;
+    if known.is_empty() {
+        known = read_lines(&retired(state, service))?;
+    }
     known.drain(..known.len().saturating_sub(MOST));
     Ok(known)
+}
+
+/// Puts the versions of a service that is gone with those of others, of which only the latest are kept.
+pub fn retire(state: &Path, service: &ServiceName) -> io::Result<()> {
+    retire_to(state, service, MOST_RETIRED)
+}
+
+fn retire_to(state: &Path, service: &ServiceName, most: usize) -> io::Result<()> {
+    let (from, to) = (file(state, service), retired(state, service));
+    let directory = state.join(DIRECTORY).join(RETIRED);
+    match File::options().append(true).open(&from) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        // By this it is told which went first.
+        file => file?.set_modified(SystemTime::now())?,
+    }
+    DirBuilder::new().recursive(true).mode(0o700).create(&directory)?;
+    fs::rename(from, to)?;
+    let mut all = Vec::new();
+    for entry in fs::read_dir(&directory)? {
+        let entry = entry?;
+        all.push((entry.metadata()?.modified()?, entry.path()));
+    }
+    all.sort();
+    all.iter().take(all.len().saturating_sub(most)).try_for_each(|(_, path)| fs::remove_file(path))
+}
+
+fn retired(state: &Path, service: &ServiceName) -> PathBuf {
+    state.join(DIRECTORY).join(RETIRED).join(format!("{service}.jsonl"))
 }
 
 fn read_lines(path: &Path) -> io::Result<Vec<KeptVersion>> {
@@ -136,5 +174,24 @@ mod tests {
         let whole = fs::read(&path).unwrap();
         fs::write(&path, [&whole[..], &whole[..40]].concat()).unwrap();
         assert_eq!(read(state.path(), &web).unwrap(), [version("a")]);
+    }
+
+    #[test]
+    fn of_services_that_are_gone_the_latest_are_kept_for_their_return() {
+        let state = tempfile::tempdir().unwrap();
+        let name = |text: &str| ServiceName::new(text).unwrap();
+        let known = |text: &str| read(state.path(), &name(text)).unwrap().len();
+        for text in ["a", "b", "c"] {
+            let mut version = version("x");
+            version.service.name = name(text);
+            keep(state.path(), &version).unwrap();
+            retire_to(state.path(), &name(text), 2).unwrap();
+        }
+        retire_to(state.path(), &name("never-there"), 2).unwrap();
+        assert_eq!([known("a"), known("b"), known("c")], [0, 1, 1]);
+        let mut back = version("y");
+        back.service.name = name("b");
+        keep(state.path(), &back).unwrap();
+        assert_eq!((known("b"), retired(state.path(), &name("b")).exists()), (2, false));
     }
 }

@@ -530,7 +530,8 @@ fn the_command_line_hands_a_directory_to_its_owner() {
     let Some(mut attack) = Attack::unnamed() else { return };
     attack.drop("web.toml", SLEEPER);
     let theirs = attack.theirs().display().to_string();
-    attack.world.start_as(&Start { options: &["--trust-owner", &theirs], ..Start::default() });
+    let (directories, options) = (Some(Vec::new()), &["--trust-owner", &theirs][..]);
+    attack.world.start_as(&Start { directories, options, ..Start::default() });
     assert_eq!(uid(attack.world.pid("web")), Some(DEPLOY));
 }
 

@@ -395,7 +395,8 @@ impl World {
             Effect::KeepSuspended(_)
             | Effect::KeepVersion { .. }
             | Effect::KeepRollbacks(_)
-            | Effect::Recall { .. } => {}
+            | Effect::Recall { .. }
+            | Effect::RetireVersions { .. } => {}
             Effect::Finished => self.all_is_over(),
         }
     }

@@ -61,6 +61,14 @@ impl Host {
         });
     }
 
+    pub(super) fn retire_versions(&mut self, service: ServiceName) {
+        let state = self.state.clone();
+        self.records.order(move || {
+            let outcome = versions::retire(&state, &service).map_err(|error| error.to_string());
+            Told::Kept { what: format!("version {service}"), outcome }
+        });
+    }
+
     pub(super) fn recall(&mut self, service: ServiceName) {
         let state = self.state.clone();
         self.records.order(move || {

@@ -97,6 +97,7 @@ impl<C> Worker<C> {
     pub(super) fn scan_all(&mut self, why: Why) {
         self.trust.refresh();
         self.own.refresh();
+        self.roots.iter().for_each(Root::refresh);
         (0..self.roots.len()).for_each(|source| self.scan(source, why));
         if why != Why::First {
             self.settle.note(Key::CONFIG, Seen::Found, self.now());
