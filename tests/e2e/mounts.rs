@@ -3,7 +3,7 @@
 //! The numbers are those of the scenarios in the design's page on watching. Each test has a mount namespace of its own.
 
 use super::given::SYS_ADMIN;
-use super::process::{alive, has_capability, is_root, send, shell, skip_for_users};
+use super::process::{alive, has_capability, is_root, send, shell, skip_for_users, wanted};
 use super::world::{LONGER, SLEEPER, Start, World, service};
 use abide::model::status::{Mechanism, SourceState, SourceStatus, Status};
 use nix::sys::signal::Signal;
@@ -143,6 +143,39 @@ fn s32_what_changes_below_an_overlay_is_found_and_then_looked_for() {
     assert!(source(&status).reason.as_ref().is_some_and(|why| why.contains("no event had told")), "{status:?}");
     inside(&world, "cp files/a.toml lower/l/late.toml");
     world.pid("late");
+}
+
+#[test]
+fn s33_on_fuse_changes_that_no_event_tells_are_looked_for() {
+    if !may_mount() || wanted("bindfs").is_none() {
+        return;
+    }
+    let mut world = World::empty();
+    std::fs::create_dir(world.root().join("behind")).expect("the world is ours");
+    std::fs::write(world.root().join("behind/a.toml"), SLEEPER).expect("the world is ours");
+    let root = world.root().display();
+    // It ends with its mount, and that with the last process of the namespace.
+    let script = format!(
+        "mount --make-rprivate /; bindfs -f {root}/behind {root}/services.d & echo $! >{root}/fuse; \
+                          while ! mountpoint -q {root}/services.d; do sleep 0.05; done; exec \"$@\""
+    );
+    world.start_as(&Start { wrapper: &["unshare", "-m", "/bin/sh", "-ec", &script, "sh"], ..Start::default() });
+    world.pid("a");
+    let status = until_source(&world, SourceState::Degraded);
+    assert_eq!(source(&status).mechanism, Mechanism::Poll);
+    assert!(source(&status).reason.as_ref().is_some_and(|why| why.contains("FUSE")), "{status:?}");
+    // Past the mount, so that nothing is told.
+    let behind = world.root().join("behind");
+    world.replace(&behind.join("b.toml"), SLEEPER);
+    let before = world.pid("b");
+    world.replace(&behind.join("b.toml"), LONGER);
+    world.pid_after("b", before);
+    world.signal(Signal::SIGTERM);
+    world.ended();
+    let fuse = std::fs::read_to_string(world.root().join("fuse")).expect("it was written");
+    let fuse: i32 = fuse.trim().parse().expect("a pid");
+    send(fuse, Signal::SIGTERM);
+    world.until_true("the file system has ended", || !alive(fuse));
 }
 
 #[test]
