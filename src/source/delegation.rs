@@ -138,19 +138,29 @@ impl Delegation {
 
     /// Refuses `entry`, which costs `cost`, if with `others` it is more than was granted.
     pub(super) fn ration(&self, entry: &mut Entry, others: Load, cost: Load) {
-        let sum = others.plus(cost);
-        let over = [
+        if let Some(finding) = self.over(&entry.file, others.plus(cost)) {
+            entry.service = None;
+            entry.diagnostics.push(finding);
+        }
+    }
+
+    /// Why nothing more is even read, where `others` have taken all that was granted.
+    pub(super) fn full(&self, file: &Path, others: Load) -> Option<Diagnostic> {
+        self.over(file, others.plus(Load { services: 1, instances: 0, bytes: 0 }))
+    }
+
+    fn over(&self, file: &Path, sum: Load) -> Option<Diagnostic> {
+        let all = [
             ("services", u64::from(sum.services), u64::from(self.caps.services)),
             ("instances", u64::from(sum.instances), u64::from(self.caps.instances)),
             ("files", sum.bytes, self.caps.files),
         ];
-        let Some((key, asked, most)) = over.into_iter().find(|(_, asked, most)| asked > most) else { return };
+        let (key, asked, most) = all.into_iter().find(|(_, asked, most)| asked > most)?;
         let what = if key == "files" { "bytes of files" } else { key };
         let path = self.path.display();
         let message = format!("with it there would be {asked} {what} in {path}, of which {most} are granted");
         let help = format!("remove others, or have `{key}` raised below `[source.limits]` in abide.toml");
-        entry.service = None;
-        entry.diagnostics.push(Diagnostic::error(&entry.file, Code::OverQuota, message).help(help));
+        Some(Diagnostic::error(file, Code::OverQuota, message).help(help))
     }
 }
 

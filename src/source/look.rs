@@ -55,6 +55,8 @@ pub(super) struct Eye<'a> {
     pub(super) careful: bool,
     /// In whose source it looks, if that is handed to somebody.
     pub(super) delegation: Option<&'a Delegation>,
+    /// Why it is not even read, if that is said of the source.
+    pub(super) full: Option<Diagnostic>,
 }
 
 /// What was gathered on the way.
@@ -105,11 +107,14 @@ impl Eye<'_> {
         let shown = catalogue.shown(candidate.source, &candidate.name);
         let known_inputs = candidate.content.as_ref().map_or(&[][..], |content| &content.inputs);
         gathered.inputs(known_inputs.iter().map(|(path, _)| path.clone()));
-        let material = match &candidate.naming {
-            Naming::File(_) => self.file(candidate, directory, &shown, drop_ins, &mut gathered),
-            Naming::Directory(_) => self.legacy(candidate, directory, &shown, &mut gathered),
-            Naming::Control(_) => return self.control(candidate, directory, &shown),
-            naming => return stray(candidate, naming, directory, &shown, drop_ins),
+        let is_there = || directory.lstat(&candidate.name).is_some();
+        let full = self.full.clone().filter(|_| is_there());
+        let material = match (&candidate.naming, full) {
+            (Naming::File(_) | Naming::Directory(_), Some(finding)) => Err(End::Bad(finding)),
+            (Naming::File(_), None) => self.file(candidate, directory, &shown, drop_ins, &mut gathered),
+            (Naming::Directory(_), None) => self.legacy(candidate, directory, &shown, &mut gathered),
+            (Naming::Control(_), _) => return self.control(candidate, directory, &shown),
+            (naming, _) => return stray(candidate, naming, directory, &shown, drop_ins),
         };
         let Some(name) = service_of(&candidate.naming) else {
             return conclude(Outcome::Same, None, gathered);

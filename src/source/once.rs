@@ -121,7 +121,7 @@ fn read_directory(
         Some(only) => vec![(only.clone(), naming(only))],
         None => names,
     };
-    let eye = Eye { trust, careful: false, delegation: delegation.map(Arc::as_ref) };
+    let eye = Eye { trust, careful: false, delegation: delegation.map(Arc::as_ref), full: None };
     let mut load = |name: &_, material: &_| load(delegation, name, material);
     for (name, naming) in names {
         let around = match &naming {

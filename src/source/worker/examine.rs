@@ -83,7 +83,13 @@ impl<C> Worker<C> {
             _ => false,
         };
         let trust = root.trust(&self.trust);
-        let eye = Eye { trust, careful: true, delegation: delegation.map(Arc::as_ref) };
+        // Who has no part of it yet finds out without being read: many files cost no more than their names.
+        let is_new = candidate.cost().services == 0;
+        let full = delegation.filter(|_| is_new).and_then(|delegation| {
+            let shown = self.catalogue.shown(source, &candidate.name);
+            delegation.full(&shown, self.catalogue.load_of(source, key))
+        });
+        let eye = Eye { trust, careful: true, delegation: delegation.map(Arc::as_ref), full };
         let mut load = self.configuration.load(delegation);
         let mut ration = |name: &ServiceName, material: &Material| {
             let mut entry = load(name, material);

@@ -18,8 +18,8 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::fs::DirBuilderExt;
 use std::time::Instant;
 
-/// So many names are looked at in a source that is handed to somebody.
-const MOST_NAMES: usize = 10_000;
+/// So many names are looked at in a source that is handed to somebody, or twice as many as it may have services.
+const MOST_NAMES: usize = 2_000;
 
 impl<C> Worker<C> {
     /// `abide.toml` says which sources are handed to whom: each is watched, and taken anew where that is news.
@@ -130,8 +130,9 @@ impl<C> Worker<C> {
                 return self.silence(source, (SourceState::Suspect, reason));
             }
         };
-        if root.delegation().is_some() && names.len() > MOST_NAMES {
-            let reason = format!("it holds {} names, more than {MOST_NAMES}; remove what is no service", names.len());
+        let most = root.delegation().map(|delegation| MOST_NAMES.max(2 * delegation.caps.services as usize));
+        if let Some(most) = most.filter(|most| names.len() > *most) {
+            let reason = format!("it holds {} names, more than {most}; remove what is no service", names.len());
             return self.silence_listed(source, (SourceState::Suspect, reason));
         }
         let is_other = root.id.is_some_and(|before| before != id);
