@@ -149,7 +149,7 @@ impl World {
         let keeper = if self.contained { 1 } else { self.keeper() };
         self.until("the first look at the directories", |status| {
             let looked = |source: &SourceStatus| source.last_full_scan_at.is_some() || source.state != SourceState::Ok;
-            status.abide.pid == keeper && status.sources.iter().all(looked)
+            status.abide.pid == keeper && !status.sources.is_empty() && status.sources.iter().all(looked)
         });
     }
 
