@@ -20,7 +20,7 @@ use crate::render::snapshot::{self, Envelope, INDEX, News, WHOLE};
 use crate::source::config::{Config, MetricsDetail};
 use blocks::Blocks;
 use files::{Page, Told, last_seq, sweep, sweep_services};
-use pace::Pace;
+use pace::{Cost, Pace};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, Write};
@@ -120,6 +120,8 @@ pub struct Publisher {
     index: Pace,
     beat: Option<Mono>,
     retry: Option<Duration>,
+    main_cost: Cost,
+    index_cost: Cost,
 }
 
 impl Publisher {
@@ -146,6 +148,8 @@ impl Publisher {
             index: Pace::default(),
             beat: None,
             retry: None,
+            main_cost: Cost::default(),
+            index_cost: Cost::default(),
         }
     }
 
@@ -306,13 +310,13 @@ impl Publisher {
         if index {
             let begun = Instant::now();
             let bytes = self.write_index()?;
-            self.index.rest(next_write(now.mono, bytes, begun.elapsed(), Share::Index));
+            self.index.rest(next_write(now.mono, bytes, self.index_cost.believe(begun.elapsed()), Share::Index));
         }
         if main {
             let begun = Instant::now();
             let bytes = self.write_pair(now, truncated)? + self.write_own_files()?;
             let share = if truncated { Share::Main } else { Share::Whole };
-            self.main.rest(next_write(now.mono, bytes, begun.elapsed(), share));
+            self.main.rest(next_write(now.mono, bytes, self.main_cost.believe(begun.elapsed()), share));
             self.rest_beat(now.mono);
         }
         if !truncated {

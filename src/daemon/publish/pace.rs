@@ -7,6 +7,8 @@ use std::time::Duration;
 const SETTLE: Duration = Duration::from_millis(10);
 const SHORTEST: Duration = Duration::from_millis(250);
 const LONGEST: Duration = Duration::from_secs(30);
+/// No write is suspected for taking a few times as long as this.
+const USUAL: Duration = Duration::from_millis(10);
 
 /// When one file, or a pair, may be written.
 #[derive(Debug, Default, Clone, Copy)]
@@ -57,6 +59,19 @@ impl Pace {
     }
 }
 
+/// What writing costs, as far as that can be believed.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Cost(Duration);
+
+impl Cost {
+    /// So long a write took. One that took far longer than those before says that the process stood still, as by SIGSTOP
+    /// or with its whole machine, and not what writing costs; a disk that is slow stays so, and is believed by and by.
+    pub(super) fn believe(&mut self, took: Duration) -> Duration {
+        self.0 = took.min(self.0.max(USUAL) * 4);
+        self.0
+    }
+}
+
 /// The earliest time of the next write, after one at `now` that took so long for so many bytes: at
 /// most four a second, and within `share` of 5 % of a core and 5 MB/s.
 ///
@@ -84,4 +99,20 @@ pub enum Share {
     Main,
     /// The index.
     Index,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_in_which_the_process_stood_still_costs_little_and_a_slow_disk_is_believed() {
+        let second = Duration::from_secs(1);
+        let mut cost = Cost::default();
+        assert_eq!(cost.believe(Duration::from_millis(3)), Duration::from_millis(3));
+        let believed = cost.believe(5 * second);
+        assert!(next_write(Mono(0), 1, believed, Share::Whole).since(Mono(0)) <= second);
+        let pauses: Vec<Duration> = (0..5).map(|_| cost.believe(5 * second)).collect();
+        assert_eq!(pauses.last(), Some(&(5 * second)), "{pauses:?}");
+    }
 }
