@@ -39,9 +39,10 @@ impl Eyes {
         let own = own()?;
         let wanted = Sight { uid, gid, groups: groups.to_vec() };
         let before = LOOKS_AS.with_borrow(Clone::clone);
-        let eyes = Self { before, own, thread: PhantomData };
+        set_groups(&wanted.groups)?;
         // Dropped on an error, and with it what was changed already.
-        take(&wanted)?;
+        let eyes = Self { before, own, thread: PhantomData };
+        set_user(&wanted)?;
         LOOKS_AS.set(Some(wanted));
         Ok(eyes)
     }
@@ -50,7 +51,8 @@ impl Eyes {
 impl Drop for Eyes {
     fn drop(&mut self) {
         let before = self.before.take();
-        if take(before.as_ref().unwrap_or(&self.own)).is_err() {
+        let back = before.as_ref().unwrap_or(&self.own);
+        if set_groups(&back.groups).and_then(|()| set_user(back)).is_err() {
             // Whoever could become another can come back; to go on as somebody unknown would be worse than to end.
             std::process::abort();
         }
@@ -73,12 +75,17 @@ fn own() -> io::Result<Sight> {
     Ok(own)
 }
 
-fn take(sight: &Sight) -> io::Result<()> {
-    // SAFETY: plain system calls on this thread alone; the kernel reads the list, which outlives the call.
+fn set_groups(groups: &[u32]) -> io::Result<()> {
+    // SAFETY: a plain system call on this thread alone; the kernel reads the list, which outlives the call.
+    match unsafe { libc::syscall(libc::SYS_setgroups, groups.len(), groups.as_ptr()) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+fn set_user(sight: &Sight) -> io::Result<()> {
+    // SAFETY: plain system calls on this thread alone, with numbers.
     unsafe {
-        if libc::syscall(libc::SYS_setgroups, sight.groups.len(), sight.groups.as_ptr()) != 0 {
-            return Err(io::Error::last_os_error());
-        }
         // These two never say whether they did: they are asked.
         libc::syscall(libc::SYS_setfsgid, sight.gid);
         libc::syscall(libc::SYS_setfsuid, sight.uid);
