@@ -84,6 +84,8 @@ fn counted(services: &BTreeMap<ServiceName, ServiceStatus>, accepted: &Accepted)
     let count = |holds: &dyn Fn(&ServiceStatus) -> bool| services.values().filter(|s| holds(s)).count() as u64;
     let has = |state: State| move |s: &ServiceStatus| s.instances.iter().any(|i| i.state == state);
     let wanted = |s: &ServiceStatus| accepted.get(&s.name).map_or(0, |d| d.service.instances as usize);
+    // One that is held may run on for a while, until those that come after it are down: it is not one that is to run.
+    let asked = |i: &InstanceStatus| i.hold.is_none();
     let invalid = |s: &ServiceStatus| !s.errors.is_empty();
     let critical = |s: &ServiceStatus| {
         (invalid(s) && s.accepted_hash.is_none())
@@ -104,12 +106,15 @@ fn counted(services: &BTreeMap<ServiceName, ServiceStatus>, accepted: &Accepted)
         as_desired: count(&|s| s.as_desired),
         running: count(&|s| {
             s.desired == Desired::Running
-                && s.instances.iter().take(wanted(s)).all(|i| i.state.is_running() || i.state == State::Ready)
+                && s.instances
+                    .iter()
+                    .take(wanted(s))
+                    .all(|i| asked(i) && (i.state.is_running() || i.state == State::Ready))
         }),
         ready: count(&|s| {
             let waits = accepted.get(&s.name).is_some_and(|d| waits_for_readiness(&d.service));
             let ready = |i: &InstanceStatus| {
-                matches!(i.state, State::Ready | State::Reloading) || i.state == State::Running && !waits
+                asked(i) && (matches!(i.state, State::Ready | State::Reloading) || i.state == State::Running && !waits)
             };
             s.desired == Desired::Running && s.instances.iter().take(wanted(s)).all(ready)
         }),
