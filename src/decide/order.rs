@@ -228,15 +228,17 @@ impl Ties {
         followers.iter().cloned().collect()
     }
 
-    /// Notes that `name` is held by `by`, or by nobody.
+    /// Notes that `name` is held by `by`, or by nobody; who was held and is not any more looks again, all of it: what is to
+    /// go down of it may be another part than the one that is looked at now.
     pub(super) fn note_held(&mut self, name: &ServiceName, by: Option<&ServiceName>) {
         match by {
             Some(by) => {
                 self.held.insert(name.clone(), by.clone());
             }
-            None => {
-                self.held.remove(name);
+            None if self.held.remove(name).is_some() => {
+                self.agenda.insert(name.clone());
             }
+            None => {}
         }
     }
 

@@ -3,7 +3,7 @@
 
 use crate::behaviour::{Behaviour, GOOD, Process, Start};
 use crate::invariants;
-use crate::operator::{Hand, any_hand};
+use crate::operator::{Hand, any_hand, stop};
 use crate::services::{name, running, service};
 use crate::tasks::{GOOD_TASKS, Tasks, Way};
 use crate::world::{World, instance_status};
@@ -13,6 +13,7 @@ use abide::decide::fleet::Fleet;
 use abide::decide::view::Facts;
 use abide::model::desired::Definition;
 use abide::model::name::{InstanceId, ServiceName};
+use abide::model::order::Act;
 use abide::model::outcome::{Exit, Used};
 use abide::model::policy::{Hooks, Order, RestartLimit, RestartWhen, ServiceType};
 use abide::model::service::Service;
@@ -622,6 +623,20 @@ fn nobody_waits_for_a_service_that_nobody_names() {
     world.crash("db", Exit::Code(0));
     world.pass(10);
     assert_eq!(world.fleet.next_deadline(), None, "web runs: nobody waits");
+}
+
+#[test]
+fn one_that_is_surplus_and_waits_for_others_to_stop_stops_too_when_its_service_is_raised_again_meanwhile() {
+    let mut world = World::new();
+    let two = Service { instances: 2, ..service("db") };
+    world.write_all([two, ordered("web", &[], &["db"])]);
+    world.pass(1100);
+    world.order(stop(""), &["*"]);
+    world.write(service("db"));
+    world.order(Act::Restart, &["*"]);
+    world.pass(5000);
+    invariants::converged(&world);
+    assert_eq!(world.processes.values().filter(|p| p.main && p.instance.service == name("db")).count(), 1);
 }
 
 /// Answers every order, until there are none left.
