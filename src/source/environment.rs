@@ -73,8 +73,9 @@ pub(super) fn base(
         let message = format!("{} environment files are more than {MANY}", files.len());
         findings.push(stack.error("environment_files", Code::BadValue, message).help("put them into fewer files"));
     }
+    let reader = surroundings.delegation.as_ref().map_or("abide", |delegation| &delegation.identity().user);
     for (index, entry) in files.iter().take(MANY).enumerate().filter(|_| look) {
-        match file_of(entry) {
+        match file_of(entry, reader) {
             Ok(variables) => environment.extend(variables),
             Err((message, help)) => {
                 let path = format!("environment_files.{index}");
@@ -103,8 +104,8 @@ fn shared(environment: Environment) -> Arc<Environment> {
 /// What is wrong, and what to do.
 type Wrong = (String, String);
 
-/// The variables of one entry of `environment_files`.
-fn file_of(entry: &str) -> Result<Vec<(String, String)>, Wrong> {
+/// The variables of one entry of `environment_files`, which `reader` reads.
+fn file_of(entry: &str, reader: &str) -> Result<Vec<(String, String)>, Wrong> {
     let (path, optional) = entry.strip_prefix('-').map_or((entry, false), |path| (path, true));
     let wrong = |message: String, help: &str| Err((message, help.to_owned()));
     if !path.starts_with('/') {
@@ -121,10 +122,8 @@ fn file_of(entry: &str) -> Result<Vec<(String, String)>, Wrong> {
             return Err((format!("the environment file {path:?} is not there"), help));
         }
         Err(error) => {
-            return wrong(
-                format!("cannot read the environment file {path:?}: {}", reason(&error)),
-                "let abide read it",
-            );
+            let message = format!("cannot read the environment file {path:?}: {}", reason(&error));
+            return wrong(message, &format!("let {reader} read it"));
         }
     };
     match read(&mut opened) {
@@ -132,7 +131,8 @@ fn file_of(entry: &str) -> Result<Vec<(String, String)>, Wrong> {
         Err(Unread::TooLarge) => wrong(format!("the environment file {path:?} is larger than 1 MiB"), "shorten it"),
         Err(Unread::NotText) => wrong(format!("the environment file {path:?} is not UTF-8"), "save it as UTF-8"),
         Err(Unread::Failed(error)) => {
-            wrong(format!("cannot read the environment file {path:?}: {}", reason(&error)), "let abide read it")
+            let message = format!("cannot read the environment file {path:?}: {}", reason(&error));
+            wrong(message, &format!("let {reader} read it"))
         }
         Ok(text) => parse(&text).map_err(|(line, what)| {
             (format!("{path}:{line}: {what}"), "write `NAME=value`, one on a line, with spaces in quotes".to_owned())
