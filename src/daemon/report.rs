@@ -91,7 +91,9 @@ pub(super) fn sources(before: &[SourceStatus], now: &[SourceStatus]) {
         (&one.path, one.state, &one.reason, one.mechanism) == (&other.path, other.state, &other.reason, other.mechanism)
     };
     for source in now.iter().filter(|new| !before.iter().any(|old| same(old, new))) {
-        let (path, reason) = (source.path.as_str(), source.reason.as_deref());
+        // Lines to be copied stand in the status; in a log one line is one event.
+        let reason = source.reason.as_ref().map(|reason| reason.lines().collect::<Vec<_>>().join("  "));
+        let (path, reason) = (source.path.as_str(), reason.as_deref());
         match source.state {
             SourceState::Ok => info!(path, entries = source.entries, reason, "directory is watched"),
             SourceState::Degraded => warn!(path, reason, "directory is polled"),
