@@ -1,7 +1,7 @@
 //! What every name in the watched directories stands for, and who wins where two claim one name.
 //! Pure bookkeeping: it is told what was found and says what changed.
 
-use super::delegation::Load;
+use super::delegation::Spent;
 use super::entry::{Naming, shown};
 use super::read::Stamp;
 use crate::model::desired::Entry;
@@ -35,12 +35,12 @@ pub(super) struct Candidate {
     pub(super) content: Option<Content>,
     /// A look that could not tell whether somebody writes; when.
     pub(super) doubt: Option<(Vec<Stamp>, Instant)>,
-    /// Load it even if it was not changed.
+    /// Spent it even if it was not changed.
     pub(super) reload: bool,
     /// A scan, not an event, says that something is up.
     pub(super) by_scan: bool,
     /// What it takes of what its source was granted.
-    cost: Load,
+    cost: Spent,
 }
 
 /// What is known of the files of a candidate without reading them again.
@@ -58,7 +58,7 @@ pub(super) struct Content {
 
 impl Candidate {
     /// What it takes of what its source was granted.
-    pub(super) fn cost(&self) -> Load {
+    pub(super) fn cost(&self) -> Spent {
         self.cost
     }
 }
@@ -177,7 +177,7 @@ impl Catalogue {
             doubt: None,
             reload: false,
             by_scan: false,
-            cost: Load::default(),
+            cost: Spent::default(),
         };
         self.candidates.insert(key, Box::new(candidate));
         key
@@ -392,10 +392,10 @@ impl Catalogue {
     }
 
     /// What the services of a source take, but for `key`.
-    pub(super) fn load_of(&self, source: usize, key: Key) -> Load {
+    pub(super) fn spent_by(&self, source: usize, key: Key) -> Spent {
         let others = self.of_source(source).filter(|(other, _)| *other != key).map(|(_, candidate)| candidate);
         let others = others.filter(|candidate| candidate.standing == Some(Standing::Service));
-        others.fold(Load::default(), |sum, candidate| sum.plus(candidate.cost))
+        others.fold(Spent::default(), |sum, candidate| sum.plus(candidate.cost))
     }
 
     /// How many names of a source are services, or fail to be.
@@ -411,12 +411,12 @@ fn sort(claimants: &mut [Key], candidates: &BTreeMap<Key, Box<Candidate>>, deleg
 }
 
 /// What an entry takes of what its source was granted. One that is broken runs on as it was.
-pub(super) fn cost(entry: &Entry, bytes: u64, before: Load) -> Load {
+pub(super) fn cost(entry: &Entry, bytes: u64, before: Spent) -> Spent {
     if entry.diagnostics.iter().any(|finding| finding.code == Code::OverQuota) {
         return before;
     }
     let instances = entry.service.as_ref().map_or(before.instances, |definition| definition.service.instances);
-    Load { services: 1, instances, bytes }
+    Spent { services: 1, instances, bytes }
 }
 
 /// The service that a name claims.

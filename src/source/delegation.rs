@@ -50,13 +50,13 @@ impl Default for Caps {
 
 /// How much of its caps is used.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Load {
+pub(super) struct Spent {
     pub(super) services: u32,
     pub(super) instances: u32,
     pub(super) bytes: u64,
 }
 
-impl Load {
+impl Spent {
     pub(super) fn plus(self, other: Self) -> Self {
         Self {
             services: self.services.saturating_add(other.services),
@@ -137,7 +137,7 @@ impl Delegation {
     }
 
     /// Refuses `entry`, which costs `cost`, if with `others` it is more than was granted.
-    pub(super) fn ration(&self, entry: &mut Entry, others: Load, cost: Load) {
+    pub(super) fn ration(&self, entry: &mut Entry, others: Spent, cost: Spent) {
         if let Some(finding) = self.over(&entry.file, others.plus(cost)) {
             entry.service = None;
             entry.diagnostics.push(finding);
@@ -145,11 +145,11 @@ impl Delegation {
     }
 
     /// Why nothing more is even read, where `others` have taken all that was granted.
-    pub(super) fn full(&self, file: &Path, others: Load) -> Option<Diagnostic> {
-        self.over(file, others.plus(Load { services: 1, instances: 0, bytes: 0 }))
+    pub(super) fn full(&self, file: &Path, others: Spent) -> Option<Diagnostic> {
+        self.over(file, others.plus(Spent { services: 1, instances: 0, bytes: 0 }))
     }
 
-    fn over(&self, file: &Path, sum: Load) -> Option<Diagnostic> {
+    fn over(&self, file: &Path, sum: Spent) -> Option<Diagnostic> {
         let all = [
             ("services", u64::from(sum.services), u64::from(self.caps.services)),
             ("instances", u64::from(sum.instances), u64::from(self.caps.instances)),
@@ -224,10 +224,10 @@ mod tests {
             inputs: Vec::new(),
             delegated: None,
         };
-        let one = Load { services: 1, instances: 1, bytes: 10 };
+        let one = Spent { services: 1, instances: 1, bytes: 10 };
         delegation.ration(&mut entry, one, one);
         assert_eq!(entry.diagnostics, []);
-        delegation.ration(&mut entry, Load { services: 2, ..one }, one);
+        delegation.ration(&mut entry, Spent { services: 2, ..one }, one);
         let said = entry.diagnostics[0].to_string();
         assert!(
             said.contains("3 services") && entry.diagnostics[0].help.as_ref().unwrap().contains("`services`"),

@@ -87,14 +87,14 @@ impl<C> Worker<C> {
         let is_new = candidate.cost().services == 0;
         let full = delegation.filter(|_| is_new).and_then(|delegation| {
             let shown = self.catalogue.shown(source, &candidate.name);
-            delegation.full(&shown, self.catalogue.load_of(source, key))
+            delegation.full(&shown, self.catalogue.spent_by(source, key))
         });
         let eye = Eye { trust, careful: true, delegation: delegation.map(Arc::as_ref), full };
         let mut load = self.configuration.load(delegation);
         let mut ration = |name: &ServiceName, material: &Material| {
             let mut entry = load(name, material);
             if let Some(delegation) = delegation {
-                let others = self.catalogue.load_of(source, key);
+                let others = self.catalogue.spent_by(source, key);
                 let cost = cost(&entry, material.size(), candidate.cost());
                 delegation.ration(&mut entry, others, cost);
             }
