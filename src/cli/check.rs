@@ -8,7 +8,7 @@ use crate::host::cgroup::ground::Ground;
 use crate::model::diagnostic::{Code, Diagnostic};
 use crate::model::limits::Ceilings;
 use crate::model::resources::Cgroups;
-use crate::model::status::{AbideState, Status};
+use crate::model::status::{AbideState, AbideStatus, Status};
 use crate::render::diagnostic;
 use crate::source::once::ReadAll;
 use crate::source::trust::Trust;
@@ -23,14 +23,17 @@ pub(super) fn run(args: CheckArgs) -> u8 {
         Ok(places) => places,
         Err(error) => return complain(&error, exit::ERRORS),
     };
-    let (ceilings, measured) = match ceilings(&places, &args.paths) {
+    let running = supervisor_of(&places, &args.paths);
+    let (ceilings, measured) = match ceilings(running.as_ref()) {
         Ok(found) => found,
         Err(error) => return complain(&error, exit::ERRORS),
     };
     let measured = if args.offline { "nothing of this machine was looked at".to_owned() } else { measured };
     let around = Surroundings { advise: !args.offline, ..source::surroundings(ceilings, false, !args.offline) };
     let trust = if args.offline { Trust::everyone() } else { Trust::new(around.uid) };
-    let reading = super::read::read(&args.paths, places.config.as_deref(), &around, &trust);
+    // A directory among several lies elsewhere than the one that `abide.toml` is beside.
+    let config = places.config.or(running.filter(|_| !args.offline).map(|running| running.config));
+    let reading = super::read::read(&args.paths, config.as_deref(), &around, &trust);
     let mut findings = findings(&reading);
     if args.offline {
         // Who may what at the doors is said by names of users that are at home elsewhere.
@@ -78,13 +81,22 @@ fn text(reading: &ReadAll, findings: &[Diagnostic], measured: &str) {
     let _ = writeln!(std::io::stderr(), "{summary}; {measured}");
 }
 
-/// What limits can be had: of the supervisor that runs on one of these directories, else of this
+/// A living supervisor.
+struct Running {
+    pid: i32,
+    /// Which of its directories is asked about.
+    directory: String,
+    cgroups: Cgroups,
+    config: PathBuf,
+}
+
+/// What limits can be had: of the supervisor that runs on one of the directories, else of this
 /// process; and which it was, in words.
-fn ceilings(places: &Places, paths: &[PathBuf]) -> std::io::Result<(Ceilings, String)> {
-    if let Some((pid, directory, cgroups)) = supervisor_of(places, paths)
-        && let Ok(ceilings) = crate::host::limits::ceilings_of(Some(pid))
+fn ceilings(running: Option<&Running>) -> std::io::Result<(Ceilings, String)> {
+    if let Some(Running { pid, directory, cgroups, .. }) = running
+        && let Ok(ceilings) = crate::host::limits::ceilings_of(Some(*pid))
     {
-        let ceilings = Ceilings { cgroups, ..ceilings };
+        let ceilings = Ceilings { cgroups: cgroups.clone(), ..ceilings };
         return Ok((ceilings, format!("limits measured against the supervisor that runs on {directory} (pid {pid})")));
     }
     let cgroups = Ground::look().cgroups;
@@ -92,9 +104,8 @@ fn ceilings(places: &Places, paths: &[PathBuf]) -> std::io::Result<(Ceilings, St
     Ok((ceilings, "no supervisor runs on it: limits measured against this process".to_owned()))
 }
 
-/// The living supervisor that watches one of `paths`, or the directory of one: its pid, what it
-/// watches, and the cgroups that it has.
-fn supervisor_of(places: &Places, paths: &[PathBuf]) -> Option<(i32, String, Cgroups)> {
+/// The one that watches one of `paths`, or the directory of one.
+fn supervisor_of(places: &Places, paths: &[PathBuf]) -> Option<Running> {
     let snapshot = std::fs::read(places.runtime.join("status.json")).ok()?;
     let status: Status = serde_json::from_slice(&snapshot).ok()?;
     if status.abide.state == AbideState::Stopped {
@@ -108,7 +119,9 @@ fn supervisor_of(places: &Places, paths: &[PathBuf]) -> Option<(i32, String, Cgr
     let pid = status.abide.supervisor_pid;
     // The snapshot of a supervisor that was killed names a pid that may be anybody's by now.
     let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
-    (name.trim_end() == "abide").then(|| (pid, watched.path.clone(), status.abide.cgroups))
+    let directory = watched.path.clone();
+    let AbideStatus { cgroups, config, .. } = status.abide;
+    (name.trim_end() == "abide").then(|| Running { pid, directory, cgroups, config: config.into() })
 }
 
 fn directory_of(path: &Path) -> Option<PathBuf> {

@@ -132,7 +132,7 @@ fn supervise(
     host.bound_sources(planner.config.bounds());
     let (mut fleet, mut broken_records) = fleet(&planner, seed(&instance_id), exit_with.as_ref(), places, broken);
     recover(&mut fleet, &mut host, &table, &past, &mut broken_records);
-    let first = envelope(instance_id, groups.cgroups().clone(), fleet.adopted());
+    let first = envelope(instance_id, &planner.config_path, groups.cgroups().clone(), fleet.adopted());
     let publisher = Publisher::new(places.runtime.clone(), PublishPolicy::of(&planner.config), first);
     let claims = claims(&directories, &planner.config, &mut broken_records);
     let safe = table.mode() == Mode::Safe;
@@ -395,7 +395,7 @@ fn own_log_pipe(pipes: &Pipes) -> io::Result<OwnedFd> {
     Ok(pipe)
 }
 
-fn envelope(instance_id: String, cgroups: Cgroups, adopted: u64) -> Envelope {
+fn envelope(instance_id: String, config: &Path, cgroups: Cgroups, adopted: u64) -> Envelope {
     let now = clock::now();
     Envelope {
         abide: AbideStatus {
@@ -414,6 +414,7 @@ fn envelope(instance_id: String, cgroups: Cgroups, adopted: u64) -> Envelope {
             truncated: false,
             notes: Vec::new(),
             cgroups,
+            config: std::path::absolute(config).unwrap_or_else(|_| config.to_owned()).display().to_string(),
         },
         summary: Summary::default(),
         generation: 0,

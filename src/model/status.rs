@@ -89,6 +89,9 @@ pub struct AbideStatus {
     /// The cgroups that it has.
     #[serde(default)]
     pub cgroups: Cgroups,
+    /// Where its `abide.toml` lies, or would; absolute.
+    #[serde(default)]
+    pub config: String,
 }
 
 /// What abide as a whole is doing.

@@ -600,3 +600,22 @@ fn who_runs_as_root_without_a_word_about_it_is_told_of() {
     let page = String::from_utf8_lossy(&page.stdout).into_owned();
     assert!(page.contains("its file does not say so"), "{page}");
 }
+
+#[test]
+fn check_asks_the_supervisor_where_its_abide_toml_lies() {
+    let Some(mut attack) = Attack::unnamed() else { return };
+    let far = attack.world.root().join("far/away");
+    fs::create_dir_all(&far).expect("the root is ours");
+    chown(&far, Some(DEPLOY), Some(DEPLOY)).expect("we are root");
+    attack.drop("web.toml", &format!("{SLEEPER}user = \"root\"\n"));
+    fs::rename(attack.theirs().join("web.toml"), far.join("web.toml")).expect("they are there");
+    let lines = format!("[[source]]\npath = \"{}\"\nrun_as = {DEPLOY}\n", far.display());
+    attack.world.replace(&attack.world.root().join("abide.toml"), &lines);
+    attack.world.start();
+    attack.world.error("web", "cannot-become");
+    for asked in [far.clone(), far.join("web.toml")] {
+        let out = attack.world.abide(&["check", &text(&asked)]);
+        let words = String::from_utf8_lossy(&out.stdout).into_owned();
+        assert!(words.contains("error[cannot-become]"), "{words}");
+    }
+}

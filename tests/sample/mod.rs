@@ -32,6 +32,7 @@ pub fn abide() -> AbideStatus {
         truncated: false,
         notes: Vec::new(),
         cgroups: abide::model::resources::Cgroups::default(),
+        config: "/etc/abide/abide.toml".into(),
     }
 }
 
