@@ -58,6 +58,10 @@ impl Instance {
         match self.phase {
             Phase::Running { .. } if anew => {
                 self.forgive();
+                // It is on its way down, after others; a restart ahead of them would take away what they stand on.
+                if let Some(held) = &turn.held {
+                    return Word::done(format!("{held}, and starts again as soon as it may"));
+                }
                 self.stop(why.clone(), turn);
                 Word::done("restarts")
             }

@@ -40,6 +40,8 @@ impl Instance {
                 *then = Rest::Down;
                 self.forgive();
             }
+            // Who goes down after others takes it up when it starts again.
+            Phase::Running { .. } if on_change == OnChange::Restart && !oneshot && turn.held.is_some() => {}
             Phase::Running { .. } if on_change == OnChange::Restart && !oneshot => self.stop(why, turn),
             Phase::Running { .. } if !oneshot => {
                 self.care().reload.due = Some(why);

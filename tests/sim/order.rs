@@ -639,6 +639,22 @@ fn one_that_is_surplus_and_waits_for_others_to_stop_stops_too_when_its_service_i
     assert_eq!(world.processes.values().filter(|p| p.main && p.instance.service == name("db")).count(), 1);
 }
 
+#[test]
+fn one_that_goes_down_after_others_is_not_restarted_ahead_of_them() {
+    let mut world = World::new();
+    world.write_all([service("db"), ordered("app", &[], &["db"]), ordered("web", &[], &["app"])]);
+    world.pass(3000);
+    world.order(stop(""), &["*"]);
+    let done = world.order(Act::Restart, &["app"]);
+    assert_eq!(done[0].words, "stops once web has stopped, and starts again as soon as it may");
+    world.pass(5000);
+    assert_eq!(reason(&world, "app"), "requires db, which is held");
+    world.order(Act::Start, &["db"]);
+    world.pass(5000);
+    assert_eq!(state(&world, "app"), State::Running);
+    invariants::converged(&world);
+}
+
 /// Answers every order, until there are none left.
 fn obey(fleet: &mut Fleet, now: u64) -> usize {
     let now = Now { mono: Mono(now), wall: Wall(0) };
