@@ -1,7 +1,8 @@
 //! What every name in the watched directories stands for, and who wins where two claim one name.
 //! Pure bookkeeping: it is told what was found and says what changed.
 
-use super::delegation::Spent;
+use super::Material;
+use super::delegation::{Delegation, Spent};
 use super::entry::{Naming, shown};
 use super::read::Stamp;
 use crate::model::desired::Entry;
@@ -12,6 +13,7 @@ use crate::model::status::IgnoredEntry;
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// A candidate, for as long as its name is there.
@@ -391,6 +393,19 @@ impl Catalogue {
         heirs
     }
 
+    /// Refuses `entry`, made of `material`, if with the others of its source it is more than was granted.
+    pub(super) fn ration(
+        &self,
+        key: Key,
+        delegation: Option<&Arc<Delegation>>,
+        entry: &mut Entry,
+        material: &Material,
+    ) {
+        let Some((delegation, candidate)) = delegation.zip(self.get(key)) else { return };
+        let cost = cost(entry, material.size(), candidate.cost);
+        delegation.ration(entry, self.spent_by(candidate.source, key), cost);
+    }
+
     /// What the services of a source take, but for `key`.
     pub(super) fn spent_by(&self, source: usize, key: Key) -> Spent {
         let others = self.of_source(source).filter(|(other, _)| *other != key).map(|(_, candidate)| candidate);
@@ -411,7 +426,7 @@ fn sort(claimants: &mut [Key], candidates: &BTreeMap<Key, Box<Candidate>>, deleg
 }
 
 /// What an entry takes of what its source was granted. One that is broken runs on as it was.
-pub(super) fn cost(entry: &Entry, bytes: u64, before: Spent) -> Spent {
+fn cost(entry: &Entry, bytes: u64, before: Spent) -> Spent {
     if entry.diagnostics.iter().any(|finding| finding.code == Code::OverQuota) {
         return before;
     }

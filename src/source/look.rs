@@ -120,7 +120,7 @@ impl Eye<'_> {
             return conclude(Outcome::Same, None, gathered);
         };
         let known = candidate.standing == Some(Standing::Service);
-        let (entry, digest) = match material {
+        let (mut entry, digest) = match material {
             Ok(material) => {
                 let digest = digest(&material, gathered.is_orphan);
                 let is_same = candidate.content.as_ref().is_some_and(|content| content.digest == digest);
@@ -155,7 +155,6 @@ impl Eye<'_> {
             }
             Err(End::Bad(finding)) => refused(&candidate.naming, &shown, finding),
         };
-        let mut entry = entry;
         entry.delegated = self.delegation.map(|delegation| Box::new(delegation.mark()));
         let stood = gathered.stamps.first().is_some_and(|stamp| stamp.age() >= ERRORS);
         if catalogue.is_told(key, name, &entry, digest) {

@@ -122,7 +122,6 @@ fn read_directory(
         None => names,
     };
     let eye = Eye { trust, careful: false, delegation: delegation.map(Arc::as_ref), full: None };
-    let mut load = |name: &_, material: &_| load(delegation, name, material);
     for (name, naming) in names {
         let around = match &naming {
             Naming::File(service) => with_drop_ins.contains(service),
@@ -130,6 +129,11 @@ fn read_directory(
             _ => false,
         };
         let key = catalogue.intern(source, &name, naming);
+        let mut load = |name: &_, material: &_| {
+            let mut entry = load(delegation, name, material);
+            catalogue.ration(key, delegation, &mut entry, material);
+            entry
+        };
         // Written while it is read: once more, as long as that is likely to help.
         let mut looks = std::iter::repeat_with(|| eye.look(catalogue, key, directory, around, &mut load)).take(20);
         let found = looks.find(|look| look.outcome != Outcome::Doubtful).and_then(|look| look.found);

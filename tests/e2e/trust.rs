@@ -415,6 +415,8 @@ fn there_are_no_more_of_it_than_were_granted() {
     attack.says("b", "bytes of files");
     attack.drop("c.toml", SLEEPER);
     attack.world.error("c", "over-quota");
+    let out = attack.world.abide(&["check", &text(&attack.theirs())]);
+    assert!(String::from_utf8_lossy(&out.stdout).contains("error[over-quota]"), "check says so too");
     // Room that is made is room.
     fs::remove_file(attack.theirs().join("bad-0.toml")).expect("it is there");
     attack.world.gone("bad-0");

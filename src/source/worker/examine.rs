@@ -4,7 +4,7 @@ use super::{Why, Worker, main_of};
 use crate::model::name::ServiceName;
 use crate::model::time::Mono;
 use crate::source::Material;
-use crate::source::catalogue::{Found, Key, cost, service_of};
+use crate::source::catalogue::{Found, Key, service_of};
 use crate::source::entry::{Naming, naming};
 use crate::source::look::{Eye, Look};
 use crate::source::settle::{Outcome, Seen, Verdict};
@@ -93,11 +93,7 @@ impl<C> Worker<C> {
         let mut load = self.configuration.load(delegation);
         let mut ration = |name: &ServiceName, material: &Material| {
             let mut entry = load(name, material);
-            if let Some(delegation) = delegation {
-                let others = self.catalogue.spent_by(source, key);
-                let cost = cost(&entry, material.size(), candidate.cost());
-                delegation.ration(&mut entry, others, cost);
-            }
+            self.catalogue.ration(key, delegation, &mut entry, material);
             entry
         };
         let look = eye.look(&self.catalogue, key, directory, around, &mut ration);
