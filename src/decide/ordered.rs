@@ -137,22 +137,24 @@ impl Fleet {
         }
     }
 
-    /// `names`, those that come before others of them first.
+    /// `names`, those that come before others of them first, be it by way of some that are not among them.
     pub(super) fn befores_first(&self, names: impl Iterator<Item = ServiceName>) -> Vec<ServiceName> {
-        if self.ties.is_empty() {
-            return names.collect();
+        let names: BTreeSet<ServiceName> = names.collect();
+        if self.ties.is_empty() || names.len() < 2 {
+            return names.into_iter().collect();
         }
-        let mut left: BTreeSet<ServiceName> = names.collect();
-        let mut sorted = Vec::with_capacity(left.len());
-        while let Some(name) = left.pop_first() {
-            let mut path = vec![(name.clone(), self.ties.befores(&name))];
-            while let Some((_, befores)) = path.last_mut() {
+        let mut sorted = Vec::with_capacity(names.len());
+        let mut seen: BTreeSet<&ServiceName> = BTreeSet::new();
+        for name in &names {
+            let mut path = Vec::new();
+            path.extend(seen.insert(name).then(|| (name, self.ties.befores(name))));
+            while let Some((name, befores)) = path.last_mut() {
                 match befores.next() {
-                    Some(before) => {
-                        let deeper = left.take(before).map(|name| (name, self.ties.befores(before)));
-                        path.extend(deeper);
+                    Some(before) => path.extend(seen.insert(before).then(|| (before, self.ties.befores(before)))),
+                    None => {
+                        sorted.extend(names.get(*name).cloned());
+                        path.pop();
                     }
-                    None => sorted.extend(path.pop().map(|(name, _)| name)),
                 }
             }
         }

@@ -655,6 +655,21 @@ fn one_that_goes_down_after_others_is_not_restarted_ahead_of_them() {
     invariants::converged(&world);
 }
 
+#[test]
+fn one_edit_may_raise_the_last_of_a_chain_and_tie_a_running_service_to_its_first() {
+    let mut world = World::new();
+    world.write_all([service("app"), disabled(service("zone")), ordered("mesh", &[], &["zone"])]);
+    world.pass(3000);
+    let before = world.processes.keys().max().copied();
+    world.write_all([ordered("app", &[], &["mesh"]), service("zone")]);
+    world.pass(5000);
+    invariants::converged(&world);
+    let of_app = |p: &&Process| p.main && p.instance.service == name("app");
+    assert_eq!(world.processes.values().filter(of_app).count(), 1);
+    let run = world.processes.iter().find(|(_, p)| of_app(p)).map(|(run, _)| *run);
+    assert_eq!(run, before, "it runs on: what it requires now is on its way");
+}
+
 /// Answers every order, until there are none left.
 fn obey(fleet: &mut Fleet, now: u64) -> usize {
     let now = Now { mono: Mono(now), wall: Wall(0) };
