@@ -149,12 +149,11 @@ impl Fleet {
             let mut path = Vec::new();
             path.extend(seen.insert(name).then(|| (name, self.ties.befores(name))));
             while let Some((name, befores)) = path.last_mut() {
-                match befores.next() {
-                    Some(before) => path.extend(seen.insert(before).then(|| (before, self.ties.befores(before)))),
-                    None => {
-                        sorted.extend(names.get(*name).cloned());
-                        path.pop();
-                    }
+                if let Some(before) = befores.next() {
+                    path.extend(seen.insert(before).then(|| (before, self.ties.befores(before))));
+                } else {
+                    sorted.extend(names.get(*name).cloned());
+                    path.pop();
                 }
             }
         }
