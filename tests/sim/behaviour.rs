@@ -60,6 +60,8 @@ pub(crate) const GOOD: Behaviour = Behaviour {
 pub(crate) struct Process {
     pub(crate) instance: InstanceId,
     pub(crate) definition: Arc<Definition>,
+    /// What its file said since.
+    pub(crate) since_then: Vec<Arc<Definition>>,
     pub(crate) behaviour: Behaviour,
     pub(crate) main: bool,
     pub(crate) rest: bool,

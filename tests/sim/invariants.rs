@@ -151,9 +151,10 @@ pub(crate) fn no_signal_without_reason(world: &World, run: RunId) {
     let falls = crate::order::falls(world, &process.instance.service);
     let held = world.is_held(&process.instance.service, process.instance.index);
     let stays = !falls && !held && process.instance.index < wanted.service.instances;
-    let price = dearest(&diff(&process.definition.service, &wanted.service, &POWERS));
+    let was = process.since_then.iter().chain([&process.definition]);
+    let price = was.map(|was| dearest(&diff(&was.service, &wanted.service, &POWERS))).max();
     assert!(
-        !stays || price == Price::Restart,
+        !stays || price == Some(Price::Restart),
         "{} is signalled for nothing\n{}",
         process.instance,
         world.transcript.join("\n")

@@ -144,6 +144,14 @@ fn an_edit_of_how_one_finds_out_leaves_alone_who_is_ready() {
     world.write(readied(Check::Notify));
     world.settle();
     assert_ne!(instance_status(&world, "web").pid, pid);
+    // There and back: each step is held against the one before, as `abide plan` shows it.
+    let pid = instance_status(&world, "web").pid;
+    world.write(service("web"));
+    world.settle();
+    assert_eq!((instance_status(&world, "web").pid, state(&world, "web")), (pid, State::Running));
+    world.write(readied(Check::Notify));
+    world.settle();
+    assert_ne!(instance_status(&world, "web").pid, pid);
 }
 
 #[test]

@@ -142,6 +142,13 @@ impl World {
         self.deliver_delta(changes.into_iter().collect());
     }
 
+    /// What a process was brought to without a restart is what its next version is held against.
+    fn note_versions(&mut self, accepted: &BTreeMap<ServiceName, Arc<Definition>>) {
+        for process in self.processes.values_mut() {
+            process.since_then.extend(accepted.get(&process.instance.service).cloned());
+        }
+    }
+
     pub(crate) fn write(&mut self, service: Service) {
         self.write_all([service]);
     }
@@ -180,6 +187,7 @@ impl World {
         self.announced.clear();
         let delta = Delta { changes, generation: self.generation, ..Delta::default() };
         self.fleet.handle(self.now(), Event::Delta(delta));
+        self.note_versions(&before);
         self.take_what_was_judged();
         self.settle_turn();
         if crashes == self.past.crashes {
@@ -435,6 +443,7 @@ impl World {
         let process = Process {
             instance: instance.clone(),
             definition: definition.clone(),
+            since_then: Vec::new(),
             behaviour,
             main: true,
             rest: behaviour.leaves,
