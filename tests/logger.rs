@@ -6,7 +6,10 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should not")]
 
 use abide::log::order::{Destination, Order, Report};
+use abide::host::pipe::witness;
 use abide::log::rotate::LogFile;
+use abide::model::logging::{LogFormat, LogPolicy};
+use abide::table::{LANES, Machine, Table};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::{SigSet, Signal, kill};
@@ -19,6 +22,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const PIPES: &str = "ABIDE_TEST_PIPES";
@@ -39,13 +43,18 @@ fn role() {
         setrlimit(Resource::RLIMIT_NOFILE, count, count).unwrap();
     }
     let control = std::io::stdin().as_fd().try_clone_to_owned().unwrap();
-    std::process::exit(abide::logger::run(control, Path::new(&pipes)));
+    let pipes = Path::new(&pipes);
+    let table = File::options().read(true).write(true).open(pipes.with_file_name("table")).unwrap();
+    let table = Arc::new(Table::open(table.into()).unwrap());
+    std::process::exit(abide::logger::run(control, pipes, &table));
 }
 
 /// A place with pipes and logs.
 struct Place {
     _temp: tempfile::TempDir,
     root: PathBuf,
+    /// As the keeper holds them.
+    _witnesses: Vec<File>,
 }
 
 impl Place {
@@ -53,14 +62,16 @@ impl Place {
         let temp = tempfile::tempdir().unwrap();
         let root = temp.path().canonicalize().unwrap();
         fs::create_dir(root.join("pipes")).unwrap();
-        Self { _temp: temp, root }
+        let machine = Machine { boot_id: [1, 2], pid_namespace: 3, init_start: 4 };
+        let table = File::options().read(true).write(true).create_new(true).open(root.join("table")).unwrap();
+        Table::create(table, machine).unwrap();
+        let witnesses = (0..LANES).map(|lane| made_pipe(&root.join("pipes").join(witness(lane)))).collect();
+        Self { _temp: temp, root, _witnesses: witnesses }
     }
 
     /// Makes a slot's pipe. Held open as the keeper would.
     fn pipe(&self, slot: u32) -> File {
-        let path = self.root.join("pipes").join(slot.to_string());
-        nix::unistd::mkfifo(&path, Mode::S_IRWXU).unwrap();
-        OpenOptions::new().read(true).write(true).open(path).unwrap()
+        made_pipe(&self.root.join("pipes").join(slot.to_string()))
     }
 
     fn directory(&self, name: &str) -> PathBuf {
@@ -68,8 +79,15 @@ impl Place {
     }
 
     fn to(&self, name: &str, max_size: u64, max_files: u32) -> Destination {
-        Destination { directory: self.directory(name), file: LogFile::Current, max_size, max_files, owner: None }
+        let policy = LogPolicy { format: LogFormat::Plain, max_size, max_files, ..LogPolicy::default() };
+        let (directory, service) = (self.directory(name), name.to_owned());
+        Destination { directory, file: LogFile::Current, policy, service, instance: 0, owner: None }
     }
+}
+
+fn made_pipe(path: &Path) -> File {
+    nix::unistd::mkfifo(path, Mode::S_IRWXU).unwrap();
+    OpenOptions::new().read(true).write(true).open(path).unwrap()
 }
 
 /// A running logger.
@@ -403,12 +421,13 @@ fn a_directory_that_others_may_write_is_refused_until_it_is_mended() {
     pipe.write_all(b"one\ntwo\nthr").unwrap();
     let Report::Trouble { slot: 1, message: Some(message) } = logger.report() else { panic!("no trouble") };
     assert!(message.contains("others may write it (mode 0777)"), "{message}");
-    assert_eq!(logger.report(), Report::Dropped { slot: 1, bytes: 11, lines: 2 });
+    assert_eq!(logger.report(), Report::Dropped { slot: 1, bytes: 8, lines: 2 });
     fs::set_permissions(&directory, fs::Permissions::from_mode(0o750)).unwrap();
     pipe.write_all(b"ee\n").unwrap();
     assert_eq!(logger.report(), Report::Trouble { slot: 1, message: None });
     logger.finish();
-    assert_eq!(text(&directory), "ee\n");
+    let owned_up = "2 lines of output (8 bytes) could not be written here, and are lost\n";
+    assert_eq!(text(&directory), format!("{owned_up}three\n"), "what had no end yet waited");
 }
 
 #[test]
@@ -449,14 +468,14 @@ fn flood(logger: &Logger, pipe: &mut File, slot: u32) -> (u64, u64) {
 }
 
 #[test]
-fn a_limit_on_file_sizes_drops_and_counts_to_the_byte() {
+fn a_limit_on_file_sizes_drops_whole_lines_and_counts_to_the_byte() {
     let place = Place::new();
     let logger = Logger::start_with(&place, &[(FILE_SIZE, "100050")]);
     let mut pipe = place.pipe(1);
     logger.attach(1, place.to("web", 1 << 20, 1));
     let (written, lost) = flood(&logger, &mut pipe, 1);
-    assert_eq!(text(&place.directory("web")).len(), 100_050);
-    assert_eq!(lost, written - 100_050);
+    assert_eq!(text(&place.directory("web")).len(), 100_000);
+    assert_eq!(lost, written - 100_000);
     logger.finish();
 }
 

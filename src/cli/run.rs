@@ -60,7 +60,9 @@ pub(super) fn candidate(args: &CandidateArgs) -> u8 {
 pub(super) fn logger(args: RunArgs) -> u8 {
     match places(args.places.into()) {
         Ok(places) => match role::enter_logger() {
-            Ok(ends) => u8::try_from(logger::run(ends.supervisor, &places.pipes())).unwrap_or(exit::ERRORS),
+            Ok(ends) => {
+                u8::try_from(logger::run(ends.supervisor, &places.pipes(), &ends.table)).unwrap_or(exit::ERRORS)
+            }
             Err(error) => complain(&error, exit::ERRORS),
         },
         Err(error) => complain(&error, exit::ERRORS),

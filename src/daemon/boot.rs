@@ -25,7 +25,7 @@ use crate::host::sys::memory;
 use crate::host::{clock, limits};
 use crate::keeper::role::{self, NoRole, SupervisorEnds};
 use crate::model::diagnostic::Diagnostic;
-use crate::model::logging::LogPolicy;
+use crate::model::logging::{LogFormat, LogPolicy};
 use crate::model::name::ServiceName;
 use crate::model::outcome::Exit;
 use crate::model::resources::Cgroups;
@@ -375,7 +375,9 @@ fn turn_until_finished(
 
 /// How much of abide's own log is kept, as `abide.toml` says.
 pub(super) fn own_log_of(config: &Config) -> LogPolicy {
-    LogPolicy { directory: None, max_size: config.log_max_size, max_files: config.log_max_files }
+    let (max_size, max_files) = (config.log_max_size, config.log_max_files);
+    // Its lines have their form already.
+    LogPolicy { format: LogFormat::Plain, max_size, max_files, ..LogPolicy::default() }
 }
 
 /// How often the keeper looks whether the loop turns, as `abide.toml` says, in milliseconds.

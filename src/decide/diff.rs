@@ -217,8 +217,13 @@ fn diff_stop(found: &mut Changes, old: &StopPolicy, new: &StopPolicy) {
 }
 
 fn diff_log(found: &mut Changes, old: &LogPolicy, new: &LogPolicy) {
-    let LogPolicy { directory, max_size, max_files } = old;
+    let LogPolicy { directory, format, stderr, max_line, on_full, max_size, max_files } = old;
     found.texts("log.directory", directory.clone(), new.directory.clone(), Price::Live);
+    found.field("log.format", *format, new.format, |format| format.to_string(), Price::Live);
+    // Where its descriptors lead is settled when a process is made.
+    found.field("log.stderr", *stderr, new.stderr, |stderr| stderr.to_string(), Price::Restart);
+    found.field("log.max_line", *max_line, new.max_line, size, Price::Live);
+    found.field("log.on_full", *on_full, new.on_full, |what| what.to_string(), Price::Live);
     found.field("log.max_size", *max_size, new.max_size, size, Price::Live);
     found.field("log.max_files", *max_files, new.max_files, |n| n.to_string(), Price::Live);
 }

@@ -1,8 +1,9 @@
-//! Log pipes: one FIFO per slot, held by the keeper, opened afresh and given to the service's user at
+//! Log pipes: one FIFO per slot, or two, held by the keeper, opened afresh and given to the service's user at
 //! each spawn. Where the three processes find them is said here.
 
 use crate::host::sys::process::prlimit;
 use crate::host::sys::socket;
+use crate::table::SLOTS;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, openat};
 use nix::sys::stat::Mode;
@@ -17,6 +18,32 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The directory of the FIFOs, in the directory of the table.
 pub const DIRECTORY: &str = "pipes";
+
+/// The number of a slot's second pipe, that of stderr alone; the first has the number of the slot.
+pub const fn second(slot: usize) -> usize {
+    SLOTS + slot
+}
+
+/// The name there of the pipe with that number.
+pub fn name(number: usize) -> String {
+    match number.checked_sub(SLOTS) {
+        None => number.to_string(),
+        Some(slot) => format!("{slot}.err"),
+    }
+}
+
+/// The number of the pipe that has that name.
+pub fn number(name: &str) -> Option<usize> {
+    match name.strip_suffix(".err") {
+        None => name.parse().ok().filter(|slot| *slot < SLOTS),
+        Some(slot) => slot.parse().ok().filter(|slot| *slot < SLOTS).map(second),
+    }
+}
+
+/// The name there of a lane's witness: see [`crate::table::Phase`].
+pub fn witness(lane: usize) -> String {
+    format!("witness.{lane}")
+}
 
 /// What outlives a supervisor, so that who speaks to it in between is heard by the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,7 +109,7 @@ pub struct Pipes {
 
 #[derive(Debug, Default)]
 struct Slots {
-    /// Who owns the pipe of a slot that has one.
+    /// Who owns the pipe of that number, where there is one.
     owners: BTreeMap<usize, u32>,
     /// Pipes that we hold ourselves until they are enough for a message: a pipe must outlive the
     /// logger from its first line on, us only where there is a supervisor after us, and each message
@@ -109,42 +136,48 @@ impl Pipes {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn open_slot(&self, slot: usize, more: OFlag) -> nix::Result<OwnedFd> {
+    fn open_number(&self, number: usize, more: OFlag) -> nix::Result<OwnedFd> {
         let flags = OFlag::O_RDWR | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW | more;
-        openat(&self.directory, slot.to_string().as_str(), flags, Mode::empty())
+        openat(&self.directory, name(number).as_str(), flags, Mode::empty())
     }
 
-    /// Makes the pipe of `slot` and has it held, if the slot has none. Whether it was made now.
+    /// Makes the pipe of that number and has it held, if there is none. Whether it was made now.
     /// `EMFILE` where keeper or logger would have no descriptor for it.
-    pub fn make(&self, slot: usize) -> io::Result<bool> {
+    pub fn make(&self, number: usize) -> io::Result<bool> {
         let count = match &self.slots().owners {
-            owners if owners.contains_key(&slot) => return Ok(false),
+            owners if owners.contains_key(&number) => return Ok(false),
             owners => owners.len(),
         };
         // A keeper without a descriptor could not take it, nor tell us.
         if count >= self.most {
             return Err(Errno::EMFILE.into());
         }
-        let name = slot.to_string();
-        match nix::unistd::mkfifoat(&self.directory, name.as_str(), Mode::S_IRUSR | Mode::S_IWUSR) {
+        match nix::unistd::mkfifoat(&self.directory, name(number).as_str(), Mode::S_IRUSR | Mode::S_IWUSR) {
             // Left by a supervisor before us.
             Ok(()) | Err(Errno::EEXIST) => {}
             Err(errno) => return Err(errno.into()),
         }
-        let pipe = self.open_slot(slot, OFlag::O_NONBLOCK)?;
+        let pipe = self.open_number(number, OFlag::O_NONBLOCK)?;
         let mut slots = self.slots();
-        slots.ours.push((slot, pipe));
+        slots.ours.push((number, pipe));
         if slots.ours.len() >= socket::MOST {
             self.hand_over(&slots.ours).inspect_err(|_| drop(slots.ours.pop()))?;
             slots.ours.clear();
         }
-        slots.owners.insert(slot, self.uid);
+        slots.owners.insert(number, self.uid);
         Ok(true)
     }
 
-    /// Whether there is a pipe of `slot`, be it of a supervisor before us.
-    pub fn exists(&self, slot: usize) -> bool {
-        let found = nix::sys::stat::fstatat(&self.directory, slot.to_string().as_str(), AtFlags::AT_SYMLINK_NOFOLLOW);
+    /// Takes up the pipes that a slot has of a supervisor before us, if it has any: they are held by the keeper, and by us
+    /// until then, whatever the one before us had not handed over yet. Whether the first one is there.
+    pub fn take_up(&self, slot: usize) -> bool {
+        let [first, _] = [slot, second(slot)].map(|number| self.exists(number) && self.make(number).is_ok());
+        first
+    }
+
+    /// Whether a slot has a pipe, be it of a supervisor before us.
+    pub fn exists(&self, number: usize) -> bool {
+        let found = nix::sys::stat::fstatat(&self.directory, name(number).as_str(), AtFlags::AT_SYMLINK_NOFOLLOW);
         found.is_ok_and(|facts| facts.st_mode & libc::S_IFMT == libc::S_IFIFO)
     }
 
@@ -161,29 +194,33 @@ impl Pipes {
         socket::send(self.keeper.as_fd(), &order.encode(), descriptor.as_slice())
     }
 
-    /// A fresh opening of the pipe of `slot`, blocking, for one process of `uid`: what the process
+    /// A fresh opening of the pipe of that number, blocking, for one process of `uid`: what the process
     /// does to the flags of its own opening stays there.
-    pub fn open(&self, slot: usize, uid: u32) -> io::Result<OwnedFd> {
-        let pipe = self.open_slot(slot, OFlag::empty())?;
+    pub fn open(&self, number: usize, uid: u32) -> io::Result<OwnedFd> {
+        let pipe = self.open_number(number, OFlag::empty())?;
         // The service's user, so that it can open its /dev/stdout again; by path it cannot.
-        if self.slots().owners.get(&slot) != Some(&uid) {
+        if self.slots().owners.get(&number) != Some(&uid) {
             fchown(&pipe, Some(Uid::from_raw(uid)), None::<Gid>)?;
-            self.slots().owners.insert(slot, uid);
+            self.slots().owners.insert(number, uid);
         }
         Ok(pipe)
     }
 
-    /// The slot is given up: its pipe is no longer held, and the next owner of the slot gets a new one.
+    /// The slot is given up: its pipes are no longer held, and the next owner of the slot gets new ones.
     pub fn release(&self, slot: usize) -> io::Result<()> {
+        [slot, second(slot)].into_iter().try_for_each(|number| self.release_one(number))
+    }
+
+    fn release_one(&self, number: usize) -> io::Result<()> {
         let mut slots = self.slots();
-        if slots.owners.remove(&slot).is_none() {
+        if slots.owners.remove(&number).is_none() {
             return Ok(());
         }
-        match slots.ours.iter().position(|(ours, _)| *ours == slot) {
+        match slots.ours.iter().position(|(ours, _)| *ours == number) {
             Some(position) => drop(slots.ours.swap_remove(position)),
-            None => socket::send(self.keeper.as_fd(), &KeeperOrder::Release(slot as u32).encode(), &[])?,
+            None => socket::send(self.keeper.as_fd(), &KeeperOrder::Release(number as u32).encode(), &[])?,
         }
-        unlinkat(&self.directory, slot.to_string().as_str(), UnlinkatFlags::NoRemoveDir)?;
+        unlinkat(&self.directory, name(number).as_str(), UnlinkatFlags::NoRemoveDir)?;
         Ok(())
     }
 }

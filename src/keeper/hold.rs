@@ -1,25 +1,30 @@
-//! What the keeper holds for the others: one log pipe per slot, so that it outlives whoever reads or writes it.
+//! What the keeper holds for the others: the log pipes of each slot, so that they outlive whoever reads or writes it.
 
-use crate::host::pipe::KeeperOrder;
+use crate::host::pipe::{self, KeeperOrder, witness};
 use crate::host::sys::socket::{self, Received};
-use crate::table::SLOTS;
+use crate::table::{LANES, SLOTS, Table};
+use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
+const FLAGS: OFlag = OFlag::O_RDWR.union(OFlag::O_NONBLOCK).union(OFlag::O_CLOEXEC).union(OFlag::O_NOFOLLOW);
+
 pub(super) struct Holdings {
     socket: OwnedFd,
-    /// By slot; of fixed size, so that nothing is allocated later.
+    /// By number; of fixed size, so that nothing is allocated later.
     pipes: Vec<Option<OwnedFd>>,
+    /// What a logger has taken from pipes and not let go of is in these.
+    witnesses: Vec<OwnedFd>,
 }
 
 impl Holdings {
     pub(super) fn new(socket: OwnedFd) -> Self {
         let mut pipes = Vec::new();
-        pipes.resize_with(SLOTS, || None);
-        Self { socket, pipes }
+        pipes.resize_with(pipe::second(SLOTS), || None);
+        Self { socket, pipes, witnesses: Vec::new() }
     }
 
     pub(super) fn socket(&self) -> BorrowedFd<'_> {
@@ -30,11 +35,23 @@ impl Holdings {
     pub(super) fn take_over(&mut self, directory: &Path) -> io::Result<()> {
         for entry in std::fs::read_dir(directory)? {
             let entry = entry?;
-            let slot = entry.file_name().to_str().and_then(|name| name.parse::<usize>().ok());
+            let slot = entry.file_name().to_str().and_then(pipe::number);
             let Some(place) = slot.and_then(|slot| self.pipes.get_mut(slot)) else { continue };
-            let flags = OFlag::O_RDWR | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
-            *place = open(&entry.path(), flags, Mode::empty()).ok();
+            *place = open(&entry.path(), FLAGS, Mode::empty()).ok();
         }
+        Ok(())
+    }
+
+    /// Opens the witnesses, made where missing: before the logger that had them dies, where there is one.
+    pub(super) fn witness(&mut self, directory: &Path, table: &Table) -> io::Result<()> {
+        for lane in 0..LANES {
+            let path = directory.join(witness(lane));
+            match nix::unistd::mkfifo(&path, Mode::S_IRUSR | Mode::S_IWUSR) {
+                Ok(()) | Err(Errno::EEXIST) => self.witnesses.push(open(&path, FLAGS, Mode::empty())?),
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+        table.count_witnesses();
         Ok(())
     }
 

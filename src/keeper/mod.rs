@@ -182,6 +182,7 @@ impl Keeper {
         let mut holdings = Holdings::new(socket);
         // Before the roles die, which may be the last to hold them.
         holdings.take_over(&place.pipes()).map_err(Refused::system("open the pipes of services"))?;
+        holdings.witness(&place.pipes(), &table).map_err(Refused::system("make the pipes of the logger"))?;
         if succeeded {
             place::end_roles(&table);
             // It was its keeper's death that it died of.

@@ -1,5 +1,7 @@
 //! Output of services, as values: rotation rules, names, orders to the logger, what is looked for in it. Pure.
 
+pub mod format;
+pub mod lines;
 pub mod lookout;
 pub mod order;
 pub mod rotate;

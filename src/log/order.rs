@@ -4,6 +4,7 @@
 //! paths are bytes, and since a thousand orders at a start should cost nothing.
 
 use super::rotate::LogFile;
+use crate::model::logging::LogPolicy;
 use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -24,12 +25,26 @@ pub struct Destination {
     pub directory: PathBuf,
     /// Which file in it.
     pub file: LogFile,
-    /// It is rotated before it grows beyond this many bytes.
-    pub max_size: u64,
-    /// How many rotated ones are kept.
-    pub max_files: u32,
+    /// In which form, and how much of it is kept.
+    pub policy: LogPolicy,
+    /// Whose output it is.
+    pub service: String,
+    /// And which instance's.
+    pub instance: u32,
     /// With whose rights it is written, if not with the logger's own.
     pub owner: Option<Owner>,
+}
+
+impl Destination {
+    /// The file itself.
+    pub fn path(&self) -> PathBuf {
+        self.directory.join(self.file.name())
+    }
+
+    /// Whose files these are beside root's and ours.
+    pub fn uid(&self) -> Option<u32> {
+        self.owner.as_ref().map(|owner| owner.uid)
+    }
 }
 
 /// A user that files are written as.
@@ -57,6 +72,11 @@ pub enum Order {
     },
     /// Write what the pipe still holds, then let go of it. Answered by [`Report::Detached`].
     Detach {
+        /// Which slot.
+        slot: u32,
+    },
+    /// What its pipes hold now is all of what a run has said: its last line is complete.
+    Complete {
         /// Which slot.
         slot: u32,
     },
@@ -139,15 +159,15 @@ impl Order {
                     LogFile::Current => b'c',
                     LogFile::Own => b'o',
                 });
-                packet.0.extend(to.max_size.to_le_bytes());
-                packet.0.extend(to.max_files.to_le_bytes());
                 packet.text(to.directory.as_os_str().as_bytes());
                 packet.maybe_text(rename_from.as_ref().map(|path| path.as_os_str().as_bytes()));
-                let owner = to.owner.iter();
-                packet.text(&owner.flat_map(Owner::numbers).flat_map(u32::to_le_bytes).collect::<Vec<u8>>());
+                // Text and numbers only: it is always JSON.
+                let rest = (&to.policy, &to.service, to.instance, &to.owner);
+                packet.text(&serde_json::to_vec(&rest).unwrap_or_default());
                 packet.0
             }
             Self::Detach { slot } => Packet::new(b'D', *slot).0,
+            Self::Complete { slot } => Packet::new(b'C', *slot).0,
             Self::Watch { slot, run, pattern, fresh } => {
                 let mut packet = Packet::new(b'W', *slot);
                 packet.0.extend(run.to_le_bytes());
@@ -231,26 +251,6 @@ impl Packet {
     }
 }
 
-impl Owner {
-    /// Uid, gid, groups.
-    fn numbers(&self) -> impl Iterator<Item = u32> {
-        [self.uid, self.gid].into_iter().chain(self.groups.iter().copied())
-    }
-
-    /// From such numbers, or from none.
-    #[expect(clippy::option_option, reason = "the outer one is a packet cut off, the inner one nobody")]
-    fn of(bytes: &[u8]) -> Option<Option<Self>> {
-        let (numbers, rest) = bytes.as_chunks::<4>();
-        let mut numbers = numbers.iter().copied().map(u32::from_le_bytes);
-        match (numbers.next(), numbers.next()) {
-            _ if !rest.is_empty() => None,
-            (None, _) => Some(None),
-            (Some(uid), Some(gid)) => Some(Some(Self { uid, gid, groups: numbers.collect() })),
-            (Some(_), None) => None,
-        }
-    }
-}
-
 /// What is left to be read of a packet.
 struct Rest<'a>(&'a [u8]);
 
@@ -264,17 +264,14 @@ impl<'a> Rest<'a> {
                     b'o' => LogFile::Own,
                     _ => return None,
                 };
-                let (max_size, max_files) = (self.u64()?, self.u32()?);
                 let directory = path(self.text()?);
                 let rename_from = self.maybe_text()?.map(path);
-                let owner = Owner::of(self.text()?)?;
-                Some(Order::Attach {
-                    slot,
-                    to: Destination { directory, file, max_size, max_files, owner },
-                    rename_from,
-                })
+                let (policy, service, instance, owner) = serde_json::from_slice(self.text()?).ok()?;
+                let to = Destination { directory, file, policy, service, instance, owner };
+                Some(Order::Attach { slot, to, rename_from })
             }
             b'D' => Some(Order::Detach { slot }),
+            b'C' => Some(Order::Complete { slot }),
             b'W' => {
                 let (run, fresh) = (self.u64()?, self.flag()?);
                 Some(Order::Watch { slot, run, pattern: self.maybe_text()?.map(words), fresh })
@@ -364,14 +361,19 @@ mod tests {
         let owner = (any::<u32>(), any::<u32>(), prop::collection::vec(any::<u32>(), 0..40))
             .prop_map(|(uid, gid, groups)| Owner { uid, gid, groups });
         let owner = prop::option::of(owner);
-        let attach = (any::<u32>(), any_path(), file, any::<u64>(), any::<u32>(), prop::option::of(any_path()), owner);
+        let attach =
+            (any::<u32>(), any_path(), file, any::<(u64, u32)>(), "[a-z@é]{1,9}", prop::option::of(any_path()), owner);
         prop_oneof![
-            attach.prop_map(|(slot, directory, file, max_size, max_files, rename_from, owner)| Order::Attach {
-                slot,
-                to: Destination { directory, file, max_size, max_files, owner },
-                rename_from,
+            attach.prop_map(|(slot, directory, file, (max_size, instance), service, rename_from, owner)| {
+                let policy = LogPolicy { max_size, ..LogPolicy::default() };
+                Order::Attach {
+                    slot,
+                    to: Destination { directory, file, policy, service, instance, owner },
+                    rename_from,
+                }
             }),
             any::<u32>().prop_map(|slot| Order::Detach { slot }),
+            any::<u32>().prop_map(|slot| Order::Complete { slot }),
             (any::<(u32, u64, bool)>(), prop::option::of(".{0,100}"))
                 .prop_map(|((slot, run, fresh), pattern)| Order::Watch { slot, run, pattern, fresh }),
         ]
@@ -426,8 +428,9 @@ mod tests {
         let to = Destination {
             directory: "d".repeat(4_096).into(),
             file: LogFile::Current,
-            max_size: 1,
-            max_files: 1,
+            policy: LogPolicy::default(),
+            service: "s".repeat(255),
+            instance: 1,
             owner: None,
         };
         let order = Order::Attach { slot: 1, to, rename_from: Some("e".repeat(4_096).into()) };

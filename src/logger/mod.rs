@@ -4,7 +4,9 @@
 //! one [`worker`], so that a hung disk blocks only what is logged on it. Nothing here is armed at rest:
 //! an idle slot is one descriptor in an epoll set.
 
+mod capture;
 mod directory;
+mod lane;
 mod mounts;
 mod outbox;
 mod pace;

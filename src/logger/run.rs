@@ -2,16 +2,18 @@
 //!
 //! It opens pipes and makes threads, and waits for no log's disk.
 
+use super::lane::Lane;
 use super::mounts::{FileSystem, Mounts};
 use super::outbox::Outbox;
 use super::sink::errno_of;
 use super::trouble::Trouble;
-use super::worker::{BELL, Command, Worker, open_pipe};
+use super::worker::{BELL, Command, Memory, Worker, open_pipes, watch_pipes};
 use crate::host::stderr::say;
 use crate::host::sys::memory;
 use crate::log::lookout::Lookout;
 use crate::log::order::{Destination, MAX_PACKET, Order, Report};
 use crate::model::pattern;
+use crate::table::{LANES, Table};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
@@ -34,11 +36,11 @@ const SIGNALS: u64 = 1;
 const STACK: usize = 128 << 10;
 
 /// The logger: reads the FIFO of each attached slot N at `pipes`/N and writes what it holds, as
-/// ordered over `control`, its end of a `SOCK_SEQPACKET` pair. Until SIGTERM; then it empties all
+/// ordered over `control`, its end of a `SOCK_SEQPACKET` pair; what it is about stands in `table`. Until SIGTERM; then it empties all
 /// pipes and returns the code to exit with.
-pub fn run(control: OwnedFd, pipes: &Path) -> i32 {
+pub fn run(control: OwnedFd, pipes: &Path, table: &Arc<Table>) -> i32 {
     memory::share_heap();
-    match Logger::start(control, pipes) {
+    match Logger::start(control, pipes, table.clone()) {
         Ok(logger) => logger.run(),
         Err(errno) => {
             let (pipes, reason) = (pipes.display(), errno.desc());
@@ -56,7 +58,10 @@ struct Logger {
     signals: SignalFd,
     pipes: Arc<OwnedFd>,
     outbox: Arc<Outbox>,
+    table: Arc<Table>,
     mounts: Mounts,
+    /// Those that no worker has.
+    lanes: Vec<usize>,
     workers: HashMap<FileSystem, Post>,
     /// Which worker has it.
     slots: HashMap<u32, FileSystem>,
@@ -71,7 +76,7 @@ struct Post {
 }
 
 impl Logger {
-    fn start(control: OwnedFd, pipes: &Path) -> Result<Self, Errno> {
+    fn start(control: OwnedFd, pipes: &Path, table: Arc<Table>) -> Result<Self, Errno> {
         // Before the first thread, so that all have it blocked. SIGXFSZ: a limit on file sizes then is an error, not a death.
         let mut mask = SigSet::empty();
         for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGPIPE, Signal::SIGXFSZ] {
@@ -90,7 +95,10 @@ impl Logger {
         let outbox = Arc::new(Outbox::new(control.clone(), epoll.clone(), CONTROL));
         let mounts = Mounts::read();
         let (workers, slots) = (HashMap::new(), HashMap::new());
-        Ok(Self { control, epoll, signals, pipes, outbox, mounts, workers, slots })
+        // Before anything is written: what a logger before us was about is brought to its end.
+        Lane::recover_all(&table, &pipes)?;
+        let lanes = (0..LANES).rev().collect();
+        Ok(Self { control, epoll, signals, pipes, outbox, table, mounts, lanes, workers, slots })
     }
 
     fn run(mut self) -> i32 {
@@ -137,6 +145,7 @@ impl Logger {
                 Ok(count) => match Order::decode(&packet[..count]) {
                     Ok(Order::Attach { slot, to, rename_from }) => self.attach(slot, to, rename_from),
                     Ok(Order::Detach { slot }) => self.detach(slot),
+                    Ok(Order::Complete { slot }) => self.complete(slot),
                     Ok(Order::Watch { slot, run, pattern, fresh }) => self.watch(slot, run, pattern, fresh),
                     Err(error) => say(format_args!("cannot read an order to the logger: {error}. Restart abide")),
                 },
@@ -146,6 +155,9 @@ impl Logger {
 
     fn attach(&mut self, slot: u32, to: Destination, rename_from: Option<PathBuf>) {
         let file_system = self.mounts.file_system_of(&to.directory);
+        // With more file systems than threads some share one.
+        let shared = self.lanes.is_empty() && !self.workers.contains_key(&file_system);
+        let file_system = self.workers.keys().next().filter(|_| shared).cloned().unwrap_or(file_system);
         if self.slots.get(&slot) == Some(&file_system) {
             self.tell(&file_system, Command::Redirect { slot, to, rename_from });
             return;
@@ -172,16 +184,16 @@ impl Logger {
         rename_from: Option<PathBuf>,
     ) -> Result<(), Trouble> {
         let failed = |errno| Trouble::Pipe { slot, errno };
-        let pipe = open_pipe(&self.pipes, slot);
+        let opened = open_pipes(&self.pipes, slot, &to);
         let post = match self.workers.entry(file_system.clone()) {
             Entry::Occupied(post) => post.into_mut(),
             Entry::Vacant(free) => free.insert(
-                Post::new(self.pipes.clone(), self.outbox.clone())
+                Post::new(&self.pipes, &self.outbox, &self.table, &mut self.lanes)
                     .map_err(|errno| Trouble::Thread { path: to.directory.clone(), errno })?,
             ),
         };
-        let pipe = match pipe {
-            Ok(pipe) => Arc::new(pipe),
+        let pipes = match opened {
+            Ok(pipes) => pipes,
             // Open files may hold what it needs, and only their worker may close them.
             Err(Errno::EMFILE | Errno::ENFILE) if !self.slots.contains_key(&slot) => {
                 let _ = post.commands.send(Command::Open { slot, to, rename_from });
@@ -192,8 +204,8 @@ impl Logger {
         };
         // Told before it is watched, so that the worker knows every slot that it hears of.
         let wake = rename_from.is_some();
-        let _ = post.commands.send(Command::Attach { slot, pipe: pipe.clone(), to, rename_from });
-        if let Err(errno) = post.epoll.add(&*pipe, EpollEvent::new(EpollFlags::EPOLLIN, slot.into())) {
+        let _ = post.commands.send(Command::Attach { slot, pipes: pipes.clone(), to, rename_from });
+        if let Err(errno) = watch_pipes(&post.epoll, slot, &pipes) {
             let _ = post.commands.send(Command::Yield { slot });
             return Err(failed(errno));
         }
@@ -207,6 +219,12 @@ impl Logger {
         match self.slots.remove(&slot) {
             Some(file_system) => self.tell(&file_system, Command::Detach { slot }),
             None => self.outbox.send(Report::Detached { slot }),
+        }
+    }
+
+    fn complete(&self, slot: u32) {
+        if let Some(file_system) = self.slots.get(&slot) {
+            self.tell(file_system, Command::Complete { slot });
         }
     }
 
@@ -247,14 +265,31 @@ impl Logger {
 }
 
 impl Post {
-    fn new(pipes: Arc<OwnedFd>, outbox: Arc<Outbox>) -> Result<Self, Errno> {
+    fn new(
+        pipes: &Arc<OwnedFd>,
+        outbox: &Arc<Outbox>,
+        table: &Arc<Table>,
+        lanes: &mut Vec<usize>,
+    ) -> Result<Self, Errno> {
+        let number = *lanes.last().ok_or(Errno::EAGAIN)?;
+        let lane = Lane::enter(table.clone(), number, pipes)?;
         let epoll = Arc::new(Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?);
         let bell = Arc::new(EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?);
         epoll.add(&*bell, EpollEvent::new(EpollFlags::EPOLLIN, BELL))?;
         let (commands, inbox) = channel();
-        let worker = Worker::new(epoll.clone(), bell.clone(), inbox, pipes, outbox);
+        let worker = Worker {
+            epoll: epoll.clone(),
+            bell: bell.clone(),
+            commands: inbox,
+            pipes: pipes.clone(),
+            outbox: outbox.clone(),
+            table: table.clone(),
+            lane,
+            memory: Memory::default(),
+        };
         let thread = std::thread::Builder::new().name("abide-log".into()).stack_size(STACK);
         let thread = thread.spawn(move || worker.run()).map_err(|error| errno_of(&error))?;
+        lanes.pop();
         Ok(Self { epoll, bell, commands, thread })
     }
 }

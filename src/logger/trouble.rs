@@ -34,6 +34,11 @@ pub(super) enum Trouble {
 }
 
 impl Trouble {
+    /// Whether deleting other files would help.
+    pub(super) fn is_want_of_space(&self) -> bool {
+        matches!(self, Self::Write { errno: Errno::ENOSPC | Errno::EDQUOT, .. })
+    }
+
     /// Whether closing other files would help.
     pub(super) fn is_want_of_descriptors(&self) -> bool {
         let (Self::Directory { errno, .. } | Self::Write { errno, .. } | Self::Rotate { errno, .. }) = self else {

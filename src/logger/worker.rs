@@ -1,28 +1,32 @@
-//! One thread for the logs of one file system: reads pipes in turn, writes what they hold, counts what it cannot.
+//! One thread for the logs of one file system: looks at pipes in turn, writes what they hold, counts what it cannot.
 
+use super::capture::{Capture, Outcome};
 use super::directory;
+use super::lane::{LARGE, Lane, SMALL};
 use super::outbox::Outbox;
 use super::pace::Pace;
 use super::sink::{Sink, eyes};
 use super::trouble::Trouble;
+use crate::host::pipe;
+use crate::log::format::Stream;
 use crate::log::lookout::Lookout;
 use crate::log::order::{Destination, Report};
+use crate::model::logging::{OnFull, StderrTo};
+use crate::table::{Losses, Table};
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, openat};
+use nix::fcntl::{FcntlArg, OFlag, fcntl, openat};
 use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::eventfd::EventFd;
 use nix::sys::stat::Mode;
-use nix::unistd::read;
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
-/// The epoll token of the bell; all others are slots.
+/// The epoll token of the bell; all others are pipes.
 pub(super) const BELL: u64 = u64::MAX;
-/// One read, hence the share of each pipe in a turn. Touched only as far as something is read.
-const BUFFER: usize = 64 << 10;
 /// What is read at most of a pipe that is to be emptied: more than the largest pipe holds, and an
 /// end even where something goes on writing.
 const LAST_READ: usize = 4 << 20;
@@ -30,16 +34,21 @@ const LAST_READ: usize = 4 << 20;
 const IDLE: Duration = Duration::from_secs(2);
 /// The least time between two reports on what one slot lost.
 const BETWEEN_REPORTS: Duration = Duration::from_secs(1);
+/// How long a line may be without its end before what is there of it is written.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// After a failure it is tried again after so long, then after twice as long, and so on up to a minute.
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+const LAST_RETRY: Duration = Duration::from_secs(60);
 
-/// What the main thread tells a worker. Its epoll set already holds the pipe.
+/// What the main thread tells a worker. Its epoll set already holds the pipes.
 pub(super) enum Command {
     Attach {
         slot: u32,
-        pipe: Arc<OwnedFd>,
+        pipes: [Option<Arc<OwnedFd>>; 2],
         to: Destination,
         rename_from: Option<PathBuf>,
     },
-    /// The same, but no descriptor was free for the pipe: it is to be opened once files are closed.
+    /// The same, but no descriptor was free for the pipes: they are to be opened once files are closed.
     Open {
         slot: u32,
         to: Destination,
@@ -60,6 +69,10 @@ pub(super) enum Command {
         lookout: Option<Lookout>,
         fresh: bool,
     },
+    /// What the pipe holds is all that a run has said: its last line is complete.
+    Complete {
+        slot: u32,
+    },
     /// Another worker reads it from now on.
     Yield {
         slot: u32,
@@ -69,20 +82,33 @@ pub(super) enum Command {
 }
 
 pub(super) struct Worker {
-    epoll: Arc<Epoll>,
-    bell: Arc<nix::sys::eventfd::EventFd>,
-    commands: Receiver<Command>,
+    pub(super) epoll: Arc<Epoll>,
+    pub(super) bell: Arc<EventFd>,
+    pub(super) commands: Receiver<Command>,
     /// The directory of the pipes.
-    pipes: Arc<OwnedFd>,
-    outbox: Arc<Outbox>,
+    pub(super) pipes: Arc<OwnedFd>,
+    pub(super) outbox: Arc<Outbox>,
+    pub(super) table: Arc<Table>,
+    pub(super) lane: Lane,
+    pub(super) memory: Memory,
+}
+
+/// What it knows of its slots.
+#[derive(Default)]
+pub(super) struct Memory {
     slots: HashMap<u32, Slot>,
-    /// Slots with an open file or an unreported loss: those that need a clock.
+    /// Slots with an open file, an unreported loss or an unfinished line: those that need a clock.
     active: Vec<u32>,
-    buffer: Vec<u8>,
+    /// When to look at them.
+    deadline: Option<Instant>,
+    /// What is looked at, and what it becomes: touched only as far as there is something.
+    look: Vec<u8>,
+    scratch: Vec<u8>,
 }
 
 struct Slot {
-    pipe: Arc<OwnedFd>,
+    /// Of stdout, or of both; and of stderr alone.
+    ways: [Option<Way>; 2],
     to: Destination,
     /// Made with the first byte: most slots of a machine are silent.
     output: Option<Box<Output>>,
@@ -90,47 +116,46 @@ struct Slot {
     watched: Option<Box<(u64, Lookout)>>,
 }
 
-impl Slot {
-    fn new(pipe: Arc<OwnedFd>, to: Destination) -> Self {
-        Self { pipe, to, output: None, watched: None }
-    }
+/// One pipe.
+struct Way {
+    pipe: Arc<OwnedFd>,
+    /// Something is in it that is not taken now: it is told of by edges, since it would be readable for ever.
+    edges: bool,
+    /// Since when there is a line in it without its end.
+    unfinished: Option<Instant>,
+    /// Whether it holds more than others, or was refused to.
+    grown: bool,
 }
 
 #[derive(Default)]
 struct Output {
     sink: Sink,
+    losses: Losses,
     last_used: Option<Instant>,
-    bytes_lost: u64,
-    lines_lost: u64,
     loss_unreported: bool,
     last_report: Option<Instant>,
     trouble: Option<Trouble>,
+    /// When it is tried again, and after which time once more.
+    retry: Option<(Instant, Duration)>,
     /// Whether it stands in the worker's list.
     active: bool,
-    /// Nobody holds the pipe open: watched by edges, since its end would be readable for ever.
-    hung_up: bool,
+}
+
+impl Slot {
+    fn new(pipes: [Option<Arc<OwnedFd>>; 2], to: Destination) -> Self {
+        let way = |pipe| Way { pipe, edges: false, unfinished: None, grown: false };
+        Self { ways: pipes.map(|pipe| pipe.map(way)), to, output: None, watched: None }
+    }
 }
 
 impl Worker {
-    pub(super) fn new(
-        epoll: Arc<Epoll>,
-        bell: Arc<nix::sys::eventfd::EventFd>,
-        commands: Receiver<Command>,
-        pipes: Arc<OwnedFd>,
-        outbox: Arc<Outbox>,
-    ) -> Self {
-        let (slots, active) = (HashMap::new(), Vec::new());
-        Self { epoll, bell, commands, pipes, outbox, slots, active, buffer: vec![0; BUFFER] }
-    }
-
     /// Until told to finish.
     pub(super) fn run(mut self) {
         let mut events = [EpollEvent::empty(); 64];
         let mut pace = Pace::default();
-        let mut deadline: Option<Instant> = None;
         let mut before = Instant::now();
         loop {
-            let ready = match self.epoll.wait(&mut events, timeout(deadline, before)) {
+            let ready = match self.epoll.wait(&mut events, timeout(self.memory.deadline, before)) {
                 Ok(ready) => ready,
                 Err(Errno::EINTR) => continue,
                 Err(errno) => unreachable!("waiting on our own epoll set: {errno}"),
@@ -144,10 +169,10 @@ impl Worker {
             if self.obey() {
                 return;
             }
-            let slots = events.iter().map(EpollEvent::data).filter(|data| *data != BELL);
-            let bytes = slots.map(|slot| self.turn(slot as u32, now)).sum();
-            if !self.active.is_empty() && deadline.is_none_or(|deadline| deadline <= now) {
-                deadline = self.tend(now);
+            let pipes = events.iter().map(EpollEvent::data).filter(|data| *data != BELL);
+            let bytes = pipes.map(|token| self.turn(slot_of(token), second_of(token), now, false)).sum();
+            if self.memory.deadline.is_some_and(|deadline| deadline <= now) {
+                self.tend(now);
             }
             if let Some(pause) = pace.after(now.saturating_duration_since(before), bytes) {
                 std::thread::sleep(pause);
@@ -160,42 +185,57 @@ impl Worker {
     fn obey(&mut self) -> bool {
         loop {
             match self.commands.try_recv() {
-                Ok(Command::Attach { slot, pipe, to, rename_from }) => {
-                    self.rename(slot, rename_from, &to);
-                    self.slots.insert(slot, Slot::new(pipe, to));
-                }
+                Ok(Command::Attach { slot, pipes, to, rename_from }) => self.attach(slot, pipes, to, rename_from),
                 Ok(Command::Open { slot, to, rename_from }) => self.open(slot, to, rename_from),
                 Ok(Command::Redirect { slot, to, rename_from }) => self.redirect(slot, to, rename_from),
                 Ok(Command::Detach { slot }) => {
+                    // What cannot be written now never will be.
+                    if let Some(known) = self.memory.slots.get_mut(&slot) {
+                        known.to.policy.on_full = OnFull::Drop;
+                    }
                     self.empty(slot);
                     self.report_loss(slot, Instant::now());
-                    self.slots.remove(&slot);
+                    self.memory.slots.remove(&slot);
+                    self.table.set_losses(slot, Losses::default());
                     self.outbox.send(Report::Detached { slot });
                 }
                 Ok(Command::Watch { slot, run, lookout, fresh }) => self.watch(slot, run, lookout, fresh),
-                Ok(Command::Yield { slot }) => drop(self.slots.remove(&slot)),
-                Ok(Command::Finish) | Err(std::sync::mpsc::TryRecvError::Disconnected) => {
-                    let slots: Vec<u32> = self.slots.keys().copied().collect();
+                Ok(Command::Complete { slot }) => self.empty(slot),
+                Ok(Command::Yield { slot }) => drop(self.memory.slots.remove(&slot)),
+                Ok(Command::Finish) | Err(TryRecvError::Disconnected) => {
+                    let slots: Vec<u32> = self.memory.slots.keys().copied().collect();
                     for slot in slots {
                         self.empty(slot);
                         self.report_loss(slot, Instant::now());
                     }
                     return true;
                 }
-                Err(std::sync::mpsc::TryRecvError::Empty) => return false,
+                Err(TryRecvError::Empty) => return false,
             }
         }
     }
 
+    fn attach(&mut self, slot: u32, pipes: [Option<Arc<OwnedFd>>; 2], to: Destination, from: Option<PathBuf>) {
+        self.rename(slot, from, &to);
+        let mut known = Slot::new(pipes, to);
+        let losses = self.table.losses(slot);
+        if losses != Losses::default() {
+            known.output = Some(Box::new(Output { losses, loss_unreported: true, ..Output::default() }));
+        }
+        self.memory.slots.insert(slot, known);
+        if losses != Losses::default() {
+            self.report_loss(slot, Instant::now());
+        }
+    }
+
     fn open(&mut self, slot: u32, to: Destination, rename_from: Option<PathBuf>) {
-        self.rename(slot, rename_from, &to);
         self.close_all();
-        let watched = open_pipe(&self.pipes, slot).map(Arc::new).and_then(|pipe| {
-            self.epoll.add(&*pipe, EpollEvent::new(EpollFlags::EPOLLIN, slot.into()))?;
-            Ok(pipe)
+        let opened = open_pipes(&self.pipes, slot, &to).and_then(|pipes| {
+            watch_pipes(&self.epoll, slot, &pipes)?;
+            Ok(pipes)
         });
-        match watched {
-            Ok(pipe) => drop(self.slots.insert(slot, Slot::new(pipe, to))),
+        match opened {
+            Ok(pipes) => self.attach(slot, pipes, to, rename_from),
             Err(errno) => {
                 let message = Trouble::Pipe { slot, errno }.to_string();
                 self.outbox.send(Report::Refused { slot, message });
@@ -205,7 +245,7 @@ impl Worker {
 
     fn watch(&mut self, slot: u32, run: u64, lookout: Option<Lookout>, fresh: bool) {
         let look_for = |worker: &mut Self, what| {
-            if let Some(known) = worker.slots.get_mut(&slot) {
+            if let Some(known) = worker.memory.slots.get_mut(&slot) {
                 known.watched = what;
             }
         };
@@ -221,151 +261,259 @@ impl Worker {
 
     fn redirect(&mut self, slot: u32, to: Destination, rename_from: Option<PathBuf>) {
         self.rename(slot, rename_from, &to);
-        let Some(known) = self.slots.get_mut(&slot) else { return };
+        self.lane.forget();
+        let Some(known) = self.memory.slots.get_mut(&slot) else { return };
         if (&known.to.directory, known.to.file, &known.to.owner) != (&to.directory, to.file, &to.owner)
             && let Some(output) = &mut known.output
         {
             output.sink.close();
         }
         known.to = to;
+        // It is a new one that has a pipe for its stderr.
+        if let (Some(true), Ok(pipes)) = (
+            known.ways.get(1).map(|way| way.is_none() && known.to.policy.stderr == StderrTo::Separate),
+            open_pipes(&self.pipes, slot, &known.to),
+        ) {
+            let [_, second] = pipes;
+            if watch_pipes(&self.epoll, slot, &[None, second.clone()]).is_ok() {
+                let [_, way] = Slot::new([None, second], known.to.clone()).ways;
+                known.ways[1] = way;
+            }
+        }
     }
 
     fn rename(&self, slot: u32, from: Option<PathBuf>, to: &Destination) {
+        self.lane.forget();
         if let Some(from) = from
-            && let owner = to.owner.as_ref().map(|owner| owner.uid)
-            && let Err(trouble) = eyes(to).and_then(|_eyes| directory::rename(&from, &to.directory, owner))
+            && let Err(trouble) = eyes(to).and_then(|_eyes| directory::rename(&from, &to.directory, to.uid()))
         {
             self.outbox.send(Report::Trouble { slot, message: Some(trouble.to_string()) });
         }
     }
 
-    /// One read of one pipe, and one write. How many bytes were read.
-    fn turn(&mut self, slot: u32, now: Instant) -> usize {
+    /// One look at one pipe, and what is complete of it written; `all`: all that there is. How many bytes were taken.
+    fn turn(&mut self, slot: u32, second: bool, now: Instant, all: bool) -> usize {
+        let Self { lane, memory, .. } = self;
         // A slot let go of in this very turn may still have an event.
-        let Some(known) = self.slots.get_mut(&slot) else { return 0 };
-        let count = match read(&known.pipe, &mut self.buffer) {
+        let Some(known) = memory.slots.get_mut(&slot) else { return 0 };
+        let Some(way) = &mut known.ways[usize::from(second)] else { return 0 };
+        let count = match lane.look(&way.pipe, &mut memory.look) {
             Ok(count) => count,
-            Err(Errno::EAGAIN | Errno::EINTR) => return 0,
+            Err(Errno::EAGAIN) => {
+                way.unfinished = None;
+                return 0;
+            }
+            Err(Errno::EINTR) => return 0,
             Err(errno) => {
+                way.unfinished = None;
                 let trouble = Trouble::Pipe { slot, errno };
                 self.outbox.send(Report::Trouble { slot, message: Some(trouble.to_string()) });
-                let _ = self.epoll.delete(&known.pipe);
+                let _ = self.epoll.delete(&way.pipe);
                 return 0;
             }
         };
-        let output = known.output.get_or_insert_default();
-        if output.hung_up != (count == 0) {
-            output.hung_up = count == 0;
-            let edges = if output.hung_up { EpollFlags::EPOLLET } else { EpollFlags::empty() };
-            let _ = self.epoll.modify(&known.pipe, &mut EpollEvent::new(EpollFlags::EPOLLIN | edges, slot.into()));
+        if count >= SMALL && !way.grown {
+            way.grown = true;
+            if lane.reach_far() {
+                // Refused: it goes on as it is.
+                let _ = fcntl(&way.pipe, FcntlArg::F_SETPIPE_SZ(LARGE as i32));
+            }
         }
-        let seen = known.watched.take_if(|watched| watched.1.sees(&self.buffer[..count]));
-        if count > 0 {
-            self.write(slot, count, now);
+        let taken = if count > 0 { self.write(slot, second, count, now, all) } else { 0 };
+        self.mind_rest(slot, second, count, taken, now);
+        taken
+    }
+
+    /// What is left in a pipe is told of by edges, and waited for.
+    fn mind_rest(&mut self, slot: u32, second: bool, count: usize, taken: usize, now: Instant) {
+        let Some(known) = self.memory.slots.get_mut(&slot) else { return };
+        let Some(way) = &mut known.ways[usize::from(second)] else { return };
+        let edges = taken == 0;
+        if way.edges != edges {
+            way.edges = edges;
+            let flag = if edges { EpollFlags::EPOLLET } else { EpollFlags::empty() };
+            let _ = self.epoll.modify(&way.pipe, &mut EpollEvent::new(EpollFlags::EPOLLIN | flag, token(slot, second)));
+        }
+        way.unfinished = (count > taken).then(|| way.unfinished.filter(|_| edges).unwrap_or(now));
+        if way.unfinished == Some(now) {
+            self.wake_for(slot, now + PATIENCE);
+        }
+    }
+
+    /// Writes what was looked at, as far as it is complete; counts what cannot be written. How much was taken.
+    fn write(&mut self, slot: u32, second: bool, count: usize, now: Instant, all: bool) -> usize {
+        let mut outcome = self.capture(slot, second, 0..count, all);
+        if outcome.trouble.as_ref().is_some_and(Trouble::is_want_of_descriptors) && self.close_all() {
+            let before = outcome.taken;
+            outcome = self.capture(slot, second, before..count, all);
+            outcome.taken += before;
+        }
+        let Some(known) = self.memory.slots.get_mut(&slot) else { return 0 };
+        let seen = known.watched.take_if(|watched| watched.1.sees(&self.memory.look[..outcome.taken]));
+        let Some(output) = known.output.as_mut() else { return 0 };
+        output.last_used = Some(now);
+        let failed = outcome.trouble.is_some();
+        output.retry = failed.then(|| {
+            let wait = output.retry.map_or(FIRST_RETRY, |(_, wait)| (wait * 2).min(LAST_RETRY));
+            (now + wait, wait)
+        });
+        let next = output.retry.map_or(now + IDLE, |(at, _)| at);
+        if output.trouble != outcome.trouble {
+            let message = outcome.trouble.as_ref().map(ToString::to_string);
+            output.trouble = outcome.trouble;
+            self.outbox.send(Report::Trouble { slot, message });
+        }
+        let report = output.loss_unreported && output.last_report.is_none_or(|last| now - last >= BETWEEN_REPORTS);
+        self.wake_for(slot, next);
+        if report {
+            self.report_loss(slot, now);
         }
         // Told once it stands in the log, where people then look for it.
         if let Some(watched) = seen {
             self.outbox.send(Report::Matched { slot, run: watched.0 });
         }
-        count
+        outcome.taken
     }
 
-    /// Writes the first `count` bytes of the buffer; counts what cannot be written.
-    fn write(&mut self, slot: u32, count: usize, now: Instant) {
-        let mut from = 0;
-        let mut outcome = self.append(slot, from..count);
-        if let Err(failed) = &outcome
-            && failed.trouble.is_want_of_descriptors()
-            && self.close_all()
-        {
-            from += failed.written;
-            outcome = self.append(slot, from..count);
-        }
-        let Some(output) = self.slots.get_mut(&slot).and_then(|known| known.output.as_mut()) else { return };
-        output.last_used = Some(now);
-        if !output.active {
-            output.active = true;
-            self.active.push(slot);
-        }
-        let trouble = outcome.err().map(|failed| {
-            let lost = &self.buffer[from + failed.written..count];
-            output.bytes_lost += lost.len() as u64;
-            output.lines_lost += lost.split(|byte| *byte == b'\n').count() as u64 - 1;
-            output.loss_unreported = true;
-            failed.trouble
-        });
-        if output.trouble != trouble {
-            let message = trouble.as_ref().map(ToString::to_string);
-            output.trouble = trouble;
-            self.outbox.send(Report::Trouble { slot, message });
-        }
-        if output.loss_unreported && output.last_report.is_none_or(|last| now - last >= BETWEEN_REPORTS) {
-            self.report_loss(slot, now);
-        }
+    fn capture(&mut self, slot: u32, second: bool, part: std::ops::Range<usize>, all: bool) -> Outcome {
+        let Self { lane, memory, table, .. } = self;
+        let Memory { slots, look, scratch, .. } = memory;
+        let Some(Slot { ways, to, output, .. }) = slots.get_mut(&slot) else { return Outcome::default() };
+        let stream = match (to.policy.stderr, second) {
+            (_, true) => Stream::Err,
+            (StderrTo::Merge, false) => Stream::Both,
+            (StderrTo::Separate | StderrTo::Discard, false) => Stream::Out,
+        };
+        let pipe = ways[usize::from(second)].as_ref().map(|way| &*way.pipe);
+        let pid = table.pid(slot);
+        let output = output.get_or_insert_default();
+        let before = output.losses;
+        let capture = Capture { lane, slot, pipe, stream, to, pid, all };
+        let outcome = capture.write(&look[part], &mut output.sink, &mut output.losses, scratch);
+        output.loss_unreported |= (output.losses.bytes, output.losses.lines) != (before.bytes, before.lines);
+        outcome
     }
 
-    fn append(&mut self, slot: u32, part: std::ops::Range<usize>) -> Result<(), super::sink::Failed> {
-        let Some(Slot { to, output, .. }) = self.slots.get_mut(&slot) else { return Ok(()) };
-        output.get_or_insert_default().sink.append(to, &self.buffer[part])
-    }
-
-    /// Reads a pipe until nothing is left, and writes it.
+    /// Looks at a pipe until nothing is left, and writes it.
     fn empty(&mut self, slot: u32) {
-        let mut total = 0;
-        while total < LAST_READ {
-            match self.turn(slot, Instant::now()) {
-                0 => return,
-                count => total += count,
+        for second in [false, true] {
+            let mut total = 0;
+            while total < LAST_READ {
+                match self.turn(slot, second, Instant::now(), true) {
+                    0 => break,
+                    count => total += count,
+                }
             }
         }
     }
 
     fn report_loss(&mut self, slot: u32, now: Instant) {
-        let Some(output) = self.slots.get_mut(&slot).and_then(|known| known.output.as_mut()) else { return };
+        let Some(output) = self.memory.slots.get_mut(&slot).and_then(|known| known.output.as_mut()) else { return };
         if std::mem::take(&mut output.loss_unreported) {
             output.last_report = Some(now);
-            self.outbox.send(Report::Dropped { slot, bytes: output.bytes_lost, lines: output.lines_lost });
+            let Losses { bytes, lines, .. } = output.losses;
+            self.outbox.send(Report::Dropped { slot, bytes, lines });
         }
     }
 
     /// Closes every file. True if there was one.
     fn close_all(&mut self) -> bool {
-        let outputs = self.slots.values_mut().filter_map(|slot| slot.output.as_mut());
+        let outputs = self.memory.slots.values_mut().filter_map(|slot| slot.output.as_mut());
         let open = outputs.filter(|output| output.sink.is_open()).map(|output| output.sink.close());
         open.count() > 0
     }
 
-    /// Closes files that got nothing for a while and reports losses that waited. When to look again.
-    fn tend(&mut self, now: Instant) -> Option<Instant> {
-        let mut next: Option<Instant> = None;
-        for slot in std::mem::take(&mut self.active) {
-            let due = |output: &Output| output.last_report.is_none_or(|last| now - last >= BETWEEN_REPORTS);
-            let is_due = self.slots.get(&slot).and_then(|known| known.output.as_deref()).is_some_and(due);
-            if is_due {
-                self.report_loss(slot, now);
-            }
-            let Some(output) = self.slots.get_mut(&slot).and_then(|known| known.output.as_mut()) else { continue };
-            let closing = output.last_used.map_or(now, |used| used + IDLE);
-            if closing <= now {
-                output.sink.close();
-            }
-            let closing = output.sink.is_open().then_some(closing);
+    /// A slot is to be looked after at that time, or before.
+    fn wake_for(&mut self, slot: u32, at: Instant) {
+        let Some(known) = self.memory.slots.get_mut(&slot) else { return };
+        let output = known.output.get_or_insert_default();
+        if !std::mem::replace(&mut output.active, true) {
+            self.memory.active.push(slot);
+        }
+        self.memory.deadline = Some(self.memory.deadline.map_or(at, |deadline| deadline.min(at)));
+    }
+
+    /// Writes lines whose end does not come, tries again what failed, closes files that got nothing for a while, and
+    /// reports losses that waited.
+    fn tend(&mut self, now: Instant) {
+        self.memory.deadline = None;
+        for slot in std::mem::take(&mut self.memory.active) {
+            self.tend_to(slot, now);
+            let Some(known) = self.memory.slots.get_mut(&slot) else { continue };
+            let unfinished = known.ways.iter().flatten().filter_map(|way| way.unfinished).map(|since| since + PATIENCE);
+            let Some(output) = known.output.as_mut() else { continue };
+            output.active = false;
+            let closing = output.sink.is_open().then(|| output.last_used.map_or(now, |used| used + IDLE));
             let reporting = output.last_report.filter(|_| output.loss_unreported).map(|last| last + BETWEEN_REPORTS);
-            let again = [closing, reporting].into_iter().flatten().min();
-            output.active = again.is_some();
-            if let Some(again) = again {
-                self.active.push(slot);
-                next = Some(next.map_or(again, |next| next.min(again)));
+            let retry = output.retry.map(|(at, _)| at);
+            let unfinished = unfinished.min().filter(|_| retry.is_none());
+            let next = [closing, reporting, retry, unfinished].into_iter().flatten().min();
+            if let Some(next) = next {
+                self.wake_for(slot, next.max(now));
             }
         }
-        next
+    }
+
+    fn tend_to(&mut self, slot: u32, now: Instant) {
+        for second in [false, true] {
+            let Some(known) = self.memory.slots.get(&slot) else { return };
+            let Some(way) = &known.ways[usize::from(second)] else { continue };
+            let retry = known.output.as_ref().and_then(|output| output.retry);
+            if way.unfinished.is_some_and(|since| since + PATIENCE <= now) && retry.is_none_or(|(at, _)| at <= now) {
+                self.turn(slot, second, now, true);
+            }
+        }
+        let Some(output) = self.memory.slots.get_mut(&slot).and_then(|known| known.output.as_mut()) else { return };
+        // Nothing to write but what it owes to the reader: how much is lost.
+        if output.losses.unowned().0 > 0 && output.retry.is_some_and(|(at, _)| at <= now) {
+            self.write(slot, false, 0, now, false);
+        }
+        let Some(output) = self.memory.slots.get_mut(&slot).and_then(|known| known.output.as_mut()) else { return };
+        // What failed again is to be tried later, and nothing else is left to try.
+        output.retry = output.retry.filter(|(at, _)| *at > now);
+        if output.last_used.is_none_or(|used| used + IDLE <= now) {
+            output.sink.close();
+        }
+        if output.loss_unreported && output.last_report.is_none_or(|last| now - last >= BETWEEN_REPORTS) {
+            self.report_loss(slot, now);
+        }
     }
 }
 
-/// The reading end of a slot's pipe.
-pub(super) fn open_pipe(directory: &OwnedFd, slot: u32) -> Result<OwnedFd, Errno> {
+/// The reading end of a slot's pipe: of stdout, or of stderr alone.
+pub(super) fn open_pipe(directory: &OwnedFd, slot: u32, second: bool) -> Result<OwnedFd, Errno> {
     let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-    openat(directory, slot.to_string().as_str(), flags, Mode::empty())
+    let number = if second { pipe::second(slot as usize) } else { slot as usize };
+    openat(directory, pipe::name(number).as_str(), flags, Mode::empty())
+}
+
+/// Those that go there.
+pub(super) fn open_pipes(directory: &OwnedFd, slot: u32, to: &Destination) -> Result<[Option<Arc<OwnedFd>>; 2], Errno> {
+    let first = open_pipe(directory, slot, false).map(Arc::new)?;
+    let second = (to.policy.stderr == StderrTo::Separate).then(|| open_pipe(directory, slot, true).map(Arc::new));
+    Ok([Some(first), second.transpose()?])
+}
+
+/// Puts them into an epoll set.
+pub(super) fn watch_pipes(epoll: &Epoll, slot: u32, pipes: &[Option<Arc<OwnedFd>>; 2]) -> Result<(), Errno> {
+    for (pipe, second) in pipes.iter().zip([false, true]) {
+        if let Some(pipe) = pipe {
+            epoll.add(&**pipe, EpollEvent::new(EpollFlags::EPOLLIN, token(slot, second)))?;
+        }
+    }
+    Ok(())
+}
+
+fn token(slot: u32, second: bool) -> u64 {
+    u64::from(slot) | u64::from(second) << 32
+}
+
+fn slot_of(token: u64) -> u32 {
+    token as u32
+}
+
+fn second_of(token: u64) -> bool {
+    token >> 32 != 0
 }
 
 /// Until the deadline; for ever without one.
@@ -395,8 +543,14 @@ mod tests {
         let bell = Arc::new(EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK).unwrap());
         epoll.add(&*bell, EpollEvent::new(EpollFlags::EPOLLIN, BELL)).unwrap();
         let (commands, inbox) = channel();
-        let pipes = Arc::new(std::fs::File::open("/").unwrap().into());
-        let worker = Worker::new(epoll, bell.clone(), inbox, pipes, outbox);
+        let directory = tempfile::tempdir().unwrap();
+        nix::unistd::mkfifo(&directory.path().join(pipe::witness(0)), Mode::S_IRWXU).unwrap();
+        let pipes: Arc<OwnedFd> = Arc::new(std::fs::File::open(directory.path()).unwrap().into());
+        let machine = crate::table::Machine { boot_id: [1, 2], pid_namespace: 3, init_start: 4 };
+        let table = Arc::new(Table::create(tempfile::tempfile().unwrap(), machine).unwrap());
+        let lane = Lane::enter(table.clone(), 0, &pipes).unwrap();
+        let (bell_of_worker, memory) = (bell.clone(), Memory::default());
+        let worker = Worker { epoll, bell: bell_of_worker, commands: inbox, pipes, outbox, table, lane, memory };
         let thread = std::thread::spawn(move || worker.run());
         let tell = |command| {
             commands.send(command).unwrap();

@@ -1,21 +1,132 @@
-//! Where a service's output goes.
+//! Where a service's output goes, and in which form.
 
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
-/// How much of an instance's output is kept, and where.
+/// The form that a line of output has in its file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// Time, stream, line.
+    #[default]
+    Text,
+    /// One object a line.
+    Json,
+    /// A TAI64N label and the line, as `multilog t` writes it.
+    Tai64n,
+    /// The bytes as they come.
+    Plain,
+}
+
+/// What becomes of what a service writes to its stderr.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StderrTo {
+    /// It goes the way of stdout, in the exact order of both.
+    #[default]
+    Merge,
+    /// It has a pipe of its own; each line says which it came by.
+    Separate,
+    /// Nobody reads it.
+    Discard,
+}
+
+/// What becomes of output that cannot be written for want of room, or for any other reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnFull {
+    /// It is lost, and counted.
+    #[default]
+    Drop,
+    /// It waits in the pipe, and who writes it waits with it once that is full.
+    Block,
+}
+
+/// How much of an instance's output is kept, where, and how.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct LogPolicy {
     /// The directory that holds `NAME/current`: a template (`${VAR}` allowed). `None`: abide's own log directory.
     pub directory: Option<String>,
+    /// The form of its lines.
+    pub format: LogFormat,
+    /// What becomes of stderr.
+    pub stderr: StderrTo,
+    /// Longer lines are split, bytes.
+    pub max_line: u64,
+    /// What becomes of what cannot be written.
+    pub on_full: OnFull,
     /// `current` is rotated before it grows beyond this many bytes.
     pub max_size: u64,
     /// How many rotated files are kept beside `current`.
     pub max_files: u32,
 }
 
+/// A quarter of a pipe: a line must be seen whole to be written whole.
+pub const MOST_A_LINE: u64 = 16 << 10;
+
 impl Default for LogPolicy {
-    /// 10 MiB × 5.
+    /// Text, 10 MiB × 5.
     fn default() -> Self {
-        Self { directory: None, max_size: 10 << 20, max_files: 5 }
+        Self {
+            directory: None,
+            format: LogFormat::default(),
+            stderr: StderrTo::default(),
+            max_line: MOST_A_LINE,
+            on_full: OnFull::default(),
+            max_size: 10 << 20,
+            max_files: 5,
+        }
+    }
+}
+
+impl LogFormat {
+    /// As files and people write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Json => "json",
+            Self::Tai64n => "tai64n",
+            Self::Plain => "plain",
+        }
+    }
+}
+
+impl StderrTo {
+    /// As files and people write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Merge => "merge",
+            Self::Separate => "separate",
+            Self::Discard => "discard",
+        }
+    }
+}
+
+impl OnFull {
+    /// As files and people write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Drop => "drop",
+            Self::Block => "block",
+        }
+    }
+}
+
+impl fmt::Display for OnFull {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Display for LogFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Display for StderrTo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }

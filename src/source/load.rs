@@ -12,7 +12,7 @@ use super::{Material, Surroundings, Text, confine, daemontools, environment, ord
 use crate::model::check::{Health, Ready};
 use crate::model::desired::{Definition, Entry};
 use crate::model::diagnostic::{Code, Diagnostic};
-use crate::model::logging::LogPolicy;
+use crate::model::logging::{LogPolicy, MOST_A_LINE};
 use crate::model::name::ServiceName;
 use crate::model::policy::{
     Hooks, ReloadPolicy, RestartLimit, RestartPolicy, RestartWhen, ServiceType, StopPolicy, UpdatePolicy,
@@ -25,6 +25,8 @@ use std::time::Duration;
 
 /// The smallest `max_size` of a log: below it rotation would be all that happens.
 const LEAST_LOG: u64 = 4096;
+/// A shorter part of a line would be no use to anybody.
+const LEAST_LINE: u64 = 64;
 
 /// The least time from start to start where a policy knows no end and no pause: a service that fails
 /// at once would else cost a whole processor.
@@ -406,6 +408,10 @@ pub(super) fn log_policy(file: &ServiceFile) -> LogPolicy {
     let Some(said) = &file.log else { return default };
     LogPolicy {
         directory: said.directory.clone(),
+        format: said.format.unwrap_or(default.format),
+        stderr: said.stderr.unwrap_or(default.stderr),
+        max_line: said.max_line.map_or(default.max_line, |size| size.0),
+        on_full: said.on_full.unwrap_or(default.on_full),
         max_size: said.max_size.map_or(default.max_size, |size| size.0),
         max_files: said.max_files.map_or(default.max_files, |files| files.0),
     }
@@ -433,6 +439,11 @@ pub(super) fn templates_and_log(
             }
             Err(finding) => findings.push(finding),
         }
+    }
+    if log.max_line.is_some_and(|size| !(LEAST_LINE..=MOST_A_LINE).contains(&size.0)) {
+        let message = "a line has room for at least 64 bytes and at most 16 KiB, a quarter of a pipe";
+        let help = "write a size from \"64B\" to \"16KiB\"; longer lines are split and marked";
+        findings.push(stack.error("log.max_line", Code::BadValue, message).help(help));
     }
     if log.max_size.is_some_and(|size| size.0 < LEAST_LOG) {
         let message = "a log file of less than 4 KiB would only be rotated";

@@ -11,13 +11,19 @@ pub const LIMITS: usize = 16;
 
 /// The first word of the file; its last byte is the version of the layout. Together with the words after it up to the
 /// start of PID 1 it stays where it is in every version, so that each can tell whose a table is.
-pub(super) const MAGIC: u64 = u64::from_be_bytes(*b"abidetb\x03");
+pub(super) const MAGIC: u64 = u64::from_be_bytes(*b"abidetb\x04");
 
 /// The version of the layout.
 pub const LAYOUT: u8 = MAGIC as u8;
 
 /// Room for the longest name of a service.
 pub(super) const NAME_WORDS: usize = 16;
+
+/// How many threads of the logger write at once: each has a lane.
+pub const LANES: usize = 16;
+
+/// Room for the longest path: `PATH_MAX`.
+pub(super) const PATH_WORDS: usize = 512;
 
 /// `Slot::state`: never used, or given back.
 pub(super) const FREE: u32 = 0;
@@ -103,7 +109,46 @@ pub(super) struct Layout {
     /// One bit a slot: something happened that the supervisor has not looked at.
     pub(super) dirty: [AtomicU64; SLOTS / 64],
     pub(super) slots: [Slot; SLOTS],
+    /// What of the output of a slot was lost, since it has one.
+    pub(super) losses: [Loss; SLOTS],
+    /// How often a keeper opened the witnesses: those of the one before may be gone.
+    pub(super) witnesses: AtomicU64,
+    pub(super) lanes: [Lane; LANES],
+}
+
+/// What could not be written.
+#[repr(C)]
+pub(super) struct Loss {
+    pub(super) bytes: AtomicU64,
+    pub(super) lines: AtomicU64,
+    /// Of these so many were owned up to in the log itself.
+    pub(super) owned_bytes: AtomicU64,
+    pub(super) owned_lines: AtomicU64,
+}
+
+/// What one thread of the logger is about: enough for the next one to finish it, or to take it back.
+#[repr(C)]
+pub(super) struct Lane {
+    /// See [`super::lanes::Phase`].
+    pub(super) phase: AtomicU32,
+    pub(super) slot: AtomicU32,
+    /// 1: the pipe of stderr alone.
+    pub(super) second: AtomicU32,
+    /// 1: there is a file.
+    pub(super) written: AtomicU32,
+    pub(super) device: AtomicU64,
+    pub(super) inode: AtomicU64,
+    pub(super) offset: AtomicU64,
+    /// So many bytes are taken from the pipe, and what they look like.
+    pub(super) count: AtomicU64,
+    pub(super) digest: AtomicU64,
+    pub(super) witnesses: AtomicU64,
+    /// What is lost of the slot once they are.
+    pub(super) loss: Loss,
+    /// The path of the file, filled up with zeros.
+    pub(super) path: [AtomicU64; PATH_WORDS],
 }
 
 const _: () = assert!(size_of::<Slot>() == 64, "the layout is frozen");
+const _: () = assert!(size_of::<Lane>() == 16 + 8 * 6 + 32 + 4096, "the layout is frozen");
 const _: () = assert!(size_of::<Head>() == 8 * 5 + 24 * 3 + 8 + 16 + 16 + 8 + 128 + 256, "the layout is frozen");

@@ -8,11 +8,13 @@
 
 mod adopt;
 mod heirs;
+mod lanes;
 mod layout;
 mod service;
 
 pub use heirs::{Fate, UNKNOWN};
-pub use layout::{LAYOUT, LIMITS, SLOTS};
+pub use lanes::{Intent, Losses, Phase};
+pub use layout::{LANES, LAYOUT, LIMITS, SLOTS};
 pub use service::{Mode, NEXT, Request, Upgrade};
 
 use layout::{ARMED, EXITED, FREE, Layout, MAGIC, REAPED, TAKEN};
@@ -263,6 +265,11 @@ impl Table {
     /// its first instruction, so no child ever lives that the table does not name.
     pub fn pid_cell(&self, slot: usize) -> &AtomicI32 {
         &self.cells().pids[slot]
+    }
+
+    /// The pid of the last process of a slot; 0: there was none.
+    pub fn pid(&self, slot: u32) -> i32 {
+        self.cells().pids.get(slot as usize).map_or(0, |pid| pid.load(Relaxed))
     }
 
     /// Notes when the process of a slot started.

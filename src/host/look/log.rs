@@ -1,7 +1,6 @@
 //! Reading what a service has said from its files: from any line before the end, across rotation, as bytes.
 //!
-//! A reader holds one file open and a position in it. Who follows gets whole lines only, since the logger takes the
-//! unfinished line at the end of a file along into the next one.
+//! A reader holds one file open and a position in it. Who follows gets whole lines only, as long as more may come.
 
 use super::way::{self, is_ours};
 use crate::host::sys::eyes::Eyes;
@@ -73,8 +72,6 @@ struct Open {
     file: File,
     id: Id,
     position: u64,
-    /// Whether a line begins at `position`, and one ends before it.
-    fresh: bool,
 }
 
 /// Which file it is, whatever its name: device and inode.
@@ -131,7 +128,7 @@ impl Reading {
         loop {
             let Some(open) = &mut self.open else {
                 match self.successor()? {
-                    Some((next, after, _)) => (self.open, self.after) = (Some(next), after),
+                    Some((next, after)) => (self.open, self.after) = (Some(next), after),
                     None => return Ok(None),
                 }
                 continue;
@@ -153,7 +150,7 @@ impl Reading {
             if whole > 0 {
                 return Ok(Some(open.take(rest, whole)));
             }
-            let Some((next, after, moved)) = self.successor()? else {
+            let Some((next, after)) = self.successor()? else {
                 return Ok(None);
             };
             let Some(open) = &mut self.open else { continue };
@@ -161,7 +158,7 @@ impl Reading {
             if open.file.metadata()?.len() > open.position + rest.len() as u64 {
                 continue;
             }
-            if rest.is_empty() || (moved && open.fresh) {
+            if rest.is_empty() {
                 (self.open, self.after) = (Some(next), after);
                 continue;
             }
@@ -215,7 +212,7 @@ impl Reading {
             return Err(io::Error::other("it is no regular file of abide's"));
         }
         let id = (about.dev(), about.ino());
-        Ok(Some(Open { file, id, position: 0, fresh: false }))
+        Ok(Some(Open { file, id, position: 0 }))
     }
 
     /// The rotated files, oldest first; `None`: there is no directory.
@@ -236,9 +233,9 @@ impl Reading {
         Ok(Some(rotated))
     }
 
-    /// The file after the one that is open, the rotated file after which in turn the next one comes, and whether the
-    /// open one was rotated and not moved by others; `None`: it is the newest.
-    fn successor(&mut self) -> io::Result<Option<(Open, i64, bool)>> {
+    /// The file after the one that is open, and the rotated file after which in turn the next one comes; `None`: it is
+    /// the newest.
+    fn successor(&mut self) -> io::Result<Option<(Open, i64)>> {
         let id = self.open.as_ref().map(|open| open.id);
         let Some(directory) = self.directory()? else { return Ok(None) };
         let current = fstatat(directory, LogFile::Current.name(), AtFlags::AT_SYMLINK_NOFOLLOW);
@@ -249,10 +246,9 @@ impl Reading {
             let Some(rotated) = self.rotated()? else { return Ok(None) };
             let own = rotated.iter().find(|it| Some(it.id) == id);
             let after = own.map_or(self.after, |own| own.at);
-            let moved = own.is_some();
             if let Some(next) = rotated.iter().find(|it| it.at > after) {
                 let Some(open) = self.file(&LogFile::Current.rotated(next.at))? else { continue };
-                return Ok(Some((open, next.at, moved)));
+                return Ok(Some((open, next.at)));
             }
             let Some(open) = self.file(LogFile::Current.name())?.filter(|open| Some(open.id) != id) else {
                 return Ok(None);
@@ -260,7 +256,7 @@ impl Reading {
             // Between the two looks others may have been rotated.
             let again = self.rotated()?.unwrap_or_default();
             if again.iter().all(|it| it.at <= after || it.id == open.id) {
-                return Ok(Some((open, after, moved)));
+                return Ok(Some((open, after)));
             }
         }
     }
@@ -272,7 +268,7 @@ impl Open {
         let length = self.file.metadata()?.len();
         if length < self.position {
             // Somebody has emptied it.
-            (self.position, self.fresh) = (length, length > 0);
+            self.position = length;
         }
         let mut piece = vec![0; PIECE.min(usize::try_from(length - self.position).unwrap_or(PIECE))];
         let mut filled = 0;
@@ -292,7 +288,6 @@ impl Open {
     fn take(&mut self, mut piece: Vec<u8>, count: usize) -> Vec<u8> {
         piece.truncate(count);
         self.position += count as u64;
-        self.fresh = piece.ends_with(b"\n");
         piece
     }
 
@@ -316,7 +311,7 @@ impl Open {
                 }
                 seen += 1;
                 if seen == wanted {
-                    (self.position, self.fresh) = (behind, true);
+                    self.position = behind;
                     return Ok(lines);
                 }
                 if behind < length {
@@ -326,10 +321,10 @@ impl Open {
             end = start;
         }
         if floor > 0 {
-            (self.position, self.fresh) = (earliest.unwrap_or(floor), earliest.is_some());
+            self.position = earliest.unwrap_or(floor);
             return Ok(lines);
         }
-        (self.position, self.fresh) = (0, false);
+        self.position = 0;
         Ok((seen + u64::from(unfinished && length > 0)).min(lines))
     }
 }

@@ -5,6 +5,7 @@ use super::super::seat::Run;
 use super::super::tree::{self, Census, Reach};
 use super::{Host, Trouble};
 use crate::decide::event::{Event, RunId};
+use crate::log::order as logger;
 use crate::model::name::InstanceId;
 use crate::model::outcome::{Exit, Used};
 use crate::model::policy::{ServiceType, StopScope};
@@ -99,6 +100,7 @@ impl Host {
         let leftovers = self.is_left(instance, slot, scope);
         let oom = self.ran_out_of_memory(instance, exit);
         let Some(seat) = self.seats.get_mut(instance) else { return };
+        let attached = seat.attached;
         seat.run = if leftovers || sought { Run::Leftovers { run } } else { Run::None };
         if !leftovers && !sought {
             self.table.clear_group(slot as usize);
@@ -109,6 +111,8 @@ impl Host {
         self.events.push_back(Event::Exited { instance: instance.clone(), run, exit, leftovers, oom, used });
         if leftovers {
             self.await_end(instance, slot, scope);
+        } else if attached {
+            self.logger.send(&logger::Order::Complete { slot });
         }
     }
 

@@ -136,9 +136,7 @@ impl Host {
     ) {
         self.past.unclaimed.remove(&slot);
         self.seats.skip_to(slot + 1);
-        let has_pipe = self.pipes.exists(slot as usize);
-        // Held by the keeper, and by us until then, whatever the one before us had not handed over yet.
-        let attached = has_pipe && self.pipes.make(slot as usize).is_ok();
+        let attached = self.pipes.take_up(slot as usize);
         let KeptSeat { service, index, numbered, log, policy, owner } = kept;
         let instance = InstanceId::new(service, index);
         let definition = known(&instance).filter(|_| self.seats.get(&instance).is_none());
@@ -313,7 +311,7 @@ impl Host {
                     let run = RunId(self.table.run(slot as usize).unwrap_or_default());
                     left.push(Unrecorded { owner, slot, run, pid, start_ticks });
                 }
-                None if self.pipes.exists(slot as usize) && self.pipes.make(slot as usize).is_ok() => {
+                None if self.pipes.take_up(slot as usize) => {
                     // Whose it was nobody knows, and so not where its output belongs.
                     self.release(slot);
                     self.logger.send(&logger::Order::Detach { slot });
@@ -334,7 +332,7 @@ impl Host {
         definition: &Arc<Definition>,
         numbered: bool,
     ) {
-        let attached = self.pipes.exists(found.slot as usize) && self.pipes.make(found.slot as usize).is_ok();
+        let attached = self.pipes.take_up(found.slot as usize);
         let seat = Seat {
             slot: found.slot,
             definition: Arc::clone(definition),

@@ -40,7 +40,7 @@ impl Host {
             Ok(true) => {
                 if let Some(seat) = self.seats.get_mut(&order.instance) {
                     seat.attached = true;
-                    self.logger.send(&attach(seat, None));
+                    self.logger.send(&attach(order.instance.index, seat, None));
                 }
             }
         }

@@ -28,7 +28,8 @@ pub(super) struct Closing {
 impl Closing {
     pub(super) fn orders(&self, slot: u32) -> [logger::Order; 2] {
         let to = destination(&self.log, LogFile::Current, &self.policy);
-        let to = Destination { owner: self.owner.clone(), ..to };
+        let owner = self.owner.clone();
+        let to = Destination { owner, service: self.instance.service.to_string(), instance: self.instance.index, ..to };
         [logger::Order::Attach { slot, to, rename_from: None }, logger::Order::Detach { slot }]
     }
 }
@@ -66,7 +67,7 @@ impl Host {
         seat.numbered = numbered;
         self.unwritten.insert(seat.slot);
         if seat.attached {
-            let (slot, order) = (seat.slot, attach(seat, moved.as_deref()));
+            let (slot, order) = (seat.slot, attach(instance.index, seat, moved.as_deref()));
             self.logger.send(&order);
             self.remind_of_line(slot);
         }
@@ -180,8 +181,8 @@ impl Host {
     fn brief_logger(&mut self) {
         self.logger.forget();
         self.logger.send(&own_log(&self.log, &self.own_log));
-        for seat in self.seats.all().filter(|seat| seat.attached) {
-            self.logger.send(&attach(seat, None));
+        for (instance, seat) in self.seats.each().filter(|(_, seat)| seat.attached) {
+            self.logger.send(&attach(instance.index, seat, None));
         }
         for (slot, awaited) in &self.lines {
             self.logger.send(&awaited.order(*slot));
@@ -212,9 +213,10 @@ impl Host {
     }
 }
 
-pub(super) fn attach(seat: &Seat, moved_from: Option<&Path>) -> logger::Order {
+pub(super) fn attach(instance: u32, seat: &Seat, moved_from: Option<&Path>) -> logger::Order {
     let service = &seat.definition.service;
-    let to = Destination { owner: owner(service), ..destination(&seat.log, LogFile::Current, &service.log) };
+    let to = destination(&seat.log, LogFile::Current, &service.log);
+    let to = Destination { owner: owner(service), service: service.name.to_string(), instance, ..to };
     logger::Order::Attach { slot: seat.slot, to, rename_from: moved_from.map(Path::to_owned) }
 }
 
@@ -223,8 +225,8 @@ fn own_log(directory: &Path, policy: &LogPolicy) -> logger::Order {
 }
 
 fn destination(directory: &Path, file: LogFile, policy: &LogPolicy) -> Destination {
-    let LogPolicy { max_size, max_files, .. } = *policy;
-    Destination { directory: directory.to_owned(), file, max_size, max_files, owner: None }
+    let directory = directory.to_owned();
+    Destination { directory, file, policy: policy.clone(), service: String::new(), instance: 0, owner: None }
 }
 
 /// With whose rights the log of `service` is written: in the place that the file of a delegated source names, with those

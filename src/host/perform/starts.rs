@@ -12,7 +12,7 @@ impl Host {
         let Outcome { instance, slot, run, result, opened_pipe } = outcome;
         if let Some(seat) = self.seats.get_mut(&instance).filter(|_| opened_pipe) {
             seat.attached = true;
-            self.logger.send(&attach(seat, None));
+            self.logger.send(&attach(instance.index, seat, None));
             let slot = seat.slot;
             self.remind_of_line(slot);
         }

@@ -6,12 +6,14 @@ use super::{Order, Refused, Started, no_pipe, unrunnable};
 use crate::decide::event::RunId;
 use crate::host::cgroup::Groups;
 use crate::host::limits;
+use crate::host::pipe;
 use crate::host::pipe::Pipes;
 use crate::host::sys::child::{self, Becomes, Born, Nursery, Plan, Program, Refusal, Strings};
 use crate::host::sys::process::{pidfd_open, prlimit};
 use crate::host::{clock, proc, tree, within};
 use crate::model::launch::Launch;
 use crate::model::limits::{Bound, LimitKind};
+use crate::model::logging::StderrTo;
 use crate::model::outcome::{Failure, Step};
 use crate::model::service::Identity;
 use crate::table::Table;
@@ -49,7 +51,7 @@ impl Workplace {
         }
         let dumpable = proc::read("/proc/sys/fs/suid_dumpable").is_ok_and(|text| text.trim() == "1");
         let uid = nix::unistd::geteuid().as_raw();
-        let null = File::open("/dev/null")?.into();
+        let null = File::options().read(true).write(true).open("/dev/null")?.into();
         Ok(Self { table, pipes, groups, mark, null, restore, uid, copy_for_users: dumpable })
     }
 
@@ -75,17 +77,22 @@ impl Workplace {
             Ok(prepared) => prepared,
             Err(failure) => return (Err(refuse(failure)), false),
         };
-        let opened_pipe = match self.pipes.make(order.output) {
+        let second = (service.log.stderr == StderrTo::Separate).then(|| pipe::second(order.output));
+        let made = |number| self.pipes.make(number);
+        let made = made(order.output).and_then(|first| Ok(second.map(made).transpose()?.unwrap_or(false) || first));
+        let opened_pipe = match made {
             Ok(made) => made,
             Err(error) => return (Err(refuse(no_pipe(&error))), false),
         };
         let identity = &prepared.launch.identity;
         let uid = if identity.change { identity.uid } else { self.uid };
-        let result = match self.pipes.open(order.output, uid) {
+        let open = |number| self.pipes.open(number, uid);
+        let opened = open(order.output).and_then(|first| Ok([Some(first), second.map(open).transpose()?]));
+        let result = match opened {
             Err(error) => Err(refuse(no_pipe(&error))),
             // Meanwhile the core gave it up: no child, and the caller says why.
             Ok(_) if given_up() => Err(refuse(Failure::SpawnTimeout(super::SPAWN_TIMEOUT))),
-            Ok(pipe) => self.execute(order, &prepared, &pipe, nursery),
+            Ok(pipes) => self.execute(order, &prepared, &pipes, nursery),
         };
         (result, opened_pipe)
     }
@@ -102,7 +109,7 @@ impl Workplace {
         &self,
         order: &Order,
         prepared: &Prepared,
-        pipe: &OwnedFd,
+        pipes: &[Option<OwnedFd>; 2],
         nursery: &mut Nursery,
     ) -> Result<Started, Refused> {
         let Prepared { launch, program, confinement } = prepared;
@@ -116,8 +123,11 @@ impl Workplace {
         let directory = CString::new(launch.directory.as_str()).unwrap_or_default();
         let readiness = readiness(order).map_err(|failure| Refused { failure, had_process: false })?;
         let mark = tree::mark(&self.mark, order.slot, order.run.0);
-        let (null, pipe) = (self.null.as_raw_fd(), pipe.as_raw_fd());
-        let mut descriptors = vec![(null, 0), (pipe, 1), (pipe, 2)];
+        let null = self.null.as_raw_fd();
+        let [out, err] = pipes.each_ref().map(|pipe| pipe.as_ref().map(AsRawFd::as_raw_fd));
+        let out = out.unwrap_or(null);
+        let err = err.unwrap_or(if service.log.stderr == StderrTo::Discard { null } else { out });
+        let mut descriptors = vec![(null, 0), (out, 1), (err, 2)];
         // Last: its number may be that of one of the others.
         descriptors.extend(readiness.as_ref().map(|ready| (ready.write.as_raw_fd(), ready.number)));
         let beside = order.beside.and_then(|run| self.process(order.output, run));

@@ -6,6 +6,7 @@ pub mod clone;
 pub mod eyes;
 pub mod lease;
 pub mod memory;
+pub mod pipe;
 pub mod process;
 pub mod socket;
 pub mod time;

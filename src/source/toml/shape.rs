@@ -22,6 +22,7 @@ use super::values::{
     Account, ChoiceOf, CommandLine, Count, DurationText, Factor, Files, Instances, Mask, Share, SignalText, Size,
 };
 use super::variables::{Inherit, Variables};
+use crate::model::logging::{LogFormat, OnFull, StderrTo};
 use crate::model::name::ServiceName;
 use crate::model::policy::{RestartWhen, StopScope};
 use crate::model::signal::Signal;
@@ -208,12 +209,27 @@ table! {
     Log {
         /// The directory that holds `NAME/current`, absolute; `${VAR}` is expanded. Default: abide's log directory.
         directory: String,
+        /// The form of a line: "text" (time, stream, line), "json" (one object a line; a line that is an object itself is
+        /// kept as one under `data`), "tai64n" (as `multilog t` writes it), or "plain" (the bytes as they come).
+        /// Default: "text".
+        #[schemars(with = "Option<ChoiceOf<LogFormat>>")]
+        format: LogFormat,
+        /// "merge": in one pipe with stdout, in the exact order of both, stream `-`. "separate": a pipe of its own, each line
+        /// marked `out` or `err`. "discard": nobody reads it. Default: "merge".
+        #[schemars(with = "Option<ChoiceOf<StderrTo>>")]
+        stderr: StderrTo,
+        /// Longer lines are split, and the parts marked. From "64B" to "16KiB". Default: "16KiB".
+        max_line: Size,
+        /// What becomes of lines that cannot be written, on a full disk say: "drop" loses and counts them, "block" leaves them
+        /// in the pipe, and the service waits once that is full. Default: "drop".
+        #[schemars(with = "Option<ChoiceOf<OnFull>>")]
+        on_full: OnFull,
         /// `current` is rotated before it grows beyond this. Default: "10MiB".
         max_size: Size,
         /// How many rotated files are kept. Default: 5.
         max_files: Files,
     }
-    later &["format", "max_age", "max_total", "compress", "stderr", "on_full", "max_line", "rate_limit"]
+    later &["max_age", "max_total", "compress", "rate_limit"]
 }
 
 /// What other supervisors call some of our keys.

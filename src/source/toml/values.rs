@@ -2,6 +2,7 @@
 
 use super::reader::{Node, Reader, Value, clipped, nearest, shown};
 use crate::model::diagnostic::Code;
+use crate::model::logging::{LogFormat, OnFull, StderrTo};
 use crate::model::policy::{RestartWhen, StopScope};
 use crate::model::signal::Signal;
 use crate::model::units::{self, BadUnit};
@@ -370,6 +371,20 @@ pub trait Words {
 
 choice!(RestartWhen,
     "always" => RestartWhen::Always, "on-failure" => RestartWhen::OnFailure, "never" => RestartWhen::Never);
+choice!(
+    LogFormat,
+    "text" => LogFormat::Text,
+    "json" => LogFormat::Json,
+    "tai64n" => LogFormat::Tai64n,
+    "plain" => LogFormat::Plain
+);
+choice!(
+    StderrTo,
+    "merge" => StderrTo::Merge,
+    "separate" => StderrTo::Separate,
+    "discard" => StderrTo::Discard
+);
+choice!(OnFull, "drop" => OnFull::Drop, "block" => OnFull::Block);
 choice!(StopScope, "tree" => StopScope::Tree, "group" => StopScope::Group, "process" => StopScope::Process);
 
 /// A choice among words, for editors.

@@ -1,0 +1,277 @@
+//! The form that a line has in its file. Pure.
+//!
+//! | form | a line |
+//! | --- | --- |
+//! | text | `2026-11-22T05:14:02.004123Z - listening` |
+//! | json | `{"ts":"2026-11-22T05:14:02.004123Z","service":"web","instance":0,"pid":42,"stream":"-","msg":"listening"}` |
+//! | tai64n | `@400000006b027a24003ee978 listening` |
+//! | plain | `listening` |
+//!
+//! What stands between time and line in text is the stream, then `+` if the line goes on in the next line of that
+//! stream: it was too long, or its end did not come in time. In JSON that is `"partial":true`.
+
+use super::lines::{self, Piece};
+use super::stamp::Civil;
+use crate::model::logging::LogFormat;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use memchr::memrchr;
+use serde::de::IgnoredAny;
+use std::fmt::Write as _;
+
+/// TAI64 of the beginning of 1970; ten leap seconds for all times, as daemontools has it.
+const TAI_1970: u64 = (1 << 62) + 10;
+
+/// Which way a line came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stream {
+    /// stdout and stderr in one.
+    Both,
+    /// stdout alone.
+    Out,
+    /// stderr alone.
+    Err,
+    /// It is no output: abide itself has something to say.
+    Abide,
+}
+
+impl Stream {
+    /// As it stands in the files.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Both => "-",
+            Self::Out => "out",
+            Self::Err => "err",
+            Self::Abide => "abide",
+        }
+    }
+
+    /// The one that is written so.
+    pub fn of(text: &str) -> Option<Self> {
+        [Self::Both, Self::Out, Self::Err, Self::Abide].into_iter().find(|stream| stream.as_str() == text)
+    }
+}
+
+/// Whose output it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Whose<'a> {
+    /// The service.
+    pub service: &'a str,
+    /// Its instance.
+    pub instance: u32,
+    /// Its main process; 0: none.
+    pub pid: i32,
+}
+
+/// Writes lines of one stream, read at one time.
+#[derive(Debug)]
+pub struct Formatter {
+    format: LogFormat,
+    max_line: usize,
+    /// What stands before a line, and before a part of one.
+    whole: Vec<u8>,
+    part: Vec<u8>,
+}
+
+/// What was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Taken {
+    /// So many bytes of output.
+    pub bytes: usize,
+    /// So many newlines among them.
+    pub lines: u64,
+    /// Whether the next piece did not fit.
+    pub full: bool,
+}
+
+impl Formatter {
+    /// For lines that were read at `micros` since 1970.
+    pub fn new(format: LogFormat, max_line: u64, whose: Whose<'_>, stream: Stream, micros: i64) -> Self {
+        let max_line = usize::try_from(max_line).unwrap_or(usize::MAX).max(lines_least());
+        let (mut whole, mut part) = (String::new(), String::new());
+        let mut stamp = String::new();
+        // Writing to a string cannot fail.
+        let _ = Civil::new(micros).rfc3339(&mut stamp);
+        match format {
+            LogFormat::Text => {
+                let stream = stream.as_str();
+                let _ = write!(whole, "{stamp} {stream} ");
+                let _ = write!(part, "{stamp} {stream}+ ");
+            }
+            LogFormat::Json => {
+                let Whose { service, instance, pid } = whose;
+                let stream = stream.as_str();
+                // A service's name needs no escaping, whatever its letters: no quote, backslash or control is in it.
+                let _ = write!(
+                    whole,
+                    "{{\"ts\":\"{stamp}\",\"service\":\"{service}\",\"instance\":{instance},\"pid\":{pid},\"stream\":\"{stream}\","
+                );
+                let _ = write!(part, "{whole}\"partial\":true,");
+            }
+            LogFormat::Tai64n => {
+                let (seconds, micros) = (micros.max(0) as u64 / 1_000_000, micros.max(0) as u64 % 1_000_000);
+                let _ = write!(whole, "@{:016x}{:08x} ", TAI_1970 + seconds, micros * 1000);
+                part.clone_from(&whole);
+            }
+            LogFormat::Plain => {}
+        }
+        Self { format, max_line, whole: whole.into_bytes(), part: part.into_bytes() }
+    }
+
+    /// Writes to `out` what there is of `bytes`, as far as that has at most `room` bytes in its form; the first piece
+    /// whatever its length, if `at_least_one`. With `all` the unfinished line at the end as well.
+    pub fn write(&self, bytes: &[u8], all: bool, room: u64, at_least_one: bool, out: &mut Vec<u8>) -> Taken {
+        if self.format == LogFormat::Plain && bytes.len() as u64 <= room {
+            return self.copy(bytes, all, out);
+        }
+        let mut taken = Taken::default();
+        let before = out.len();
+        while let Some(piece) = lines::first(&bytes[taken.bytes..], self.max_line, all) {
+            let mark = out.len();
+            self.piece(piece, out);
+            if (out.len() - before) as u64 > room && !(at_least_one && taken.bytes == 0) {
+                out.truncate(mark);
+                taken.full = true;
+                break;
+            }
+            taken.bytes += piece.length();
+            taken.lines += u64::from(piece.ended);
+        }
+        taken
+    }
+
+    /// All whole lines at once.
+    fn copy(&self, bytes: &[u8], all: bool, out: &mut Vec<u8>) -> Taken {
+        let ended = memrchr(b'\n', bytes).map_or(0, |newline| newline + 1);
+        let rest = bytes.len() - ended;
+        let count = if all || rest > self.max_line { bytes.len() } else { ended };
+        out.extend_from_slice(&bytes[..count]);
+        Taken { bytes: count, lines: memchr::memchr_iter(b'\n', &bytes[..ended]).count() as u64, full: false }
+    }
+
+    fn piece(&self, piece: Piece<'_>, out: &mut Vec<u8>) {
+        out.extend_from_slice(if piece.ended { &self.whole } else { &self.part });
+        match self.format {
+            LogFormat::Json => value(piece.text, out),
+            LogFormat::Plain if !piece.ended => return out.extend_from_slice(piece.text),
+            LogFormat::Text | LogFormat::Tai64n | LogFormat::Plain => out.extend_from_slice(piece.text),
+        }
+        out.push(b'\n');
+    }
+}
+
+/// A line of JSON stays what it is; any other is a string; what is no text is kept beside the nearest text.
+fn value(text: &[u8], out: &mut Vec<u8>) {
+    let Ok(readable) = std::str::from_utf8(text) else {
+        out.extend_from_slice(b"\"msg\":");
+        string(&String::from_utf8_lossy(text), out);
+        out.extend_from_slice(b",\"bytes\":\"");
+        out.extend_from_slice(BASE64_STANDARD.encode(text).as_bytes());
+        return out.extend_from_slice(b"\"}");
+    };
+    let object = readable.trim_ascii();
+    if object.starts_with('{') && object.ends_with('}') && serde_json::from_str::<IgnoredAny>(object).is_ok() {
+        out.extend_from_slice(b"\"data\":");
+        out.extend_from_slice(object.as_bytes());
+    } else {
+        out.extend_from_slice(b"\"msg\":");
+        string(readable, out);
+    }
+    out.push(b'}');
+}
+
+fn string(text: &str, out: &mut Vec<u8>) {
+    // A string is always JSON, and a vector takes all.
+    let _ = serde_json::to_writer(out, text);
+}
+
+/// No character is longer.
+fn lines_least() -> usize {
+    4
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    const AT: i64 = 1_795_324_442_004_123;
+    const WEB: Whose<'_> = Whose { service: "web", instance: 1, pid: 42 };
+
+    fn formatted(format: LogFormat, stream: Stream, bytes: &[u8]) -> String {
+        let mut out = Vec::new();
+        Formatter::new(format, 16, WEB, stream, AT).write(bytes, true, u64::MAX, true, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn each_form_is_as_described() {
+        let line = b"listening\n";
+        assert_eq!(formatted(LogFormat::Text, Stream::Both, line), "2026-11-22T05:14:02.004123Z - listening\n");
+        assert_eq!(formatted(LogFormat::Tai64n, Stream::Both, line), "@400000006b027a24003ee978 listening\n");
+        assert_eq!(formatted(LogFormat::Plain, Stream::Err, line), "listening\n");
+        let json = formatted(LogFormat::Json, Stream::Err, line);
+        assert_eq!(
+            json,
+            "{\"ts\":\"2026-11-22T05:14:02.004123Z\",\"service\":\"web\",\"instance\":1,\"pid\":42,\"stream\":\"err\",\"msg\":\"listening\"}\n"
+        );
+    }
+
+    #[test]
+    fn parts_of_lines_are_marked() {
+        let text = formatted(LogFormat::Text, Stream::Out, b"0123456789abcdefgh\nxyz");
+        let stamp = "2026-11-22T05:14:02.004123Z";
+        assert_eq!(text, format!("{stamp} out+ 0123456789abcdef\n{stamp} out gh\n{stamp} out+ xyz\n"));
+        assert_eq!(formatted(LogFormat::Plain, Stream::Out, b"0123456789abcdefgh\nxyz"), "0123456789abcdefgh\nxyz");
+        let json = formatted(LogFormat::Json, Stream::Out, b"xyz");
+        assert_eq!(serde_json::from_str::<Value>(&json).unwrap()["partial"], true);
+    }
+
+    #[test]
+    fn objects_stay_objects_and_bytes_are_not_lost() {
+        let data = |line: &[u8]| serde_json::from_str::<Value>(&formatted(LogFormat::Json, Stream::Out, line)).unwrap();
+        assert_eq!(data(b" {\"a\": [1]} \n")["data"]["a"][0], 1);
+        assert_eq!(data(b"{\"a\": [1}\n")["msg"], "{\"a\": [1}");
+        assert_eq!(data(b"\"a\" \x1b\n")["msg"], "\"a\" \u{1b}");
+        let bytes = data(b"a\xffb\n");
+        assert_eq!(bytes["msg"], "a\u{fffd}b");
+        assert_eq!(BASE64_STANDARD.decode(bytes["bytes"].as_str().unwrap()).unwrap(), b"a\xffb");
+    }
+
+    proptest! {
+        #[test]
+        fn what_does_not_fit_is_left_for_the_next_file(
+            bytes in prop::collection::vec(prop_oneof![Just(b'\n'), Just(b'a'), any::<u8>()], 0..200),
+            room in 0_u64..200,
+            format in prop_oneof![Just(LogFormat::Text), Just(LogFormat::Json), Just(LogFormat::Tai64n), Just(LogFormat::Plain)],
+        ) {
+            let formatter = Formatter::new(format, 16, WEB, Stream::Both, AT);
+            let (mut whole, mut parts, mut rest) = (Vec::new(), Vec::new(), &bytes[..]);
+            let all = formatter.write(&bytes, true, u64::MAX, true, &mut whole);
+            prop_assert_eq!(all.bytes, bytes.len());
+            prop_assert_eq!(all.lines as usize, bytes.iter().filter(|byte| **byte == b'\n').count());
+            while !rest.is_empty() {
+                let before = parts.len();
+                let mut taken = formatter.write(rest, true, room, false, &mut parts);
+                prop_assert!((parts.len() - before) as u64 <= room);
+                if taken.bytes == 0 {
+                    prop_assert!(taken.full && parts.len() == before);
+                    taken = formatter.write(rest, true, room, true, &mut parts);
+                }
+                prop_assert!(taken.bytes > 0);
+                rest = &rest[taken.bytes..];
+            }
+            prop_assert_eq!(parts, whole);
+        }
+
+        #[test]
+        fn each_line_of_json_is_an_object(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let mut out = Vec::new();
+            Formatter::new(LogFormat::Json, 16, WEB, Stream::Both, AT).write(&bytes, true, u64::MAX, true, &mut out);
+            for line in out.split_inclusive(|byte| *byte == b'\n') {
+                prop_assert!(serde_json::from_slice::<Value>(line).unwrap().is_object());
+            }
+        }
+    }
+}

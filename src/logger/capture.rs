@@ -1,0 +1,154 @@
+//! From a look at a pipe to its file: in its form, in files that are small enough, each byte once.
+
+use super::lane::Lane;
+use super::sink::{Failed, Sink, eyes, now};
+use super::trouble::Trouble;
+use crate::log::format::{Formatter, Stream, Taken, Whose};
+use crate::log::order::Destination;
+use crate::model::logging::OnFull;
+use crate::table::{Intent, Losses};
+use std::os::fd::OwnedFd;
+
+/// What is captured, and where to.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Capture<'a> {
+    pub(super) lane: &'a Lane,
+    pub(super) slot: u32,
+    /// By which of its pipes, if by any.
+    pub(super) pipe: Option<&'a OwnedFd>,
+    pub(super) stream: Stream,
+    pub(super) to: &'a Destination,
+    /// The pid of its main process.
+    pub(super) pid: i32,
+    /// Whether the unfinished line at the end is complete.
+    pub(super) all: bool,
+}
+
+/// What came of it.
+#[derive(Debug, Default)]
+pub(super) struct Outcome {
+    /// So many bytes are taken from the pipe, written or lost.
+    pub(super) taken: usize,
+    pub(super) trouble: Option<Trouble>,
+}
+
+impl Capture<'_> {
+    /// Writes what of `bytes`, which are the first that the pipe holds, is complete; what cannot be written is lost
+    /// and counted in `losses`, or stays.
+    pub(super) fn write(&self, bytes: &[u8], sink: &mut Sink, losses: &mut Losses, scratch: &mut Vec<u8>) -> Outcome {
+        let formatter = self.formatter(self.stream);
+        let mut outcome = Outcome::default();
+        // After a write that came to a stop: as much as there was room for.
+        let mut stopped: Option<(u64, Trouble)> = None;
+        loop {
+            let rest = &bytes[outcome.taken..];
+            let room = stopped.as_ref().map_or(u64::MAX, |(room, _)| *room);
+            match (self.batch(&formatter, rest, room, sink, losses, scratch), stopped.take()) {
+                (Ok(taken), None) if taken.bytes == 0 && !taken.full => return outcome,
+                (Ok(taken), None) => outcome.taken += taken.bytes,
+                (Ok(taken), Some(_)) if taken.bytes > 0 => outcome.taken += taken.bytes,
+                (Err(Failed { trouble, .. }), _) if trouble.is_want_of_space() && sink.give_up_oldest(self.to) => {}
+                (Err(Failed { written, trouble }), None) if written > 0 => stopped = Some((written as u64, trouble)),
+                (Ok(_), Some((_, trouble))) | (Err(Failed { trouble, .. }), _) => {
+                    sink.close();
+                    if !trouble.is_want_of_descriptors() && self.to.policy.on_full == OnFull::Drop {
+                        outcome.taken += self.lose(&formatter, rest, losses, scratch);
+                    }
+                    outcome.trouble = Some(trouble);
+                    return outcome;
+                }
+            }
+        }
+    }
+
+    fn formatter(&self, stream: Stream) -> Formatter {
+        let Destination { policy, service, instance, .. } = self.to;
+        let whose = Whose { service, instance: *instance, pid: self.pid };
+        Formatter::new(policy.format, policy.max_line, whose, stream, now())
+    }
+
+    /// One write of at most `most` bytes, and what goes with it.
+    fn batch(
+        &self,
+        formatter: &Formatter,
+        bytes: &[u8],
+        most: u64,
+        sink: &mut Sink,
+        losses: &mut Losses,
+        scratch: &mut Vec<u8>,
+    ) -> Result<Taken, Failed> {
+        let failed = |trouble| Failed { written: 0, trouble };
+        let _eyes = eyes(self.to).map_err(failed)?;
+        let place = sink.place(self.to).map_err(failed)?;
+        scratch.clear();
+        let after = self.own_up(*losses, scratch);
+        let left = self.to.policy.max_size.max(1).saturating_sub(place.size + scratch.len() as u64).min(most);
+        // A line that is larger than a file may be has a file of its own.
+        let taken = formatter.write(bytes, self.all, left, place.size == 0 && most == u64::MAX, scratch);
+        let rotates = taken.full && most == u64::MAX;
+        if taken.bytes == 0 && (taken.full || scratch.is_empty()) {
+            if rotates {
+                sink.rotate(self.to).map_err(failed)?;
+            }
+            return Ok(taken);
+        }
+        let intent = Intent {
+            slot: self.slot,
+            second: self.stream == Stream::Err,
+            file: Some((place.id.0, place.id.1, place.size)),
+            losses: after,
+            ..Intent::default()
+        };
+        self.lane.speak_of(self.slot, self.to);
+        self.lane.intend(&intent, &bytes[..taken.bytes]);
+        if let Err(failed) = sink.append(self.to, scratch) {
+            sink.cut(place);
+            self.lane.desist();
+            return Err(failed);
+        }
+        self.take(&intent, taken.bytes);
+        *losses = after;
+        if rotates {
+            sink.rotate(self.to).map_err(failed)?;
+        }
+        Ok(taken)
+    }
+
+    /// Before anything else is written, the log says what is missing in it.
+    fn own_up(&self, losses: Losses, scratch: &mut Vec<u8>) -> Losses {
+        let (bytes, lines) = losses.unowned();
+        if bytes == 0 {
+            return losses;
+        }
+        let line = format!("{lines} lines of output ({bytes} bytes) could not be written here, and are lost\n");
+        self.formatter(Stream::Abide).write(line.as_bytes(), true, u64::MAX, true, scratch);
+        Losses { owned_bytes: losses.bytes, owned_lines: losses.lines, ..losses }
+    }
+
+    /// Takes what cannot be written; how much that is.
+    fn lose(&self, formatter: &Formatter, bytes: &[u8], losses: &mut Losses, scratch: &mut Vec<u8>) -> usize {
+        scratch.clear();
+        let taken = formatter.write(bytes, self.all, u64::MAX, true, scratch);
+        if taken.bytes > 0 {
+            losses.bytes += taken.bytes as u64;
+            losses.lines += taken.lines;
+            let second = self.stream == Stream::Err;
+            let intent = Intent { slot: self.slot, second, losses: *losses, ..Intent::default() };
+            self.lane.intend(&intent, &bytes[..taken.bytes]);
+            self.take(&intent, taken.bytes);
+        }
+        taken.bytes
+    }
+
+    fn take(&self, intent: &Intent, count: usize) {
+        // Refused: somebody with our rights reads the pipe too, which cannot be mended here.
+        let taken = self.pipe.map_or(Ok(()), |pipe| self.lane.take(pipe, intent, count));
+        if taken.is_err() || self.pipe.is_none() {
+            self.lane.desist();
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests;
