@@ -5,8 +5,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should not")]
 
-use abide::log::order::{Destination, Order, Report};
 use abide::host::pipe::witness;
+use abide::log::order::{Destination, Order, Report};
 use abide::log::rotate::LogFile;
 use abide::model::logging::{LogFormat, LogPolicy};
 use abide::table::{LANES, Machine, Table};
@@ -652,4 +652,56 @@ fn a_line_is_looked_for_from_the_order_on_however_it_comes() {
     pipe.write_all(b"so\n").unwrap();
     assert_eq!(logger.report(), Report::Matched { slot: 1, run: 5 });
     logger.finish();
+}
+
+/// How much is done in the long form (`ABIDE_CHAOS=long`), and in the short one.
+fn long_or_short<T>(long: T, short: T) -> T {
+    if std::env::var("ABIDE_CHAOS").is_ok_and(|form| form == "long") { long } else { short }
+}
+
+#[test]
+fn every_line_is_there_once_and_in_order_however_often_the_logger_is_killed() {
+    const WRITERS: u32 = 10;
+    let lines = long_or_short(1_000_000_u64, 30_000);
+    let kills = long_or_short(1_000, 25);
+    let place = Place::new();
+    let pipes: Vec<File> = (1..=WRITERS).map(|slot| place.pipe(slot)).collect();
+    let to = |slot: u32| {
+        let to = place.to(&slot.to_string(), lines * 40 / 100, 1_000);
+        Destination { policy: LogPolicy { format: LogFormat::Text, ..to.policy }, ..to }
+    };
+    let mut logger = Logger::start(&place);
+    std::thread::scope(|scope| {
+        for (mut pipe, slot) in pipes.into_iter().zip(1_u32..) {
+            scope.spawn(move || {
+                for number in 0..lines {
+                    pipe.write_all(format!("{slot} {number}\n").as_bytes()).unwrap();
+                }
+                // Held open for as long as the keeper would.
+                std::mem::forget(pipe);
+            });
+        }
+        for kill in 0..kills {
+            (1..=WRITERS).for_each(|slot| logger.attach(slot, to(slot)));
+            // Not for anything to happen: at another moment each time.
+            std::thread::sleep(Duration::from_micros(500 + kill * 7_919 % 20_000));
+            logger.child.kill().unwrap();
+            logger.child.wait().unwrap();
+            logger = Logger::start(&place);
+        }
+        (1..=WRITERS).for_each(|slot| logger.attach(slot, to(slot)));
+    });
+    logger.finish();
+    for slot in 1..=WRITERS {
+        let files = files(&place.directory(&slot.to_string()));
+        assert!(files.len() > 50, "{} rotations", files.len());
+        let text = String::from_utf8(files.concat()).unwrap();
+        let mut next = 0;
+        for line in text.lines() {
+            let said = line.splitn(3, ' ').nth(2).unwrap_or_else(|| panic!("torn: {line:?}"));
+            assert_eq!(said, format!("{slot} {next}"));
+            next += 1;
+        }
+        assert_eq!(next, lines);
+    }
 }

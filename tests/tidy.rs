@@ -196,7 +196,8 @@ fn rooms_import_only_what_they_may() {
     let mut offences = Vec::new();
     for (room, path, text) in sources() {
         let rule = MAY_IMPORT.iter().filter(|(prefix, _)| is_in(&room, prefix)).max_by_key(|(prefix, _)| prefix.len());
-        let Some((prefix, allowed)) = rule else { continue };
+        // Tests of a room may look through any door.
+        let Some((prefix, allowed)) = rule.filter(|_| !room.ends_with("/tests")) else { continue };
         let own = prefix.split('/').next().unwrap_or(prefix);
         for (number, line) in code(&text) {
             for import in imports(line) {

@@ -88,34 +88,33 @@ impl Formatter {
     /// For lines that were read at `micros` since 1970.
     pub fn new(format: LogFormat, max_line: u64, whose: Whose<'_>, stream: Stream, micros: i64) -> Self {
         let max_line = usize::try_from(max_line).unwrap_or(usize::MAX).max(lines_least());
-        let (mut whole, mut part) = (String::new(), String::new());
-        let mut stamp = String::new();
+        let (mut ended, mut begun, mut stamp) = (String::new(), String::new(), String::new());
         // Writing to a string cannot fail.
         let _ = Civil::new(micros).rfc3339(&mut stamp);
         match format {
             LogFormat::Text => {
                 let stream = stream.as_str();
-                let _ = write!(whole, "{stamp} {stream} ");
-                let _ = write!(part, "{stamp} {stream}+ ");
+                let _ = write!(ended, "{stamp} {stream} ");
+                let _ = write!(begun, "{stamp} {stream}+ ");
             }
             LogFormat::Json => {
                 let Whose { service, instance, pid } = whose;
                 let stream = stream.as_str();
                 // A service's name needs no escaping, whatever its letters: no quote, backslash or control is in it.
                 let _ = write!(
-                    whole,
+                    ended,
                     "{{\"ts\":\"{stamp}\",\"service\":\"{service}\",\"instance\":{instance},\"pid\":{pid},\"stream\":\"{stream}\","
                 );
-                let _ = write!(part, "{whole}\"partial\":true,");
+                let _ = write!(begun, "{ended}\"partial\":true,");
             }
             LogFormat::Tai64n => {
                 let (seconds, micros) = (micros.max(0) as u64 / 1_000_000, micros.max(0) as u64 % 1_000_000);
-                let _ = write!(whole, "@{:016x}{:08x} ", TAI_1970 + seconds, micros * 1000);
-                part.clone_from(&whole);
+                let _ = write!(ended, "@{:016x}{:08x} ", TAI_1970 + seconds, micros * 1000);
+                begun.clone_from(&ended);
             }
             LogFormat::Plain => {}
         }
-        Self { format, max_line, whole: whole.into_bytes(), part: part.into_bytes() }
+        Self { format, max_line, whole: ended.into_bytes(), part: begun.into_bytes() }
     }
 
     /// Writes to `out` what there is of `bytes`, as far as that has at most `room` bytes in its form; the first piece
@@ -250,7 +249,7 @@ mod tests {
             let (mut whole, mut parts, mut rest) = (Vec::new(), Vec::new(), &bytes[..]);
             let all = formatter.write(&bytes, true, u64::MAX, true, &mut whole);
             prop_assert_eq!(all.bytes, bytes.len());
-            prop_assert_eq!(all.lines as usize, bytes.iter().filter(|byte| **byte == b'\n').count());
+            prop_assert_eq!(all.lines as usize, memchr::memchr_iter(b'\n', &bytes).count());
             while !rest.is_empty() {
                 let before = parts.len();
                 let mut taken = formatter.write(rest, true, room, false, &mut parts);

@@ -1,7 +1,7 @@
 //! From a look at a pipe to its file: in its form, in files that are small enough, each byte once.
 
 use super::lane::Lane;
-use super::sink::{Failed, Sink, eyes, now};
+use super::sink::{Failed, Sink, eyes, give_up_oldest, now};
 use super::trouble::Trouble;
 use crate::log::format::{Formatter, Stream, Taken, Whose};
 use crate::log::order::Destination;
@@ -47,7 +47,7 @@ impl Capture<'_> {
                 (Ok(taken), None) if taken.bytes == 0 && !taken.full => return outcome,
                 (Ok(taken), None) => outcome.taken += taken.bytes,
                 (Ok(taken), Some(_)) if taken.bytes > 0 => outcome.taken += taken.bytes,
-                (Err(Failed { trouble, .. }), _) if trouble.is_want_of_space() && sink.give_up_oldest(self.to) => {}
+                (Err(Failed { trouble, .. }), _) if trouble.is_want_of_space() && give_up_oldest(self.to) => {}
                 (Err(Failed { written, trouble }), None) if written > 0 => stopped = Some((written as u64, trouble)),
                 (Ok(_), Some((_, trouble))) | (Err(Failed { trouble, .. }), _) => {
                     sink.close();

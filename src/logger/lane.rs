@@ -1,6 +1,6 @@
 //! One thread's way from a pipe to a file on which no byte gets lost, and none is written twice: see [`Phase`].
 
-use super::worker::open_pipe;
+use super::pipes::open_pipe;
 use crate::host::pipe::witness;
 use crate::host::sys::pipe::held;
 use crate::log::order::Destination;
@@ -104,7 +104,7 @@ impl Lane {
     }
 
     fn rest(&self, pipe: &OwnedFd, intent: &Intent, count: usize) -> Result<(), Errno> {
-        let moved = self.through(pipe, &self.witness, count);
+        let moved = Self::through(pipe, &self.witness, count);
         self.table.set_phase(self.number, Phase::Clearing);
         self.clear(intent)?;
         moved
@@ -112,14 +112,14 @@ impl Lane {
 
     fn clear(&self, intent: &Intent) -> Result<(), Errno> {
         let left = held(self.witness.as_fd()).unwrap_or(0);
-        let cleared = self.through(&self.witness, &self.nowhere, left);
+        let cleared = Self::through(&self.witness, &self.nowhere, left);
         self.table.set_losses(intent.slot, intent.losses);
         self.table.set_phase(self.number, Phase::Rest);
         cleared
     }
 
     /// Moves `count` bytes, which are there.
-    fn through(&self, from: &OwnedFd, to: &OwnedFd, count: usize) -> Result<(), Errno> {
+    fn through(from: &OwnedFd, to: &OwnedFd, count: usize) -> Result<(), Errno> {
         let mut left = count;
         while left > 0 {
             match splice(from, None, to, None, left, SpliceFFlags::SPLICE_F_NONBLOCK) {

@@ -10,8 +10,10 @@ mod lane;
 mod mounts;
 mod outbox;
 mod pace;
+mod pipes;
 mod run;
 mod sink;
+mod slot;
 mod trouble;
 mod worker;
 

@@ -5,9 +5,11 @@
 use super::lane::Lane;
 use super::mounts::{FileSystem, Mounts};
 use super::outbox::Outbox;
+use super::pipes::{open_pipes, watch_pipes};
 use super::sink::errno_of;
+use super::slot::Memory;
 use super::trouble::Trouble;
-use super::worker::{BELL, Command, Memory, Worker, open_pipes, watch_pipes};
+use super::worker::{BELL, Command, Worker};
 use crate::host::stderr::say;
 use crate::host::sys::memory;
 use crate::log::lookout::Lookout;

@@ -118,15 +118,14 @@ impl Sink {
         }
         Ok(())
     }
+}
 
-    /// Deletes the oldest rotated file, for room. Whether there was one.
-    pub(super) fn give_up_oldest(&self, to: &Destination) -> bool {
-        let Ok(directory) = open_or_make(&to.directory, to.uid()) else { return false };
-        let oldest = listing(to, &directory).ok().and_then(|stamps| stamps.into_iter().min());
-        oldest.is_some_and(|stamp| {
-            unlinkat(&directory, to.file.rotated(stamp).as_str(), UnlinkatFlags::NoRemoveDir).is_ok()
-        })
-    }
+/// Deletes the oldest rotated file, for room. Whether there was one.
+pub(super) fn give_up_oldest(to: &Destination) -> bool {
+    let Ok(directory) = open_or_make(&to.directory, to.uid()) else { return false };
+    let oldest = listing(to, &directory).ok().and_then(|stamps| stamps.into_iter().min());
+    oldest
+        .is_some_and(|stamp| unlinkat(&directory, to.file.rotated(stamp).as_str(), UnlinkatFlags::NoRemoveDir).is_ok())
 }
 
 fn open(to: &Destination) -> Result<File, Trouble> {

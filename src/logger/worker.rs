@@ -5,20 +5,19 @@ use super::directory;
 use super::lane::{LARGE, Lane, SMALL};
 use super::outbox::Outbox;
 use super::pace::Pace;
-use super::sink::{Sink, eyes};
+use super::pipes::{open_pipes, second_of, slot_of, token, watch_pipes};
+use super::sink::eyes;
+use super::slot::{Memory, Output, Slot};
 use super::trouble::Trouble;
-use crate::host::pipe;
 use crate::log::format::Stream;
 use crate::log::lookout::Lookout;
 use crate::log::order::{Destination, Report};
 use crate::model::logging::{OnFull, StderrTo};
 use crate::table::{Losses, Table};
 use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, OFlag, fcntl, openat};
+use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::eventfd::EventFd;
-use nix::sys::stat::Mode;
-use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -91,61 +90,6 @@ pub(super) struct Worker {
     pub(super) table: Arc<Table>,
     pub(super) lane: Lane,
     pub(super) memory: Memory,
-}
-
-/// What it knows of its slots.
-#[derive(Default)]
-pub(super) struct Memory {
-    slots: HashMap<u32, Slot>,
-    /// Slots with an open file, an unreported loss or an unfinished line: those that need a clock.
-    active: Vec<u32>,
-    /// When to look at them.
-    deadline: Option<Instant>,
-    /// What is looked at, and what it becomes: touched only as far as there is something.
-    look: Vec<u8>,
-    scratch: Vec<u8>,
-}
-
-struct Slot {
-    /// Of stdout, or of both; and of stderr alone.
-    ways: [Option<Way>; 2],
-    to: Destination,
-    /// Made with the first byte: most slots of a machine are silent.
-    output: Option<Box<Output>>,
-    /// What is looked for in it, and for which run.
-    watched: Option<Box<(u64, Lookout)>>,
-}
-
-/// One pipe.
-struct Way {
-    pipe: Arc<OwnedFd>,
-    /// Something is in it that is not taken now: it is told of by edges, since it would be readable for ever.
-    edges: bool,
-    /// Since when there is a line in it without its end.
-    unfinished: Option<Instant>,
-    /// Whether it holds more than others, or was refused to.
-    grown: bool,
-}
-
-#[derive(Default)]
-struct Output {
-    sink: Sink,
-    losses: Losses,
-    last_used: Option<Instant>,
-    loss_unreported: bool,
-    last_report: Option<Instant>,
-    trouble: Option<Trouble>,
-    /// When it is tried again, and after which time once more.
-    retry: Option<(Instant, Duration)>,
-    /// Whether it stands in the worker's list.
-    active: bool,
-}
-
-impl Slot {
-    fn new(pipes: [Option<Arc<OwnedFd>>; 2], to: Destination) -> Self {
-        let way = |pipe| Way { pipe, edges: false, unfinished: None, grown: false };
-        Self { ways: pipes.map(|pipe| pipe.map(way)), to, output: None, watched: None }
-    }
 }
 
 impl Worker {
@@ -480,42 +424,6 @@ impl Worker {
     }
 }
 
-/// The reading end of a slot's pipe: of stdout, or of stderr alone.
-pub(super) fn open_pipe(directory: &OwnedFd, slot: u32, second: bool) -> Result<OwnedFd, Errno> {
-    let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-    let number = if second { pipe::second(slot as usize) } else { slot as usize };
-    openat(directory, pipe::name(number).as_str(), flags, Mode::empty())
-}
-
-/// Those that go there.
-pub(super) fn open_pipes(directory: &OwnedFd, slot: u32, to: &Destination) -> Result<[Option<Arc<OwnedFd>>; 2], Errno> {
-    let first = open_pipe(directory, slot, false).map(Arc::new)?;
-    let second = (to.policy.stderr == StderrTo::Separate).then(|| open_pipe(directory, slot, true).map(Arc::new));
-    Ok([Some(first), second.transpose()?])
-}
-
-/// Puts them into an epoll set.
-pub(super) fn watch_pipes(epoll: &Epoll, slot: u32, pipes: &[Option<Arc<OwnedFd>>; 2]) -> Result<(), Errno> {
-    for (pipe, second) in pipes.iter().zip([false, true]) {
-        if let Some(pipe) = pipe {
-            epoll.add(&**pipe, EpollEvent::new(EpollFlags::EPOLLIN, token(slot, second)))?;
-        }
-    }
-    Ok(())
-}
-
-fn token(slot: u32, second: bool) -> u64 {
-    u64::from(slot) | u64::from(second) << 32
-}
-
-fn slot_of(token: u64) -> u32 {
-    token as u32
-}
-
-fn second_of(token: u64) -> bool {
-    token >> 32 != 0
-}
-
 /// Until the deadline; for ever without one.
 fn timeout(deadline: Option<Instant>, now: Instant) -> EpollTimeout {
     let Some(deadline) = deadline else { return EpollTimeout::NONE };
@@ -525,47 +433,5 @@ fn timeout(deadline: Option<Instant>, now: Instant) -> EpollTimeout {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use nix::sys::epoll::EpollCreateFlags;
-    use nix::sys::eventfd::{EfdFlags, EventFd};
-    use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, socketpair};
-    use std::os::fd::AsRawFd;
-    use std::sync::mpsc::channel;
-
-    #[test]
-    fn no_command_is_lost_however_close_it_follows_another() {
-        let (ours, theirs) =
-            socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC).unwrap();
-        let control = Arc::new(Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).unwrap());
-        let outbox = Arc::new(Outbox::new(Arc::new(ours), control, 0));
-        let epoll = Arc::new(Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).unwrap());
-        let bell = Arc::new(EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK).unwrap());
-        epoll.add(&*bell, EpollEvent::new(EpollFlags::EPOLLIN, BELL)).unwrap();
-        let (commands, inbox) = channel();
-        let directory = tempfile::tempdir().unwrap();
-        nix::unistd::mkfifo(&directory.path().join(pipe::witness(0)), Mode::S_IRWXU).unwrap();
-        let pipes: Arc<OwnedFd> = Arc::new(std::fs::File::open(directory.path()).unwrap().into());
-        let machine = crate::table::Machine { boot_id: [1, 2], pid_namespace: 3, init_start: 4 };
-        let table = Arc::new(Table::create(tempfile::tempfile().unwrap(), machine).unwrap());
-        let lane = Lane::enter(table.clone(), 0, &pipes).unwrap();
-        let (bell_of_worker, memory) = (bell.clone(), Memory::default());
-        let worker = Worker { epoll, bell: bell_of_worker, commands: inbox, pipes, outbox, table, lane, memory };
-        let thread = std::thread::spawn(move || worker.run());
-        let tell = |command| {
-            commands.send(command).unwrap();
-            bell.write(1).unwrap();
-        };
-        // The answer to one command is the sign for the next: it comes when the worker has just
-        // found its box empty.
-        for slot in 0..50_000 {
-            tell(Command::Detach { slot });
-            let asked = Instant::now();
-            while recv(theirs.as_raw_fd(), &mut [0; 64], MsgFlags::MSG_DONTWAIT).is_err() {
-                assert!(asked.elapsed() < Duration::from_secs(10), "command {slot} was never carried out");
-            }
-        }
-        tell(Command::Finish);
-        thread.join().unwrap();
-    }
-}
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests;

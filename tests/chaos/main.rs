@@ -115,9 +115,10 @@ fn play(size: Size, seed: u64) {
     let unknown = stage.check_exits("ends", size.services, code_of);
     let lost = (0..size.services).map(|index| stage.missing(&format!("steady{index}"))).sum::<usize>();
     stage.no_zombies();
+    assert_eq!(lost, 0, "lines lost, whoever died (seed {seed})");
     println!(
         "seed {seed}: {size:?}: no second copy, no orphan, no zombie; {unknown} exits unknown (all dead); \
-         {lost} lines lost between read and write of killed loggers"
+         no line lost, none twice"
     );
     stage.stop();
     for index in 0..size.services {

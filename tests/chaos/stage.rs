@@ -207,7 +207,8 @@ impl Stage {
         let mut last: BTreeMap<i32, usize> = BTreeMap::new();
         let mut missing = 0;
         for line in String::from_utf8(text).unwrap().lines() {
-            let numbers = line.split_once(' ').and_then(|(pid, n)| Some((pid.parse().ok()?, n.parse::<usize>().ok()?)));
+            let said = line.splitn(3, ' ').nth(2).and_then(|said| said.split_once(' '));
+            let numbers = said.and_then(|(pid, n)| Some((pid.parse().ok()?, n.parse::<usize>().ok()?)));
             let Some((pid, number)) = numbers else { panic!("{name}: a torn line: {line:?}") };
             let before = last.insert(pid, number).unwrap_or(0);
             assert!(number > before, "{name}: {number} after {before}");

@@ -11,7 +11,7 @@ use std::path::Path;
 
 /// What a service's log holds.
 fn log(world: &World, name: &str) -> String {
-    std::fs::read_to_string(world.logs().join(name).join("current")).unwrap_or_default()
+    world.said(name)
 }
 
 #[test]

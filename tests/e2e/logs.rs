@@ -1,6 +1,6 @@
 //! What services say is kept.
 
-use super::world::{SLEEPER, World, service};
+use super::world::{SLEEPER, World, said_in, service};
 use std::path::PathBuf;
 
 fn rotated(world: &World, service: &str) -> Vec<PathBuf> {
@@ -96,7 +96,7 @@ max_files = 3
         assert!(size <= 16 << 10, "{} has {size} bytes", file.display());
     }
     files.push(world.logs().join("a/current"));
-    let text: String = files.iter().map(|file| std::fs::read_to_string(file).expect("text")).collect();
+    let text: String = files.iter().map(|file| said_in(&std::fs::read_to_string(file).expect("text"))).collect();
     let numbers: Vec<u32> = text
         .lines()
         .filter(|line| *line != "finished")
@@ -130,7 +130,7 @@ fn a_log_directory_of_its_own_is_used() {
     );
     world.pid("a");
     world.until_true("its log is there", || {
-        std::fs::read_to_string(directory.join("a/current")).is_ok_and(|text| text == "here\n")
+        std::fs::read_to_string(directory.join("a/current")).is_ok_and(|text| said_in(&text) == "here\n")
     });
 }
 

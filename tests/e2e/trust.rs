@@ -1,7 +1,7 @@
 //! Delegated sources: what a user who may write one directory can make a root's abide do, and all that it cannot.
 
 use super::process::{cgroup_of, group_of, has_cgroups, is_root, send, skip_for_users, uid};
-use super::world::{LONGER, SLEEPER, Start, World, service};
+use super::world::{LONGER, SLEEPER, Start, World, said_in, service};
 use abide::model::status::{GuardState, SourceState, State, Status};
 use nix::sys::signal::Signal;
 use std::fmt::Write as _;
@@ -322,12 +322,16 @@ fn logs_are_written_with_the_users_hands() {
     attack.drop("own.toml", &format!("{echo}log.directory = {own:?}\n"));
     attack.world.pid("own");
     let current = own.join("own/current");
-    attack.world.until_true("the line is there", || fs::read_to_string(&current).is_ok_and(|text| text == "hello\n"));
+    attack
+        .world
+        .until_true("the line is there", || fs::read_to_string(&current).is_ok_and(|text| said_in(&text) == "hello\n"));
     assert_eq!(fs::metadata(&current).expect("it is there").uid(), DEPLOY);
     // And without a word about it, abide's own.
     attack.drop("plain.toml", echo);
     let current = attack.world.logs().join("plain/current");
-    attack.world.until_true("the line is there", || fs::read_to_string(&current).is_ok_and(|text| text == "hello\n"));
+    attack
+        .world
+        .until_true("the line is there", || fs::read_to_string(&current).is_ok_and(|text| said_in(&text) == "hello\n"));
     assert_eq!(fs::metadata(&current).expect("it is there").uid(), 0);
 }
 

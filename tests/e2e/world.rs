@@ -373,10 +373,16 @@ impl World {
         self.events().iter().filter(|event| is_start(event)).count()
     }
 
-    /// Waits until the service's log holds `words`; the whole log.
+    /// What a service has said, without what stands before its lines in its log.
+    pub(crate) fn said(&self, service: &str) -> String {
+        let file = self.logs().join(service).join("current");
+        said_in(&fs::read_to_string(file).unwrap_or_default())
+    }
+
+    /// Waits until a service has said `words`; all that it has said.
     pub(crate) fn logged(&self, service: &str, words: &str) -> String {
         let file = self.logs().join(service).join("current");
-        let read = || fs::read_to_string(&file).unwrap_or_default();
+        let read = || self.said(service);
         self.until_true(&format!("{words:?} in {}", file.display()), || read().contains(words));
         read()
     }
@@ -478,4 +484,15 @@ pub(crate) fn others_run_on(world: &World, pids: &[(String, i32)], except: &[&st
         assert_eq!(world.pid(name), *pid, "{name} was not to be touched");
         assert!(alive(*pid));
     }
+}
+
+/// Without the time and the stream that stand before each line of a log.
+pub(crate) fn said_in(log: &str) -> String {
+    let line = |line: &str| {
+        let mut parts = line.splitn(3, ' ');
+        let (time, stream, said) = (parts.next()?, parts.next()?, parts.next()?);
+        let is_ours = time.len() == 27 && time.ends_with('Z') && matches!(stream, "-" | "-+" | "out" | "err" | "abide");
+        is_ours.then(|| format!("{said}\n"))
+    };
+    log.lines().map(|text| line(text).unwrap_or_else(|| panic!("no time or stream: {text:?}"))).collect()
 }

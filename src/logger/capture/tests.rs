@@ -122,7 +122,7 @@ proptest! {
         prop_assert_eq!(files.concat(), batches.concat().into_bytes());
         for file in files.iter().rev().skip(1) {
             prop_assert!(file.ends_with(b"\n"), "a line is cut: {:?}", file);
-            let lines = file.iter().filter(|byte| **byte == b'\n').count();
+            let lines = memchr::memchr_iter(b'\n', file).count();
             prop_assert!(file.len() as u64 <= max_size || lines == 1);
         }
     }
@@ -202,7 +202,7 @@ proptest! {
         let text = String::from_utf8(rig.files().concat()).unwrap();
         let heard: String = match format {
             LogFormat::Plain => text,
-            _ => text.lines().map(|line| format!("{}\n", line.splitn(3, ' ').nth(2).unwrap())).collect(),
+            _ => text.split_inclusive('\n').map(|line| line.splitn(3, ' ').nth(2).unwrap()).collect(),
         };
         prop_assert_eq!(heard.into_bytes(), said);
     }
