@@ -494,5 +494,7 @@ pub(crate) fn said_in(log: &str) -> String {
         let is_ours = time.len() == 27 && time.ends_with('Z') && matches!(stream, "-" | "-+" | "out" | "err" | "abide");
         is_ours.then(|| format!("{said}\n"))
     };
-    log.lines().map(|text| line(text).unwrap_or_else(|| panic!("no time or stream: {text:?}"))).collect()
+    // What is being written just now has no end yet.
+    let whole = &log[..log.rfind('\n').map_or(0, |end| end + 1)];
+    whole.lines().map(|text| line(text).unwrap_or_else(|| panic!("no time or stream: {text:?}"))).collect()
 }
