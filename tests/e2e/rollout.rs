@@ -147,7 +147,7 @@ fn rolling_changes_one_process_at_a_time_and_stops_at_the_first_that_does_not_co
     let mut world = World::empty();
     let file =
         // A version is the good one as soon as it is up: the next edit comes at once.
-        |time: u32, more: &str| gated(&world, "web", time).replace("200ms", "0s") + "update.strategy = \"rolling\"\ninstances = 4\n" + more;
+        |time: u32, more: &str| gated(&world, "web", time).replace("200ms", "1ms") + "update.strategy = \"rolling\"\ninstances = 4\n" + more;
     let (good, next, bad) = (file(86_400, ""), file(86_401, ""), file(86_403, "ready.timeout = \"300ms\"\n"));
     let worse = file(86_404, "ready.timeout = \"300ms\"\nupdate.rollback = false\n");
     open_gate(&world, "web", 86_400);
