@@ -416,3 +416,46 @@ proptest! {
         }
     }
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(6))]
+
+    #[test]
+    fn the_index_is_the_model_too_whatever_changes_grows_and_goes(
+        rounds in prop::collection::vec(
+            prop::collection::vec((0..2_400_u32, prop::option::of(0..3_000_usize)), 0..30),
+            1..12,
+        ),
+    ) {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut publisher = publisher(dir.path(), PublishPolicy::default());
+        let mut model: BTreeMap<_, _> =
+            many(WHOLE + 400).into_iter().map(|service| (service.name.clone(), service)).collect();
+        for service in model.values() {
+            publisher.update(&service.name, Some(service));
+        }
+        let mut inodes = Vec::new();
+        for (round, changes) in rounds.into_iter().enumerate() {
+            for (index, size) in changes {
+                let mut service = service(&format!("app-{index:05}"), State::Running);
+                service.description = Some("x".repeat(size.unwrap_or(0)));
+                publisher.update(&service.name, size.is_some().then_some(&service));
+                if size.is_some() {
+                    model.insert(service.name.clone(), service);
+                } else {
+                    model.remove(&service.name);
+                }
+            }
+            drive(&mut publisher, round as u64 * 40_000, round as u64 * 40_000 + 500);
+            let index = std::fs::read_to_string(dir.path().join(INDEX)).expect("there");
+            let listed: Vec<ServiceStatus> =
+                index.lines().map(|line| serde_json::from_str(line).expect("one a line")).collect();
+            prop_assert!(listed.iter().eq(model.values()), "round {}", round);
+            inodes.push(std::fs::metadata(dir.path().join(INDEX)).expect("there").ino());
+        }
+        inodes.dedup();
+        inodes.sort_unstable();
+        inodes.dedup();
+        prop_assert!(inodes.len() <= 2, "two files take turns");
+    }
+}

@@ -18,7 +18,7 @@ use crate::model::time::{Mono, Now};
 use crate::render::prometheus::{self, Detail, Facts, Lines};
 use crate::render::snapshot::{self, Envelope, INDEX, News, WHOLE};
 use crate::source::config::{Config, MetricsDetail};
-use blocks::Blocks;
+use blocks::{Blocks, Form};
 use files::{Page, Told, last_seq, sweep, sweep_services};
 use pace::{Cost, Pace};
 use std::collections::{BTreeMap, BTreeSet};
@@ -91,7 +91,6 @@ struct Cached {
     json: Arc<[u8]>,
     /// Boxed: a map that is filled in order keeps its leaves half empty.
     facts: Box<Facts>,
-    as_desired: bool,
 }
 
 type Services = BTreeMap<ServiceName, Cached>;
@@ -106,9 +105,15 @@ pub struct Publisher {
     prom: Page,
     jsonl: Page,
     services: Services,
+    /// Those that are not as desired: all that a truncated `status.json` lists.
+    astray: BTreeSet<ServiceName>,
     /// Where they stand in `status.json`, as long as it lists all, and what of it is on disk.
     blocks: Blocks,
     told: Told,
+    /// The same of the index, and how often it was written.
+    listed: Blocks,
+    listed_told: Told,
+    listings: u64,
     /// What the services contribute to the metrics, if anything.
     lines: BTreeMap<ServiceName, Lines>,
     /// What they were made for: a settled detail.
@@ -138,8 +143,12 @@ impl Publisher {
             policy,
             envelope,
             services: Services::new(),
+            astray: BTreeSet::new(),
             blocks: Blocks::default(),
             told: Told::default(),
+            listed: Blocks::new(Form::Lines),
+            listed_told: Told::default(),
+            listings: 0,
             lines: BTreeMap::new(),
             detail: policy.detail.settled(0),
             scratch: Vec::new(),
@@ -157,6 +166,7 @@ impl Publisher {
     pub fn update(&mut self, name: &ServiceName, status: Option<&ServiceStatus>) {
         let Some(status) = status else {
             if self.services.remove(name).is_some() {
+                self.astray.remove(name);
                 self.lines.remove(name);
                 self.note(name);
             }
@@ -172,7 +182,12 @@ impl Publisher {
             lines if lines.is_empty() => drop(self.lines.remove(name)),
             lines => drop(self.lines.insert(name.clone(), lines)),
         }
-        let cached = Cached { json: self.scratch.as_slice().into(), facts, as_desired: status.as_desired };
+        if status.as_desired {
+            self.astray.remove(name);
+        } else {
+            self.astray.insert(name.clone());
+        }
+        let cached = Cached { json: self.scratch.as_slice().into(), facts };
         self.services.insert(name.clone(), cached);
         self.note(name);
     }
@@ -270,6 +285,7 @@ impl Publisher {
     fn note(&mut self, name: &ServiceName) {
         self.main.touch();
         self.blocks.touch(name, self.envelope.abide.snapshot_seq + 1);
+        self.listed.touch(name, self.listings + 1);
         if self.services.len() > WHOLE {
             self.index.touch();
         }
@@ -343,7 +359,7 @@ impl Publisher {
         let (head, tail) = (snapshot::head(&self.envelope), snapshot::tail(&self.envelope));
         if self.envelope.abide.truncated {
             self.blocks.forget();
-            let shown = self.services.values().filter(|cached| !cached.as_desired);
+            let shown = self.astray.iter().filter_map(|name| self.services.get(name));
             let written = self.json.replace(|out, _| {
                 out.write_all(&head)?;
                 out.write_all(b"[")?;
@@ -365,13 +381,15 @@ impl Publisher {
     }
 
     fn write_index(&mut self) -> Result<u64, PublishError> {
-        let written = self.jsonl.replace(|out, _| {
-            self.services.values().try_for_each(|cached| {
-                out.write_all(&cached.json)?;
-                out.write_all(b"\n")
-            })
-        });
-        written.map(|file| file.size)
+        self.listings += 1;
+        let number = self.listings;
+        self.listed.arrange(0, &self.services, number);
+        let written = self.jsonl.replace(|out, before| {
+            let since = before.and_then(|file| self.listed_told.by(file));
+            self.listed.write(out, (&[], &[]), &self.services, since)
+        })?;
+        self.listed_told.note(written, number);
+        Ok(written.size)
     }
 
     fn write_own_files(&mut self) -> Result<u64, PublishError> {

@@ -1,7 +1,7 @@
-//! Where each service stands in a large `status.json`, so that writing one anew moves none of the
+//! Where each service stands in a large `status.json` or its index, so that writing one anew moves none of the
 //! others. Pure.
 //!
-//! Neighbours by name share a block, filled up with spaces, which JSON allows between values. A
+//! Neighbours by name share a block, filled up with spaces, which JSON allows between values and at the end of a line. A
 //! file that tells an earlier state is brought up to date by its head, its tail and the blocks of
 //! those that changed since. Where all is small there is one block and no space to spare.
 
@@ -32,15 +32,31 @@ struct Block {
     changed: u64,
 }
 
+/// What stands between services.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Form {
+    /// They are values of one array.
+    #[default]
+    Array,
+    /// Each is a line.
+    Lines,
+}
+
 /// The blocks of a file.
 #[derive(Debug, Default)]
 pub(super) struct Blocks {
+    form: Form,
     /// Room of what stands before them.
     head: usize,
     blocks: Vec<Block>,
 }
 
 impl Blocks {
+    /// Of a file of that form, of which nothing is known.
+    pub(super) fn new(form: Form) -> Self {
+        Self { form, ..Self::default() }
+    }
+
     /// `name` changes, comes or goes with snapshot `number`.
     pub(super) fn touch(&mut self, name: &ServiceName, number: u64) {
         let after = self.blocks.partition_point(|block| block.first <= *name);
@@ -114,19 +130,24 @@ impl Blocks {
             if at != start {
                 out.seek(SeekFrom::Start(start as u64))?;
             }
-            let mut separator: &[u8] = if index == 0 { b"[" } else { b"," };
-            for (_, cached) in self.members(index, services) {
-                out.write_all(separator)?;
+            let (first, later): (&[u8], &[u8]) = match (self.form, index) {
+                (Form::Lines, _) => (b"", b"\n"),
+                (Form::Array, 0) => (b"[", b","),
+                (Form::Array, _) => (b",", b","),
+            };
+            for (position, (_, cached)) in self.members(index, services).enumerate() {
+                out.write_all(if position == 0 { first } else { later })?;
                 out.write_all(&cached.json)?;
-                separator = b",";
             }
             blank(out, block.room - block.used)?;
+            out.write_all(if self.form == Form::Lines { b"\n" } else { b"" })?;
             at = next;
         }
         if at != next {
             out.seek(SeekFrom::Start(next as u64))?;
         }
-        out.write_all(if self.blocks.is_empty() { b"[" } else { b"" })?;
+        let is_empty_array = self.form == Form::Array && self.blocks.is_empty();
+        out.write_all(if is_empty_array { b"[" } else { b"" })?;
         out.write_all(tail)
     }
 
