@@ -705,9 +705,10 @@ class Abide(Adapter):
     STATUS_ARGS = ["status", "--runtime-dir", "{runtime}"]
     # A service's environment is clean: what the workload needs to stamp its start is passed on by name.
     TOML = "command = {argv}\ninherit_environment = [\"BENCH_EVENTS\"]\n"
-    TOML_LOG = "\n[log]\nmax_size = \"10MiB\"\nmax_files = 5\n"         # appended when logging
-    log_modes = ["own log"]
-    tick_log = "own log"
+    # appended when logging: the mode is a format, and "separate" for a pipe of stderr's own
+    TOML_LOG = "\n[log]\nformat = \"{format}\"\nstderr = \"{stderr}\"\nmax_size = \"10MiB\"\nmax_files = 5\n"
+    log_modes = ["plain", "text", "text separate", "json", "tai64n"]
+    tick_log = "plain"
     has_per_service = False      # three processes whatever the number of services
     max_n = 10000
     remove_how = "automatic; a file must be missing for 2 s before that counts as deleted"
@@ -718,10 +719,16 @@ class Abide(Adapter):
             os.mkdir(self.paths[k])
     def _args(self, xs): return [self.BIN_PATH] + [x.format(**self.paths) for x in xs]
     def start(self): self.top = self.spawn(self._args(self.RUN_ARGS))
+    def log_part(self, mode):
+        if not mode:
+            return ""
+        words = mode.split()
+        stderr = "separate" if "separate" in words else "merge"
+        return self.TOML_LOG.format(format=words[0], stderr=stderr)
     def prepare(self, name, argv=None, arg="v1", log=None):
         argv = argv or [SLEEPER, name, arg]
         atomic_write(f"{self.paths['stage']}/{name}.toml",
-                     self.TOML.format(argv=json.dumps(argv), name=name) + (self.TOML_LOG if log else ""))
+                     self.TOML.format(argv=json.dumps(argv), name=name) + self.log_part(log))
     def place(self, names):
         for n in names:
             os.rename(f"{self.paths['stage']}/{n}.toml", f"{self.paths['services']}/{n}.toml")

@@ -8,7 +8,7 @@
 use abide::host::pipe::witness;
 use abide::log::order::{Destination, Order, Report};
 use abide::log::rotate::LogFile;
-use abide::model::logging::{LogFormat, LogPolicy};
+use abide::model::logging::{Compress, LogFormat, LogPolicy};
 use abide::table::{LANES, Machine, Table};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::resource::{Resource, setrlimit};
@@ -79,7 +79,8 @@ impl Place {
     }
 
     fn to(&self, name: &str, max_size: u64, max_files: u32) -> Destination {
-        let policy = LogPolicy { format: LogFormat::Plain, max_size, max_files, ..LogPolicy::default() };
+        let (format, compress) = (LogFormat::Plain, Compress::None);
+        let policy = LogPolicy { format, compress, max_size, max_files, ..LogPolicy::default() };
         let (directory, service) = (self.directory(name), name.to_owned());
         Destination { directory, file: LogFile::Current, policy, service, instance: 0, owner: None }
     }

@@ -111,10 +111,13 @@ impl Fleet {
 
     /// The files that hold their batch, and what waits for them.
     fn batch_status(&self) -> Option<BatchStatus> {
-        let waiting: Vec<ServiceName> = self.backlog.batch.keys().cloned().collect();
+        if self.backlog.batch.is_empty() {
+            return None;
+        }
+        let waiting = self.backlog.batch.keys().cloned().collect();
         let bad = self.members.values().filter(|member| !member.reads && !member.removed);
         let files = bad.map(|member| member.file.display().to_string()).collect();
-        (!waiting.is_empty()).then_some(BatchStatus { waiting, files })
+        Some(BatchStatus { waiting, files })
     }
 
     /// Without the removals that wait for a yes.

@@ -8,7 +8,7 @@ mod resources;
 mod security;
 
 use crate::model::limits::{Limit, LimitKind, Limits};
-use crate::model::logging::LogPolicy;
+use crate::model::logging::{LogPolicy, RotateEvery};
 use crate::model::name::ServiceName;
 use crate::model::plan::{Change, Price};
 use crate::model::policy::{RestartLimit, RestartPolicy, RestartWhen, StopPolicy, StopScope};
@@ -217,7 +217,19 @@ fn diff_stop(found: &mut Changes, old: &StopPolicy, new: &StopPolicy) {
 }
 
 fn diff_log(found: &mut Changes, old: &LogPolicy, new: &LogPolicy) {
-    let LogPolicy { directory, format, stderr, max_line, on_full, max_size, max_files } = old;
+    let LogPolicy {
+        directory,
+        format,
+        stderr,
+        max_line,
+        on_full,
+        max_size,
+        rotate,
+        max_files,
+        max_age,
+        max_total,
+        compress,
+    } = old;
     found.texts("log.directory", directory.clone(), new.directory.clone(), Price::Live);
     found.field("log.format", *format, new.format, |format| format.to_string(), Price::Live);
     // Where its descriptors lead is settled when a process is made.
@@ -225,6 +237,13 @@ fn diff_log(found: &mut Changes, old: &LogPolicy, new: &LogPolicy) {
     found.field("log.max_line", *max_line, new.max_line, size, Price::Live);
     found.field("log.on_full", *on_full, new.on_full, |what| what.to_string(), Price::Live);
     found.field("log.max_size", *max_size, new.max_size, size, Price::Live);
+    let time = |time: &Option<Duration>| time.map_or_else(|| "none".to_owned(), duration);
+    let total = |bytes: &Option<u64>| bytes.map_or_else(|| "none".to_owned(), size);
+    let every = |every: &Option<RotateEvery>| every.map_or_else(|| "none".to_owned(), |every| every.to_string());
+    found.field("log.rotate", *rotate, new.rotate, |it| every(&it), Price::Live);
+    found.field("log.max_age", *max_age, new.max_age, |it| time(&it), Price::Live);
+    found.field("log.max_total", *max_total, new.max_total, |it| total(&it), Price::Live);
+    found.field("log.compress", *compress, new.compress, |how| how.to_string(), Price::Live);
     found.field("log.max_files", *max_files, new.max_files, |n| n.to_string(), Price::Live);
 }
 

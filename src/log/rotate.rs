@@ -1,9 +1,10 @@
 //! When a log file is rotated, what the rotated one is called, and which of those are deleted. Pure.
 
 use super::stamp::Civil;
+use crate::model::logging::{Compress, LogPolicy};
 
-/// How far back the end of an unfinished line is looked for, so that a rotation does not cut it.
-pub const REACH: u64 = 64 << 10;
+/// The length of a time in a name.
+const STAMP: usize = 23;
 
 /// What a log file is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,14 +25,23 @@ impl LogFile {
     }
 
     /// The name of a rotated file.
-    pub fn rotated(self, micros: i64) -> String {
-        format!("{}{}", self.prefix(), Civil::new(micros).compact())
+    pub fn rotated(self, micros: i64, compressed: Compress) -> String {
+        format!("{}{}{}", self.prefix(), Civil::new(micros).compact(), compressed.suffix())
     }
 
-    /// The time in the name of a rotated file. `None` for every name that abide did not make:
+    /// The time in the name of a rotated file, and how that is compressed. `None` for every name that abide did not make:
     /// those are never touched.
-    pub fn rotated_at(self, name: &str) -> Option<i64> {
-        Civil::parse_compact(name.strip_prefix(self.prefix())?)
+    pub fn rotated_at(self, name: &str) -> Option<(i64, Compress)> {
+        let rest = name.strip_prefix(self.prefix())?;
+        let (stamp, suffix) = rest.split_at_checked(STAMP)?;
+        let compressed =
+            [Compress::None, Compress::Zstd, Compress::Gzip].into_iter().find(|it| it.suffix() == suffix)?;
+        Some((Civil::parse_compact(stamp)?, compressed))
+    }
+
+    /// The name under which a rotated file is being compressed.
+    pub fn unfinished(self, micros: i64, compressed: Compress) -> String {
+        format!(".{}.tmp", self.rotated(micros, compressed))
     }
 
     fn prefix(self) -> &'static str {
@@ -49,79 +59,83 @@ pub fn next(rotated: &[i64], now: i64) -> i64 {
     now.max(after)
 }
 
-/// Those of the rotated files that are too many: the oldest.
-pub fn surplus(rotated: &mut [i64], keep: u32) -> &[i64] {
-    rotated.sort_unstable();
-    &rotated[..rotated.len().saturating_sub(keep as usize)]
-}
-
-/// Where a batch is divided between the file that is there and the next.
+/// A rotated file, or several of one time: compressed, and not yet deleted uncompressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cut {
-    /// All of it still fits.
-    None,
-    /// After so many bytes, which end with a newline.
-    After(usize),
-    /// No line ends in the room that is left: the line belongs to the next file, with what is there of it.
-    Before,
+pub struct Rotated {
+    /// When, microseconds since 1970.
+    pub at: i64,
+    /// What it takes on disk, bytes.
+    pub size: u64,
 }
 
-/// Divides a batch, where `room` bytes are left in the file.
-pub fn cut(room: u64, batch: &[u8]) -> Cut {
-    let room = usize::try_from(room).unwrap_or(usize::MAX);
-    if batch.len() <= room {
-        return Cut::None;
-    }
-    match batch[..room].iter().rposition(|byte| *byte == b'\n') {
-        Some(newline) => Cut::After(newline + 1),
-        None => Cut::Before,
-    }
-}
-
-/// How many bytes at the end of a file belong to a line that is not finished. `end` is what of the
-/// file is in reach. `None`: no line ends in reach, so there is no better place to cut than any.
-pub fn unfinished(end: &[u8]) -> Option<usize> {
-    end.iter().rev().position(|byte| *byte == b'\n')
+/// Those of the rotated files that are too many, too old or too much: the oldest. `now` in microseconds since 1970.
+pub fn surplus(rotated: &mut [Rotated], policy: &LogPolicy, now: i64) -> Vec<i64> {
+    rotated.sort_unstable_by_key(|it| std::cmp::Reverse(it.at));
+    let age = policy.max_age.map(|age| i64::try_from(age.as_micros()).unwrap_or(i64::MAX));
+    let oldest = age.map_or(i64::MIN, |age| now.saturating_sub(age));
+    let (mut kept, mut total) = (0, 0_u64);
+    let mut stays = |it: &Rotated| {
+        let bytes = total.saturating_add(it.size);
+        let stays = kept < policy.max_files && it.at >= oldest && policy.max_total.is_none_or(|most| bytes <= most);
+        if stays {
+            (kept, total) = (kept + 1, bytes);
+        } else {
+            // What is older than one that goes, goes too: a log has no holes.
+            kept = u32::MAX;
+        }
+        stays
+    };
+    rotated.iter().filter(|it| !stays(it)).map(|it| it.at).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::logging::RotateEvery;
     use proptest::prelude::*;
+    use std::time::Duration;
 
     proptest! {
         #[test]
         fn names_never_sort_before_an_earlier_one(clock in prop::collection::vec(0_i64..2_000_000_000_000_000, 1..60), keep in 1_u32..5) {
-            let mut there: Vec<i64> = Vec::new();
+            let policy = LogPolicy { max_files: keep, ..LogPolicy::default() };
+            let mut there: Vec<Rotated> = Vec::new();
             let mut last = String::new();
             for now in clock {
-                let name = LogFile::Current.rotated(next(&there, now));
+                let stamps: Vec<i64> = there.iter().map(|it| it.at).collect();
+                let name = LogFile::Current.rotated(next(&stamps, now), Compress::None);
                 prop_assert!(name > last);
-                there.push(LogFile::Current.rotated_at(&name).unwrap());
+                there.push(Rotated { at: LogFile::Current.rotated_at(&name).unwrap().0, size: 1 });
                 last = name;
-                let gone = surplus(&mut there, keep).to_vec();
-                there.retain(|stamp| !gone.contains(stamp));
+                let gone = surplus(&mut there, &policy, now);
+                there.retain(|it| !gone.contains(&it.at));
                 prop_assert!(there.len() <= keep as usize);
             }
         }
 
         #[test]
-        fn a_cut_stands_behind_a_newline_and_within_the_room(room in 0_u64..100, batch in "[ab\n]{0,120}") {
-            match cut(room, batch.as_bytes()) {
-                Cut::None => prop_assert!(batch.len() as u64 <= room),
-                Cut::After(n) => {
-                    prop_assert!(n as u64 <= room);
-                    prop_assert_eq!(batch.as_bytes()[n - 1], b'\n');
-                }
-                Cut::Before => prop_assert!(!batch[..room as usize].contains('\n')),
-            }
+        fn what_is_kept_is_the_newest_and_within_all_bounds(
+            files in prop::collection::btree_map(0_i64..1_000_000, 0_u64..100, 0..20),
+            max_files in 0_u32..10,
+            max_age in prop::option::of(0_u64..1_000_000),
+            max_total in prop::option::of(0_u64..500),
+        ) {
+            let max_age = max_age.map(Duration::from_micros);
+            let policy = LogPolicy { max_files, max_age, max_total, ..LogPolicy::default() };
+            let mut there: Vec<Rotated> = files.iter().map(|(at, size)| Rotated { at: *at, size: *size }).collect();
+            let gone = surplus(&mut there, &policy, 1_000_000);
+            let kept: Vec<_> = files.iter().filter(|(at, _)| !gone.contains(at)).collect();
+            prop_assert!(kept.len() <= max_files as usize);
+            prop_assert!(max_total.is_none_or(|most| kept.iter().map(|(_, size)| **size).sum::<u64>() <= most));
+            prop_assert!(gone.iter().all(|gone| kept.iter().all(|(at, _)| *at > gone)));
+            prop_assert!(max_age.is_none_or(|age| kept.iter().all(|(at, _)| Duration::from_micros((1_000_000 - **at) as u64) <= age)));
         }
 
         #[test]
-        fn only_names_of_our_form_are_ours(name in "(@|abide\\.log\\.@)?[0-9TZ.@]{0,26}") {
+        fn only_names_of_our_form_are_ours(name in "(@|abide\\.log\\.@)?[0-9TZ.@]{0,26}(\\.zst|\\.gz)?") {
             for file in [LogFile::Current, LogFile::Own] {
-                if let Some(stamp) = file.rotated_at(&name) {
-                    prop_assert_eq!(file.rotated(stamp), name.clone());
+                if let Some((stamp, compressed)) = file.rotated_at(&name) {
+                    prop_assert_eq!(file.rotated(stamp, compressed), name.clone());
                 }
             }
         }
@@ -129,25 +143,22 @@ mod tests {
 
     #[test]
     fn names_are_told_apart() {
-        assert_eq!(LogFile::Current.rotated(1_795_324_442_004_123), "@20261122T051402.004123Z");
-        assert_eq!(LogFile::Own.rotated_at("abide.log.@20261122T051402.004123Z"), Some(1_795_324_442_004_123));
+        let at = 1_795_324_442_004_123;
+        assert_eq!(LogFile::Current.rotated(at, Compress::None), "@20261122T051402.004123Z");
+        assert_eq!(LogFile::Own.rotated_at("abide.log.@20261122T051402.004123Z"), Some((at, Compress::None)));
         assert_eq!(LogFile::Own.rotated_at("@20261122T051402.004123Z"), None);
-        assert_eq!(LogFile::Current.rotated_at("@20261122T051402.004123Z.gz"), None);
+        assert_eq!(LogFile::Current.rotated_at("@20261122T051402.004123Z.gz"), Some((at, Compress::Gzip)));
+        assert_eq!(LogFile::Current.rotated_at("@20261122T051402.004123Z.bz2"), None);
+        assert_eq!(LogFile::Current.rotated_at(&LogFile::Current.unfinished(at, Compress::Zstd)), None);
         assert_eq!(LogFile::Current.rotated_at("@4000000065a0c3d10f2b3c4d.s"), None);
     }
 
     #[test]
-    fn with_none_to_keep_all_are_surplus() {
-        assert_eq!(surplus(&mut [2, 1], 0), [1, 2]);
-        assert_eq!(surplus(&mut [3, 1, 2], 2), [1]);
-        assert!(surplus(&mut [1], 5).is_empty());
-    }
-
-    #[test]
-    fn an_unfinished_line_is_measured_from_the_last_newline() {
-        assert_eq!(unfinished(b"a\nbc"), Some(2));
-        assert_eq!(unfinished(b"a\n"), Some(0));
-        assert_eq!(unfinished(b"abc"), None);
-        assert_eq!(unfinished(b""), None);
+    fn a_day_ends_at_midnight() {
+        let (night, midnight) = (1_795_305_599_999_999, 1_795_305_600_000_000);
+        assert_eq!(RotateEvery::Daily.span_of(night) + 1, RotateEvery::Daily.span_of(midnight));
+        assert_eq!(RotateEvery::Hourly.span_of(night) + 1, RotateEvery::Hourly.span_of(midnight));
+        let span = RotateEvery::Span(Duration::from_secs(7));
+        assert_eq!(span.span_of(6_999_999) + 1, span.span_of(7_000_000));
     }
 }

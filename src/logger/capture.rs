@@ -1,6 +1,7 @@
 //! From a look at a pipe to its file: in its form, in files that are small enough, each byte once.
 
 use super::lane::Lane;
+use super::packer::Packer;
 use super::sink::{Failed, Sink, eyes, give_up_oldest, now};
 use super::trouble::Trouble;
 use crate::log::format::{Formatter, Stream, Taken, Whose};
@@ -13,6 +14,7 @@ use std::os::fd::OwnedFd;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Capture<'a> {
     pub(super) lane: &'a Lane,
+    pub(super) packer: &'a Packer,
     pub(super) slot: u32,
     /// By which of its pipes, if by any.
     pub(super) pipe: Option<&'a OwnedFd>,
@@ -80,6 +82,10 @@ impl Capture<'_> {
         let failed = |trouble| Failed { written: 0, trouble };
         let _eyes = eyes(self.to).map_err(failed)?;
         let place = sink.place(self.to).map_err(failed)?;
+        if place.size > 0 && self.is_over(place.written) {
+            self.rotate(sink).map_err(failed)?;
+            return Ok(Taken { full: true, ..Taken::default() });
+        }
         scratch.clear();
         let after = self.own_up(*losses, scratch);
         let left = self.to.policy.max_size.max(1).saturating_sub(place.size + scratch.len() as u64).min(most);
@@ -88,7 +94,7 @@ impl Capture<'_> {
         let rotates = taken.full && most == u64::MAX;
         if taken.bytes == 0 && (taken.full || scratch.is_empty()) {
             if rotates {
-                sink.rotate(self.to).map_err(failed)?;
+                self.rotate(sink).map_err(failed)?;
             }
             return Ok(taken);
         }
@@ -109,9 +115,20 @@ impl Capture<'_> {
         self.take(&intent, taken.bytes);
         *losses = after;
         if rotates {
-            sink.rotate(self.to).map_err(failed)?;
+            self.rotate(sink).map_err(failed)?;
         }
         Ok(taken)
+    }
+
+    /// Whether the span of time is over that the file is for.
+    fn is_over(&self, written: i64) -> bool {
+        self.to.policy.rotate.is_some_and(|every| every.span_of(written) < every.span_of(now()))
+    }
+
+    fn rotate(&self, sink: &mut Sink) -> Result<(), Trouble> {
+        sink.rotate(self.to)?;
+        self.packer.order(self.to);
+        Ok(())
     }
 
     /// Before anything else is written, the log says what is missing in it.

@@ -10,6 +10,7 @@ mod lane;
 mod mounts;
 mod outbox;
 mod pace;
+mod packer;
 mod pipes;
 mod run;
 mod sink;

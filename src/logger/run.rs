@@ -5,6 +5,7 @@
 use super::lane::Lane;
 use super::mounts::{FileSystem, Mounts};
 use super::outbox::Outbox;
+use super::packer::Packer;
 use super::pipes::{open_pipes, watch_pipes};
 use super::sink::errno_of;
 use super::slot::Memory;
@@ -64,6 +65,7 @@ struct Logger {
     mounts: Mounts,
     /// Those that no worker has.
     lanes: Vec<usize>,
+    packer: Arc<Packer>,
     workers: HashMap<FileSystem, Post>,
     /// Which worker has it.
     slots: HashMap<u32, FileSystem>,
@@ -100,7 +102,19 @@ impl Logger {
         // Before anything is written: what a logger before us was about is brought to its end.
         Lane::recover_all(&table, &pipes)?;
         let lanes = (0..LANES).rev().collect();
-        Ok(Self { control, epoll, signals, pipes, outbox, table, mounts, lanes, workers, slots })
+        Ok(Self {
+            control,
+            epoll,
+            signals,
+            pipes,
+            outbox,
+            table,
+            mounts,
+            lanes,
+            packer: Arc::default(),
+            workers,
+            slots,
+        })
     }
 
     fn run(mut self) -> i32 {
@@ -190,7 +204,7 @@ impl Logger {
         let post = match self.workers.entry(file_system.clone()) {
             Entry::Occupied(post) => post.into_mut(),
             Entry::Vacant(free) => free.insert(
-                Post::new(&self.pipes, &self.outbox, &self.table, &mut self.lanes)
+                Post::new(&self.pipes, &self.outbox, &self.table, &self.packer, &mut self.lanes)
                     .map_err(|errno| Trouble::Thread { path: to.directory.clone(), errno })?,
             ),
         };
@@ -271,6 +285,7 @@ impl Post {
         pipes: &Arc<OwnedFd>,
         outbox: &Arc<Outbox>,
         table: &Arc<Table>,
+        packer: &Arc<Packer>,
         lanes: &mut Vec<usize>,
     ) -> Result<Self, Errno> {
         let number = *lanes.last().ok_or(Errno::EAGAIN)?;
@@ -287,6 +302,7 @@ impl Post {
             outbox: outbox.clone(),
             table: table.clone(),
             lane,
+            packer: packer.clone(),
             memory: Memory::default(),
         };
         let thread = std::thread::Builder::new().name("abide-log".into()).stack_size(STACK);

@@ -4,12 +4,14 @@ use super::directory::{is_ours, open_or_make};
 use super::trouble::Trouble;
 use crate::host::sys::eyes::Eyes;
 use crate::log::order::Destination;
-use crate::log::rotate;
+use crate::log::rotate::{self, Rotated};
+use crate::model::logging::Compress;
 use nix::dir::Dir;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, openat, renameat};
 use nix::sys::stat::{Mode, fstat, fstatat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
@@ -28,6 +30,8 @@ pub(super) struct Place {
     pub id: (u64, u64),
     /// The length of the file.
     pub size: u64,
+    /// When it was last written, microseconds since 1970.
+    pub written: i64,
 }
 
 /// A batch that was not wholly written.
@@ -65,7 +69,8 @@ impl Sink {
                 self.close();
                 continue;
             }
-            return Ok(Place { id: (stat.st_dev, stat.st_ino), size: stat.st_size as u64 });
+            let written = stat.st_mtime * 1_000_000 + stat.st_mtime_nsec / 1000;
+            return Ok(Place { id: (stat.st_dev, stat.st_ino), size: stat.st_size as u64, written });
         }
     }
 
@@ -97,7 +102,7 @@ impl Sink {
         }
     }
 
-    /// Gives the file its rotated name and deletes those that are too many.
+    /// Gives the file its rotated name, and deletes rotated files that are too many, too old or too much.
     pub(super) fn rotate(&mut self, to: &Destination) -> Result<(), Trouble> {
         let failed = |errno| Trouble::Rotate { path: to.path(), errno };
         let Some(old) = self.open.take() else { return Ok(()) };
@@ -108,24 +113,36 @@ impl Sink {
             // Somebody moved it away: what is there now, if anything, is not ours to rotate yet.
             return Ok(());
         }
-        let mut rotated = listing(to, &directory).map_err(failed)?;
-        let stamp = rotate::next(&rotated, now());
-        renameat(&directory, to.file.name(), &directory, to.file.rotated(stamp).as_str()).map_err(failed)?;
-        rotated.push(stamp);
-        for stamp in rotate::surplus(&mut rotated, to.policy.max_files) {
-            // One that cannot be deleted now is found again at the next rotation.
-            let _ = unlinkat(&directory, to.file.rotated(*stamp).as_str(), UnlinkatFlags::NoRemoveDir);
+        let rotated = listing(to, &directory).map_err(failed)?;
+        let stamps: Vec<i64> = rotated.iter().map(|it| it.0).collect();
+        let name = to.file.rotated(rotate::next(&stamps, now()), Compress::None);
+        renameat(&directory, to.file.name(), &directory, name.as_str()).map_err(failed)?;
+        let mut by_time: BTreeMap<i64, u64> = BTreeMap::new();
+        for (at, _, size) in listing(to, &directory).map_err(failed)? {
+            *by_time.entry(at).or_default() += size;
+        }
+        let mut rotated: Vec<Rotated> = by_time.into_iter().map(|(at, size)| Rotated { at, size }).collect();
+        for at in rotate::surplus(&mut rotated, &to.policy, now()) {
+            delete(to, &directory, at);
         }
         Ok(())
     }
 }
 
+/// Deletes a rotated file, however it is compressed. Whether it was there.
+fn delete(to: &Destination, directory: &OwnedFd, at: i64) -> bool {
+    let forms = [Compress::None, Compress::Zstd, Compress::Gzip].map(|form| {
+        // One that cannot be deleted now is found again at the next rotation.
+        unlinkat(directory, to.file.rotated(at, form).as_str(), UnlinkatFlags::NoRemoveDir).is_ok()
+    });
+    forms.contains(&true)
+}
+
 /// Deletes the oldest rotated file, for room. Whether there was one.
 pub(super) fn give_up_oldest(to: &Destination) -> bool {
     let Ok(directory) = open_or_make(&to.directory, to.uid()) else { return false };
-    let oldest = listing(to, &directory).ok().and_then(|stamps| stamps.into_iter().min());
-    oldest
-        .is_some_and(|stamp| unlinkat(&directory, to.file.rotated(stamp).as_str(), UnlinkatFlags::NoRemoveDir).is_ok())
+    let oldest = listing(to, &directory).ok().and_then(|there| there.into_iter().map(|it| it.0).min());
+    oldest.is_some_and(|at| delete(to, &directory, at))
 }
 
 fn open(to: &Destination) -> Result<File, Trouble> {
@@ -152,16 +169,20 @@ fn open(to: &Destination) -> Result<File, Trouble> {
     Ok(file.into())
 }
 
-/// The times of the rotated files in a directory.
-fn listing(to: &Destination, directory: &OwnedFd) -> Result<Vec<i64>, Errno> {
+/// The rotated files in a directory: when, how compressed, and what they take on disk, if that matters.
+pub(super) fn listing(to: &Destination, directory: &OwnedFd) -> Result<Vec<(i64, Compress, u64)>, Errno> {
     let readable = openat(directory, ".", OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())?;
-    let mut stamps = Vec::new();
+    let mut found = Vec::new();
     for entry in Dir::from_fd(readable)?.iter() {
-        if let Ok(name) = entry?.file_name().to_str() {
-            stamps.extend(to.file.rotated_at(name));
-        }
+        let entry = entry?;
+        let Some((at, form)) = entry.file_name().to_str().ok().and_then(|name| to.file.rotated_at(name)) else {
+            continue;
+        };
+        let stat = || fstatat(directory, entry.file_name(), AtFlags::AT_SYMLINK_NOFOLLOW);
+        let size = to.policy.max_total.and_then(|_| stat().ok()).map_or(0, |stat| stat.st_size as u64);
+        found.push((at, form, size));
     }
-    Ok(stamps)
+    Ok(found)
 }
 
 /// Microseconds since 1970.

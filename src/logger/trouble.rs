@@ -25,6 +25,8 @@ pub(super) enum Trouble {
     Write { path: PathBuf, errno: Errno },
     #[error("cannot rotate {}: {}. {}", path.display(), errno.desc(), advice(*errno))]
     Rotate { path: PathBuf, errno: Errno },
+    #[error("cannot compress rotated files in {}: {}. {}", path.display(), errno.desc(), advice(*errno))]
+    Compress { path: PathBuf, errno: Errno },
     #[error("cannot rename the log directory {} to {}: {}. Move its files by hand", from.display(), to.display(), errno.desc())]
     Rename { from: PathBuf, to: PathBuf, errno: Errno },
     #[error("cannot read the log pipe {slot}: {}. {}", errno.desc(), pipe_advice(*errno))]

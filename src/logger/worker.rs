@@ -5,6 +5,7 @@ use super::directory;
 use super::lane::{LARGE, Lane, SMALL};
 use super::outbox::Outbox;
 use super::pace::Pace;
+use super::packer::Packer;
 use super::pipes::{open_pipes, second_of, slot_of, token, watch_pipes};
 use super::sink::eyes;
 use super::slot::{Memory, Output, Slot};
@@ -89,6 +90,7 @@ pub(super) struct Worker {
     pub(super) outbox: Arc<Outbox>,
     pub(super) table: Arc<Table>,
     pub(super) lane: Lane,
+    pub(super) packer: Arc<Packer>,
     pub(super) memory: Memory,
 }
 
@@ -320,7 +322,7 @@ impl Worker {
     }
 
     fn capture(&mut self, slot: u32, second: bool, part: std::ops::Range<usize>, all: bool) -> Outcome {
-        let Self { lane, memory, table, .. } = self;
+        let Self { lane, memory, table, packer, .. } = self;
         let Memory { slots, look, scratch, .. } = memory;
         let Some(Slot { ways, to, output, .. }) = slots.get_mut(&slot) else { return Outcome::default() };
         let stream = match (to.policy.stderr, second) {
@@ -332,7 +334,7 @@ impl Worker {
         let pid = table.pid(slot);
         let output = output.get_or_insert_default();
         let before = output.losses;
-        let capture = Capture { lane, slot, pipe, stream, to, pid, all };
+        let capture = Capture { lane, packer, slot, pipe, stream, to, pid, all };
         let outcome = capture.write(&look[part], &mut output.sink, &mut output.losses, scratch);
         output.loss_unreported |= (output.losses.bytes, output.losses.lines) != (before.bytes, before.lines);
         outcome

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::time::Duration;
 
 /// The form that a line of output has in its file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -42,6 +43,31 @@ pub enum OnFull {
     Block,
 }
 
+/// How rotated files are compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Compress {
+    /// As zstd does at its own default level.
+    #[default]
+    Zstd,
+    /// As gzip does.
+    Gzip,
+    /// Not at all.
+    None,
+}
+
+/// When a file is rotated, however small it is. Counted from midnight UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RotateEvery {
+    /// With the first line of each hour.
+    Hourly,
+    /// With the first line of each day.
+    Daily,
+    /// With the first line of each such span since 1970.
+    Span(Duration),
+}
+
 /// How much of an instance's output is kept, where, and how.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -56,10 +82,18 @@ pub struct LogPolicy {
     pub max_line: u64,
     /// What becomes of what cannot be written.
     pub on_full: OnFull,
-    /// `current` is rotated before it grows beyond this many bytes.
+    /// `current` is rotated before it grows beyond this many bytes,
     pub max_size: u64,
-    /// How many rotated files are kept beside `current`.
+    /// and at such times.
+    pub rotate: Option<RotateEvery>,
+    /// How many rotated files are kept beside `current`,
     pub max_files: u32,
+    /// how long,
+    pub max_age: Option<Duration>,
+    /// and how many bytes of them on disk.
+    pub max_total: Option<u64>,
+    /// How they are compressed.
+    pub compress: Compress,
 }
 
 /// A quarter of a pipe: a line must be seen whole to be written whole.
@@ -75,7 +109,11 @@ impl Default for LogPolicy {
             max_line: MOST_A_LINE,
             on_full: OnFull::default(),
             max_size: 10 << 20,
+            rotate: None,
             max_files: 5,
+            max_age: None,
+            max_total: None,
+            compress: Compress::default(),
         }
     }
 }
@@ -116,6 +154,54 @@ impl OnFull {
 impl fmt::Display for OnFull {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+impl Compress {
+    /// As files and people write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Zstd => "zstd",
+            Self::Gzip => "gzip",
+            Self::None => "none",
+        }
+    }
+
+    /// What it puts behind the name of a file.
+    pub fn suffix(self) -> &'static str {
+        match self {
+            Self::Zstd => ".zst",
+            Self::Gzip => ".gz",
+            Self::None => "",
+        }
+    }
+}
+
+impl fmt::Display for Compress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl RotateEvery {
+    /// The number of the span that a time lies in: another number, another file. In microseconds since 1970.
+    pub fn span_of(self, micros: i64) -> i64 {
+        let length = match self {
+            Self::Hourly => 3_600_000_000,
+            Self::Daily => 86_400_000_000,
+            Self::Span(span) => i64::try_from(span.as_micros()).unwrap_or(i64::MAX).max(1),
+        };
+        micros.div_euclid(length)
+    }
+}
+
+impl fmt::Display for RotateEvery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Hourly => f.write_str("hourly"),
+            Self::Daily => f.write_str("daily"),
+            Self::Span(span) => write!(f, "{}", humantime::format_duration(*span)),
+        }
     }
 }
 

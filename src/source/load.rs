@@ -413,7 +413,11 @@ pub(super) fn log_policy(file: &ServiceFile) -> LogPolicy {
         max_line: said.max_line.map_or(default.max_line, |size| size.0),
         on_full: said.on_full.unwrap_or(default.on_full),
         max_size: said.max_size.map_or(default.max_size, |size| size.0),
+        rotate: said.rotate,
         max_files: said.max_files.map_or(default.max_files, |files| files.0),
+        max_age: said.max_age,
+        max_total: said.max_total.map(|size| size.0),
+        compress: said.compress.unwrap_or(default.compress),
     }
 }
 

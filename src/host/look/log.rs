@@ -2,9 +2,11 @@
 //!
 //! A reader holds one file open and a position in it. Who follows gets whole lines only, as long as more may come.
 
+use super::packed::unpacked;
 use super::way::{self, is_ours};
 use crate::host::sys::eyes::Eyes;
-use crate::log::rotate::{LogFile, REACH};
+use crate::log::rotate::LogFile;
+use crate::model::logging::Compress;
 use nix::dir::Dir;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, openat};
@@ -19,8 +21,8 @@ use std::path::{Path, PathBuf};
 /// One thing that is watched.
 pub use nix::sys::inotify::WatchDescriptor as Watched;
 
-/// So much is read at once; no less than the logger looks back for the end of a line.
-const PIECE: usize = REACH as usize;
+/// So much is read at once; more than the longest line.
+const PIECE: usize = 64 << 10;
 
 /// With whose rights a log is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +42,15 @@ impl For {
             // What is read are the user's own files: groups make no difference.
             Self::User(uid) => Eyes::of(uid, uid, &[]).map(Some),
             Self::Ourselves | Self::Others => Ok(None),
+        }
+    }
+
+    /// So many bytes a compressed file may become: one of a user's own making is none that we wrote.
+    fn bound(self) -> u64 {
+        match self {
+            Self::Ourselves => u64::MAX,
+            Self::Others => 4 << 30,
+            Self::User(_) => 64 << 20,
         }
     }
 
@@ -71,6 +82,8 @@ pub struct Reading {
 struct Open {
     file: File,
     id: Id,
+    /// The time in its name, if it was rotated when it was opened.
+    at: Option<i64>,
     position: u64,
 }
 
@@ -82,6 +95,20 @@ type Id = (u64, u64);
 struct Rotated {
     at: i64,
     id: Id,
+    /// When it was last written: a compressed file is as old as the one that it is made of.
+    modified: (i64, i64),
+    compressed: Compress,
+}
+
+impl Rotated {
+    /// Whether it is the file that is open, which was rotated after all of `after`, if at all.
+    fn is(&self, open: &Open, after: i64) -> bool {
+        // Asked anew: it may have been written to since it was opened.
+        let same = || open.file.metadata().is_ok_and(|about| (about.mtime(), about.mtime_nsec()) == self.modified);
+        let compressed_meanwhile =
+            || open.at.is_none() && self.at > after && self.compressed != Compress::None && same();
+        open.at == Some(self.at) || self.id == open.id || compressed_meanwhile()
+    }
 }
 
 impl Reading {
@@ -108,13 +135,13 @@ impl Reading {
             }
             None => lines,
         };
-        if let Some(at) = self.open.as_ref().and_then(|open| rotated.iter().position(|it| it.id == open.id)) {
+        if let Some(at) = self.open.as_ref().and_then(|open| rotated.iter().position(|it| it.is(open, i64::MAX))) {
             rotated.truncate(at);
         }
         self.after = rotated.last().map_or(i64::MIN, |it| it.at);
         while left > 0
             && let Some(before) = rotated.pop()
-            && let Some(mut open) = self.file(&LogFile::Current.rotated(before.at))?
+            && let Some(mut open) = self.rotated_file(before.at)?
         {
             left -= open.back(left, reach)?;
             (self.open, self.after) = (Some(open), before.at);
@@ -212,7 +239,19 @@ impl Reading {
             return Err(io::Error::other("it is no regular file of abide's"));
         }
         let id = (about.dev(), about.ino());
-        Ok(Some(Open { file, id, position: 0 }))
+        Ok(Some(Open { file, id, at: None, position: 0 }))
+    }
+
+    /// A rotated file, unpacked; `None`: it was deleted.
+    fn rotated_file(&mut self, at: i64) -> io::Result<Option<Open>> {
+        // In this order: it is there uncompressed until it is there compressed.
+        for compressed in [Compress::None, Compress::Zstd, Compress::Gzip] {
+            if let Some(open) = self.file(&LogFile::Current.rotated(at, compressed))? {
+                let file = unpacked(open.file, compressed, self.whose.bound())?;
+                return Ok(Some(Open { file, at: Some(at), ..open }));
+            }
+        }
+        Ok(None)
     }
 
     /// The rotated files, oldest first; `None`: there is no directory.
@@ -224,12 +263,15 @@ impl Reading {
         for entry in listed.iter() {
             let entry = entry?;
             let Ok(name) = entry.file_name().to_str() else { continue };
-            let Some(at) = LogFile::Current.rotated_at(name) else { continue };
+            let Some((at, compressed)) = LogFile::Current.rotated_at(name) else { continue };
             // One that is gone meanwhile is gone.
             let Ok(stat) = fstatat(directory, name, AtFlags::AT_SYMLINK_NOFOLLOW) else { continue };
-            rotated.push(Rotated { at, id: id_of(&stat) });
+            let modified = (stat.st_mtime, stat.st_mtime_nsec);
+            rotated.push(Rotated { at, id: id_of(&stat), modified, compressed });
         }
-        rotated.sort_unstable_by_key(|it| it.at);
+        rotated.sort_unstable_by_key(|it| (it.at, it.compressed != Compress::None));
+        // For a moment it is there in both forms.
+        rotated.dedup_by_key(|it| it.at);
         Ok(Some(rotated))
     }
 
@@ -244,10 +286,10 @@ impl Reading {
         }
         loop {
             let Some(rotated) = self.rotated()? else { return Ok(None) };
-            let own = rotated.iter().find(|it| Some(it.id) == id);
+            let own = self.open.as_ref().and_then(|open| rotated.iter().find(|it| it.is(open, self.after)));
             let after = own.map_or(self.after, |own| own.at);
             if let Some(next) = rotated.iter().find(|it| it.at > after) {
-                let Some(open) = self.file(&LogFile::Current.rotated(next.at))? else { continue };
+                let Some(open) = self.rotated_file(next.at)? else { continue };
                 return Ok(Some((open, next.at)));
             }
             let Some(open) = self.file(LogFile::Current.name())?.filter(|open| Some(open.id) != id) else {
@@ -255,7 +297,7 @@ impl Reading {
             };
             // Between the two looks others may have been rotated.
             let again = self.rotated()?.unwrap_or_default();
-            if again.iter().all(|it| it.at <= after || it.id == open.id) {
+            if again.iter().all(|it| it.at <= after || it.is(&open, after)) {
                 return Ok(Some((open, after)));
             }
         }

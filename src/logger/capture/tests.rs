@@ -2,7 +2,8 @@ use super::*;
 use crate::host::look::log::{For, Reading};
 use crate::host::pipe::witness;
 use crate::log::rotate::LogFile;
-use crate::model::logging::{LogFormat, LogPolicy};
+use crate::logger::packer::pack_all;
+use crate::model::logging::{Compress, LogFormat, LogPolicy, RotateEvery};
 use crate::table::{Machine, Phase, Table};
 use nix::fcntl::OFlag;
 use nix::sys::stat::Mode;
@@ -68,7 +69,16 @@ impl Rig {
         let mut look = Vec::new();
         let count = self.lane.look(&self.pipe, &mut look).unwrap_or(0);
         let Self { lane, pipe, to, .. } = self;
-        let capture = Capture { lane, slot: 7, pipe: Some(pipe), stream: Stream::Both, to, pid: 42, all };
+        let capture = Capture {
+            lane,
+            packer: &Packer::default(),
+            slot: 7,
+            pipe: Some(pipe),
+            stream: Stream::Both,
+            to,
+            pid: 42,
+            all,
+        };
         capture.write(&look[..count], &mut self.sink, &mut self.losses, &mut self.scratch)
     }
 
@@ -129,14 +139,17 @@ proptest! {
 
     #[test]
     fn who_follows_gets_each_line_once_across_rotations(
-        batches in prop::collection::vec(("([ab]{0,30}\n?){1,3}", 0_usize..4), 1..30),
+        batches in prop::collection::vec(("([ab]{0,30}\n?){1,3}", 0_usize..4, prop::bool::weighted(0.2)), 1..30),
         max_size in 1_u64..60,
     ) {
         let mut rig = Rig::plain(max_size, 10_000);
         let mut reading = rig.reading();
         let (mut all, mut heard) = (Vec::new(), Vec::new());
-        for (batch, looks) in batches {
+        for (batch, looks, packs) in batches {
             rig.capture(batch.as_bytes());
+            if packs {
+                pack_all(&rig.to).unwrap();
+            }
             all.extend(batch.bytes());
             for _ in 0..looks {
                 heard.extend(reading.next(true).unwrap().unwrap_or_default());
@@ -260,6 +273,59 @@ fn a_link_or_fifo_in_place_of_the_file_is_refused_and_the_lines_are_counted() {
     let text = String::from_utf8(rig.files().concat()).unwrap();
     assert_eq!(text, "1 lines of output (3 bytes) could not be written here, and are lost\nz\n");
     assert_eq!(rig.table.losses(7).unowned(), (0, 0));
+}
+
+#[test]
+fn rotated_files_are_compressed_whole_and_what_a_crash_left_is_cleared() {
+    for (compress, suffix) in [(Compress::Zstd, ".zst"), (Compress::Gzip, ".gz")] {
+        let policy = LogPolicy { format: LogFormat::Plain, max_size: 4, compress, ..LogPolicy::default() };
+        let mut rig = Rig::new(policy);
+        for line in ["1\n", "2\n", "3\n", "4\n", "5\n", "6\n", "7\n"] {
+            rig.capture(line.as_bytes());
+        }
+        pack_all(&rig.to).unwrap();
+        let names = || -> Vec<String> {
+            let listed = fs::read_dir(&rig.to.directory).unwrap();
+            let mut names: Vec<_> = listed.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+            names.sort();
+            names
+        };
+        let packed = names();
+        assert!(packed.len() == 4 && packed[..3].iter().all(|name| name.ends_with(suffix)), "{packed:?}");
+        let read = || {
+            let mut reading = Reading::of(&rig.to.path(), For::Others);
+            reading.last(100, u64::MAX).unwrap();
+            let mut text = Vec::new();
+            while let Some(piece) = reading.next(false).unwrap() {
+                text.extend(piece);
+            }
+            String::from_utf8(text).unwrap()
+        };
+        assert_eq!(read(), "1\n2\n3\n4\n5\n6\n7\n");
+        // Before the uncompressed one was deleted; and half-way through another.
+        let plain = packed[0].strip_suffix(suffix).unwrap();
+        fs::write(rig.to.directory.join(plain), "1\n2\n").unwrap();
+        fs::write(rig.to.directory.join(format!(".{}.tmp", packed[1])), "half").unwrap();
+        fs::write(rig.to.directory.join(packed[1].strip_suffix(suffix).unwrap()), "3\n4\n").unwrap();
+        fs::remove_file(rig.to.directory.join(&packed[1])).unwrap();
+        assert_eq!(read(), "1\n2\n3\n4\n5\n6\n7\n");
+        pack_all(&rig.to).unwrap();
+        assert_eq!(names(), packed);
+        assert_eq!(read(), "1\n2\n3\n4\n5\n6\n7\n");
+    }
+}
+
+#[test]
+fn a_new_day_begins_a_new_file() {
+    let rotate = Some(RotateEvery::Daily);
+    let mut rig = Rig::new(LogPolicy { format: LogFormat::Plain, rotate, ..LogPolicy::default() });
+    rig.capture(b"today\n");
+    rig.capture(b"today too\n");
+    assert_eq!(rig.files().len(), 1);
+    let yesterday = std::time::SystemTime::now() - std::time::Duration::from_secs(86_400);
+    File::options().write(true).open(rig.to.path()).unwrap().set_modified(yesterday).unwrap();
+    rig.capture(b"tomorrow\n");
+    assert_eq!(rig.files(), [b"today\ntoday too\n".to_vec(), b"tomorrow\n".to_vec()]);
 }
 
 #[test]

@@ -23,7 +23,17 @@ fn no_command_is_lost_however_close_it_follows_another() {
     let table = Arc::new(Table::create(tempfile::tempfile().unwrap(), machine).unwrap());
     let lane = Lane::enter(table.clone(), 0, &pipes).unwrap();
     let (bell_of_worker, memory) = (bell.clone(), Memory::default());
-    let worker = Worker { epoll, bell: bell_of_worker, commands: inbox, pipes, outbox, table, lane, memory };
+    let worker = Worker {
+        epoll,
+        bell: bell_of_worker,
+        commands: inbox,
+        pipes,
+        outbox,
+        table,
+        lane,
+        packer: Arc::default(),
+        memory,
+    };
     let thread = std::thread::spawn(move || worker.run());
     let tell = |command| {
         commands.send(command).unwrap();

@@ -19,10 +19,11 @@ use super::life::{Codes, Commands, Ends, Steps, TypeWord};
 use super::names::Names;
 use super::table::table;
 use super::values::{
-    Account, ChoiceOf, CommandLine, Count, DurationText, Factor, Files, Instances, Mask, Share, SignalText, Size,
+    Account, ChoiceOf, CommandLine, Count, DurationText, Factor, Files, Instances, Mask, RotateText, Share, SignalText,
+    Size,
 };
 use super::variables::{Inherit, Variables};
-use crate::model::logging::{LogFormat, OnFull, StderrTo};
+use crate::model::logging::{Compress, LogFormat, OnFull, RotateEvery, StderrTo};
 use crate::model::name::ServiceName;
 use crate::model::policy::{RestartWhen, StopScope};
 use crate::model::signal::Signal;
@@ -226,10 +227,23 @@ table! {
         on_full: OnFull,
         /// `current` is rotated before it grows beyond this. Default: "10MiB".
         max_size: Size,
+        /// When it is rotated besides: "hourly", "daily" (at midnight UTC), or a time such as "6h". With the first line
+        /// after that, so a silent service makes no files. Default: by size alone.
+        #[schemars(with = "Option<RotateText>")]
+        rotate: RotateEvery,
         /// How many rotated files are kept. Default: 5.
         max_files: Files,
+        /// How long rotated files are kept, such as "30d". Checked at each rotation. Default: without bound.
+        #[schemars(with = "Option<DurationText>")]
+        max_age: Duration,
+        /// How many bytes of rotated files are kept, as they are on disk. Default: without bound.
+        max_total: Size,
+        /// How rotated files are compressed, seconds after the rotation and at the lowest priority: "zstd", "gzip" or "none".
+        /// `abide logs` reads them all. Default: "zstd".
+        #[schemars(with = "Option<ChoiceOf<Compress>>")]
+        compress: Compress,
     }
-    later &["max_age", "max_total", "compress", "rate_limit"]
+    later &["rate_limit"]
 }
 
 /// What other supervisors call some of our keys.

@@ -2,7 +2,7 @@
 
 use super::reader::{Node, Reader, Value, clipped, nearest, shown};
 use crate::model::diagnostic::Code;
-use crate::model::logging::{LogFormat, OnFull, StderrTo};
+use crate::model::logging::{Compress, LogFormat, OnFull, RotateEvery, StderrTo};
 use crate::model::policy::{RestartWhen, StopScope};
 use crate::model::signal::Signal;
 use crate::model::units::{self, BadUnit};
@@ -167,6 +167,28 @@ impl Value for Duration {
 /// A duration, for editors.
 pub struct DurationText;
 described!(DurationText, "Duration", { "type": "string", "examples": ["250ms", "10s", "1h30m"] });
+
+/// A shorter span would only make files.
+const LEAST_SPAN: Duration = Duration::from_secs(60);
+
+impl Value for RotateEvery {
+    fn read(reader: &mut Reader<'_>, path: &str, node: &Node<'_>) -> Option<Self> {
+        match &*reader.string(path, node)? {
+            "hourly" => Some(Self::Hourly),
+            "daily" => Some(Self::Daily),
+            text => {
+                let help = "write \"hourly\", \"daily\", or a time of a minute or more, such as \"6h\"".to_owned();
+                let read = units::parse_duration(text).ok().filter(|span| *span >= LEAST_SPAN);
+                let message = format!("`{}` is not {}", shown(path), clipped(text));
+                or_say(reader, node, Code::BadValue, read.map(Self::Span).ok_or(BadUnit { message, help }))
+            }
+        }
+    }
+}
+
+/// When a log is rotated, for editors.
+pub struct RotateText;
+described!(RotateText, "Rotate", { "type": "string", "examples": ["hourly", "daily", "6h"] });
 
 /// `read`, or its error told.
 pub(super) fn or_say<T>(reader: &mut Reader<'_>, node: &Node<'_>, code: Code, read: Result<T, BadUnit>) -> Option<T> {
@@ -384,6 +406,7 @@ choice!(
     "separate" => StderrTo::Separate,
     "discard" => StderrTo::Discard
 );
+choice!(Compress, "zstd" => Compress::Zstd, "gzip" => Compress::Gzip, "none" => Compress::None);
 choice!(OnFull, "drop" => OnFull::Drop, "block" => OnFull::Block);
 choice!(StopScope, "tree" => StopScope::Tree, "group" => StopScope::Group, "process" => StopScope::Process);
 

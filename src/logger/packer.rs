@@ -1,0 +1,143 @@
+//! Compresses rotated files, one after the other, on a thread that gives way to all others.
+//!
+//! A file is there uncompressed until it is there compressed, whole and under its name; a crash in between leaves a
+//! hidden file, which the next try replaces, or both, of which readers take one.
+
+use super::directory::{is_ours, open_or_make};
+use super::sink::{errno_of, eyes, listing};
+use super::trouble::Trouble;
+use crate::host::stderr::say;
+use crate::host::sys::process::set_nice;
+use crate::log::order::Destination;
+use crate::model::logging::Compress;
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, openat, renameat};
+use nix::sys::stat::{Mode, fstat, futimens};
+use nix::sys::time::TimeSpec;
+use nix::unistd::{UnlinkatFlags, fdatasync, unlinkat};
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::os::fd::OwnedFd;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// A file that was rotated a moment ago may be read by who follows, and of a flood it is deleted soon.
+const RIPE: Duration = Duration::from_secs(2);
+/// More than it needs.
+const STACK: usize = 512 << 10;
+
+/// Takes orders from all workers. The thread is made with the first one.
+#[derive(Debug, Default)]
+pub(super) struct Packer(Mutex<Option<Sender<Job>>>);
+
+#[derive(Debug)]
+struct Job {
+    to: Destination,
+    ripe: Instant,
+}
+
+impl Packer {
+    /// The rotated files of that log are to be compressed.
+    pub(super) fn order(&self, to: &Destination) {
+        if to.policy.compress == Compress::None {
+            return;
+        }
+        let job = Job { to: to.clone(), ripe: Instant::now() + RIPE };
+        let mut orders = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let sent = orders.as_ref().map_or(Err(()), |orders| orders.send(job).map_err(drop));
+        if sent.is_err() {
+            let (sender, jobs) = channel();
+            let thread = std::thread::Builder::new().name("abide-pack".into()).stack_size(STACK);
+            // Without a thread files stay as they are, and the next rotation tries again.
+            if thread.spawn(move || work(&jobs)).is_ok() {
+                let _ = sender.send(Job { to: to.clone(), ripe: Instant::now() + RIPE });
+                *orders = Some(sender);
+            }
+        }
+    }
+}
+
+fn work(jobs: &Receiver<Job>) {
+    // Refused: then it competes with the others.
+    let _ = set_nice(19);
+    let mut said = None;
+    while let Ok(job) = jobs.recv() {
+        std::thread::sleep(job.ripe.saturating_duration_since(Instant::now()));
+        let trouble = pack_all(&job.to).err();
+        if let Some(trouble) = &trouble
+            && said != Some(trouble.to_string())
+        {
+            say(format_args!("{trouble}"));
+        }
+        said = trouble.map(|trouble| trouble.to_string());
+    }
+}
+
+/// Compresses all rotated files of a log that are not.
+pub(super) fn pack_all(to: &Destination) -> Result<(), Trouble> {
+    let _eyes = eyes(to)?;
+    let failed = |errno| Trouble::Compress { path: to.directory.clone(), errno };
+    let directory = open_or_make(&to.directory, to.uid())?;
+    let there = listing(to, &directory).map_err(failed)?;
+    let packed = |at| there.iter().any(|it| it.0 == at && it.1 != Compress::None);
+    for (at, _, _) in there.iter().filter(|it| it.1 == Compress::None) {
+        if packed(*at) {
+            // A crash came between the two.
+            let _ = unlinkat(&directory, to.file.rotated(*at, Compress::None).as_str(), UnlinkatFlags::NoRemoveDir);
+            continue;
+        }
+        match pack(to, &directory, *at) {
+            // It was deleted, as too old or too much.
+            Ok(()) | Err(Errno::ENOENT) => {}
+            Err(errno) => return Err(failed(errno)),
+        }
+    }
+    Ok(())
+}
+
+fn pack(to: &Destination, directory: &OwnedFd, at: i64) -> Result<(), Errno> {
+    let (how, plain) = (to.policy.compress, to.file.rotated(at, Compress::None));
+    let (hidden, packed) = (to.file.unfinished(at, how), to.file.rotated(at, how));
+    let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+    let source = openat(directory, plain.as_str(), flags | OFlag::O_RDONLY, Mode::empty())?;
+    let stat = fstat(&source)?;
+    if stat.st_mode & libc::S_IFMT != libc::S_IFREG || !is_ours(&stat, to.uid()) {
+        return Ok(());
+    }
+    let _ = unlinkat(directory, hidden.as_str(), UnlinkatFlags::NoRemoveDir);
+    let made = flags | OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL;
+    let mode = Mode::S_IRUSR | Mode::S_IWUSR | Mode::S_IRGRP;
+    let target: File = openat(directory, hidden.as_str(), made, mode)?.into();
+    let done = compress(how, &mut source.into(), &target).map_err(|error| errno_of(&error)).and_then(|()| {
+        // By this the two are known to be one: who reads the one goes on after it, and not with the other.
+        let modified = TimeSpec::new(stat.st_mtime, stat.st_mtime_nsec);
+        futimens(&target, &modified, &modified)?;
+        fdatasync(&target)?;
+        renameat(directory, hidden.as_str(), directory, packed.as_str())?;
+        unlinkat(directory, plain.as_str(), UnlinkatFlags::NoRemoveDir)
+    });
+    if done.is_err() {
+        let _ = unlinkat(directory, hidden.as_str(), UnlinkatFlags::NoRemoveDir);
+    }
+    done
+}
+
+fn compress(how: Compress, source: &mut File, target: &File) -> io::Result<()> {
+    let out = BufWriter::with_capacity(64 << 10, target);
+    let mut out = match how {
+        Compress::Zstd => {
+            let mut out = zstd::Encoder::new(out, zstd::DEFAULT_COMPRESSION_LEVEL)?;
+            out.include_checksum(true)?;
+            io::copy(source, &mut out)?;
+            out.finish()?
+        }
+        Compress::Gzip => {
+            let mut out = flate2::write::GzEncoder::new(out, flate2::Compression::default());
+            io::copy(source, &mut out)?;
+            out.finish()?
+        }
+        Compress::None => return Err(io::Error::other("nothing to do")),
+    };
+    out.flush()
+}
