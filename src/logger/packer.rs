@@ -106,9 +106,9 @@ fn pack(to: &Destination, directory: &OwnedFd, at: i64) -> Result<(), Errno> {
         return Ok(());
     }
     let _ = unlinkat(directory, hidden.as_str(), UnlinkatFlags::NoRemoveDir);
-    let made = flags | OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL;
+    let creating = flags | OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL;
     let mode = Mode::S_IRUSR | Mode::S_IWUSR | Mode::S_IRGRP;
-    let target: File = openat(directory, hidden.as_str(), made, mode)?.into();
+    let target: File = openat(directory, hidden.as_str(), creating, mode)?.into();
     let done = compress(how, &mut source.into(), &target).map_err(|error| errno_of(&error)).and_then(|()| {
         // By this the two are known to be one: who reads the one goes on after it, and not with the other.
         let modified = TimeSpec::new(stat.st_mtime, stat.st_mtime_nsec);

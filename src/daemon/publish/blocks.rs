@@ -48,7 +48,7 @@ pub(super) struct Blocks {
     form: Form,
     /// Room of what stands before them.
     head: usize,
-    blocks: Vec<Block>,
+    list: Vec<Block>,
 }
 
 impl Blocks {
@@ -59,54 +59,54 @@ impl Blocks {
 
     /// `name` changes, comes or goes with snapshot `number`.
     pub(super) fn touch(&mut self, name: &ServiceName, number: u64) {
-        let after = self.blocks.partition_point(|block| block.first <= *name);
-        if let Some(block) = self.blocks.get_mut(after.saturating_sub(1)) {
+        let after = self.list.partition_point(|block| block.first <= *name);
+        if let Some(block) = self.list.get_mut(after.saturating_sub(1)) {
             block.changed = number;
         }
     }
 
     /// Nothing of what was written can be used again.
     pub(super) fn forget(&mut self) {
-        self.blocks.clear();
+        self.list.clear();
     }
 
     /// Finds room for a head of this size and for all that changes with snapshot `number`.
     pub(super) fn arrange(&mut self, head: usize, services: &Services, number: u64) {
-        let touched = self.blocks.iter().filter(|block| block.changed == number).count();
-        let (used, room) = self.blocks.iter().fold((0, 0), |sum, block| (sum.0 + block.used, sum.1 + block.room));
-        if head > self.head || touched * 2 > self.blocks.len() || room > 2 * (used + ROOM) {
+        let touched = self.list.iter().filter(|block| block.changed == number).count();
+        let (used, room) = self.list.iter().fold((0, 0), |sum, block| (sum.0 + block.used, sum.1 + block.room));
+        if head > self.head || touched * 2 > self.list.len() || room > 2 * (used + ROOM) {
             self.forget();
         }
-        if self.blocks.is_empty() {
+        if self.list.is_empty() {
             let total: usize = services.values().map(size).sum();
             let is_small = total <= SMALL;
             self.head = if is_small { head } else { with_slack(head) };
-            self.blocks = lay_out(services.iter(), if is_small { SMALL } else { FULL }, number);
+            self.list = lay_out(services.iter(), if is_small { SMALL } else { FULL }, number);
             if is_small {
-                self.blocks.iter_mut().for_each(|block| block.room = block.used);
+                self.list.iter_mut().for_each(|block| block.room = block.used);
             }
             return;
         }
         let mut index = 0;
-        while index < self.blocks.len() {
-            index += if self.blocks[index].changed == number { self.renew(index, services, number) } else { 1 };
+        while index < self.list.len() {
+            index += if self.list[index].changed == number { self.renew(index, services, number) } else { 1 };
         }
     }
 
     /// Brings one block in line with its services, as several or none where it must be. How many it became.
     fn renew(&mut self, index: usize, services: &Services, number: u64) -> usize {
         let used = self.members(index, services).map(|(_, cached)| size(cached)).sum();
-        let block = &mut self.blocks[index];
+        let block = &mut self.list[index];
         block.used = used;
         if 0 < used && used <= block.room {
             return 1;
         }
         // Names that are given in order come last each time: then the old block stays full.
-        let is_last = index + 1 == self.blocks.len();
+        let is_last = index + 1 == self.list.len();
         let parts = lay_out(self.members(index, services), if is_last { FULL } else { used.div_ceil(2) }, number);
         let count = parts.len();
-        self.blocks.splice(index..=index, parts);
-        self.blocks[index..].iter_mut().for_each(|block| block.changed = number);
+        self.list.splice(index..=index, parts);
+        self.list[index..].iter_mut().for_each(|block| block.changed = number);
         count
     }
 
@@ -121,7 +121,7 @@ impl Blocks {
         out.write_all(head)?;
         blank(out, self.head - head.len())?;
         let (mut at, mut next) = (self.head, self.head);
-        for (index, block) in self.blocks.iter().enumerate() {
+        for (index, block) in self.list.iter().enumerate() {
             let start = next;
             next += block.room;
             if since.is_some_and(|since| block.changed <= since) {
@@ -146,7 +146,7 @@ impl Blocks {
         if at != next {
             out.seek(SeekFrom::Start(next as u64))?;
         }
-        let is_empty_array = self.form == Form::Array && self.blocks.is_empty();
+        let is_empty_array = self.form == Form::Array && self.list.is_empty();
         out.write_all(if is_empty_array { b"[" } else { b"" })?;
         out.write_all(tail)
     }
@@ -155,8 +155,8 @@ impl Blocks {
     fn members<'a>(&self, index: usize, services: &'a Services) -> impl Iterator<Item = Member<'a>> + use<'a> {
         // What comes before all others belongs to the first.
         let from =
-            self.blocks.get(index).filter(|_| index > 0).map_or(Bound::Unbounded, |it| Bound::Included(&it.first));
-        let to = self.blocks.get(index + 1).map_or(Bound::Unbounded, |next| Bound::Excluded(&next.first));
+            self.list.get(index).filter(|_| index > 0).map_or(Bound::Unbounded, |it| Bound::Included(&it.first));
+        let to = self.list.get(index + 1).map_or(Bound::Unbounded, |next| Bound::Excluded(&next.first));
         services.range::<ServiceName, _>((from, to))
     }
 }
