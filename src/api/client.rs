@@ -233,7 +233,13 @@ impl Client {
         self.within(async {
             let response = self.send(Method::GET, path, &[]).await?;
             if response.status().is_success() {
-                return Ok(Ok(Lines { client: self, body: response.into_body(), rest: Vec::new(), ended: false }));
+                return Ok(Ok(Lines {
+                    client: self,
+                    body: response.into_body(),
+                    rest: Vec::new(),
+                    given: 0,
+                    ended: false,
+                }));
             }
             self.whole(response).await.map(Err)
         })
@@ -294,8 +300,9 @@ impl Client {
 pub struct Lines<'a> {
     client: &'a Client,
     body: Incoming,
-    /// What came behind the last line that was given.
+    /// What came, and how much of it was given.
     rest: Vec<u8>,
+    given: usize,
     ended: bool,
 }
 
@@ -314,11 +321,13 @@ impl Lines<'_> {
     /// Waits for a line, at most until `until`.
     pub fn next(&mut self, until: Option<Instant>) -> Result<Next, NoAnswer> {
         loop {
-            if let Some(end) = self.rest.iter().position(|byte| *byte == b'\n') {
-                let mut line: Vec<u8> = self.rest.drain(..=end).collect();
-                line.pop();
+            let coming = &self.rest[self.given..];
+            if let Some(end) = memchr::memchr(b'\n', coming) {
+                let line = coming[..end].to_vec();
+                self.given += end + 1;
                 return Ok(Next::Line(line));
             }
+            self.rest.drain(..std::mem::take(&mut self.given));
             if self.ended {
                 let last = std::mem::take(&mut self.rest);
                 return Ok(if last.is_empty() { Next::End } else { Next::Line(last) });

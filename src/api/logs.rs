@@ -60,16 +60,28 @@ impl Default for Logs {
     }
 }
 
+/// Where a log is read from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum From {
+    /// From so many lines before its end.
+    Last(u64),
+    /// From the first line of that time or later, microseconds since 1970.
+    Time(i64),
+}
+
 impl Logs {
-    /// Goes to the last `lines` of a log. A place is held as long as anything of it is read.
-    pub(super) async fn open(&self, mut reading: Reading, lines: u64) -> Result<Reader, Problem> {
+    /// Goes to where a log is to be read from. A place is held as long as anything of it is read.
+    pub(super) async fn open(&self, mut reading: Reading, from: From) -> Result<Reader, Problem> {
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
             let detail = format!("{MOST_READERS} logs are being read already");
             return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too-many", "too many at once", detail)
                 .hint("try again when others have ended"));
         };
         let open = spawn_blocking(move || {
-            let gone = reading.last(lines, u64::MAX);
+            let gone = match from {
+                From::Last(lines) => reading.last(lines, u64::MAX),
+                From::Time(at) => reading.since(at),
+            };
             (reading, place, gone)
         });
         match answer(open).await {

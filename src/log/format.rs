@@ -15,7 +15,7 @@ use super::stamp::Civil;
 use crate::model::logging::LogFormat;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use memchr::memrchr;
+use memchr::{memchr_iter, memrchr};
 use serde::de::IgnoredAny;
 use std::fmt::Write as _;
 
@@ -123,29 +123,59 @@ impl Formatter {
         if self.format == LogFormat::Plain && bytes.len() as u64 <= room {
             return self.copy(bytes, all, out);
         }
-        let mut taken = Taken::default();
-        let before = out.len();
-        while let Some(piece) = lines::first(&bytes[taken.bytes..], self.max_line, all) {
-            let mark = out.len();
-            self.piece(piece, out);
-            if (out.len() - before) as u64 > room && !(at_least_one && taken.bytes == 0) {
-                out.truncate(mark);
-                taken.full = true;
+        let mut batch = Batch { begun: out.len(), room, at_least_one, taken: Taken::default(), out };
+        // By all newlines at once, since most lines are short.
+        for end in memchr_iter(b'\n', bytes) {
+            while end - batch.taken.bytes > self.max_line {
+                let Some(part) = lines::first(&bytes[batch.taken.bytes..], self.max_line, all) else { break };
+                if !batch.push(self, part) {
+                    return batch.taken;
+                }
+            }
+            if !batch.push(self, Piece { text: &bytes[batch.taken.bytes..end], ended: true }) {
+                return batch.taken;
+            }
+        }
+        while let Some(part) = lines::first(&bytes[batch.taken.bytes..], self.max_line, all) {
+            if !batch.push(self, part) {
                 break;
             }
-            taken.bytes += piece.length();
-            taken.lines += u64::from(piece.ended);
         }
-        taken
+        batch.taken
+    }
+
+    /// Whether a line stands in its file as it came.
+    pub fn is_verbatim(&self) -> bool {
+        self.format == LogFormat::Plain
+    }
+
+    /// What [`Self::write`] would take of lines that stay as they are. Lines are not counted.
+    pub fn measure(&self, bytes: &[u8], all: bool, room: u64, at_least_one: bool) -> Taken {
+        let room = usize::try_from(room).unwrap_or(usize::MAX);
+        if bytes.len() <= room {
+            return Taken { bytes: self.complete(bytes, all), ..Taken::default() };
+        }
+        match memrchr(b'\n', &bytes[..room]) {
+            Some(newline) => Taken { bytes: newline + 1, full: true, lines: 0 },
+            None => {
+                let first = lines::first(bytes, self.max_line, all).map(Piece::length);
+                let count = first.filter(|_| at_least_one).unwrap_or(0);
+                Taken { bytes: count, full: first.is_some() && count == 0, lines: 0 }
+            }
+        }
+    }
+
+    /// How much of `bytes` is complete.
+    fn complete(&self, bytes: &[u8], all: bool) -> usize {
+        let ended = memrchr(b'\n', bytes).map_or(0, |newline| newline + 1);
+        if all || bytes.len() - ended > self.max_line { bytes.len() } else { ended }
     }
 
     /// All whole lines at once.
     fn copy(&self, bytes: &[u8], all: bool, out: &mut Vec<u8>) -> Taken {
-        let ended = memrchr(b'\n', bytes).map_or(0, |newline| newline + 1);
-        let rest = bytes.len() - ended;
-        let count = if all || rest > self.max_line { bytes.len() } else { ended };
+        let count = self.complete(bytes, all);
         out.extend_from_slice(&bytes[..count]);
-        Taken { bytes: count, lines: memchr::memchr_iter(b'\n', &bytes[..ended]).count() as u64, full: false }
+        Taken { bytes: count, lines: memchr_iter(b'\n', &bytes[..count]).count() as u64, full: false }
     }
 
     fn piece(&self, piece: Piece<'_>, out: &mut Vec<u8>) {
@@ -156,6 +186,31 @@ impl Formatter {
             LogFormat::Text | LogFormat::Tai64n | LogFormat::Plain => out.extend_from_slice(piece.text),
         }
         out.push(b'\n');
+    }
+}
+
+/// What is being written.
+struct Batch<'a> {
+    begun: usize,
+    room: u64,
+    at_least_one: bool,
+    taken: Taken,
+    out: &'a mut Vec<u8>,
+}
+
+impl Batch<'_> {
+    /// False: there is no room for it.
+    fn push(&mut self, formatter: &Formatter, piece: Piece<'_>) -> bool {
+        let mark = self.out.len();
+        formatter.piece(piece, self.out);
+        if (self.out.len() - self.begun) as u64 > self.room && !(self.at_least_one && self.taken.bytes == 0) {
+            self.out.truncate(mark);
+            self.taken.full = true;
+            return false;
+        }
+        self.taken.bytes += piece.length();
+        self.taken.lines += u64::from(piece.ended);
+        true
     }
 }
 
@@ -177,6 +232,11 @@ fn value(text: &[u8], out: &mut Vec<u8>) {
         string(readable, out);
     }
     out.push(b'}');
+}
+
+/// What stands under `bytes`; `None`: it is not of our form.
+pub(super) fn bytes_of(text: &str) -> Option<Vec<u8>> {
+    BASE64_STANDARD.decode(text).ok()
 }
 
 fn string(text: &str, out: &mut Vec<u8>) {
@@ -249,7 +309,7 @@ mod tests {
             let (mut whole, mut parts, mut rest) = (Vec::new(), Vec::new(), &bytes[..]);
             let all = formatter.write(&bytes, true, u64::MAX, true, &mut whole);
             prop_assert_eq!(all.bytes, bytes.len());
-            prop_assert_eq!(all.lines as usize, memchr::memchr_iter(b'\n', &bytes).count());
+            prop_assert_eq!(all.lines as usize, memchr_iter(b'\n', &bytes).count());
             while !rest.is_empty() {
                 let before = parts.len();
                 let mut taken = formatter.write(rest, true, room, false, &mut parts);
@@ -262,6 +322,22 @@ mod tests {
                 rest = &rest[taken.bytes..];
             }
             prop_assert_eq!(parts, whole);
+        }
+
+        #[test]
+        fn what_stays_as_it_is_may_be_measured_alone(
+            bytes in prop::collection::vec(prop_oneof![Just(b'\n'), Just(b'a')], 0..200),
+            room in 0_u64..200,
+            (all, at_least_one) in any::<(bool, bool)>(),
+        ) {
+            let formatter = Formatter::new(LogFormat::Plain, 300, WEB, Stream::Both, AT);
+            let mut out = Vec::new();
+            let written = formatter.write(&bytes, all, room, at_least_one, &mut out);
+            let measured = formatter.measure(&bytes, all, room, at_least_one);
+            prop_assert_eq!(measured.bytes, written.bytes);
+            prop_assert_eq!(&out[..], &bytes[..measured.bytes]);
+            // Where there is no more, there is nothing that does not fit.
+            prop_assert!(measured.full == written.full || written.bytes > 0);
         }
 
         #[test]

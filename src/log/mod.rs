@@ -1,6 +1,8 @@
 //! Output of services, as values: rotation rules, names, orders to the logger, what is looked for in it. Pure.
 
+pub mod entry;
 pub mod format;
+pub mod level;
 pub mod lines;
 pub mod lookout;
 pub mod order;

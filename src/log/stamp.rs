@@ -71,6 +71,17 @@ impl Civil {
         format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}.{micros:06}Z")
     }
 
+    /// The microseconds that [`Civil::rfc3339`] writes as exactly this text.
+    pub fn parse_rfc3339(text: &str) -> Option<i64> {
+        let parts = text.as_bytes();
+        let marks = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':'), (19, b'.'), (26, b'Z')];
+        if parts.len() != 27 || marks.iter().any(|(at, mark)| parts[*at] != *mark) {
+            return None;
+        }
+        let compact = text.as_bytes().iter().copied().filter(|byte| !matches!(byte, b'-' | b':'));
+        Self::parse_compact(std::str::from_utf8(&compact.collect::<Vec<u8>>()).ok()?)
+    }
+
     /// The microseconds that [`Civil::compact`] writes as exactly this text.
     pub fn parse_compact(text: &str) -> Option<i64> {
         let bytes = text.as_bytes();
@@ -108,7 +119,8 @@ mod tests {
             let mut text = String::new();
             civil.rfc3339(&mut text).unwrap();
             let stamp = jiff::Timestamp::from_microsecond(micros).unwrap();
-            prop_assert_eq!(text, format!("{stamp:.6}"));
+            prop_assert_eq!(&text, &format!("{stamp:.6}"));
+            prop_assert_eq!(Civil::parse_rfc3339(&text), Some(micros));
             prop_assert_eq!(Civil::parse_compact(&civil.compact()), Some(micros));
         }
 
@@ -119,7 +131,7 @@ mod tests {
 
         #[test]
         fn any_text_is_survived(text in ".{0,30}") {
-            let _ = Civil::parse_compact(&text);
+            let _ = (Civil::parse_compact(&text), Civil::parse_rfc3339(&text));
         }
     }
 

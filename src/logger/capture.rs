@@ -44,6 +44,9 @@ impl Capture<'_> {
         let mut stopped: Option<(u64, Trouble)> = None;
         loop {
             let rest = &bytes[outcome.taken..];
+            if rest.is_empty() && outcome.taken > 0 {
+                return outcome;
+            }
             let room = stopped.as_ref().map_or(u64::MAX, |(room, _)| *room);
             match (self.batch(&formatter, rest, room, sink, losses, scratch), stopped.take()) {
                 (Ok(taken), None) if taken.bytes == 0 && !taken.full => return outcome,
@@ -90,9 +93,16 @@ impl Capture<'_> {
         let after = self.own_up(*losses, scratch);
         let left = self.to.policy.max_size.max(1).saturating_sub(place.size + scratch.len() as u64).min(most);
         // A line that is larger than a file may be has a file of its own.
-        let taken = formatter.write(bytes, self.all, left, place.size == 0 && most == u64::MAX, scratch);
+        let at_least_one = place.size == 0 && most == u64::MAX;
+        let verbatim = formatter.is_verbatim() && scratch.is_empty();
+        let taken = if verbatim {
+            formatter.measure(bytes, self.all, left, at_least_one)
+        } else {
+            formatter.write(bytes, self.all, left, at_least_one, scratch)
+        };
+        let batch = if verbatim { &bytes[..taken.bytes] } else { &scratch[..] };
         let rotates = taken.full && most == u64::MAX;
-        if taken.bytes == 0 && (taken.full || scratch.is_empty()) {
+        if taken.bytes == 0 && (taken.full || batch.is_empty()) {
             if rotates {
                 self.rotate(sink).map_err(failed)?;
             }
@@ -107,7 +117,7 @@ impl Capture<'_> {
         };
         self.lane.speak_of(self.slot, self.to);
         self.lane.intend(&intent, &bytes[..taken.bytes]);
-        if let Err(failed) = sink.append(self.to, scratch) {
+        if let Err(failed) = sink.append(self.to, batch) {
             sink.cut(place);
             self.lane.desist();
             return Err(failed);

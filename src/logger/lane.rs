@@ -16,8 +16,10 @@ use std::sync::Arc;
 
 /// What an ordinary pipe holds.
 pub(super) const SMALL: usize = 64 << 10;
-/// What the pipe of a service that floods is made to hold.
-pub(super) const LARGE: usize = 256 << 10;
+/// What the pipe of a service that floods is made to hold: the service writes on while we write.
+pub(super) const LARGE: usize = 1 << 20;
+/// What is looked at at once in such a pipe.
+const FAR: usize = 256 << 10;
 /// So much of both ends of a batch goes into its digest.
 const ENDS: usize = 1 << 10;
 
@@ -53,11 +55,11 @@ impl Lane {
 
     /// Makes room for looks at large pipes. Whether there is.
     pub(super) fn reach_far(&mut self) -> bool {
-        let enlarge = |pipe: &OwnedFd| fcntl(pipe, FcntlArg::F_SETPIPE_SZ(LARGE as i32)).is_ok();
-        if self.reach < LARGE && enlarge(&self.copy.0) && enlarge(&self.witness) {
-            self.reach = LARGE;
+        let enlarge = |pipe: &OwnedFd| fcntl(pipe, FcntlArg::F_SETPIPE_SZ(FAR as i32)).is_ok();
+        if self.reach < FAR && enlarge(&self.copy.0) && enlarge(&self.witness) {
+            self.reach = FAR;
         }
-        self.reach == LARGE
+        self.reach == FAR
     }
 
     /// What a pipe holds, without taking it, at the beginning of `buffer`, which grows where it is too small. `EAGAIN`:
@@ -100,18 +102,20 @@ impl Lane {
     /// What was intended is written: takes the first `count` bytes from the pipe.
     pub(super) fn take(&self, pipe: &OwnedFd, intent: &Intent, count: usize) -> Result<(), Errno> {
         self.table.set_phase(self.number, Phase::Taking);
-        self.rest(pipe, intent, count)
+        self.rest(pipe, intent, count, 0)
     }
 
-    fn rest(&self, pipe: &OwnedFd, intent: &Intent, count: usize) -> Result<(), Errno> {
+    /// Moves the rest, of which some were `taken` already.
+    fn rest(&self, pipe: &OwnedFd, intent: &Intent, count: usize, taken: usize) -> Result<(), Errno> {
         let moved = Self::through(pipe, &self.witness, count);
         self.table.set_phase(self.number, Phase::Clearing);
-        self.clear(intent)?;
+        // Where all went well it need not be asked what it holds.
+        let left = if taken == 0 && moved.is_ok() { count } else { held(self.witness.as_fd()).unwrap_or(0) };
+        self.clear(intent, left)?;
         moved
     }
 
-    fn clear(&self, intent: &Intent) -> Result<(), Errno> {
-        let left = held(self.witness.as_fd()).unwrap_or(0);
+    fn clear(&self, intent: &Intent, left: usize) -> Result<(), Errno> {
         let cleared = Self::through(&self.witness, &self.nowhere, left);
         self.table.set_losses(intent.slot, intent.losses);
         self.table.set_phase(self.number, Phase::Rest);
@@ -145,16 +149,16 @@ impl Lane {
             Phase::Taking if taken > 0 || same_witness => self.take_rest(pipes, &intent, taken),
             // Keeper and logger died at once, and the witness with them: only the bytes themselves can tell.
             Phase::Taking if self.is_there_still(pipes, &intent) => self.take_rest(pipes, &intent, 0),
-            Phase::Rest | Phase::Taking | Phase::Clearing => self.clear(&intent),
+            Phase::Rest | Phase::Taking | Phase::Clearing => self.clear(&intent, taken),
         };
         // A pipe that is gone has nothing that could be written twice.
-        outcome.or_else(|_| self.clear(&intent))
+        outcome.or_else(|_| self.clear(&intent, held(self.witness.as_fd()).unwrap_or(0)))
     }
 
     fn take_rest(&self, pipes: &OwnedFd, intent: &Intent, taken: usize) -> Result<(), Errno> {
         let pipe = open_pipe(pipes, intent.slot, intent.second)?;
         let count = usize::try_from(intent.count).unwrap_or(usize::MAX).saturating_sub(taken);
-        self.rest(&pipe, intent, count)
+        self.rest(&pipe, intent, count, taken)
     }
 
     fn is_there_still(&self, pipes: &OwnedFd, intent: &Intent) -> bool {

@@ -1,10 +1,10 @@
-//! Compresses rotated files, one after the other, on a thread that gives way to all others.
+//! Deletes and compresses rotated files, away from those who write; compressing gives way to all else.
 //!
 //! A file is there uncompressed until it is there compressed, whole and under its name; a crash in between leaves a
 //! hidden file, which the next try replaces, or both, of which readers take one.
 
 use super::directory::{is_ours, open_or_make};
-use super::sink::{errno_of, eyes, listing};
+use super::sink::{errno_of, eyes, listing, prune};
 use super::trouble::Trouble;
 use crate::host::stderr::say;
 use crate::host::sys::process::set_nice;
@@ -20,6 +20,7 @@ use std::io::{self, BufWriter, Write};
 use std::os::fd::OwnedFd;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// A file that was rotated a moment ago may be read by who follows, and of a flood it is deleted soon.
@@ -27,9 +28,20 @@ const RIPE: Duration = Duration::from_secs(2);
 /// More than it needs.
 const STACK: usize = 512 << 10;
 
-/// Takes orders from all workers. The thread is made with the first one.
-#[derive(Debug, Default)]
-pub(super) struct Packer(Mutex<Option<Sender<Job>>>);
+/// What becomes of rotated files, away from those who write. Each of its two threads is made with the first order.
+#[derive(Debug)]
+pub(super) struct Packer {
+    prune: Hand,
+    pack: Hand,
+}
+
+/// A thread, and what it is to do.
+#[derive(Debug)]
+struct Hand {
+    name: &'static str,
+    work: fn(&Receiver<Job>),
+    orders: Mutex<Option<(Sender<Job>, JoinHandle<()>)>>,
+}
 
 #[derive(Debug)]
 struct Job {
@@ -38,39 +50,67 @@ struct Job {
 }
 
 impl Packer {
-    /// The rotated files of that log are to be compressed.
+    pub(super) fn new() -> Self {
+        let hand = |name, work| Hand { name, work, orders: Mutex::default() };
+        Self { prune: hand("abide-prune", prune_each), pack: hand("abide-pack", pack_each) }
+    }
+
+    /// A file of that log was rotated.
     pub(super) fn order(&self, to: &Destination) {
-        if to.policy.compress == Compress::None {
-            return;
+        let job = |after| Job { to: to.clone(), ripe: Instant::now() + after };
+        if self.prune.take(job(Duration::ZERO)).is_err() {
+            // Without a thread it is done here, however long it takes.
+            let _ = prune(to);
         }
-        let job = Job { to: to.clone(), ripe: Instant::now() + RIPE };
-        let mut orders = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let sent = orders.as_ref().map_or(Err(()), |orders| orders.send(job).map_err(drop));
-        if sent.is_err() {
-            let (sender, jobs) = channel();
-            let thread = std::thread::Builder::new().name("abide-pack".into()).stack_size(STACK);
+        if to.policy.compress != Compress::None {
             // Without a thread files stay as they are, and the next rotation tries again.
-            if thread.spawn(move || work(&jobs)).is_ok() {
-                let _ = sender.send(Job { to: to.clone(), ripe: Instant::now() + RIPE });
-                *orders = Some(sender);
-            }
+            let _ = self.pack.take(job(RIPE));
+        }
+    }
+
+    /// Waits until all is deleted that is to be.
+    pub(super) fn finish(&self) {
+        let orders = self.prune.orders.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some((orders, thread)) = orders {
+            drop(orders);
+            let _ = thread.join();
         }
     }
 }
 
-fn work(jobs: &Receiver<Job>) {
+impl Hand {
+    fn take(&self, job: Job) -> Result<(), ()> {
+        let mut orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
+        if orders.is_none() {
+            let (sender, jobs) = channel();
+            let work = self.work;
+            let thread = std::thread::Builder::new().name(self.name.into()).stack_size(STACK);
+            *orders = Some((sender, thread.spawn(move || work(&jobs)).map_err(drop)?));
+        }
+        orders.as_ref().map_or(Err(()), |(orders, _)| orders.send(job).map_err(drop))
+    }
+}
+
+fn prune_each(jobs: &Receiver<Job>) {
+    while let Ok(job) = jobs.recv() {
+        // What cannot be deleted now is found again at the next rotation.
+        let _ = prune(&job.to);
+    }
+}
+
+fn pack_each(jobs: &Receiver<Job>) {
     // Refused: then it competes with the others.
     let _ = set_nice(19);
     let mut said = None;
     while let Ok(job) = jobs.recv() {
         std::thread::sleep(job.ripe.saturating_duration_since(Instant::now()));
-        let trouble = pack_all(&job.to).err();
+        let trouble = pack_all(&job.to).err().map(|trouble| trouble.to_string());
         if let Some(trouble) = &trouble
-            && said != Some(trouble.to_string())
+            && said.as_ref() != Some(trouble)
         {
             say(format_args!("{trouble}"));
         }
-        said = trouble.map(|trouble| trouble.to_string());
+        said = trouble;
     }
 }
 

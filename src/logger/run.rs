@@ -111,7 +111,7 @@ impl Logger {
             table,
             mounts,
             lanes,
-            packer: Arc::default(),
+            packer: Arc::new(Packer::new()),
             workers,
             slots,
         })
@@ -276,6 +276,7 @@ impl Logger {
         for post in self.workers.into_values() {
             let _ = post.thread.join();
         }
+        self.packer.finish();
         self.outbox.flush();
     }
 }

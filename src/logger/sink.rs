@@ -102,7 +102,7 @@ impl Sink {
         }
     }
 
-    /// Gives the file its rotated name, and deletes rotated files that are too many, too old or too much.
+    /// Gives the file its rotated name.
     pub(super) fn rotate(&mut self, to: &Destination) -> Result<(), Trouble> {
         let failed = |errno| Trouble::Rotate { path: to.path(), errno };
         let Some(old) = self.open.take() else { return Ok(()) };
@@ -117,16 +117,24 @@ impl Sink {
         let stamps: Vec<i64> = rotated.iter().map(|it| it.0).collect();
         let name = to.file.rotated(rotate::next(&stamps, now()), Compress::None);
         renameat(&directory, to.file.name(), &directory, name.as_str()).map_err(failed)?;
-        let mut by_time: BTreeMap<i64, u64> = BTreeMap::new();
-        for (at, _, size) in listing(to, &directory).map_err(failed)? {
-            *by_time.entry(at).or_default() += size;
-        }
-        let mut rotated: Vec<Rotated> = by_time.into_iter().map(|(at, size)| Rotated { at, size }).collect();
-        for at in rotate::surplus(&mut rotated, &to.policy, now()) {
-            delete(to, &directory, at);
-        }
         Ok(())
     }
+}
+
+/// Deletes rotated files that are too many, too old or too much.
+pub(super) fn prune(to: &Destination) -> Result<(), Trouble> {
+    let _eyes = eyes(to)?;
+    let directory = open_or_make(&to.directory, to.uid())?;
+    let there = listing(to, &directory).map_err(|errno| Trouble::Rotate { path: to.path(), errno })?;
+    let mut by_time: BTreeMap<i64, u64> = BTreeMap::new();
+    for (at, _, size) in there {
+        *by_time.entry(at).or_default() += size;
+    }
+    let mut rotated: Vec<Rotated> = by_time.into_iter().map(|(at, size)| Rotated { at, size }).collect();
+    for at in rotate::surplus(&mut rotated, &to.policy, now()) {
+        delete(to, &directory, at);
+    }
+    Ok(())
 }
 
 /// Deletes a rotated file, however it is compressed. Whether it was there.

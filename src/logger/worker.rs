@@ -258,7 +258,8 @@ impl Worker {
                 return 0;
             }
         };
-        if count >= SMALL && !way.grown {
+        // Nearly as much as it can hold: who writes it may be waiting.
+        if count >= SMALL / 4 * 3 && !way.grown {
             way.grown = true;
             if lane.reach_far() {
                 // Refused: it goes on as it is.

@@ -3,6 +3,7 @@
 use super::status::fragment;
 use crate::api::asked::{Asked, Named, bad};
 use crate::api::doors::Doors;
+use crate::api::logs::From;
 use crate::api::pieces::pieces;
 use crate::api::problem::Problem;
 use crate::api::rights::Visitor;
@@ -44,6 +45,8 @@ pub(super) const ROUTES: &[Route] = &[Route {
 struct LogsQuery {
     /// How many lines at first; 100, if it is left out.
     lines: Option<u32>,
+    /// From the first line of that time on, as RFC 3339 has it, in place of a number of lines.
+    since: Option<String>,
     /// Whether it goes on with what comes.
     #[serde(default)]
     follow: bool,
@@ -72,7 +75,17 @@ async fn logs(
         );
     };
     let reading = Reading::of(Path::new(&log.path), log.owner.map_or(For::Others, For::User));
-    let reader = doors.logs.open(reading, query.lines.map_or(LINES, u64::from)).await?;
+    let from = match query.since.as_deref() {
+        None => From::Last(query.lines.map_or(LINES, u64::from)),
+        Some(text) => {
+            let at = text.parse::<jiff::Timestamp>();
+            let hint = "write it as 2026-11-22T05:14:02Z";
+            From::Time(
+                at.map_err(|error| bad(format!("`since` is no time: {error}"), hint.to_owned()))?.as_microsecond(),
+            )
+        }
+    };
+    let reader = doors.logs.open(reading, from).await?;
     let (out, body) = pieces();
     tokio::spawn(reader.send(query.follow, out));
     Ok(([(header::CONTENT_TYPE, TEXT), (header::CACHE_CONTROL, "no-store")], body).into_response())

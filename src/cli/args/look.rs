@@ -11,8 +11,12 @@ Examples:
   abide logs web -n 20 -f      the last 20, and what comes
   abide logs -f 'web*' db      of several: each line with the name of who said it
   abide logs web@2             of one instance
+  abide logs web --since 1h --level error
+  abide logs 'web*' --since 2026-11-22T05:00:00Z --until 2026-11-22T06:00:00Z --grep timeout
+  abide logs web -o cat        what it said, without times
 
-Where no abide runs the files themselves are read.
+Rotated and compressed files are read too, but for what the times rule out. Where no abide runs the files themselves are
+read. On a terminal it is shown by $PAGER, or less.
 
 Exit codes: 0 shown, 1 there is no such service or it may not be read, 3 no daemon (-f), 64 usage";
 
@@ -54,15 +58,47 @@ pub struct LogsArgs {
     /// Go on with what comes, across rotation, until interrupted
     #[arg(long, short)]
     pub follow: bool,
-    /// So many of the last lines
-    #[arg(long, short = 'n', value_name = "N", default_value_t = 100)]
-    pub lines: u64,
-    /// One JSON document a line: {"service", "instance", "line"}
-    #[arg(long)]
+    /// So many of the last lines that are meant; 100, or with --since all
+    #[arg(long, short = 'n', value_name = "N")]
+    pub lines: Option<u64>,
+    /// Only what was said since then: "10m" ago, 2026-11-22, 2026-11-22T05:14:02Z (times are UTC)
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+    /// Only what was said until then
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<String>,
+    /// Only lines in which this regular expression matches
+    #[arg(long, short = 'g', value_name = "REGEX")]
+    pub grep: Option<String>,
+    /// Only lines that say of themselves that they are this bad or worse: trace, debug, info, warn, error, fatal
+    #[arg(long, value_name = "LEVEL")]
+    pub level: Option<String>,
+    /// Only lines of this stream: out, err, abide, or - where both are one
+    #[arg(long, value_name = "STREAM", allow_hyphen_values = true)]
+    pub stream: Option<String>,
+    /// How: text (time, stream, line), json (one document a line), cat (what was said, and nothing else)
+    #[arg(long, short = 'o', value_enum, value_name = "FORM", default_value_t = LogsForm::Text, hide_possible_values = true)]
+    pub output: LogsForm,
+    /// The same as -o json
+    #[arg(long, conflicts_with = "output")]
     pub json: bool,
+    /// Do not show it page by page, though this is a terminal
+    #[arg(long)]
+    pub no_pager: bool,
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented by its type")]
     pub places: PlaceArgs,
+}
+
+/// How `abide logs` shows lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogsForm {
+    /// Time, stream, line.
+    Text,
+    /// One JSON document a line.
+    Json,
+    /// The bytes that were said.
+    Cat,
 }
 
 /// `abide events`

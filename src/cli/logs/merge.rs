@@ -1,5 +1,6 @@
 //! Whose lines, and lines of several in the order of time. Pure.
 
+use crate::log::entry::Entry;
 use crate::model::status::{InstanceStatus, ServiceStatus};
 
 /// One who says something.
@@ -27,63 +28,80 @@ impl Source {
     }
 }
 
-/// The last `most` lines of all, by the time that they begin with. A line that begins with none belongs to the one
-/// before it; where no line has a time, each one's lines stay together.
-pub(super) fn by_time(read: Vec<(Source, Vec<String>)>, most: usize) -> Vec<(Source, String)> {
-    let mut lines: Vec<(String, Source, String)> = Vec::new();
-    for (source, own) in read {
-        let mut time = String::new();
-        for line in own {
-            if let Some(stamp) = stamp(&line) {
-                stamp.clone_into(&mut time);
-            }
-            lines.push((time.clone(), source.clone(), line));
-        }
-    }
-    lines.sort_by(|a, b| a.0.cmp(&b.0));
-    let surplus = lines.len().saturating_sub(most);
-    lines.into_iter().skip(surplus).map(|(_, source, line)| (source, line)).collect()
+/// Lines of one, in the order in which they were written.
+pub(super) type Lines<'a, E> = Box<dyn Iterator<Item = Result<Vec<u8>, E>> + 'a>;
+
+/// Lines of several by the time that they begin with, each with the number of who said it. A line that begins with none
+/// belongs to the one before it; where no line has a time, each one's lines stay together. Takes no more of any than it
+/// must, so it may be as much as there is.
+pub(super) struct Merged<'a, E> {
+    all: Vec<Waiting<'a, E>>,
 }
 
-/// The time that a line begins with: `2026-11-22T15:09:36.123456Z`, as abide writes it, all of one length.
-fn stamp(line: &str) -> Option<&str> {
-    let (stamp, _) = line.split_once(' ')?;
-    let bytes = stamp.as_bytes();
-    let looks = bytes.len() >= 20 && bytes[4] == b'-' && bytes[10] == b'T' && bytes[bytes.len() - 1] == b'Z';
-    looks.then_some(stamp)
+struct Waiting<'a, E> {
+    next: Option<(i64, Result<Vec<u8>, E>)>,
+    rest: Lines<'a, E>,
+}
+
+impl<E> Waiting<'_, E> {
+    fn advance(&mut self, time: i64) {
+        self.next = self.rest.next().map(|line| {
+            let own = line.as_ref().ok().and_then(|line| Entry::of(line).at);
+            (own.unwrap_or(time), line)
+        });
+    }
+}
+
+impl<'a, E> Merged<'a, E> {
+    pub(super) fn new(sources: Vec<Lines<'a, E>>) -> Self {
+        let waiting = |rest| {
+            let mut waiting = Waiting { next: None, rest };
+            waiting.advance(i64::MIN);
+            waiting
+        };
+        Self { all: sources.into_iter().map(waiting).collect() }
+    }
+}
+
+impl<E> Iterator for Merged<'_, E> {
+    type Item = (usize, Result<Vec<u8>, E>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let times = self.all.iter().enumerate().filter_map(|(who, it)| Some((it.next.as_ref()?.0, who)));
+        let (time, who) = times.min()?;
+        let (_, line) = self.all[who].next.take()?;
+        self.all[who].advance(time);
+        Some((who, line))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn source(name: &str) -> Source {
-        let name = name.to_owned();
-        Source { service: name.clone(), index: 0, instance: None, label: name, file: String::new() }
-    }
-
-    fn merged(read: &[(&str, &[&str])], most: usize) -> Vec<String> {
-        let own = |lines: &[&str]| lines.iter().map(|line| (*line).to_owned()).collect();
-        let read = read.iter().map(|(name, lines)| (source(name), own(lines))).collect();
-        by_time(read, most).into_iter().map(|(source, line)| format!("{} {line}", source.label)).collect()
+    fn merged(read: &[(&str, &[&str])]) -> Vec<String> {
+        let own = |lines: &[&str]| -> Lines<'static, ()> {
+            Box::new(lines.iter().map(|line| Ok(line.as_bytes().to_vec())).collect::<Vec<_>>().into_iter())
+        };
+        let all = Merged::new(read.iter().map(|(_, lines)| own(lines)).collect());
+        all.map(|(who, line)| format!("{} {}", read[who].0, String::from_utf8(line.unwrap()).unwrap())).collect()
     }
 
     #[test]
     fn lines_of_several_stand_in_the_order_of_time() {
-        let (early, late) = ("2026-11-22T15:09:36.000001Z", "2026-11-22T15:09:36.000002Z");
-        let web = [&format!("{early} a"), "  more of a", &format!("{late} c")].map(str::to_owned);
+        let (early, late) = ("2026-11-22T15:09:36.000001Z - ", "2026-11-22T15:09:36.000002Z - ");
+        let web = [&format!("{early}a"), "  more of a", &format!("{late}c")].map(str::to_owned);
         let web: Vec<&str> = web.iter().map(String::as_str).collect();
-        let db = format!("{early} b");
-        let all = merged(&[("web", &web), ("db", &[&db])], 9);
+        let db = format!("{early}b");
+        let all = merged(&[("web", &web), ("db", &[&db])]);
         assert_eq!(
             all,
-            [format!("web {early} a"), "web   more of a".into(), format!("db {early} b"), format!("web {late} c")]
+            [format!("web {early}a"), "web   more of a".into(), format!("db {early}b"), format!("web {late}c")]
         );
-        assert_eq!(merged(&[("web", &web), ("db", &[&db])], 1), [format!("web {late} c")]);
     }
 
     #[test]
     fn lines_without_a_time_stay_with_their_neighbours() {
-        assert_eq!(merged(&[("web", &["1", "2"]), ("db", &["3", ""])], 9), ["web 1", "web 2", "db 3", "db "]);
+        assert_eq!(merged(&[("web", &["1", "2"]), ("db", &["3", ""])]), ["web 1", "web 2", "db 3", "db "]);
     }
 }

@@ -1,4 +1,4 @@
-//! The end of a log file, read without the daemon.
+//! Log files, read without the daemon.
 
 use crate::host::look::log::{For, Reading};
 use std::io;
@@ -23,6 +23,37 @@ pub(crate) fn last_lines(current: &Path, count: usize) -> io::Result<Vec<String>
     let text = String::from_utf8_lossy(&text);
     let whole = text.strip_suffix('\n').unwrap_or(&text);
     Ok(whole.split('\n').filter(|_| !text.is_empty()).map(str::to_owned).collect())
+}
+
+/// Lines of what goes to the file `current` and of the files before it: the last `count`, or all from the first one of
+/// the time `since` on, in microseconds since 1970.
+pub(super) fn lines(
+    current: &Path,
+    since: Option<i64>,
+    count: u64,
+) -> io::Result<Box<dyn Iterator<Item = io::Result<Vec<u8>>>>> {
+    let mut reading = Reading::of(current, For::Ourselves);
+    match since {
+        Some(at) => reading.since(at)?,
+        None => reading.last(count, u64::MAX)?,
+    }
+    let (mut text, mut at) = (Vec::new(), 0);
+    Ok(Box::new(std::iter::from_fn(move || {
+        loop {
+            if let Some(length) = memchr::memchr(b'\n', &text[at..]) {
+                let line = text[at..at + length].to_vec();
+                at += length + 1;
+                return Some(Ok(line));
+            }
+            text.drain(..std::mem::take(&mut at));
+            match reading.next(false) {
+                Ok(Some(piece)) => text.extend(piece),
+                Ok(None) if text.is_empty() => return None,
+                Ok(None) => return Some(Ok(std::mem::take(&mut text))),
+                Err(error) => return Some(Err(error)),
+            }
+        }
+    })))
 }
 
 #[cfg(test)]

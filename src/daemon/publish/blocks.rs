@@ -154,8 +154,7 @@ impl Blocks {
     /// The services of a block.
     fn members<'a>(&self, index: usize, services: &'a Services) -> impl Iterator<Item = Member<'a>> + use<'a> {
         // What comes before all others belongs to the first.
-        let from =
-            self.list.get(index).filter(|_| index > 0).map_or(Bound::Unbounded, |it| Bound::Included(&it.first));
+        let from = self.list.get(index).filter(|_| index > 0).map_or(Bound::Unbounded, |it| Bound::Included(&it.first));
         let to = self.list.get(index + 1).map_or(Bound::Unbounded, |next| Bound::Excluded(&next.first));
         services.range::<ServiceName, _>((from, to))
     }

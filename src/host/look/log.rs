@@ -5,6 +5,7 @@
 use super::packed::unpacked;
 use super::way::{self, is_ours};
 use crate::host::sys::eyes::Eyes;
+use crate::log::entry::Entry;
 use crate::log::rotate::LogFile;
 use crate::model::logging::Compress;
 use nix::dir::Dir;
@@ -147,6 +148,26 @@ impl Reading {
             (self.open, self.after) = (Some(open), before.at);
         }
         Ok(())
+    }
+
+    /// Goes to the first line that was written at `at` or later, in microseconds since 1970; where lines have no times, to
+    /// the first one of the file that has it.
+    pub fn since(&mut self, at: i64) -> io::Result<()> {
+        self.open = self.file(LogFile::Current.name())?;
+        let rotated = self.rotated()?.unwrap_or_default();
+        self.end = match &self.open {
+            Some(open) => Some((open.id, open.file.metadata()?.len())),
+            None => rotated.last().map(|latest| (latest.id, u64::MAX)),
+        };
+        self.after = rotated.last().map_or(i64::MIN, |it| it.at);
+        // What was rotated before that has only what was said before that.
+        for later in rotated.iter().filter(|it| it.at >= at) {
+            if let Some(open) = self.rotated_file(later.at)? {
+                (self.open, self.after) = (Some(open), later.at);
+                break;
+            }
+        }
+        self.open.as_mut().map_or(Ok(()), |open| open.seek(at))
     }
 
     /// The next bytes, whole lines of them; `None`: there are no more at the moment. Who does not `follow` gets what
@@ -331,6 +352,42 @@ impl Open {
         piece.truncate(count);
         self.position += count as u64;
         piece
+    }
+
+    /// Goes to the first line of that time or later, by halves.
+    fn seek(&mut self, at: i64) -> io::Result<()> {
+        let (mut early, mut late) = (0, self.file.metadata()?.len());
+        while late - early > PIECE as u64 {
+            let middle = early + (late - early) / 2;
+            self.position = middle;
+            let piece = self.read()?;
+            // A line with its time, somewhere after the middle.
+            let lines = piece.split_inclusive(|byte| *byte == b'\n').scan(middle, |start, line| {
+                let begun = *start;
+                *start += line.len() as u64;
+                Some((begun, Entry::of(line.strip_suffix(b"\n").unwrap_or(line)).at))
+            });
+            match lines.skip(1).find_map(|(start, time)| Some((start, time?))) {
+                Some((start, time)) if time < at => early = start,
+                Some(_) => late = middle,
+                None => break,
+            }
+        }
+        self.position = early;
+        loop {
+            let piece = self.read()?;
+            let before = self.position;
+            for line in piece.split_inclusive(|byte| *byte == b'\n') {
+                let whole = line.strip_suffix(b"\n");
+                if whole.is_none_or(|line| Entry::of(line).at.is_none_or(|time| time >= at)) {
+                    return Ok(());
+                }
+                self.position += line.len() as u64;
+            }
+            if self.position == before {
+                return Ok(());
+            }
+        }
     }
 
     /// Goes to the last `lines` lines, as far as they lie within `reach`; how many that are. Of a line that begins

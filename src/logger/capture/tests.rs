@@ -24,6 +24,7 @@ struct Rig {
     pipe: OwnedFd,
     service: File,
     lane: Lane,
+    packer: Packer,
     to: Destination,
     sink: Sink,
     losses: Losses,
@@ -53,7 +54,20 @@ impl Rig {
         let to = Destination { directory, file, policy, service: service_name, instance: 0, owner: None };
         let pipe = open(&root.join("7"), OFlag::O_RDONLY);
         let (sink, losses, scratch) = (Sink::default(), Losses::default(), Vec::new());
-        Self { temp, table, pipes, _witness: held, pipe, service, lane, to, sink, losses, scratch }
+        Self {
+            temp,
+            table,
+            pipes,
+            _witness: held,
+            pipe,
+            service,
+            lane,
+            packer: Packer::new(),
+            to,
+            sink,
+            losses,
+            scratch,
+        }
     }
 
     fn plain(max_size: u64, max_files: u32) -> Self {
@@ -68,17 +82,8 @@ impl Rig {
     fn turn(&mut self, all: bool) -> Outcome {
         let mut look = Vec::new();
         let count = self.lane.look(&self.pipe, &mut look).unwrap_or(0);
-        let Self { lane, pipe, to, .. } = self;
-        let capture = Capture {
-            lane,
-            packer: &Packer::default(),
-            slot: 7,
-            pipe: Some(pipe),
-            stream: Stream::Both,
-            to,
-            pid: 42,
-            all,
-        };
+        let Self { lane, packer, pipe, to, .. } = self;
+        let capture = Capture { lane, packer, slot: 7, pipe: Some(pipe), stream: Stream::Both, to, pid: 42, all };
         capture.write(&look[..count], &mut self.sink, &mut self.losses, &mut self.scratch)
     }
 
@@ -98,6 +103,7 @@ impl Rig {
 
     /// The files of the log, oldest first, `current` last.
     fn files(&self) -> Vec<Vec<u8>> {
+        self.packer.finish();
         let Ok(listed) = fs::read_dir(&self.to.directory) else { return Vec::new() };
         let mut names: Vec<_> = listed.map(|entry| entry.unwrap().file_name()).collect();
         names.sort();
