@@ -155,14 +155,12 @@ impl Formatter {
         if bytes.len() <= room {
             return Taken { bytes: self.complete(bytes, all), ..Taken::default() };
         }
-        match memrchr(b'\n', &bytes[..room]) {
-            Some(newline) => Taken { bytes: newline + 1, full: true, lines: 0 },
-            None => {
-                let first = lines::first(bytes, self.max_line, all).map(Piece::length);
-                let count = first.filter(|_| at_least_one).unwrap_or(0);
-                Taken { bytes: count, full: first.is_some() && count == 0, lines: 0 }
-            }
+        if let Some(newline) = memrchr(b'\n', &bytes[..room]) {
+            return Taken { bytes: newline + 1, full: true, lines: 0 };
         }
+        let first = lines::first(bytes, self.max_line, all).map(Piece::length);
+        let count = first.filter(|_| at_least_one).unwrap_or(0);
+        Taken { bytes: count, full: first.is_some() && count == 0, lines: 0 }
     }
 
     /// How much of `bytes` is complete.

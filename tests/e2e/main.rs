@@ -27,6 +27,7 @@ mod idle;
 mod in_depth;
 mod leaks;
 mod limits;
+mod formats;
 mod logs;
 mod looks;
 mod mounts;

@@ -376,7 +376,7 @@ impl World {
     /// What a service has said, without what stands before its lines in its log.
     pub(crate) fn said(&self, service: &str) -> String {
         let file = self.logs().join(service).join("current");
-        said_in(&fs::read_to_string(file).unwrap_or_default())
+        said_in(&String::from_utf8_lossy(&fs::read(file).unwrap_or_default()))
     }
 
     /// Waits until a service has said `words`; all that it has said.
@@ -491,7 +491,9 @@ pub(crate) fn said_in(log: &str) -> String {
     let line = |line: &str| {
         let mut parts = line.splitn(3, ' ');
         let (time, stream, said) = (parts.next()?, parts.next()?, parts.next()?);
-        let is_ours = time.len() == 27 && time.ends_with('Z') && matches!(stream, "-" | "-+" | "out" | "err" | "abide");
+        let is_ours = time.len() == 27
+            && time.ends_with('Z')
+            && matches!(stream.trim_end_matches('+'), "-" | "out" | "err" | "abide");
         is_ours.then(|| format!("{said}\n"))
     };
     // What is being written just now has no end yet.

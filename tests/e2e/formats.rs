@@ -1,0 +1,102 @@
+//! The forms that output has in its files, and how it is read from them again.
+
+use super::world::{World, said, service};
+use std::fs;
+
+/// What `abide logs` answers.
+fn logs(world: &World, words: &[&str]) -> String {
+    let out = world.abide(&[&["logs"], words].concat());
+    assert!(out.status.success(), "{}", said(&out));
+    String::from_utf8(out.stdout).expect("text")
+}
+
+const TALKS: &str = "script = '''\n\
+    echo INFO begun; echo ERROR broken >&2; echo '  at main.c:7' >&2; echo '{\"level\":\"warn\",\"msg\":\"odd\"}'\n\
+    printf 'caf\\351\\n'; printf 'no end'; exec sleep 86400'''\n";
+
+#[test]
+fn each_form_holds_all_that_was_said_and_is_read_back_the_same() {
+    let forms = ["text", "json", "tai64n", "plain"];
+    let files: Vec<(String, String)> =
+        forms.iter().map(|form| ((*form).to_owned(), format!("{TALKS}[log]\nformat = \"{form}\"\n"))).collect();
+    let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    let world = World::with(&files);
+    for form in forms {
+        world.pid(form);
+        let current = world.logs().join(form).join("current");
+        let read = || String::from_utf8_lossy(&fs::read(&current).unwrap_or_default()).into_owned();
+        // A line whose end does not come is written after a second.
+        world.until_true("all of it is there", || read().contains("no end"));
+        let (file, shown) = (read(), world.abide(&["logs", form, "-o", "cat"]));
+        let wanted = b"INFO begun\nERROR broken\n  at main.c:7\n{\"level\":\"warn\",\"msg\":\"odd\"}\ncaf\xe9\nno end";
+        assert!(shown.stdout.starts_with(wanted), "{form}: {}\n{file}", said(&shown));
+        match form {
+            "text" => assert!(file.contains("Z - INFO begun\n") && file.contains("Z -+ no end\n"), "{file}"),
+            "tai64n" => assert!(file.starts_with("@40000000") && file.contains(" INFO begun\n"), "{file}"),
+            "plain" => assert!(file.starts_with("INFO begun\nERROR broken\n"), "{file}"),
+            _ => {
+                let pid = world.pid("json");
+                let lines: Vec<serde_json::Value> =
+                    file.lines().map(|line| serde_json::from_str(line).expect("one object a line")).collect();
+                assert_eq!((&lines[0]["service"], &lines[0]["msg"]), (&"json".into(), &"INFO begun".into()));
+                assert_eq!((&lines[0]["pid"], &lines[3]["data"]["level"]), (&pid.into(), &"warn".into()));
+                assert_eq!(lines[4]["bytes"], "Y2Fm6Q==", "what is no text is not lost");
+            }
+        }
+    }
+}
+
+#[test]
+fn stderr_goes_a_way_of_its_own_or_none() {
+    let own = format!("{TALKS}[log]\nstderr = \"separate\"\n");
+    let none = format!("{TALKS}[log]\nstderr = \"discard\"\n");
+    let world = World::with(&[("own", &own), ("none", &none)]);
+    world.pid("own");
+    world.pid("none");
+    world.logged("own", "at main.c:7");
+    world.logged("own", "begun");
+    world.logged("none", "odd");
+    let errors = logs(&world, &["own", "--stream", "err", "-o", "cat"]);
+    assert_eq!(errors, "ERROR broken\n  at main.c:7\n");
+    assert!(!world.said("none").contains("broken"), "{}", world.said("none"));
+    // It is settled when a process is made, so another way is a restart.
+    let before = world.pid("own");
+    world.drop_file("own.toml", TALKS);
+    world.until("it is another process", |status| {
+        service(status, "own").is_some_and(|it| it.as_desired && it.instances[0].pid != Some(before))
+    });
+    world.logged("own", "ERROR broken\n");
+}
+
+#[test]
+fn lines_are_chosen_by_level_words_and_time_through_compressed_files() {
+    let talks = "script = '''\n\
+        i=0; while [ $i -lt 600 ]; do i=$((i+1)); echo \"INFO line $i of many that fill the file\"; done\n\
+        echo ERROR it broke; echo '  because'; exec sleep 86400'''\n\
+        [log]\nmax_size = \"16KiB\"\nmax_files = 50\n";
+    let world = World::with(&[("a", talks), ("b", talks)]);
+    world.pid("a");
+    world.pid("b");
+    let compressed = |name: &str| {
+        let listed = fs::read_dir(world.logs().join(name)).into_iter().flatten().flatten();
+        let names: Vec<String> = listed.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+        names.len() > 2 && names.iter().all(|name| name == "current" || name.strip_suffix(".zst").is_some())
+    };
+    world.until_true("rotated files are compressed", || compressed("a") && compressed("b"));
+    let all = logs(&world, &["a", "-n", "1000", "-o", "cat"]);
+    assert_eq!(all.lines().count(), 602);
+    assert_eq!(all.lines().nth(41), Some("INFO line 42 of many that fill the file"));
+    assert_eq!(logs(&world, &["a", "--level", "error", "-o", "cat"]), "ERROR it broke\n  because\n");
+    assert_eq!(logs(&world, &["a", "--grep", "line 7[0-9] ", "-o", "cat"]).lines().count(), 10);
+    assert_eq!(logs(&world, &["a", "--since", "1h", "-o", "cat"]), all);
+    assert_eq!(logs(&world, &["a", "--until", "2020-01-01", "-n", "5"]), "");
+    let both = logs(&world, &["a", "b", "--since", "1h"]);
+    assert_eq!(both.lines().count(), 1204);
+    let times: Vec<&str> = both.lines().filter_map(|line| line.split(" | ").nth(1)?.split(' ').next()).collect();
+    assert!(times.len() == 1204 && times.is_sorted(), "in the order of time");
+    let json: serde_json::Value =
+        serde_json::from_str(logs(&world, &["a", "-n", "1", "-o", "json"]).trim()).expect("a document");
+    assert_eq!((&json["service"], &json["line"], &json["stream"]), (&"a".into(), &"  because".into(), &"-".into()));
+    let wrong = world.abide(&["logs", "a", "--since", "yesterday"]);
+    assert!(wrong.status.code() == Some(64) && said(&wrong).contains("is no time"), "{}", said(&wrong));
+}
