@@ -528,6 +528,66 @@ fn a_full_disk_drops_and_counts_and_goes_on_when_there_is_room() {
 }
 
 #[test]
+fn what_a_full_disk_loses_is_owned_up_to_in_the_log_exact_to_the_line() {
+    use nix::mount::{MsFlags, mount};
+    use nix::sched::{CloneFlags, unshare};
+    let nothing = None::<&str>;
+    if unshare(CloneFlags::CLONE_NEWNS).is_err() {
+        eprintln!("skipped: a small disk needs root");
+        return;
+    }
+    mount(nothing, "/", nothing, MsFlags::MS_REC | MsFlags::MS_PRIVATE, nothing).unwrap();
+    let place = Place::new();
+    let disk = Disk(place.root.join("log"));
+    fs::create_dir(&disk.0).unwrap();
+    mount(Some("tmpfs"), &disk.0, Some("tmpfs"), MsFlags::empty(), Some("size=2m,mode=755")).unwrap();
+    let ballast = disk.0.join("ballast");
+    let mut logger = Logger::start(&place);
+    let mut pipe = place.pipe(1);
+    let to = place.to("web", 8 << 20, 1);
+    let to = Destination { policy: LogPolicy { format: LogFormat::Text, ..to.policy.clone() }, ..to };
+    logger.attach(1, to.clone());
+    let (mut said, mut all) = (0, 0);
+    let mut say = |count: u64| {
+        for number in said..said + count {
+            pipe.write_all(format!("{number}\n").as_bytes()).unwrap();
+        }
+        said += count;
+        said
+    };
+    for round in 0..3 {
+        fs::write(&ballast, vec![b'x'; 4 << 20]).unwrap_err();
+        say(20_000);
+        // Also those that a logger has lost which is dead are on record.
+        if round == 1 {
+            logger.child.kill().unwrap();
+            logger.child.wait().unwrap();
+            logger = Logger::start(&place);
+            logger.attach(1, to.clone());
+        }
+        fs::remove_file(&ballast).unwrap();
+        all = say(10);
+        let last = format!(" {}\n", all - 1);
+        until("there is room", || text(&place.directory("web")).ends_with(&last));
+    }
+    logger.finish();
+    let (mut next, mut lost) = (0, 0);
+    for line in text(&place.directory("web")).lines() {
+        let mut parts = line.splitn(3, ' ');
+        let (_time, stream, words) = (parts.next(), parts.next().unwrap(), parts.next().unwrap());
+        if stream == "abide" {
+            let count: u64 = words.split(' ').next().unwrap().parse().unwrap();
+            (next, lost) = (next + count, lost + count);
+        } else {
+            assert_eq!(words.parse(), Ok(next), "after {lost} lost ones");
+            next += 1;
+        }
+    }
+    assert_eq!(next, all);
+    assert!(lost > 10_000, "{lost}");
+}
+
+#[test]
 fn a_slot_moves_to_another_disk_without_losing_its_pipe() {
     let place = Place::new();
     let shm = Path::new("/dev/shm");

@@ -64,7 +64,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "host::usage",
             "host::doctor",
             "host::look",
-            "log::rotate",
+            "log",
             "keeper",
             "logger",
             "api::client",

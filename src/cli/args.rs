@@ -128,6 +128,12 @@ pub enum Command {
     /// Send a signal to the processes that abide watches
     #[command(after_help = hand::SIGNAL)]
     Signal(hand::SignalArgs),
+    /// Rotate logs now
+    #[command(after_help = hand::ROTATE)]
+    Rotate(hand::LogTendArgs),
+    /// Open logs anew, after somebody moved their files away
+    #[command(after_help = hand::REOPEN)]
+    Reopen(hand::LogTendArgs),
     /// Stop services whose files are gone, where that waits for a yes
     #[command(after_help = reconcile::CONFIRM)]
     Confirm(reconcile::SomeArgs),

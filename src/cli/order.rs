@@ -5,7 +5,7 @@ mod ask;
 mod outcome;
 mod watch;
 
-use super::args::hand::{AnswerArgs, OrderArgs, OutcomeArgs, RestartArgs, SignalArgs, StopArgs};
+use super::args::hand::{AnswerArgs, LogTendArgs, OrderArgs, OutcomeArgs, RestartArgs, SignalArgs, StopArgs};
 use super::args::reconcile::{RetryArgs, RollbackArgs, SomeArgs, SuspendArgs};
 use super::talk::{Refusal, Talk, complain, listed};
 use super::{exit, say};
@@ -85,6 +85,12 @@ pub(super) fn signal(args: SignalArgs) -> u8 {
             exit::USAGE
         }
     }
+}
+
+/// `abide rotate` and `abide reopen`
+pub(super) fn tend_log(word: &'static str, args: LogTendArgs) -> u8 {
+    let LogTendArgs { names, answer } = args;
+    give(&Given { word, names, body: json!({}), asks: false, waits: None, answer })
 }
 
 /// `abide confirm`

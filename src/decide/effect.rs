@@ -5,7 +5,7 @@ use crate::model::desired::Definition;
 use crate::model::history::Rollbacks;
 use crate::model::limits::Limits;
 use crate::model::name::{InstanceId, ServiceName};
-use crate::model::order::{Done, Hold};
+use crate::model::order::{Done, Hold, LogAct};
 use crate::model::plan::Step;
 use crate::model::policy::StopScope;
 use crate::model::selector::Target;
@@ -156,6 +156,13 @@ pub enum Effect {
         definition: Arc<Definition>,
         /// As in `Spawn`.
         numbered: bool,
+    },
+    /// Somebody wants this done to the log of the instance.
+    TendLog {
+        /// Whose.
+        instance: InstanceId,
+        /// What.
+        act: LogAct,
     },
     /// The instance is gone for good: what its pipe still holds is written, then its slot is free.
     Close {

@@ -1,8 +1,10 @@
 //! What an operator's order does to one instance, and in which words that is told.
 
 use super::care::Stage;
+use super::effect::Effect;
 use super::instance::Instance;
 use super::phase::{Phase, Rest, Turn, Words};
+use crate::model::order::LogAct;
 use crate::model::policy::{OnChange, StopScope};
 use crate::model::signal::Signal;
 
@@ -134,6 +136,18 @@ impl Instance {
             (false, _) => "reloads",
             (true, true) => "is reloading, and does so once more after that",
             (true, false) => "reloads as soon as it is ready",
+        })
+    }
+
+    /// An operator sees to its log.
+    pub(super) fn tend_log(&mut self, act: LogAct, turn: &mut Turn) -> Word {
+        if !self.opened {
+            return Word::idle("has said nothing yet");
+        }
+        turn.effects.push(Effect::TendLog { instance: self.id.clone(), act });
+        Word::done(match act {
+            LogAct::Rotate => "its log is rotated",
+            LogAct::Reopen => "its log is opened anew",
         })
     }
 

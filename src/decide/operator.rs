@@ -47,6 +47,7 @@ impl Fleet {
             Act::Rollback { versions, .. } => self.go_back(versions, &author),
             Act::Reload => self.each(&targets, |instance, turn| instance.reload(&author.name, turn)),
             Act::Signal(signal) => self.each(&targets, |instance, turn| instance.send(signal, &author.name, turn)),
+            Act::Log(act) => self.each(&targets, |instance, turn| instance.tend_log(act, turn)),
         };
         self.turn.effects.push(Effect::Answer { call, done });
     }

@@ -232,6 +232,7 @@ impl Host {
             Effect::SetLog { instance, definition, numbered } => {
                 self.set_log(&instance, definition, numbered);
             }
+            Effect::TendLog { instance, act } => self.tend_log(&instance, act),
             Effect::Close { instance } => self.close(&instance),
             Effect::SetResources { instance, run, definition } => {
                 let groups = Arc::clone(&self.groups);

@@ -80,6 +80,13 @@ pub enum Order {
         /// Which slot.
         slot: u32,
     },
+    /// Write what its pipes hold, then close its file; what comes goes to what then has its name.
+    Tend {
+        /// Which slot.
+        slot: u32,
+        /// Whether the file gets its rotated name first.
+        rotate: bool,
+    },
     /// Look for a line that matches, from now on, and say so once ([`Report::Matched`]); in place of what was looked
     /// for before.
     Watch {
@@ -168,6 +175,11 @@ impl Order {
             }
             Self::Detach { slot } => Packet::new(b'D', *slot).0,
             Self::Complete { slot } => Packet::new(b'C', *slot).0,
+            Self::Tend { slot, rotate } => {
+                let mut packet = Packet::new(b'T', *slot);
+                packet.0.push(u8::from(*rotate));
+                packet.0
+            }
             Self::Watch { slot, run, pattern, fresh } => {
                 let mut packet = Packet::new(b'W', *slot);
                 packet.0.extend(run.to_le_bytes());
@@ -272,6 +284,7 @@ impl<'a> Rest<'a> {
             }
             b'D' => Some(Order::Detach { slot }),
             b'C' => Some(Order::Complete { slot }),
+            b'T' => Some(Order::Tend { slot, rotate: self.flag()? }),
             b'W' => {
                 let (run, fresh) = (self.u64()?, self.flag()?);
                 Some(Order::Watch { slot, run, pattern: self.maybe_text()?.map(words), fresh })
@@ -374,6 +387,7 @@ mod tests {
             }),
             any::<u32>().prop_map(|slot| Order::Detach { slot }),
             any::<u32>().prop_map(|slot| Order::Complete { slot }),
+            any::<(u32, bool)>().prop_map(|(slot, rotate)| Order::Tend { slot, rotate }),
             (any::<(u32, u64, bool)>(), prop::option::of(".{0,100}"))
                 .prop_map(|((slot, run, fresh), pattern)| Order::Watch { slot, run, pattern, fresh }),
         ]

@@ -26,6 +26,17 @@ pub(super) struct Capture<'a> {
     pub(super) all: bool,
 }
 
+/// Rotates a log that somebody wants rotated, unless nothing is in it.
+pub(super) fn rotate_now(sink: &mut Sink, to: &Destination, packer: &Packer) -> Result<(), Trouble> {
+    let _eyes = eyes(to)?;
+    if !sink.exists(to) || sink.place(to)?.size == 0 {
+        return Ok(());
+    }
+    sink.rotate(to)?;
+    packer.order(to);
+    Ok(())
+}
+
 /// What came of it.
 #[derive(Debug, Default)]
 pub(super) struct Outcome {

@@ -161,7 +161,8 @@ impl Logger {
                 Ok(count) => match Order::decode(&packet[..count]) {
                     Ok(Order::Attach { slot, to, rename_from }) => self.attach(slot, to, rename_from),
                     Ok(Order::Detach { slot }) => self.detach(slot),
-                    Ok(Order::Complete { slot }) => self.complete(slot),
+                    Ok(Order::Complete { slot }) => self.pass_on(slot, Command::Complete { slot }),
+                    Ok(Order::Tend { slot, rotate }) => self.pass_on(slot, Command::Tend { slot, rotate }),
                     Ok(Order::Watch { slot, run, pattern, fresh }) => self.watch(slot, run, pattern, fresh),
                     Err(error) => say(format_args!("cannot read an order to the logger: {error}. Restart abide")),
                 },
@@ -238,9 +239,9 @@ impl Logger {
         }
     }
 
-    fn complete(&self, slot: u32) {
+    fn pass_on(&self, slot: u32, command: Command) {
         if let Some(file_system) = self.slots.get(&slot) {
-            self.tell(file_system, Command::Complete { slot });
+            self.tell(file_system, command);
         }
     }
 

@@ -54,6 +54,12 @@ impl Sink {
         self.open = None;
     }
 
+    /// Whether there is a file, be it closed.
+    pub(super) fn exists(&self, to: &Destination) -> bool {
+        // What cannot be looked at is found out when it is opened.
+        self.is_open() || std::fs::symlink_metadata(to.path()).is_ok()
+    }
+
     /// Opens the file, unless that is done, and looks how long it is: somebody may have emptied it, as with
     /// `: > current`. One that somebody deleted is made anew.
     pub(super) fn place(&mut self, to: &Destination) -> Result<Place, Trouble> {

@@ -21,6 +21,8 @@ pub(super) struct Memory {
     /// What is looked at, and what it becomes: touched only as far as there is something.
     pub(super) look: Vec<u8>,
     pub(super) scratch: Vec<u8>,
+    /// How many pipes hold more than others.
+    pub(super) grown: usize,
 }
 
 pub(super) struct Slot {
@@ -40,8 +42,8 @@ pub(super) struct Way {
     pub(super) edges: bool,
     /// Since when there is a line in it without its end.
     pub(super) unfinished: Option<Instant>,
-    /// Whether it holds more than others, or was refused to.
-    pub(super) grown: bool,
+    /// Whether it holds more than others do; `None`: that was not tried.
+    pub(super) grown: Option<bool>,
 }
 
 #[derive(Default)]
@@ -60,7 +62,7 @@ pub(super) struct Output {
 
 impl Slot {
     pub(super) fn new(pipes: [Option<Arc<OwnedFd>>; 2], to: Destination) -> Self {
-        let way = |pipe| Way { pipe, edges: false, unfinished: None, grown: false };
+        let way = |pipe| Way { pipe, edges: false, unfinished: None, grown: None };
         Self { ways: pipes.map(|pipe| pipe.map(way)), to, output: None, watched: None }
     }
 }

@@ -1,6 +1,6 @@
 //! One thread for the logs of one file system: looks at pipes in turn, writes what they hold, counts what it cannot.
 
-use super::capture::{Capture, Outcome};
+use super::capture::{Capture, Outcome, rotate_now};
 use super::directory;
 use super::lane::{LARGE, Lane, SMALL};
 use super::outbox::Outbox;
@@ -30,6 +30,8 @@ pub(super) const BELL: u64 = u64::MAX;
 /// What is read at most of a pipe that is to be emptied: more than the largest pipe holds, and an
 /// end even where something goes on writing.
 const LAST_READ: usize = 4 << 20;
+/// So many pipes are made to hold more, one mebibyte each: memory that the kernel gives for as long as they are full.
+const MOST_GROWN: usize = 16;
 /// A file that got nothing for so long is closed.
 const IDLE: Duration = Duration::from_secs(2);
 /// The least time between two reports on what one slot lost.
@@ -72,6 +74,11 @@ pub(super) enum Command {
     /// What the pipe holds is all that a run has said: its last line is complete.
     Complete {
         slot: u32,
+    },
+    /// Close its file, rotated or not.
+    Tend {
+        slot: u32,
+        rotate: bool,
     },
     /// Another worker reads it from now on.
     Yield {
@@ -141,13 +148,14 @@ impl Worker {
                     }
                     self.empty(slot);
                     self.report_loss(slot, Instant::now());
-                    self.memory.slots.remove(&slot);
+                    self.forget(slot);
                     self.table.set_losses(slot, Losses::default());
                     self.outbox.send(Report::Detached { slot });
                 }
                 Ok(Command::Watch { slot, run, lookout, fresh }) => self.watch(slot, run, lookout, fresh),
                 Ok(Command::Complete { slot }) => self.empty(slot),
-                Ok(Command::Yield { slot }) => drop(self.memory.slots.remove(&slot)),
+                Ok(Command::Tend { slot, rotate }) => self.tend_file(slot, rotate),
+                Ok(Command::Yield { slot }) => self.forget(slot),
                 Ok(Command::Finish) | Err(TryRecvError::Disconnected) => {
                     let slots: Vec<u32> = self.memory.slots.keys().copied().collect();
                     for slot in slots {
@@ -159,6 +167,11 @@ impl Worker {
                 Err(TryRecvError::Empty) => return false,
             }
         }
+    }
+
+    fn forget(&mut self, slot: u32) {
+        let ways = self.memory.slots.remove(&slot).into_iter().flat_map(|known| known.ways).flatten();
+        self.memory.grown -= ways.filter(|way| way.grown == Some(true)).count();
     }
 
     fn attach(&mut self, slot: u32, pipes: [Option<Arc<OwnedFd>>; 2], to: Destination, from: Option<PathBuf>) {
@@ -259,12 +272,11 @@ impl Worker {
             }
         };
         // Nearly as much as it can hold: who writes it may be waiting.
-        if count >= SMALL / 4 * 3 && !way.grown {
-            way.grown = true;
-            if lane.reach_far() {
-                // Refused: it goes on as it is.
-                let _ = fcntl(&way.pipe, FcntlArg::F_SETPIPE_SZ(LARGE as i32));
-            }
+        if count >= SMALL / 4 * 3 && way.grown.is_none() {
+            let grows = memory.grown < MOST_GROWN && lane.reach_far();
+            let grows = grows && fcntl(&way.pipe, FcntlArg::F_SETPIPE_SZ(LARGE as i32)).is_ok();
+            memory.grown += usize::from(grows);
+            way.grown = Some(grows);
         }
         let taken = if count > 0 { self.write(slot, second, count, now, all) } else { 0 };
         self.mind_rest(slot, second, count, taken, now);
@@ -354,6 +366,18 @@ impl Worker {
         }
     }
 
+    fn tend_file(&mut self, slot: u32, rotate: bool) {
+        for second in [false, true] {
+            self.turn(slot, second, Instant::now(), false);
+        }
+        let Some(Slot { to, output, .. }) = self.memory.slots.get_mut(&slot) else { return };
+        let output = output.get_or_insert_default();
+        if rotate && let Err(trouble) = rotate_now(&mut output.sink, to, &self.packer) {
+            self.outbox.send(Report::Trouble { slot, message: Some(trouble.to_string()) });
+        }
+        output.sink.close();
+    }
+
     fn report_loss(&mut self, slot: u32, now: Instant) {
         let Some(output) = self.memory.slots.get_mut(&slot).and_then(|known| known.output.as_mut()) else { return };
         if std::mem::take(&mut output.loss_unreported) {
@@ -378,6 +402,21 @@ impl Worker {
             self.memory.active.push(slot);
         }
         self.memory.deadline = Some(self.memory.deadline.map_or(at, |deadline| deadline.min(at)));
+    }
+
+    /// What a flood has taken is given back.
+    fn shrink(&mut self, slot: u32) {
+        let Memory { slots, grown, look, scratch, .. } = &mut self.memory;
+        for way in slots.get_mut(&slot).iter_mut().flat_map(|known| known.ways.iter_mut().flatten()) {
+            if way.grown == Some(true) && fcntl(&way.pipe, FcntlArg::F_SETPIPE_SZ(SMALL as i32)).is_err() {
+                // It holds more than that just now.
+                continue;
+            }
+            *grown -= usize::from(way.grown.take() == Some(true));
+        }
+        if *grown == 0 {
+            (*look, *scratch) = (Vec::new(), Vec::new());
+        }
     }
 
     /// Writes lines whose end does not come, tries again what failed, closes files that got nothing for a while, and
@@ -420,7 +459,9 @@ impl Worker {
         output.retry = output.retry.filter(|(at, _)| *at > now);
         if output.last_used.is_none_or(|used| used + IDLE <= now) {
             output.sink.close();
+            self.shrink(slot);
         }
+        let Some(output) = self.memory.slots.get(&slot).and_then(|known| known.output.as_ref()) else { return };
         if output.loss_unreported && output.last_report.is_none_or(|last| now - last >= BETWEEN_REPORTS) {
             self.report_loss(slot, now);
         }

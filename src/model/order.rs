@@ -58,6 +58,17 @@ pub enum Act {
     },
     /// Send a signal, to the processes that abide watches and to no others.
     Signal(Signal),
+    /// Do this to their logs.
+    Log(LogAct),
+}
+
+/// What can be done to a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogAct {
+    /// Give `current` its rotated name now, if there is anything in it.
+    Rotate,
+    /// Close `current`, so that what comes goes to what then has that name.
+    Reopen,
 }
 
 impl Act {
@@ -74,6 +85,8 @@ impl Act {
             Self::Retry => "retry",
             Self::Rollback { .. } => "rollback",
             Self::Signal(_) => "signal",
+            Self::Log(LogAct::Rotate) => "rotate",
+            Self::Log(LogAct::Reopen) => "reopen",
         }
     }
 }

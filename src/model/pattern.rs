@@ -8,6 +8,9 @@ use regex_lite::{Regex, RegexBuilder};
 /// The longest pattern, in bytes.
 pub const MAX_PATTERN: usize = 4096;
 
+/// A pattern that is understood.
+pub type Pattern = Regex;
+
 /// The most memory that a pattern may take once it is understood, in bytes.
 const MAX_SIZE: usize = 1 << 20;
 

@@ -26,6 +26,11 @@ impl Mono {
 pub struct Wall(pub i64);
 
 impl Wall {
+    /// Of a time as RFC 3339 has it; or why it is none.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        text.parse::<jiff::Timestamp>().map(|at| Self(at.as_microsecond())).map_err(|error| error.to_string())
+    }
+
     /// RFC 3339 in UTC with milliseconds, as the status snapshot has it.
     pub fn rfc3339(self) -> String {
         match jiff::Timestamp::from_microsecond(self.0) {

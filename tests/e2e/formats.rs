@@ -2,6 +2,7 @@
 
 use super::world::{World, said, service};
 use std::fs;
+use std::io::Write;
 
 /// What `abide logs` answers.
 fn logs(world: &World, words: &[&str]) -> String {
@@ -99,4 +100,35 @@ fn lines_are_chosen_by_level_words_and_time_through_compressed_files() {
     assert_eq!((&json["service"], &json["line"], &json["stream"]), (&"a".into(), &"  because".into(), &"-".into()));
     let wrong = world.abide(&["logs", "a", "--since", "yesterday"]);
     assert!(wrong.status.code() == Some(64) && said(&wrong).contains("is no time"), "{}", said(&wrong));
+}
+
+#[test]
+fn a_log_is_rotated_and_opened_anew_by_command() {
+    let talks = "script = '''echo one; while read word; do echo $word; done <talk; exec sleep 86400'''\n";
+    let world = World::with(&[]);
+    nix::unistd::mkfifo(&world.root().join("talk"), nix::sys::stat::Mode::S_IRWXU).expect("the world is writable");
+    let mut talk = fs::OpenOptions::new().read(true).write(true).open(world.root().join("talk")).expect("it is there");
+    world.drop_file("a.toml", &format!("{talks}directory = {:?}\n[log]\ncompress = \"none\"\n", world.root()));
+    world.pid("a");
+    world.logged("a", "one\n");
+    let directory = world.logs().join("a");
+    let rotated = || fs::read_dir(&directory).expect("it is there").count() - 1;
+    let out = world.abide(&["rotate", "a"]);
+    assert!(out.status.success() && said(&out).contains("is rotated"), "{}", said(&out));
+    writeln!(talk, "two").expect("it is read");
+    assert_eq!((world.logged("a", "two\n"), rotated()), ("two\n".to_owned(), 1));
+    // As logrotate does it: moved away, then told.
+    fs::rename(directory.join("current"), world.root().join("taken")).expect("it is there");
+    assert!(world.abide(&["reopen", "a"]).status.success());
+    writeln!(talk, "three").expect("it is read");
+    assert_eq!(world.logged("a", "three\n"), "three\n");
+    let taken = fs::read_to_string(world.root().join("taken")).expect("it is there");
+    assert!(taken.ends_with(" - two\n"), "{taken}");
+    assert_eq!(logs(&world, &["a", "-o", "cat"]), "one\nthree\n");
+    // Nothing in it: nothing to rotate.
+    assert!(world.abide(&["rotate", "a"]).status.success());
+    assert!(world.abide(&["rotate", "a"]).status.success());
+    writeln!(talk, "four").expect("it is read");
+    world.logged("a", "four\n");
+    assert_eq!(rotated(), 2);
 }

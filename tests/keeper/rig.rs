@@ -53,7 +53,7 @@ impl Played {
         let slots = self.all().into_iter().filter_map(|order| match order {
             Order::Attach { slot, .. } => Some(i64::from(slot)),
             Order::Detach { slot } => Some(-i64::from(slot)),
-            Order::Watch { .. } | Order::Complete { .. } => None,
+            Order::Watch { .. } | Order::Complete { .. } | Order::Tend { .. } => None,
         });
         slots.collect()
     }

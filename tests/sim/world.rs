@@ -400,7 +400,8 @@ impl World {
                 self.holds.remove(&target);
             }
             Effect::Announce(step) => self.announced.push(step),
-            Effect::KeepSuspended(_)
+            Effect::TendLog { .. }
+            | Effect::KeepSuspended(_)
             | Effect::KeepVersion { .. }
             | Effect::KeepRollbacks(_)
             | Effect::Recall { .. }

@@ -11,6 +11,7 @@ use crate::api::route::{FORBIDDEN, Gives, NO_SUCH, Route, Verb, inline};
 use crate::host::look::log::{For, Reading};
 use crate::model::access::Right;
 use crate::model::status::{InstanceStatus, ServiceStatus};
+use crate::model::time::Wall;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -78,11 +79,9 @@ async fn logs(
     let from = match query.since.as_deref() {
         None => From::Last(query.lines.map_or(LINES, u64::from)),
         Some(text) => {
-            let at = text.parse::<jiff::Timestamp>();
-            let hint = "write it as 2026-11-22T05:14:02Z";
-            From::Time(
-                at.map_err(|error| bad(format!("`since` is no time: {error}"), hint.to_owned()))?.as_microsecond(),
-            )
+            let hint = "write it as 2026-11-22T05:14:02Z".to_owned();
+            let at = Wall::parse(text).map_err(|error| bad(format!("`since` is no time: {error}"), hint))?;
+            From::Time(at.0)
         }
     };
     let reader = doors.logs.open(reading, from).await?;

@@ -7,7 +7,7 @@ use crate::api::doors::Doors;
 use crate::api::problem::Problem;
 use crate::api::rights::Visitor;
 use crate::api::route::{FORBIDDEN, Gives, NO_SUCH, Route, Verb, schema};
-use crate::model::order::{Act, Done, Order};
+use crate::model::order::{Act, Done, LogAct, Order};
 use crate::model::selector::{Selector, Target};
 use crate::model::signal::Signal;
 use axum::extract::State;
@@ -92,6 +92,27 @@ pub(super) const ROUTES: &[Route] = &[
             "Sends a signal to the processes that abide watches, and to no others.",
         )
     },
+    Route {
+        example: ("/v1/services/web/rotate", ""),
+        serve: || post(rotate),
+        ..order(
+            "/v1/services/{selectors}/rotate",
+            "rotate",
+            "Rotate the log",
+            "Gives the file `current` of each log its rotated name, if there is anything in it, and begins a new one.",
+        )
+    },
+    Route {
+        example: ("/v1/services/web/reopen", ""),
+        serve: || post(reopen),
+        ..order(
+            "/v1/services/{selectors}/reopen",
+            "reopen",
+            "Open the log anew",
+            "Closes the file of each log, so that what comes goes to what then is called `current`: for those who have moved \
+             it away, as logrotate does.",
+        )
+    },
 ];
 
 /// The body of an order that needs none: an empty object, or nothing.
@@ -130,7 +151,7 @@ struct Sent {
 /// What came of an order.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Came {
-    /// Which it was: `start`, `stop`, `restart`, `reload`, `signal`, `confirm`, `suspend`, `resume`, `retry`, `rollback`.
+    /// Which it was: `start`, `stop`, `restart`, `reload`, `signal`, `rotate`, `reopen`, `confirm`, `suspend`, `resume`, `retry`, `rollback`.
     pub(super) act: &'static str,
     /// What came of it for each service, or instance, that it named.
     pub(super) targets: Vec<Done>,
@@ -157,6 +178,14 @@ async fn reload(doors: State<Doors>, who: Visitor, meant: Meant, _: Told<NoMore>
 
 async fn signal(doors: State<Doors>, who: Visitor, meant: Meant, Told(what): Told<Sent>) -> Result<Response, Problem> {
     give(doors, who, meant, what.act()?).await
+}
+
+async fn rotate(doors: State<Doors>, who: Visitor, meant: Meant, _: Told<NoMore>) -> Result<Response, Problem> {
+    give(doors, who, meant, Act::Log(LogAct::Rotate)).await
+}
+
+async fn reopen(doors: State<Doors>, who: Visitor, meant: Meant, _: Told<NoMore>) -> Result<Response, Problem> {
+    give(doors, who, meant, Act::Log(LogAct::Reopen)).await
 }
 
 /// A reason as it stands in the status: one line of a length that can be read.

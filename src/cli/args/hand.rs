@@ -48,6 +48,22 @@ Examples:
 
 Exit codes: 0 all have taken it up, 1 one has not or knows no reload, 3 no daemon, 64 usage, 124 time-out";
 
+pub(super) const ROTATE: &str = "\
+Examples:
+  abide rotate web        current gets its rotated name, and a new one is begun
+  abide rotate '*'        of all services
+
+Logs are rotated by size, and by time where `[log] rotate` says so; this is for in between.
+
+Exit codes: 0 done, 1 refused, or there is no such service, 3 no daemon, 64 usage";
+
+pub(super) const REOPEN: &str = "\
+Examples:
+  abide reopen web        after `mv current elsewhere`: what comes goes to a new current
+  abide reopen '*'        as logrotate's postrotate
+
+Exit codes: 0 done, 1 refused, or there is no such service, 3 no daemon, 64 usage";
+
 pub(super) const SIGNAL: &str = "\
 Examples:
   abide signal HUP web           to the process that abide watches, and to no other
@@ -157,6 +173,17 @@ pub struct SignalArgs {
     /// The signal, then services, patterns, instances or states
     #[arg(value_names = ["SIGNAL", "NAME"], num_args = 2.., required = true)]
     pub words: Vec<String>,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented by its type")]
+    pub answer: AnswerArgs,
+}
+
+/// `abide rotate` and `abide reopen`
+#[derive(Debug, Clone, Args)]
+pub struct LogTendArgs {
+    /// Services, patterns, instances or states
+    #[arg(value_name = "NAME", required = true)]
+    pub names: Vec<Selector>,
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented by its type")]
     pub answer: AnswerArgs,

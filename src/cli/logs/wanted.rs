@@ -3,12 +3,11 @@
 use crate::log::entry::Entry;
 use crate::log::format::Stream;
 use crate::log::level::Level;
-use crate::model::pattern;
+use crate::model::pattern::{self, Pattern};
 use crate::model::units;
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
-use regex_lite::Regex;
 
 /// What is asked for.
 #[derive(Debug, Clone, Default)]
@@ -16,7 +15,7 @@ pub(super) struct Wanted {
     /// Microseconds since 1970.
     pub(super) since: Option<i64>,
     pub(super) until: Option<i64>,
-    pub(super) grep: Option<Regex>,
+    pub(super) grep: Option<Pattern>,
     pub(super) level: Option<Level>,
     pub(super) stream: Option<Stream>,
 }

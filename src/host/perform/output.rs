@@ -9,6 +9,7 @@ use crate::log::rotate::LogFile;
 use crate::model::desired::Definition;
 use crate::model::logging::LogPolicy;
 use crate::model::name::InstanceId;
+use crate::model::order::LogAct;
 use crate::model::policy::StopScope;
 use crate::model::resources::Resources;
 use crate::model::service::{Delegated, Identity, Service};
@@ -71,6 +72,11 @@ impl Host {
             self.logger.send(&order);
             self.remind_of_line(slot);
         }
+    }
+
+    pub(super) fn tend_log(&mut self, instance: &InstanceId, act: LogAct) {
+        let Some(slot) = self.seats.get(instance).filter(|seat| seat.attached).map(|seat| seat.slot) else { return };
+        self.logger.send(&logger::Order::Tend { slot, rotate: act == LogAct::Rotate });
     }
 
     pub(super) fn close(&mut self, instance: &InstanceId) {
