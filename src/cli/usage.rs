@@ -79,7 +79,7 @@ mod tests {
     #[test]
     fn each_usage_error_is_one_sentence_that_says_what_to_do_next() {
         let cases = [
-            ("frobnicate", "abide: there is no command frobnicate; `abide --help` lists them all"),
+            ("xyzzy", "abide: there is no command xyzzy; `abide --help` lists them all"),
             ("statsu", "abide: there is no command statsu; did you mean status?"),
             ("run", "abide run: <DIR>... is missing; `abide run --help` shows how it is used"),
             ("run --confg x y", "abide run: there is no option --confg; did you mean --config?"),
