@@ -154,7 +154,7 @@ fn delete(to: &Destination, directory: &OwnedFd, at: i64) -> bool {
 
 /// Deletes the oldest rotated file, for room. Whether there was one.
 pub(super) fn give_up_oldest(to: &Destination) -> bool {
-    let Ok(directory) = open_or_make(&to.directory, to.uid()) else { return false };
+    let (Ok(_eyes), Ok(directory)) = (eyes(to), open_or_make(&to.directory, to.uid())) else { return false };
     let oldest = listing(to, &directory).ok().and_then(|there| there.into_iter().map(|it| it.0).min());
     oldest.is_some_and(|at| delete(to, &directory, at))
 }
