@@ -46,6 +46,12 @@ pub(super) struct Way {
     pub(super) grown: Option<bool>,
 }
 
+impl Way {
+    pub(super) fn new(pipe: Arc<OwnedFd>) -> Self {
+        Self { pipe, edges: false, unfinished: None, grown: None }
+    }
+}
+
 #[derive(Default)]
 pub(super) struct Output {
     pub(super) sink: Sink,
@@ -62,7 +68,6 @@ pub(super) struct Output {
 
 impl Slot {
     pub(super) fn new(pipes: [Option<Arc<OwnedFd>>; 2], to: Destination) -> Self {
-        let way = |pipe| Way { pipe, edges: false, unfinished: None, grown: None };
-        Self { ways: pipes.map(|pipe| pipe.map(way)), to, output: None, watched: None }
+        Self { ways: pipes.map(|pipe| pipe.map(Way::new)), to, output: None, watched: None }
     }
 }

@@ -6,9 +6,9 @@ use super::lane::{LARGE, Lane, SMALL};
 use super::outbox::Outbox;
 use super::pace::Pace;
 use super::packer::Packer;
-use super::pipes::{open_pipes, second_of, slot_of, token, watch_pipes};
+use super::pipes::{open_pipe, open_pipes, second_of, slot_of, token, watch_pipes};
 use super::sink::eyes;
-use super::slot::{Memory, Output, Slot};
+use super::slot::{Memory, Output, Slot, Way};
 use super::trouble::Trouble;
 use crate::log::format::Stream;
 use crate::log::lookout::Lookout;
@@ -228,17 +228,28 @@ impl Worker {
             output.sink.close();
         }
         known.to = to;
-        // It is a new one that has a pipe for its stderr.
-        if let (Some(true), Ok(pipes)) = (
-            known.ways.get(1).map(|way| way.is_none() && known.to.policy.stderr == StderrTo::Separate),
-            open_pipes(&self.pipes, slot, &known.to),
-        ) {
-            let [_, second] = pipes;
-            if watch_pipes(&self.epoll, slot, &[None, second.clone()]).is_ok() {
-                let [_, way] = Slot::new([None, second], known.to.clone()).ways;
-                known.ways[1] = way;
-            }
+        if known.to.policy.stderr == StderrTo::Separate
+            && known.ways[1].is_none()
+            && let Err(errno) = self.open_second(slot)
+        {
+            // Who writes to it would stand still once it is full.
+            let message = Trouble::Pipe { slot, errno }.to_string();
+            self.outbox.send(Report::Refused { slot, message });
         }
+    }
+
+    /// Its stderr has a pipe of its own from now on.
+    fn open_second(&mut self, slot: u32) -> Result<(), Errno> {
+        let opened = match open_pipe(&self.pipes, slot, true) {
+            Err(Errno::EMFILE | Errno::ENFILE) if self.close_all() => open_pipe(&self.pipes, slot, true),
+            opened => opened,
+        };
+        let pipe = Arc::new(opened?);
+        watch_pipes(&self.epoll, slot, &[None, Some(pipe.clone())])?;
+        if let Some(known) = self.memory.slots.get_mut(&slot) {
+            known.ways[1] = Some(Way::new(pipe));
+        }
+        Ok(())
     }
 
     fn rename(&self, slot: u32, from: Option<PathBuf>, to: &Destination) {
