@@ -116,7 +116,7 @@ pub(super) struct OwnLogState {
 impl OwnLogState {
     /// In words for people, for the status.
     fn notes(&self) -> Vec<String> {
-        let lost = self.unpiped + self.file.lines_lost();
+        let lost = self.unpiped + self.file.lines_lost;
         let lost = (lost > 0).then(|| format!("{lost} lines of abide's own log were lost"));
         let unshown = (self.unshown > 0).then(|| format!("{} lines could not be written to stderr", self.unshown));
         let trouble = self.file.trouble.as_ref().map(|trouble| format!("abide's own log: {trouble}"));

@@ -19,7 +19,7 @@ use super::limits;
 use super::line::Logger;
 use super::notify_socket::NotifySocket;
 use super::pipe::{KeeperOrder, Pipes};
-use super::seat::{Losses, Run, Seat, Seats, log_directory};
+use super::seat::{Run, Seat, Seats, log_directory};
 use super::spawn::{Order, Spawner};
 use super::tree::{Census, Strays};
 use super::watch::Watch;
@@ -109,14 +109,8 @@ pub struct Trouble {
 pub struct OwnLog {
     /// Why it cannot be written at present.
     pub trouble: Option<String>,
-    lost: Losses,
-}
-
-impl OwnLog {
-    /// How many lines the logger could not write.
-    pub fn lines_lost(&self) -> u64 {
-        self.lost.total().1
-    }
+    /// How many lines the loggers could not write, all of them.
+    pub lines_lost: u64,
 }
 
 /// What a host is made of.
@@ -354,7 +348,6 @@ impl Host {
                     log: log_directory(&self.log, definition, instance, numbered),
                     attached: false,
                     leaving: false,
-                    lost: Losses::default(),
                     run: Run::None,
                     killed: RunId(0),
                 };

@@ -22,33 +22,9 @@ pub(super) struct Seat {
     pub(super) attached: bool,
     /// Its instance is gone for good, and only an errand that is still being made keeps the pipe.
     pub(super) leaving: bool,
-    pub(super) lost: Losses,
     pub(super) run: Run,
     /// The last run whose whole tree got KILL: what it still bears has to get it too.
     pub(super) killed: RunId,
-}
-
-/// What loggers could not write of one slot, one logger after the other: each counts from zero.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Losses {
-    /// Bytes and lines, by those before.
-    before: (u64, u64),
-    latest: (u64, u64),
-}
-
-impl Losses {
-    /// Takes the totals of the present logger.
-    pub(super) fn count(&mut self, bytes: u64, lines: u64) {
-        if bytes < self.latest.0 {
-            self.before = self.total();
-        }
-        self.latest = (bytes, lines);
-    }
-
-    /// Bytes and lines, by all of them.
-    pub(super) fn total(self) -> (u64, u64) {
-        (self.before.0 + self.latest.0, self.before.1 + self.latest.1)
-    }
 }
 
 /// How far the present run of an instance has come. Its exit and the answer of the spawn thread
@@ -176,18 +152,4 @@ pub(super) fn log_directory(base: &Path, definition: &Definition, instance: &Ins
     let own = service.log.directory.as_deref().and_then(|text| expand_for(service, instance.index, text).ok());
     let directory = own.map_or_else(|| base.to_owned(), PathBuf::from);
     if numbered { directory.join(instance.to_string()) } else { directory.join(instance.service.as_str()) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn losses_go_on_where_another_logger_begins_anew() {
-        let mut losses = Losses::default();
-        for (report, total) in [((10, 1), (10, 1)), ((30, 3), (30, 3)), ((5, 1), (35, 4)), ((7, 1), (37, 4))] {
-            losses.count(report.0, report.1);
-            assert_eq!(losses.total(), total);
-        }
-    }
 }

@@ -1,12 +1,9 @@
 //! A line of a log file read back, whatever form it has. Pure.
 
-use super::format::Stream;
+use super::format::{Stream, TAI_1970};
 use super::stamp::Civil;
 use serde_json::Value;
 use std::borrow::Cow;
-
-/// TAI64 of the beginning of 1970, as [`super::format`] writes it.
-const TAI_1970: u64 = (1 << 62) + 10;
 
 /// What a line of a log file says.
 #[derive(Debug, Clone, PartialEq)]

@@ -20,7 +20,10 @@ use serde::de::IgnoredAny;
 use std::fmt::Write as _;
 
 /// TAI64 of the beginning of 1970; ten leap seconds for all times, as daemontools has it.
-const TAI_1970: u64 = (1 << 62) + 10;
+pub(super) const TAI_1970: u64 = (1 << 62) + 10;
+
+/// No character is longer in UTF-8, bytes.
+const LONGEST_CHARACTER: usize = 4;
 
 /// Which way a line came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,7 +90,7 @@ pub struct Taken {
 impl Formatter {
     /// For lines that were read at `micros` since 1970.
     pub fn new(format: LogFormat, max_line: u64, whose: Whose<'_>, stream: Stream, micros: i64) -> Self {
-        let max_line = usize::try_from(max_line).unwrap_or(usize::MAX).max(lines_least());
+        let max_line = usize::try_from(max_line).unwrap_or(usize::MAX).max(LONGEST_CHARACTER);
         let (mut ended, mut begun, mut stamp) = (String::new(), String::new(), String::new());
         // Writing to a string cannot fail.
         let _ = Civil::new(micros).rfc3339(&mut stamp);
@@ -240,11 +243,6 @@ pub(super) fn bytes_of(text: &str) -> Option<Vec<u8>> {
 fn string(text: &str, out: &mut Vec<u8>) {
     // A string is always JSON, and a vector takes all.
     let _ = serde_json::to_writer(out, text);
-}
-
-/// No character is longer.
-fn lines_least() -> usize {
-    4
 }
 
 #[cfg(test)]

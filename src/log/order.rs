@@ -126,11 +126,11 @@ pub enum Report {
         /// For which run.
         run: u64,
     },
-    /// What could not be written is lost. At most once a second for each slot.
+    /// What could not be written is lost. At most once a second for each slot, and once by each new logger.
     Dropped {
         /// Which slot.
         slot: u32,
-        /// Bytes since the slot was attached.
+        /// Bytes since the slot has its instance, by all loggers.
         bytes: u64,
         /// Newlines among them.
         lines: u64,

@@ -16,8 +16,8 @@ pub(super) struct Capture<'a> {
     pub(super) lane: &'a Lane,
     pub(super) packer: &'a Packer,
     pub(super) slot: u32,
-    /// By which of its pipes, if by any.
-    pub(super) pipe: Option<&'a OwnedFd>,
+    /// By which of its pipes.
+    pub(super) pipe: &'a OwnedFd,
     pub(super) stream: Stream,
     pub(super) to: &'a Destination,
     /// The pid of its main process.
@@ -180,8 +180,7 @@ impl Capture<'_> {
 
     fn take(&self, intent: &Intent, count: usize) {
         // Refused: somebody with our rights reads the pipe too, which cannot be mended here.
-        let taken = self.pipe.map_or(Ok(()), |pipe| self.lane.take(pipe, intent, count));
-        if taken.is_err() || self.pipe.is_none() {
+        if self.lane.take(self.pipe, intent, count).is_err() {
             self.lane.desist();
         }
     }

@@ -16,7 +16,7 @@ use crate::host::sys::memory;
 use crate::log::lookout::Lookout;
 use crate::log::order::{Destination, MAX_PACKET, Order, Report};
 use crate::model::pattern;
-use crate::table::{LANES, Table};
+use crate::table::{LANES, Losses, Table};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
@@ -233,10 +233,12 @@ impl Logger {
     }
 
     fn detach(&mut self, slot: u32) {
-        match self.slots.remove(&slot) {
-            Some(file_system) => self.tell(&file_system, Command::Detach { slot }),
-            None => self.outbox.send(Report::Detached { slot }),
+        if let Some(file_system) = self.slots.remove(&slot) {
+            return self.tell(&file_system, Command::Detach { slot });
         }
+        // The next who has it has lost nothing.
+        self.table.set_losses(slot, Losses::default());
+        self.outbox.send(Report::Detached { slot });
     }
 
     fn pass_on(&self, slot: u32, command: Command) {

@@ -354,7 +354,7 @@ impl Worker {
             (StderrTo::Merge, false) => Stream::Both,
             (StderrTo::Separate | StderrTo::Discard, false) => Stream::Out,
         };
-        let pipe = ways[usize::from(second)].as_ref().map(|way| &*way.pipe);
+        let Some(Way { pipe, .. }) = &ways[usize::from(second)] else { return Outcome::default() };
         let pid = table.pid(slot);
         let output = output.get_or_insert_default();
         let before = output.losses;

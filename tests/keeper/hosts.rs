@@ -21,14 +21,15 @@ pub(crate) fn another_logger(mut rig: Rig) {
     logger.report(&Report::Dropped { slot: 0, bytes: 20, lines: 2 });
     logger.report(&Report::Trouble { slot: 0, message: Some("no space".into()) });
     logger.report(&Report::Hello);
-    logger.report(&Report::Dropped { slot: 1, bytes: 10, lines: 1 });
+    // It finds in the table what the one before it had lost.
+    logger.report(&Report::Dropped { slot: 1, bytes: 30, lines: 3 });
     host.reports();
     assert_eq!(logger.orders(), [0, 1]);
     let drops: Vec<_> = std::iter::from_fn(|| host.next_event()).collect();
     assert!(matches!(drops[..], [Event::LogDropped { bytes: 20, .. }, Event::LogDropped { bytes: 30, lines: 3, .. }]));
     // What would be said in that very log, and then of that.
     assert_eq!(host.take_troubles(), []);
-    assert_eq!((host.own_log().trouble.as_deref(), host.own_log().lines_lost()), (Some("no space"), 2));
+    assert_eq!((host.own_log().trouble.as_deref(), host.own_log().lines_lost), (Some("no space"), 2));
 
     let kept = LogPolicy { max_files: 3, ..LogPolicy::default() };
     host.keep_own_log(kept.clone());

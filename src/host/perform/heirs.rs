@@ -4,7 +4,7 @@
 
 use super::{Host, Trouble, output};
 use crate::decide::event::{Event, RunId};
-use crate::host::seat::{Losses, Run, Seat, log_directory};
+use crate::host::seat::{Run, Seat, log_directory};
 use crate::host::sys::process::{Whom, pidfd_open, pidfd_signal};
 use crate::host::tree::{self, Reach};
 use crate::host::{limits, proc};
@@ -159,7 +159,6 @@ impl Host {
             log,
             attached,
             leaving: false,
-            lost: Losses::default(),
             run: Run::None,
             killed: RunId(0),
         };
@@ -340,7 +339,6 @@ impl Host {
             log: log_directory(&self.log, definition, instance, numbered),
             attached,
             leaving: false,
-            lost: Losses::default(),
             run: Run::Living { run: found.run },
             killed: RunId(0),
         };

@@ -141,12 +141,10 @@ impl Host {
                 logger::Report::Detached { slot } => self.detached(slot),
                 logger::Report::Watching { slot, run } => self.watching(slot, RunId(run)),
                 logger::Report::Matched { slot, run } => self.matched(slot, RunId(run)),
-                logger::Report::Dropped { slot: 0, bytes, lines } => self.own_log_state.lost.count(bytes, lines),
+                logger::Report::Dropped { slot: 0, lines, .. } => self.own_log_state.lines_lost = lines,
                 logger::Report::Trouble { slot: 0, message } => self.own_log_state.trouble = message,
                 logger::Report::Dropped { slot, bytes, lines } => {
-                    if let Some((instance, seat)) = self.seats.at(slot) {
-                        seat.lost.count(bytes, lines);
-                        let (bytes, lines) = seat.lost.total();
+                    if let Some((instance, _)) = self.seats.at(slot) {
                         self.events.push_back(Event::LogDropped { instance, bytes, lines });
                     }
                 }

@@ -83,7 +83,7 @@ impl Rig {
         let mut look = Vec::new();
         let count = self.lane.look(&self.pipe, &mut look).unwrap_or(0);
         let Self { lane, packer, pipe, to, .. } = self;
-        let capture = Capture { lane, packer, slot: 7, pipe: Some(pipe), stream: Stream::Both, to, pid: 42, all };
+        let capture = Capture { lane, packer, slot: 7, pipe, stream: Stream::Both, to, pid: 42, all };
         capture.write(&look[..count], &mut self.sink, &mut self.losses, &mut self.scratch)
     }
 
