@@ -28,7 +28,7 @@ const RIPE: Duration = Duration::from_secs(2);
 /// More than it needs.
 const STACK: usize = 512 << 10;
 
-/// What becomes of rotated files, away from those who write. Each of its two threads is made with the first order.
+/// What becomes of the rotated files of one file system. Each of its two threads is made with the first order.
 #[derive(Debug)]
 pub(super) struct Packer {
     prune: Hand,

@@ -65,7 +65,6 @@ struct Logger {
     mounts: Mounts,
     /// Those that no worker has.
     lanes: Vec<usize>,
-    packer: Arc<Packer>,
     workers: HashMap<FileSystem, Post>,
     /// Which worker has it.
     slots: HashMap<u32, FileSystem>,
@@ -102,19 +101,7 @@ impl Logger {
         // Before anything is written: what a logger before us was about is brought to its end.
         Lane::recover_all(&table, &pipes)?;
         let lanes = (0..LANES).rev().collect();
-        Ok(Self {
-            control,
-            epoll,
-            signals,
-            pipes,
-            outbox,
-            table,
-            mounts,
-            lanes,
-            packer: Arc::new(Packer::new()),
-            workers,
-            slots,
-        })
+        Ok(Self { control, epoll, signals, pipes, outbox, table, mounts, lanes, workers, slots })
     }
 
     fn run(mut self) -> i32 {
@@ -205,7 +192,7 @@ impl Logger {
         let post = match self.workers.entry(file_system.clone()) {
             Entry::Occupied(post) => post.into_mut(),
             Entry::Vacant(free) => free.insert(
-                Post::new(&self.pipes, &self.outbox, &self.table, &self.packer, &mut self.lanes)
+                Post::new(&self.pipes, &self.outbox, &self.table, &mut self.lanes)
                     .map_err(|errno| Trouble::Thread { path: to.directory.clone(), errno })?,
             ),
         };
@@ -279,7 +266,6 @@ impl Logger {
         for post in self.workers.into_values() {
             let _ = post.thread.join();
         }
-        self.packer.finish();
         self.outbox.flush();
     }
 }
@@ -289,7 +275,6 @@ impl Post {
         pipes: &Arc<OwnedFd>,
         outbox: &Arc<Outbox>,
         table: &Arc<Table>,
-        packer: &Arc<Packer>,
         lanes: &mut Vec<usize>,
     ) -> Result<Self, Errno> {
         let number = *lanes.last().ok_or(Errno::EAGAIN)?;
@@ -306,7 +291,7 @@ impl Post {
             outbox: outbox.clone(),
             table: table.clone(),
             lane,
-            packer: packer.clone(),
+            packer: Packer::new(),
             memory: Memory::default(),
         };
         let thread = std::thread::Builder::new().name("abide-log".into()).stack_size(STACK);

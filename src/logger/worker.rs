@@ -97,7 +97,8 @@ pub(super) struct Worker {
     pub(super) outbox: Arc<Outbox>,
     pub(super) table: Arc<Table>,
     pub(super) lane: Lane,
-    pub(super) packer: Arc<Packer>,
+    /// Its own, as its thread is: a disk that hangs keeps nobody else's logs from being bounded.
+    pub(super) packer: Packer,
     pub(super) memory: Memory,
 }
 
@@ -120,7 +121,7 @@ impl Worker {
                 let _ = self.bell.read();
             }
             if self.obey() {
-                return;
+                return self.packer.finish();
             }
             let pipes = events.iter().map(EpollEvent::data).filter(|data| *data != BELL);
             let bytes = pipes.map(|token| self.turn(slot_of(token), second_of(token), now, false)).sum();

@@ -31,7 +31,7 @@ fn no_command_is_lost_however_close_it_follows_another() {
         outbox,
         table,
         lane,
-        packer: Arc::new(Packer::new()),
+        packer: Packer::new(),
         memory,
     };
     let thread = std::thread::spawn(move || worker.run());
