@@ -491,21 +491,27 @@ impl Drop for Disk {
     }
 }
 
-#[test]
-fn a_full_disk_drops_and_counts_and_goes_on_when_there_is_room() {
+/// A place whose logs lie on a file system of that size, for this thread and the loggers that it starts. `None`: said aloud.
+fn place_on_small_disk(size: &str) -> Option<(Place, Disk)> {
     use nix::mount::{MsFlags, mount};
     use nix::sched::{CloneFlags, unshare};
     let nothing = None::<&str>;
-    // This thread's own mounts; the logger, started from it, shares them.
     if unshare(CloneFlags::CLONE_NEWNS).is_err() {
         eprintln!("skipped: a small disk needs root");
-        return;
+        return None;
     }
     mount(nothing, "/", nothing, MsFlags::MS_REC | MsFlags::MS_PRIVATE, nothing).unwrap();
     let place = Place::new();
     let disk = Disk(place.root.join("log"));
     fs::create_dir(&disk.0).unwrap();
-    mount(Some("tmpfs"), &disk.0, Some("tmpfs"), MsFlags::empty(), Some("size=128k,mode=755")).unwrap();
+    let options = format!("size={size},mode=755");
+    mount(Some("tmpfs"), &disk.0, Some("tmpfs"), MsFlags::empty(), Some(options.as_str())).unwrap();
+    Some((place, disk))
+}
+
+#[test]
+fn a_full_disk_drops_and_counts_and_goes_on_when_there_is_room() {
+    let Some((place, disk)) = place_on_small_disk("128k") else { return };
     let logger = Logger::start(&place);
     let (mut small, mut large) = (place.pipe(1), place.pipe(2));
     logger.attach(1, place.to("web", 1 << 20, 1));
@@ -529,18 +535,7 @@ fn a_full_disk_drops_and_counts_and_goes_on_when_there_is_room() {
 
 #[test]
 fn what_a_full_disk_loses_is_owned_up_to_in_the_log_exact_to_the_line() {
-    use nix::mount::{MsFlags, mount};
-    use nix::sched::{CloneFlags, unshare};
-    let nothing = None::<&str>;
-    if unshare(CloneFlags::CLONE_NEWNS).is_err() {
-        eprintln!("skipped: a small disk needs root");
-        return;
-    }
-    mount(nothing, "/", nothing, MsFlags::MS_REC | MsFlags::MS_PRIVATE, nothing).unwrap();
-    let place = Place::new();
-    let disk = Disk(place.root.join("log"));
-    fs::create_dir(&disk.0).unwrap();
-    mount(Some("tmpfs"), &disk.0, Some("tmpfs"), MsFlags::empty(), Some("size=2m,mode=755")).unwrap();
+    let Some((place, disk)) = place_on_small_disk("2m") else { return };
     let ballast = disk.0.join("ballast");
     let mut logger = Logger::start(&place);
     let mut pipe = place.pipe(1);

@@ -381,6 +381,22 @@ proptest! {
     }
 }
 
+/// One service is so large from now on, or gone.
+fn change(
+    publisher: &mut Publisher,
+    model: &mut BTreeMap<ServiceName, ServiceStatus>,
+    index: u32,
+    size: Option<usize>,
+) {
+    let mut service = service(&format!("app-{index:05}"), State::Running);
+    service.description = Some("x".repeat(size.unwrap_or(0)));
+    publisher.update(&service.name, size.is_some().then_some(&service));
+    match size {
+        Some(_) => drop(model.insert(service.name.clone(), service)),
+        None => drop(model.remove(&service.name)),
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(16))]
 
@@ -399,14 +415,7 @@ proptest! {
         }
         for (round, (changes, problem)) in rounds.into_iter().enumerate() {
             for (index, size) in changes {
-                let mut service = service(&format!("app-{index:05}"), State::Running);
-                service.description = Some("x".repeat(size.unwrap_or(0)));
-                publisher.update(&service.name, size.is_some().then_some(&service));
-                if size.is_some() {
-                    model.insert(service.name.clone(), service);
-                } else {
-                    model.remove(&service.name);
-                }
+                change(&mut publisher, &mut model, index, size);
             }
             publisher.envelope_mut().problems = vec![sample::error("x.toml", 3, &"y".repeat(problem), None)];
             drive(&mut publisher, round as u64 * 40_000, round as u64 * 40_000 + 500);
@@ -437,14 +446,7 @@ proptest! {
         let mut inodes = Vec::new();
         for (round, changes) in rounds.into_iter().enumerate() {
             for (index, size) in changes {
-                let mut service = service(&format!("app-{index:05}"), State::Running);
-                service.description = Some("x".repeat(size.unwrap_or(0)));
-                publisher.update(&service.name, size.is_some().then_some(&service));
-                if size.is_some() {
-                    model.insert(service.name.clone(), service);
-                } else {
-                    model.remove(&service.name);
-                }
+                change(&mut publisher, &mut model, index, size);
             }
             drive(&mut publisher, round as u64 * 40_000, round as u64 * 40_000 + 500);
             let index = std::fs::read_to_string(dir.path().join(INDEX)).expect("there");

@@ -4,7 +4,7 @@
 //! hidden file, which the next try replaces, or both, of which readers take one.
 
 use super::directory::{is_ours, open_or_make};
-use super::sink::{errno_of, eyes, listing, prune};
+use super::sink::{errno_of, eyes, listing, now, prune};
 use super::trouble::Trouble;
 use crate::host::stderr::say;
 use crate::host::sys::process::set_nice;
@@ -15,10 +15,12 @@ use nix::fcntl::{OFlag, openat, renameat};
 use nix::sys::stat::{Mode, fstat, futimens};
 use nix::sys::time::TimeSpec;
 use nix::unistd::{UnlinkatFlags, fdatasync, unlinkat};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::os::fd::OwnedFd;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -91,49 +93,84 @@ impl Hand {
     }
 }
 
-fn prune_each(jobs: &Receiver<Job>) {
-    while let Ok(job) = jobs.recv() {
-        // What cannot be deleted now is found again at the next rotation.
-        let _ = prune(&job.to);
+/// Does for each log what is due, once for however many orders there were, until nobody orders any more. What `act` says
+/// is how long after that it is to be done again.
+fn each(jobs: &Receiver<Job>, mut act: impl FnMut(&Destination) -> Option<Duration>) {
+    let mut waiting: BTreeMap<PathBuf, Job> = BTreeMap::new();
+    let mut ordered = true;
+    while ordered || !waiting.is_empty() {
+        let now = Instant::now();
+        let first = waiting.iter().min_by_key(|(_, job)| job.ripe).map(|(path, job)| (path.clone(), job.ripe));
+        let received = match &first {
+            Some((_, ripe)) => jobs.recv_timeout(ripe.saturating_duration_since(now)),
+            None => jobs.recv().map_err(|_| RecvTimeoutError::Disconnected),
+        };
+        match (received, first) {
+            (Ok(job), _) => {
+                let known = waiting.entry(job.to.path()).or_insert_with(|| Job { to: job.to.clone(), ripe: job.ripe });
+                known.to = job.to;
+            }
+            (Err(error), Some((path, _))) => {
+                ordered = error == RecvTimeoutError::Timeout;
+                let Some(job) = waiting.remove(&path) else { continue };
+                if let Some(after) = act(&job.to).filter(|_| ordered) {
+                    waiting.insert(path, Job { ripe: Instant::now() + after, ..job });
+                }
+            }
+            (Err(_), None) => ordered = false,
+        }
     }
+}
+
+fn prune_each(jobs: &Receiver<Job>) {
+    each(jobs, |to| {
+        // What cannot be deleted now is found again at the next rotation.
+        let _ = prune(to);
+        None
+    });
 }
 
 fn pack_each(jobs: &Receiver<Job>) {
     // Refused: then it competes with the others.
     let _ = set_nice(19);
     let mut said = None;
-    while let Ok(job) = jobs.recv() {
-        std::thread::sleep(job.ripe.saturating_duration_since(Instant::now()));
-        let trouble = pack_all(&job.to).err().map(|trouble| trouble.to_string());
+    each(jobs, |to| {
+        let outcome = pack_all(to, now().saturating_sub(RIPE.as_micros() as i64));
+        let trouble = outcome.as_ref().err().map(ToString::to_string);
         if let Some(trouble) = &trouble
             && said.as_ref() != Some(trouble)
         {
             say(format_args!("{trouble}"));
         }
         said = trouble;
-    }
+        outcome.is_ok_and(|done| !done).then_some(RIPE)
+    });
 }
 
-/// Compresses all rotated files of a log that are not.
-pub(super) fn pack_all(to: &Destination) -> Result<(), Trouble> {
+/// Compresses the rotated files of a log that are not, but for those that are younger than `until`, in microseconds since
+/// 1970. Whether that are all.
+pub(super) fn pack_all(to: &Destination, until: i64) -> Result<bool, Trouble> {
     let _eyes = eyes(to)?;
     let failed = |errno| Trouble::Compress { path: to.directory.clone(), errno };
     let directory = open_or_make(&to.directory, to.uid())?;
     let there = listing(to, &directory).map_err(failed)?;
     let packed = |at| there.iter().any(|it| it.0 == at && it.1 != Compress::None);
-    for (at, _, _) in there.iter().filter(|it| it.1 == Compress::None) {
-        if packed(*at) {
+    let plain = || there.iter().filter(|it| it.1 == Compress::None).map(|it| it.0);
+    // One that is named by a time to come is no younger: the clock was set back.
+    let is_young = |at: &i64| *at > until && *at <= now();
+    for at in plain().filter(|at| !is_young(at)) {
+        if packed(at) {
             // A crash came between the two.
-            let _ = unlinkat(&directory, to.file.rotated(*at, Compress::None).as_str(), UnlinkatFlags::NoRemoveDir);
+            let _ = unlinkat(&directory, to.file.rotated(at, Compress::None).as_str(), UnlinkatFlags::NoRemoveDir);
             continue;
         }
-        match pack(to, &directory, *at) {
+        match pack(to, &directory, at) {
             // It was deleted, as too old or too much.
             Ok(()) | Err(Errno::ENOENT) => {}
             Err(errno) => return Err(failed(errno)),
         }
     }
-    Ok(())
+    Ok(!plain().any(|at| is_young(&at)))
 }
 
 fn pack(to: &Destination, directory: &OwnedFd, at: i64) -> Result<(), Errno> {

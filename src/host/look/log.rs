@@ -46,11 +46,12 @@ impl For {
         }
     }
 
-    /// So many bytes a compressed file may become: one of a user's own making is none that we wrote.
+    /// So many bytes a compressed file may become, all of which are in memory: for others they are in the supervisor's,
+    /// and one of a user's own making is none that we wrote.
     fn bound(self) -> u64 {
         match self {
             Self::Ourselves => u64::MAX,
-            Self::Others => 4 << 30,
+            Self::Others => 256 << 20,
             Self::User(_) => 64 << 20,
         }
     }

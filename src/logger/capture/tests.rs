@@ -154,7 +154,7 @@ proptest! {
         for (batch, looks, packs) in batches {
             rig.capture(batch.as_bytes());
             if packs {
-                pack_all(&rig.to).unwrap();
+                pack_all(&rig.to, i64::MAX).unwrap();
             }
             all.extend(batch.bytes());
             for _ in 0..looks {
@@ -289,7 +289,7 @@ fn rotated_files_are_compressed_whole_and_what_a_crash_left_is_cleared() {
         for line in ["1\n", "2\n", "3\n", "4\n", "5\n", "6\n", "7\n"] {
             rig.capture(line.as_bytes());
         }
-        pack_all(&rig.to).unwrap();
+        pack_all(&rig.to, i64::MAX).unwrap();
         let names = || -> Vec<String> {
             let listed = fs::read_dir(&rig.to.directory).unwrap();
             let mut names: Vec<_> = listed.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
@@ -315,7 +315,7 @@ fn rotated_files_are_compressed_whole_and_what_a_crash_left_is_cleared() {
         fs::write(rig.to.directory.join(packed[1].strip_suffix(suffix).unwrap()), "3\n4\n").unwrap();
         fs::remove_file(rig.to.directory.join(&packed[1])).unwrap();
         assert_eq!(read(), "1\n2\n3\n4\n5\n6\n7\n");
-        pack_all(&rig.to).unwrap();
+        pack_all(&rig.to, i64::MAX).unwrap();
         assert_eq!(names(), packed);
         assert_eq!(read(), "1\n2\n3\n4\n5\n6\n7\n");
     }
