@@ -4,7 +4,7 @@ use super::{Why, Worker, main_of};
 use crate::model::name::ServiceName;
 use crate::model::time::Mono;
 use crate::source::Material;
-use crate::source::catalogue::{Found, Key, service_of};
+use crate::source::catalogue::{Content, Found, Key, service_of};
 use crate::source::entry::{Naming, naming};
 use crate::source::look::{Eye, Look};
 use crate::source::settle::{Outcome, Seen, Verdict};
@@ -118,27 +118,30 @@ impl<C> Worker<C> {
         let drop_ins = drop_ins_of(&candidate.naming, &candidate.name);
         if let Found::Entry(_, content) = &found
             && is_new
+            && let Some(other) = self.before_its_rename(content)
         {
-            let is_renamed = |other: &Key| {
-                let before = self.catalogue.get(*other).and_then(|other| other.content.as_ref());
-                before.is_some_and(|before| {
-                    let stamps = before.stamps.first().zip(content.stamps.first());
-                    before.digest == content.digest || stamps.is_some_and(|(before, now)| before.is_same_file(now))
-                })
-            };
-            let renamed: Vec<_> = self.settle.absent().filter(is_renamed).collect();
-            for other in renamed {
-                let named = |key| self.catalogue.get(key).and_then(|candidate| service_of(&candidate.naming).cloned());
-                self.renamed.extend(named(other).zip(named(key)));
-                self.settle.forget(other);
-                self.remove(source, other, now);
-            }
+            let named = |key| self.catalogue.get(key).and_then(|candidate| service_of(&candidate.naming).cloned());
+            self.renamed.extend(named(other).zip(named(key)));
+            self.settle.forget(other);
+            self.remove(source, other, now);
         }
         if let Found::Control(bytes, _) = &found {
             self.control_said(key, bytes);
         }
         self.catalogue.publish(key, found);
         self.look_again(source, drop_ins, now);
+    }
+
+    /// Who of those that wait out their grace was this file under its old name: the very file, or else one of the
+    /// same content. Of many that are alike only one, since the others may be gone for good.
+    fn before_its_rename(&self, now: &Content) -> Option<Key> {
+        let before = |key: Key| Some((key, self.catalogue.get(key)?.content.as_ref()?));
+        let is_same_file = |(_, before): &(Key, &Content)| {
+            before.stamps.first().zip(now.stamps.first()).is_some_and(|(before, now)| before.is_same_file(now))
+        };
+        let absent = || self.settle.absent().filter_map(before);
+        let found = absent().find(is_same_file).or_else(|| absent().find(|(_, before)| before.digest == now.digest));
+        found.map(|(key, _)| key)
     }
 
     fn remove(&mut self, source: usize, key: Key, now: Mono) {

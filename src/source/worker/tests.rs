@@ -113,6 +113,31 @@ fn a_renamed_file_stops_one_and_starts_the_other_in_one_delta() {
 }
 
 #[test]
+fn of_many_that_are_alike_each_takes_the_place_of_its_own_and_the_rest_are_gone() {
+    let mut bench = Bench::new();
+    for name in ["a.toml", "b.toml", "c.toml", "d.toml"] {
+        bench.put(name, "1");
+    }
+    bench.start();
+    bench.until_says("d", "1");
+    // All gone before the first comes back, and last the one that the content alone would take for the first.
+    for name in ["a", "b", "c", "d"] {
+        fs::rename(bench.path(&format!("{name}.toml")), bench.path(&format!(".{name}"))).unwrap();
+    }
+    fs::rename(bench.path(".c"), bench.path("x-c.toml")).unwrap();
+    bench.until("the new name is there", |bench| bench.desired.contains_key("x-c"));
+    let renamed: Vec<_> = bench.last.renamed.iter().map(|(from, to)| (from.as_str(), to.as_str())).collect();
+    assert_eq!(renamed, [("c", "x-c")]);
+    assert!(
+        bench.last.changes.iter().all(|(name, _)| matches!(name.as_str(), "c" | "x-c")),
+        "{:?}",
+        bench.last.changes
+    );
+    bench.until("the others are gone after their grace", |bench| bench.desired.len() == 1);
+    assert!(bench.last.renamed.is_empty());
+}
+
+#[test]
 fn an_error_is_told_after_a_second_and_its_mending_at_once() {
     let mut bench = Bench::new();
     bench.put("a.toml", "1");
