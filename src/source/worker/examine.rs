@@ -62,7 +62,7 @@ impl<C> Worker<C> {
         };
         match (verdict, found) {
             (Verdict::Publish, Some(found)) => self.publish(source, key, found, now),
-            (Verdict::Remove, _) => self.remove(source, key, now),
+            (Verdict::Remove, _) => self.remove(key, now),
             _ => {}
         }
         if must_look {
@@ -122,8 +122,7 @@ impl<C> Worker<C> {
         {
             let named = |key| self.catalogue.get(key).and_then(|candidate| service_of(&candidate.naming).cloned());
             self.renamed.extend(named(other).zip(named(key)));
-            self.settle.forget(other);
-            self.remove(source, other, now);
+            self.remove(other, now);
         }
         if let Found::Control(bytes, _) = &found {
             self.control_said(key, bytes);
@@ -144,8 +143,9 @@ impl<C> Worker<C> {
         found.map(|(key, _)| key)
     }
 
-    fn remove(&mut self, source: usize, key: Key, now: Mono) {
+    fn remove(&mut self, key: Key, now: Mono) {
         let Some(candidate) = self.catalogue.get(key) else { return };
+        let source = candidate.source;
         // Of what was never told nobody missed the end.
         let missed = candidate.by_scan && candidate.standing.is_some() && self.roots[source].polled.is_none();
         if missed {

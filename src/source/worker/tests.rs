@@ -120,7 +120,7 @@ fn of_many_that_are_alike_each_takes_the_place_of_its_own_and_the_rest_are_gone(
     }
     bench.start();
     bench.until_says("d", "1");
-    // All gone before the first comes back, and last the one that the content alone would take for the first.
+    // All are absent when one comes back, and it is not the one that is looked at first.
     for name in ["a", "b", "c", "d"] {
         fs::rename(bench.path(&format!("{name}.toml")), bench.path(&format!(".{name}"))).unwrap();
     }
