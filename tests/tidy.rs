@@ -89,7 +89,7 @@ const CRATE_ROOMS: &[(&str, &[&str])] = &[
     ("hyper", &["daemon/probe", "api"]),
     ("hyper_util", &["daemon/probe", "api"]),
     ("http_body_util", &["daemon/probe", "api"]),
-    ("regex_lite", &["model/pattern", "log/lookout"]),
+    ("regex", &["model/pattern", "log/lookout", "log/select"]),
     ("clap", &["cli", "daemon", "main"]),
     ("annotate_snippets", &["render/diagnostic"]),
     ("jiff", &["model/time", "render", "cli", "log", "daemon/trace"]),

@@ -12,6 +12,7 @@ use crate::model::logging::{LogPolicy, RotateEvery};
 use crate::model::name::ServiceName;
 use crate::model::plan::{Change, Price};
 use crate::model::policy::{RestartLimit, RestartPolicy, RestartWhen, StopPolicy, StopScope};
+use crate::model::select::{Rate, Selection};
 use crate::model::service::{Delegated, Environment, Identity, Kind, Run, Service};
 use crate::model::signal::Signal;
 use std::collections::BTreeSet;
@@ -216,6 +217,22 @@ fn diff_stop(found: &mut Changes, old: &StopPolicy, new: &StopPolicy) {
     life::diff_way_down(found, (command.as_ref(), steps), (new.command.as_ref(), &new.steps));
 }
 
+fn diff_selection(found: &mut Changes, old: Option<&Selection>, new: Option<&Selection>) {
+    let none = Selection::default();
+    let (Selection { include, exclude, redact, ansi, rate_limit }, new) = (old.unwrap_or(&none), new.unwrap_or(&none));
+    let patterns = |patterns: &Vec<String>| format!("{patterns:?}");
+    // Who looks for a secret may have written it down.
+    let number = |patterns: &Vec<String>| format!("{} patterns", patterns.len());
+    let rate = |rate: &Option<Rate>| rate.map_or_else(|| "none".to_owned(), |rate| rate.to_string());
+    found.texts("log.include", Some(patterns(include)), Some(patterns(&new.include)), Price::Live);
+    found.texts("log.exclude", Some(patterns(exclude)), Some(patterns(&new.exclude)), Price::Live);
+    if *redact != new.redact {
+        found.push("log.redact", Some(number(redact)), Some(number(&new.redact)), Price::Live);
+    }
+    found.field("log.ansi", *ansi, new.ansi, |ansi| ansi.to_string(), Price::Live);
+    found.field("log.rate_limit", *rate_limit, new.rate_limit, |it| rate(&it), Price::Live);
+}
+
 fn diff_log(found: &mut Changes, old: &LogPolicy, new: &LogPolicy) {
     let LogPolicy {
         directory,
@@ -223,6 +240,7 @@ fn diff_log(found: &mut Changes, old: &LogPolicy, new: &LogPolicy) {
         stderr,
         max_line,
         on_full,
+        selection,
         max_size,
         rotate,
         max_files,
@@ -236,6 +254,7 @@ fn diff_log(found: &mut Changes, old: &LogPolicy, new: &LogPolicy) {
     found.field("log.stderr", *stderr, new.stderr, |stderr| stderr.to_string(), Price::Restart);
     found.field("log.max_line", *max_line, new.max_line, size, Price::Live);
     found.field("log.on_full", *on_full, new.on_full, |what| what.to_string(), Price::Live);
+    diff_selection(found, selection.as_deref(), new.selection.as_deref());
     found.field("log.max_size", *max_size, new.max_size, size, Price::Live);
     let time = |time: &Option<Duration>| time.map_or_else(|| "none".to_owned(), duration);
     let total = |bytes: &Option<u64>| bytes.map_or_else(|| "none".to_owned(), size);

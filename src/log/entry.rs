@@ -71,6 +71,7 @@ impl<'a> Entry<'a> {
 mod tests {
     use super::*;
     use crate::log::format::{Formatter, Whose};
+    use crate::log::select::Gate;
     use crate::model::logging::LogFormat;
     use proptest::prelude::*;
 
@@ -85,7 +86,7 @@ mod tests {
             let mut out = Vec::new();
             let whose = Whose { service: "web", instance: 0, pid: 42 };
             let said = lines.iter().flat_map(|line| line.iter().copied().chain([b'\n'])).collect::<Vec<u8>>();
-            Formatter::new(format, 100, whose, stream, at).write(&said, true, u64::MAX, true, &mut out);
+            Formatter::new(format, 100, whose, stream, at).write(&said, true, u64::MAX, true, &mut Gate::default(), &mut out);
             let read: Vec<&[u8]> = out.strip_suffix(b"\n").unwrap().split(|byte| *byte == b'\n').collect();
             prop_assert_eq!(read.len(), lines.len());
             for (read, line) in read.into_iter().zip(&lines) {

@@ -11,6 +11,7 @@
 //! stream: it was too long, or its end did not come in time. In JSON that is `"partial":true`.
 
 use super::lines::{self, Piece};
+use super::select::{Gate, Sieve, Tally, Verdict};
 use super::stamp::Civil;
 use crate::model::logging::LogFormat;
 use base64::Engine;
@@ -68,9 +69,11 @@ pub struct Whose<'a> {
 
 /// Writes lines of one stream, read at one time.
 #[derive(Debug)]
-pub struct Formatter {
+pub struct Formatter<'a> {
     format: LogFormat,
     max_line: usize,
+    micros: i64,
+    sieve: Option<&'a Sieve>,
     /// What stands before a line, and before a part of one.
     whole: Vec<u8>,
     part: Vec<u8>,
@@ -83,11 +86,15 @@ pub struct Taken {
     pub bytes: usize,
     /// So many newlines among them.
     pub lines: u64,
+    /// What of these was not asked for,
+    pub left_out: Tally,
+    /// and what came faster than it may.
+    pub limited: Tally,
     /// Whether the next piece did not fit.
     pub full: bool,
 }
 
-impl Formatter {
+impl<'a> Formatter<'a> {
     /// For lines that were read at `micros` since 1970.
     pub fn new(format: LogFormat, max_line: u64, whose: Whose<'_>, stream: Stream, micros: i64) -> Self {
         let max_line = usize::try_from(max_line).unwrap_or(usize::MAX).max(LONGEST_CHARACTER);
@@ -117,16 +124,34 @@ impl Formatter {
             }
             LogFormat::Plain => {}
         }
-        Self { format, max_line, whole: ended.into_bytes(), part: begun.into_bytes() }
+        Self { format, max_line, micros, sieve: None, whole: ended.into_bytes(), part: begun.into_bytes() }
+    }
+
+    /// Writes only what that lets through.
+    #[must_use]
+    pub fn through(self, sieve: Option<&'a Sieve>) -> Self {
+        Self { sieve, ..self }
     }
 
     /// Writes to `out` what there is of `bytes`, as far as that has at most `room` bytes in its form; the first piece
-    /// whatever its length, if `at_least_one`. With `all` the unfinished line at the end as well.
-    pub fn write(&self, bytes: &[u8], all: bool, room: u64, at_least_one: bool, out: &mut Vec<u8>) -> Taken {
-        if self.format == LogFormat::Plain && bytes.len() as u64 <= room {
+    /// whatever its length, if `at_least_one`. With `all` the unfinished line at the end as well. `gate`: how far its
+    /// sieve is, if it has one.
+    pub fn write(
+        &self,
+        bytes: &[u8],
+        all: bool,
+        room: u64,
+        at_least_one: bool,
+        gate: &mut Gate,
+        out: &mut Vec<u8>,
+    ) -> Taken {
+        if self.is_verbatim() && bytes.len() as u64 <= room {
             return self.copy(bytes, all, out);
         }
         let mut batch = Batch { begun: out.len(), room, at_least_one, taken: Taken::default(), out };
+        if let Some(sieve) = self.sieve {
+            return self.sift(sieve, bytes, all, gate, batch);
+        }
         // By all newlines at once, since most lines are short.
         for end in memchr_iter(b'\n', bytes) {
             while end - batch.taken.bytes > self.max_line {
@@ -147,9 +172,36 @@ impl Formatter {
         batch.taken
     }
 
+    /// The same, of what the sieve lets through.
+    fn sift(&self, sieve: &Sieve, bytes: &[u8], all: bool, gate: &mut Gate, mut batch: Batch<'_>) -> Taken {
+        while let Some(piece) = sieve.first(&bytes[batch.taken.bytes..], self.max_line, all) {
+            let before = *gate;
+            let (verdict, text) = sieve.judge(piece, self.micros, gate);
+            let left = match verdict {
+                Verdict::Written if batch.push(self, Piece { text: &text, ..piece }) => {
+                    // What was taken out of it is taken all the same.
+                    batch.taken.bytes += piece.text.len();
+                    batch.taken.bytes -= text.len();
+                    continue;
+                }
+                Verdict::Written => {
+                    *gate = before;
+                    break;
+                }
+                Verdict::LeftOut => &mut batch.taken.left_out,
+                Verdict::Limited => &mut batch.taken.limited,
+            };
+            let lines = u64::from(piece.ended);
+            *left = Tally { bytes: left.bytes + piece.length() as u64, lines: left.lines + lines };
+            batch.taken.bytes += piece.length();
+            batch.taken.lines += lines;
+        }
+        batch.taken
+    }
+
     /// Whether a line stands in its file as it came.
     pub fn is_verbatim(&self) -> bool {
-        self.format == LogFormat::Plain
+        self.format == LogFormat::Plain && self.sieve.is_none()
     }
 
     /// What [`Self::write`] would take of lines that stay as they are. Lines are not counted.
@@ -159,11 +211,11 @@ impl Formatter {
             return Taken { bytes: self.complete(bytes, all), ..Taken::default() };
         }
         if let Some(newline) = memrchr(b'\n', &bytes[..room]) {
-            return Taken { bytes: newline + 1, full: true, lines: 0 };
+            return Taken { bytes: newline + 1, full: true, lines: 0, ..Taken::default() };
         }
         let first = lines::first(bytes, self.max_line, all).map(Piece::length);
         let count = first.filter(|_| at_least_one).unwrap_or(0);
-        Taken { bytes: count, full: first.is_some() && count == 0, lines: 0 }
+        Taken { bytes: count, full: first.is_some() && count == 0, lines: 0, ..Taken::default() }
     }
 
     /// How much of `bytes` is complete.
@@ -176,7 +228,7 @@ impl Formatter {
     fn copy(&self, bytes: &[u8], all: bool, out: &mut Vec<u8>) -> Taken {
         let count = self.complete(bytes, all);
         out.extend_from_slice(&bytes[..count]);
-        Taken { bytes: count, lines: memchr_iter(b'\n', &bytes[..count]).count() as u64, full: false }
+        Taken { bytes: count, lines: memchr_iter(b'\n', &bytes[..count]).count() as u64, ..Taken::default() }
     }
 
     fn piece(&self, piece: Piece<'_>, out: &mut Vec<u8>) {
@@ -201,10 +253,10 @@ struct Batch<'a> {
 
 impl Batch<'_> {
     /// False: there is no room for it.
-    fn push(&mut self, formatter: &Formatter, piece: Piece<'_>) -> bool {
+    fn push(&mut self, formatter: &Formatter<'_>, piece: Piece<'_>) -> bool {
         let mark = self.out.len();
         formatter.piece(piece, self.out);
-        if (self.out.len() - self.begun) as u64 > self.room && !(self.at_least_one && self.taken.bytes == 0) {
+        if (self.out.len() - self.begun) as u64 > self.room && !(self.at_least_one && mark == self.begun) {
             self.out.truncate(mark);
             self.taken.full = true;
             return false;
@@ -256,7 +308,7 @@ mod tests {
 
     fn formatted(format: LogFormat, stream: Stream, bytes: &[u8]) -> String {
         let mut out = Vec::new();
-        Formatter::new(format, 16, WEB, stream, AT).write(bytes, true, u64::MAX, true, &mut out);
+        Formatter::new(format, 16, WEB, stream, AT).write(bytes, true, u64::MAX, true, &mut Gate::default(), &mut out);
         String::from_utf8(out).unwrap()
     }
 
@@ -303,16 +355,16 @@ mod tests {
         ) {
             let formatter = Formatter::new(format, 16, WEB, Stream::Both, AT);
             let (mut whole, mut parts, mut rest) = (Vec::new(), Vec::new(), &bytes[..]);
-            let all = formatter.write(&bytes, true, u64::MAX, true, &mut whole);
+            let all = formatter.write(&bytes, true, u64::MAX, true, &mut Gate::default(), &mut whole);
             prop_assert_eq!(all.bytes, bytes.len());
             prop_assert_eq!(all.lines as usize, memchr_iter(b'\n', &bytes).count());
             while !rest.is_empty() {
                 let before = parts.len();
-                let mut taken = formatter.write(rest, true, room, false, &mut parts);
+                let mut taken = formatter.write(rest, true, room, false, &mut Gate::default(), &mut parts);
                 prop_assert!((parts.len() - before) as u64 <= room);
                 if taken.bytes == 0 {
                     prop_assert!(taken.full && parts.len() == before);
-                    taken = formatter.write(rest, true, room, true, &mut parts);
+                    taken = formatter.write(rest, true, room, true, &mut Gate::default(), &mut parts);
                 }
                 prop_assert!(taken.bytes > 0);
                 rest = &rest[taken.bytes..];
@@ -328,7 +380,7 @@ mod tests {
         ) {
             let formatter = Formatter::new(LogFormat::Plain, 300, WEB, Stream::Both, AT);
             let mut out = Vec::new();
-            let written = formatter.write(&bytes, all, room, at_least_one, &mut out);
+            let written = formatter.write(&bytes, all, room, at_least_one, &mut Gate::default(), &mut out);
             let measured = formatter.measure(&bytes, all, room, at_least_one);
             prop_assert_eq!(measured.bytes, written.bytes);
             prop_assert_eq!(&out[..], &bytes[..measured.bytes]);
@@ -339,7 +391,7 @@ mod tests {
         #[test]
         fn each_line_of_json_is_an_object(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             let mut out = Vec::new();
-            Formatter::new(LogFormat::Json, 16, WEB, Stream::Both, AT).write(&bytes, true, u64::MAX, true, &mut out);
+            Formatter::new(LogFormat::Json, 16, WEB, Stream::Both, AT).write(&bytes, true, u64::MAX, true, &mut Gate::default(), &mut out);
             for line in out.split_inclusive(|byte| *byte == b'\n') {
                 prop_assert!(serde_json::from_slice::<Value>(line).unwrap().is_object());
             }

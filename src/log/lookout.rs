@@ -1,6 +1,6 @@
 //! A lookout for one line in a stream that comes in pieces. Pure.
 
-use regex_lite::Regex;
+use regex::bytes::Regex;
 
 /// Of a longer line only the beginning is looked at.
 const MAX_LINE: usize = 16 << 10;
@@ -26,7 +26,7 @@ impl Lookout {
             self.line.extend_from_slice(&text[..text.len().min(room)]);
             if whole {
                 let line = self.line.strip_suffix(b"\r").unwrap_or(&self.line);
-                let found = self.pattern.is_match(&String::from_utf8_lossy(line));
+                let found = self.pattern.is_match(line);
                 self.line.clear();
                 if found {
                     return true;

@@ -7,4 +7,5 @@ pub mod lines;
 pub mod lookout;
 pub mod order;
 pub mod rotate;
+pub mod select;
 pub mod stamp;

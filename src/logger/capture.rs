@@ -6,6 +6,7 @@ use super::sink::{Failed, Sink, eyes, give_up_oldest, now};
 use super::trouble::Trouble;
 use crate::log::format::{Formatter, Stream, Taken, Whose};
 use crate::log::order::Destination;
+use crate::log::select::{Gate, Sieve, Tally};
 use crate::model::logging::OnFull;
 use crate::table::{Intent, Losses};
 use std::os::fd::OwnedFd;
@@ -20,6 +21,8 @@ pub(super) struct Capture<'a> {
     pub(super) pipe: &'a OwnedFd,
     pub(super) stream: Stream,
     pub(super) to: &'a Destination,
+    /// What goes through, if not all.
+    pub(super) sieve: Option<&'a Sieve>,
     /// The pid of its main process.
     pub(super) pid: i32,
     /// Whether the unfinished line at the end is complete.
@@ -37,6 +40,15 @@ pub(super) fn rotate_now(sink: &mut Sink, to: &Destination, packer: &Packer) -> 
     Ok(())
 }
 
+/// What is kept book of from one look to the next.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Books {
+    pub(super) losses: Losses,
+    pub(super) gate: Gate,
+    /// Whether the log is to say now what came faster than it may: not with each batch of a flood.
+    pub(super) tells_limited: bool,
+}
+
 /// What came of it.
 #[derive(Debug, Default)]
 pub(super) struct Outcome {
@@ -45,10 +57,10 @@ pub(super) struct Outcome {
     pub(super) trouble: Option<Trouble>,
 }
 
-impl Capture<'_> {
+impl<'a> Capture<'a> {
     /// Writes what of `bytes`, which are the first that the pipe holds, is complete; what cannot be written is lost
-    /// and counted in `losses`, or stays.
-    pub(super) fn write(&self, bytes: &[u8], sink: &mut Sink, losses: &mut Losses, scratch: &mut Vec<u8>) -> Outcome {
+    /// and counted in the `books`, or stays.
+    pub(super) fn write(&self, bytes: &[u8], sink: &mut Sink, books: &mut Books, scratch: &mut Vec<u8>) -> Outcome {
         let formatter = self.formatter(self.stream);
         let mut outcome = Outcome::default();
         // After a write that came to a stop: as much as there was room for.
@@ -59,7 +71,7 @@ impl Capture<'_> {
                 return outcome;
             }
             let room = stopped.as_ref().map_or(u64::MAX, |(room, _)| *room);
-            match (self.batch(&formatter, rest, room, sink, losses, scratch), stopped.take()) {
+            match (self.batch(&formatter, rest, room, sink, books, scratch), stopped.take()) {
                 (Ok(taken), None) if taken.bytes == 0 && !taken.full => return outcome,
                 (Ok(taken), None) => outcome.taken += taken.bytes,
                 (Ok(taken), Some(_)) if taken.bytes > 0 => outcome.taken += taken.bytes,
@@ -68,7 +80,7 @@ impl Capture<'_> {
                 (Ok(_), Some((_, trouble))) | (Err(Failed { trouble, .. }), _) => {
                     sink.close();
                     if !trouble.is_want_of_descriptors() && self.to.policy.on_full == OnFull::Drop {
-                        outcome.taken += self.lose(&formatter, rest, losses, scratch);
+                        outcome.taken += self.lose(&formatter, rest, books, scratch);
                     }
                     outcome.trouble = Some(trouble);
                     return outcome;
@@ -77,20 +89,20 @@ impl Capture<'_> {
         }
     }
 
-    fn formatter(&self, stream: Stream) -> Formatter {
+    fn formatter(&self, stream: Stream) -> Formatter<'a> {
         let Destination { policy, service, instance, .. } = self.to;
         let whose = Whose { service, instance: *instance, pid: self.pid };
-        Formatter::new(policy.format, policy.max_line, whose, stream, now())
+        Formatter::new(policy.format, policy.max_line, whose, stream, now()).through(self.sieve)
     }
 
     /// One write of at most `most` bytes, and what goes with it.
     fn batch(
         &self,
-        formatter: &Formatter,
+        formatter: &Formatter<'_>,
         bytes: &[u8],
         most: u64,
         sink: &mut Sink,
-        losses: &mut Losses,
+        books: &mut Books,
         scratch: &mut Vec<u8>,
     ) -> Result<Taken, Failed> {
         let failed = |trouble| Failed { written: 0, trouble };
@@ -101,7 +113,7 @@ impl Capture<'_> {
             return Ok(Taken { full: true, ..Taken::default() });
         }
         scratch.clear();
-        let after = self.own_up(*losses, scratch);
+        let mut after = self.own_up(*books, scratch);
         let left = self.to.policy.max_size.max(1).saturating_sub(place.size + scratch.len() as u64).min(most);
         // A line that is larger than a file may be has a file of its own.
         let at_least_one = place.size == 0 && most == u64::MAX;
@@ -109,7 +121,7 @@ impl Capture<'_> {
         let taken = if verbatim {
             formatter.measure(bytes, self.all, left, at_least_one)
         } else {
-            formatter.write(bytes, self.all, left, at_least_one, scratch)
+            formatter.write(bytes, self.all, left, at_least_one, &mut after.gate, scratch)
         };
         let batch = if verbatim { &bytes[..taken.bytes] } else { &scratch[..] };
         let rotates = taken.full && most == u64::MAX;
@@ -119,11 +131,12 @@ impl Capture<'_> {
             }
             return Ok(taken);
         }
+        after.count_limited(taken.limited);
         let intent = Intent {
             slot: self.slot,
             second: self.stream == Stream::Err,
-            file: Some((place.id.0, place.id.1, place.size)),
-            losses: after,
+            file: (!batch.is_empty()).then_some((place.id.0, place.id.1, place.size)),
+            losses: after.losses,
             ..Intent::default()
         };
         self.lane.speak_of(self.slot, self.to);
@@ -134,7 +147,7 @@ impl Capture<'_> {
             return Err(failed);
         }
         self.take(&intent, taken.bytes);
-        *losses = after;
+        *books = after;
         if rotates {
             self.rotate(sink).map_err(failed)?;
         }
@@ -153,25 +166,45 @@ impl Capture<'_> {
     }
 
     /// Before anything else is written, the log says what is missing in it.
-    fn own_up(&self, losses: Losses, scratch: &mut Vec<u8>) -> Losses {
+    fn own_up(&self, mut books: Books, scratch: &mut Vec<u8>) -> Books {
+        let losses = &mut books.losses;
         let (bytes, lines) = losses.unowned();
-        if bytes == 0 {
-            return losses;
+        if bytes > 0 {
+            self.say(
+                &format!("{lines} lines of output ({bytes} bytes) could not be written here, and are lost"),
+                scratch,
+            );
+            (losses.owned_bytes, losses.owned_lines) = (losses.bytes, losses.lines);
         }
-        let line = format!("{lines} lines of output ({bytes} bytes) could not be written here, and are lost\n");
-        self.formatter(Stream::Abide).write(line.as_bytes(), true, u64::MAX, true, scratch);
-        Losses { owned_bytes: losses.bytes, owned_lines: losses.lines, ..losses }
+        let (bytes, lines) = losses.unowned_limited();
+        if bytes > 0 && books.tells_limited {
+            let rate = self.sieve.and_then(Sieve::rate).map_or_else(String::new, |rate| format!(" of {rate}"));
+            self.say(
+                &format!("{lines} lines of output ({bytes} bytes) over the rate limit{rate} are left out"),
+                scratch,
+            );
+            (losses.owned_limited_bytes, losses.owned_limited_lines) = (losses.limited_bytes, losses.limited_lines);
+            books.tells_limited = false;
+        }
+        books
+    }
+
+    fn say(&self, text: &str, scratch: &mut Vec<u8>) {
+        let line = format!("{text}\n");
+        let formatter = self.formatter(Stream::Abide).through(None);
+        formatter.write(line.as_bytes(), true, u64::MAX, true, &mut Gate::default(), scratch);
     }
 
     /// Takes what cannot be written; how much that is.
-    fn lose(&self, formatter: &Formatter, bytes: &[u8], losses: &mut Losses, scratch: &mut Vec<u8>) -> usize {
+    fn lose(&self, formatter: &Formatter<'_>, bytes: &[u8], books: &mut Books, scratch: &mut Vec<u8>) -> usize {
         scratch.clear();
-        let taken = formatter.write(bytes, self.all, u64::MAX, true, scratch);
+        let taken = formatter.write(bytes, self.all, u64::MAX, true, &mut books.gate, scratch);
         if taken.bytes > 0 {
-            losses.bytes += taken.bytes as u64;
-            losses.lines += taken.lines;
+            books.count_limited(taken.limited);
+            books.losses.bytes += taken.bytes as u64 - taken.left_out.bytes - taken.limited.bytes;
+            books.losses.lines += taken.lines - taken.left_out.lines - taken.limited.lines;
             let second = self.stream == Stream::Err;
-            let intent = Intent { slot: self.slot, second, losses: *losses, ..Intent::default() };
+            let intent = Intent { slot: self.slot, second, losses: books.losses, ..Intent::default() };
             self.lane.intend(&intent, &bytes[..taken.bytes]);
             self.take(&intent, taken.bytes);
         }
@@ -183,6 +216,13 @@ impl Capture<'_> {
         if self.lane.take(self.pipe, intent, count).is_err() {
             self.lane.desist();
         }
+    }
+}
+
+impl Books {
+    fn count_limited(&mut self, limited: Tally) {
+        self.losses.limited_bytes += limited.bytes;
+        self.losses.limited_lines += limited.lines;
     }
 }
 

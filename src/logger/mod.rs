@@ -6,6 +6,7 @@
 //! epoll set, or two.
 
 mod capture;
+mod command;
 mod directory;
 mod lane;
 mod mounts;

@@ -2,6 +2,7 @@
 //!
 //! It opens pipes and makes threads, and waits for no log's disk.
 
+use super::command::Command;
 use super::lane::Lane;
 use super::mounts::{FileSystem, Mounts};
 use super::outbox::Outbox;
@@ -10,7 +11,7 @@ use super::pipes::{open_pipes, watch_pipes};
 use super::sink::errno_of;
 use super::slot::Memory;
 use super::trouble::Trouble;
-use super::worker::{BELL, Command, Worker};
+use super::worker::{BELL, Worker};
 use crate::host::stderr::say;
 use crate::host::sys::memory;
 use crate::log::lookout::Lookout;

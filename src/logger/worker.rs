@@ -1,6 +1,7 @@
 //! One thread for the logs of one file system: looks at pipes in turn, writes what they hold, counts what it cannot.
 
-use super::capture::{Capture, Outcome, rotate_now};
+use super::capture::{Books, Capture, Outcome, rotate_now};
+use super::command::Command;
 use super::directory;
 use super::lane::{LARGE, Lane, SMALL};
 use super::outbox::Outbox;
@@ -8,17 +9,19 @@ use super::pace::Pace;
 use super::packer::Packer;
 use super::pipes::{open_pipe, open_pipes, second_of, slot_of, token, watch_pipes};
 use super::sink::eyes;
-use super::slot::{Memory, Output, Slot, Way};
+use super::slot::{BETWEEN_REPORTS, Memory, Output, Slot, Way};
 use super::trouble::Trouble;
 use crate::log::format::Stream;
 use crate::log::lookout::Lookout;
 use crate::log::order::{Destination, Report};
+use crate::log::select::Gate;
 use crate::model::logging::{OnFull, StderrTo};
 use crate::table::{Losses, Table};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::eventfd::EventFd;
+use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -34,59 +37,11 @@ const LAST_READ: usize = 4 << 20;
 const MOST_GROWN: usize = 16;
 /// A file that got nothing for so long is closed.
 const IDLE: Duration = Duration::from_secs(2);
-/// The least time between two reports on what one slot lost.
-const BETWEEN_REPORTS: Duration = Duration::from_secs(1);
 /// How long a line may be without its end before what is there of it is written.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// After a failure it is tried again after so long, then after twice as long, and so on up to a minute.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LAST_RETRY: Duration = Duration::from_secs(60);
-
-/// What the main thread tells a worker. Its epoll set already holds the pipes.
-pub(super) enum Command {
-    Attach {
-        slot: u32,
-        pipes: [Option<Arc<OwnedFd>>; 2],
-        to: Destination,
-        rename_from: Option<PathBuf>,
-    },
-    /// The same, but no descriptor was free for the pipes: they are to be opened once files are closed.
-    Open {
-        slot: u32,
-        to: Destination,
-        rename_from: Option<PathBuf>,
-    },
-    Redirect {
-        slot: u32,
-        to: Destination,
-        rename_from: Option<PathBuf>,
-    },
-    Detach {
-        slot: u32,
-    },
-    /// Look for a line on behalf of a run; if `fresh`, only in what comes after what the pipe holds now.
-    Watch {
-        slot: u32,
-        run: u64,
-        lookout: Option<Lookout>,
-        fresh: bool,
-    },
-    /// What the pipe holds is all that a run has said: its last line is complete.
-    Complete {
-        slot: u32,
-    },
-    /// Close its file, rotated or not.
-    Tend {
-        slot: u32,
-        rotate: bool,
-    },
-    /// Another worker reads it from now on.
-    Yield {
-        slot: u32,
-    },
-    /// Empty all pipes and end.
-    Finish,
-}
 
 pub(super) struct Worker {
     pub(super) epoll: Arc<Epoll>,
@@ -148,7 +103,7 @@ impl Worker {
                         known.to.policy.on_full = OnFull::Drop;
                     }
                     self.empty(slot);
-                    self.report_loss(slot, Instant::now());
+                    self.close_books(slot, Instant::now());
                     self.forget(slot);
                     self.table.set_losses(slot, Losses::default());
                     self.outbox.send(Report::Detached { slot });
@@ -161,7 +116,7 @@ impl Worker {
                     let slots: Vec<u32> = self.memory.slots.keys().copied().collect();
                     for slot in slots {
                         self.empty(slot);
-                        self.report_loss(slot, Instant::now());
+                        self.close_books(slot, Instant::now());
                     }
                     return true;
                 }
@@ -176,8 +131,12 @@ impl Worker {
     }
 
     fn attach(&mut self, slot: u32, pipes: [Option<Arc<OwnedFd>>; 2], to: Destination, from: Option<PathBuf>) {
+        let sieve = match self.memory.sieve(to.policy.selection.as_deref()) {
+            Ok(sieve) => sieve,
+            Err(message) => return self.outbox.send(Report::Refused { slot, message }),
+        };
         self.rename(slot, from, &to);
-        let mut known = Slot::new(pipes, to);
+        let mut known = Slot::new(pipes, to, sieve);
         let losses = self.table.losses(slot);
         if losses != Losses::default() {
             known.output = Some(Box::new(Output { losses, loss_unreported: true, ..Output::default() }));
@@ -222,7 +181,12 @@ impl Worker {
     fn redirect(&mut self, slot: u32, to: Destination, rename_from: Option<PathBuf>) {
         self.rename(slot, rename_from, &to);
         self.lane.forget();
+        let sieve = self.memory.sieve(to.policy.selection.as_deref());
         let Some(known) = self.memory.slots.get_mut(&slot) else { return };
+        match sieve {
+            Ok(sieve) => known.sieve = sieve,
+            Err(message) => self.outbox.send(Report::Refused { slot, message }),
+        }
         if (&known.to.directory, known.to.file, &known.to.owner) != (&to.directory, to.file, &to.owner)
             && let Some(output) = &mut known.output
         {
@@ -313,10 +277,10 @@ impl Worker {
 
     /// Writes what was looked at, as far as it is complete; counts what cannot be written. How much was taken.
     fn write(&mut self, slot: u32, second: bool, count: usize, now: Instant, all: bool) -> usize {
-        let mut outcome = self.capture(slot, second, 0..count, all);
+        let mut outcome = self.capture(slot, second, 0..count, now, all);
         if outcome.trouble.as_ref().is_some_and(Trouble::is_want_of_descriptors) && self.close_all() {
             let before = outcome.taken;
-            outcome = self.capture(slot, second, before..count, all);
+            outcome = self.capture(slot, second, before..count, now, all);
             outcome.taken += before;
         }
         let Some(known) = self.memory.slots.get_mut(&slot) else { return 0 };
@@ -328,7 +292,8 @@ impl Worker {
             let wait = output.retry.map_or(FIRST_RETRY, |(_, wait)| (wait * 2).min(LAST_RETRY));
             (now + wait, wait)
         });
-        let next = output.retry.map_or(now + IDLE, |(at, _)| at);
+        let limited = output.limited_at(now);
+        let next = output.retry.map_or(now + IDLE, |(at, _)| at).min(limited.unwrap_or(now + IDLE));
         if output.trouble != outcome.trouble {
             let message = outcome.trouble.as_ref().map(ToString::to_string);
             output.trouble = outcome.trouble;
@@ -346,22 +311,28 @@ impl Worker {
         outcome.taken
     }
 
-    fn capture(&mut self, slot: u32, second: bool, part: std::ops::Range<usize>, all: bool) -> Outcome {
+    fn capture(&mut self, slot: u32, second: bool, part: Range<usize>, now: Instant, all: bool) -> Outcome {
         let Self { lane, memory, table, packer, .. } = self;
         let Memory { slots, look, scratch, .. } = memory;
-        let Some(Slot { ways, to, output, .. }) = slots.get_mut(&slot) else { return Outcome::default() };
+        let Some(Slot { ways, to, output, sieve, .. }) = slots.get_mut(&slot) else { return Outcome::default() };
         let stream = match (to.policy.stderr, second) {
             (_, true) => Stream::Err,
             (StderrTo::Merge, false) => Stream::Both,
             (StderrTo::Separate | StderrTo::Discard, false) => Stream::Out,
         };
-        let Some(Way { pipe, .. }) = &ways[usize::from(second)] else { return Outcome::default() };
-        let pid = table.pid(slot);
+        let Some(way) = &mut ways[usize::from(second)] else { return Outcome::default() };
         let output = output.get_or_insert_default();
-        let before = output.losses;
-        let capture = Capture { lane, packer, slot, pipe, stream, to, pid, all };
-        let outcome = capture.write(&look[part], &mut output.sink, &mut output.losses, scratch);
-        output.loss_unreported |= (output.losses.bytes, output.losses.lines) != (before.bytes, before.lines);
+        let gate = Gate { within: way.within, bucket: output.bucket };
+        let tells_limited = output.tells_limited(now);
+        let mut books = Books { losses: output.losses, gate, tells_limited };
+        let (pid, pipe, sieve) = (table.pid(slot), &way.pipe, sieve.as_deref());
+        let capture = Capture { lane, packer, slot, pipe, stream, to, sieve, pid, all };
+        let outcome = capture.write(&look[part], &mut output.sink, &mut books, scratch);
+        if tells_limited && !books.tells_limited {
+            output.last_limited = Some(now);
+        }
+        output.loss_unreported |= output.losses.total() != books.losses.total();
+        (output.losses, output.bucket, way.within) = (books.losses, books.gate.bucket, books.gate.within);
         outcome
     }
 
@@ -390,11 +361,22 @@ impl Worker {
         output.sink.close();
     }
 
+    /// Nothing more will come: the log says what it owes, and so do we.
+    fn close_books(&mut self, slot: u32, now: Instant) {
+        if let Some(output) = self.memory.slots.get_mut(&slot).and_then(|known| known.output.as_mut())
+            && output.losses.unowned_limited().0 > 0
+        {
+            output.last_limited = None;
+            self.write(slot, false, 0, now, false);
+        }
+        self.report_loss(slot, now);
+    }
+
     fn report_loss(&mut self, slot: u32, now: Instant) {
         let Some(output) = self.memory.slots.get_mut(&slot).and_then(|known| known.output.as_mut()) else { return };
         if std::mem::take(&mut output.loss_unreported) {
             output.last_report = Some(now);
-            let Losses { bytes, lines, .. } = output.losses;
+            let (bytes, lines) = output.losses.total();
             self.outbox.send(Report::Dropped { slot, bytes, lines });
         }
     }
@@ -445,7 +427,8 @@ impl Worker {
             let reporting = output.last_report.filter(|_| output.loss_unreported).map(|last| last + BETWEEN_REPORTS);
             let retry = output.retry.map(|(at, _)| at);
             let unfinished = unfinished.min().filter(|_| retry.is_none());
-            let next = [closing, reporting, retry, unfinished].into_iter().flatten().min();
+            let limited = output.limited_at(now).filter(|_| retry.is_none());
+            let next = [closing, reporting, retry, unfinished, limited].into_iter().flatten().min();
             if let Some(next) = next {
                 self.wake_for(slot, next.max(now));
             }
@@ -463,7 +446,10 @@ impl Worker {
         }
         let Some(output) = self.memory.slots.get_mut(&slot).and_then(|known| known.output.as_mut()) else { return };
         // Nothing to write but what it owes to the reader: how much is lost.
-        if output.losses.unowned().0 > 0 && output.retry.is_some_and(|(at, _)| at <= now) {
+        let retried = output.losses.unowned().0 > 0 && output.retry.is_some_and(|(at, _)| at <= now);
+        let limited =
+            output.limited_at(now).is_some_and(|at| at <= now) && output.retry.is_none_or(|(at, _)| at <= now);
+        if retried || limited {
             self.write(slot, false, 0, now, false);
         }
         let Some(output) = self.memory.slots.get_mut(&slot).and_then(|known| known.output.as_mut()) else { return };

@@ -1,5 +1,6 @@
 //! Where a service's output goes, and in which form.
 
+use super::select::Selection;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::Duration;
@@ -82,6 +83,8 @@ pub struct LogPolicy {
     pub max_line: u64,
     /// What becomes of what cannot be written.
     pub on_full: OnFull,
+    /// Which lines are kept, if not all as they are.
+    pub selection: Option<Box<Selection>>,
     /// `current` is rotated before it grows beyond this many bytes,
     pub max_size: u64,
     /// and at such times.
@@ -108,6 +111,7 @@ impl Default for LogPolicy {
             stderr: StderrTo::default(),
             max_line: MOST_A_LINE,
             on_full: OnFull::default(),
+            selection: None,
             max_size: 10 << 20,
             rotate: None,
             max_files: 5,

@@ -27,6 +27,7 @@ pub mod rules;
 pub mod schedule;
 pub mod sd_notify;
 pub mod secret;
+pub mod select;
 pub mod security;
 pub mod selector;
 pub mod service;

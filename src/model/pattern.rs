@@ -1,9 +1,7 @@
-//! Patterns that `[ready] log` looks for: one place says what is a legal one, and how it is understood.
-//!
-//! `regex-lite`, whose `\w`, `\d` and `(?i)` know ASCII only: the tables and engines of its larger sister
-//! would be a seventh of the program, for a line such as "listening on".
+//! Patterns that `[ready] log` looks for, and that `[log]` selects by: one place says what is a legal one, and how it
+//! is understood. Of bytes, since output need not be text.
 
-use regex_lite::{Regex, RegexBuilder};
+use regex::bytes::{Regex, RegexBuilder};
 
 /// The longest pattern, in bytes.
 pub const MAX_PATTERN: usize = 4096;
@@ -29,7 +27,7 @@ mod tests {
 
     #[test]
     fn what_is_no_pattern_or_too_large_is_refused_with_a_reason() {
-        assert!(compile("listening on .*:(\\d+)$").unwrap().is_match("now listening on :80"));
+        assert!(compile("listening on .*:(\\d+)$").unwrap().is_match(b"now listening on :80"));
         assert!(!compile("(").unwrap_err().is_empty());
         assert!(!compile("(a{1000}){1000}").unwrap_err().is_empty());
         assert!(compile(&"a".repeat(MAX_PATTERN + 1)).unwrap_err().contains("longer"));

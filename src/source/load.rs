@@ -6,7 +6,8 @@ use super::identity::{self, Person};
 use super::life::{Life, Programs};
 use super::merge::Stack;
 use super::toml::reader::{self, Layer};
-use super::toml::shape::{self, ServiceFile};
+use super::toml::select::Patterns;
+use super::toml::shape::{self, Log, ServiceFile};
 use super::words::{ENOUGH, Templates};
 use super::{Material, Surroundings, Text, confine, daemontools, environment, order, preflight, schedule};
 use crate::model::check::{Health, Ready};
@@ -18,6 +19,7 @@ use crate::model::policy::{
     Hooks, ReloadPolicy, RestartLimit, RestartPolicy, RestartWhen, ServiceType, StopPolicy, UpdatePolicy,
 };
 use crate::model::security::Security;
+use crate::model::select::Selection;
 use crate::model::service::{Delegated, Environment, Kind, Run, Service, Version};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -108,7 +110,7 @@ pub(super) fn defaults(around: &Surroundings, config: &Config) -> Option<Arc<Lay
         stop: said.stop,
         limits: said.limits,
         resources: said.resources,
-        log: said.log.map(|log| shape::Log { directory: None, ..log }),
+        log: said.log.map(|log| Log { directory: None, ..log }),
         update: said.update,
         ..ServiceFile::default()
     };
@@ -412,6 +414,7 @@ pub(super) fn log_policy(file: &ServiceFile) -> LogPolicy {
         stderr: said.stderr.unwrap_or(default.stderr),
         max_line: said.max_line.map_or(default.max_line, |size| size.0),
         on_full: said.on_full.unwrap_or(default.on_full),
+        selection: selection(said),
         max_size: said.max_size.map_or(default.max_size, |size| size.0),
         rotate: said.rotate,
         max_files: said.max_files.map_or(default.max_files, |files| files.0),
@@ -419,6 +422,18 @@ pub(super) fn log_policy(file: &ServiceFile) -> LogPolicy {
         max_total: said.max_total.map(|size| size.0),
         compress: said.compress.unwrap_or(default.compress),
     }
+}
+
+fn selection(said: &Log) -> Option<Box<Selection>> {
+    let patterns = |said: &Option<Patterns>| said.as_ref().map_or_else(Vec::new, |said| said.0.clone());
+    let selection = Selection {
+        include: patterns(&said.include),
+        exclude: patterns(&said.exclude),
+        redact: patterns(&said.redact),
+        ansi: said.ansi.unwrap_or_default(),
+        rate_limit: said.rate_limit,
+    };
+    (selection != Selection::default()).then(|| Box::new(selection))
 }
 
 /// Checks the templates of `environment` and `[log]`, and the latter's sizes.

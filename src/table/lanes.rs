@@ -53,12 +53,31 @@ pub struct Losses {
     pub owned_bytes: u64,
     /// and lines were owned up to in the log.
     pub owned_lines: u64,
+    /// The same of what came faster than it may.
+    pub limited_bytes: u64,
+    /// Its newlines.
+    pub limited_lines: u64,
+    /// Owned up to: bytes,
+    pub owned_limited_bytes: u64,
+    /// and newlines.
+    pub owned_limited_lines: u64,
 }
 
 impl Losses {
     /// What was not owned up to yet: bytes, and lines among them.
     pub fn unowned(self) -> (u64, u64) {
         (self.bytes.saturating_sub(self.owned_bytes), self.lines.saturating_sub(self.owned_lines))
+    }
+
+    /// The same of what came faster than it may.
+    pub fn unowned_limited(self) -> (u64, u64) {
+        let bytes = self.limited_bytes.saturating_sub(self.owned_limited_bytes);
+        (bytes, self.limited_lines.saturating_sub(self.owned_limited_lines))
+    }
+
+    /// All that is not in the log: bytes, and lines among them.
+    pub fn total(self) -> (u64, u64) {
+        (self.bytes.saturating_add(self.limited_bytes), self.lines.saturating_add(self.limited_lines))
     }
 }
 
@@ -69,6 +88,10 @@ impl Loss {
             lines: self.lines.load(Relaxed),
             owned_bytes: self.owned_bytes.load(Relaxed),
             owned_lines: self.owned_lines.load(Relaxed),
+            limited_bytes: self.limited_bytes.load(Relaxed),
+            limited_lines: self.limited_lines.load(Relaxed),
+            owned_limited_bytes: self.owned_limited_bytes.load(Relaxed),
+            owned_limited_lines: self.owned_limited_lines.load(Relaxed),
         }
     }
 
@@ -77,6 +100,10 @@ impl Loss {
         self.lines.store(losses.lines, Relaxed);
         self.owned_bytes.store(losses.owned_bytes, Relaxed);
         self.owned_lines.store(losses.owned_lines, Relaxed);
+        self.limited_bytes.store(losses.limited_bytes, Relaxed);
+        self.limited_lines.store(losses.limited_lines, Relaxed);
+        self.owned_limited_bytes.store(losses.owned_limited_bytes, Relaxed);
+        self.owned_limited_lines.store(losses.owned_limited_lines, Relaxed);
     }
 }
 

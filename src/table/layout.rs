@@ -11,7 +11,7 @@ pub const LIMITS: usize = 16;
 
 /// The first word of the file; its last byte is the version of the layout. Together with the words after it up to the
 /// start of PID 1 it stays where it is in every version, so that each can tell whose a table is.
-pub(super) const MAGIC: u64 = u64::from_be_bytes(*b"abidetb\x04");
+pub(super) const MAGIC: u64 = u64::from_be_bytes(*b"abidetb\x05");
 
 /// The version of the layout.
 pub const LAYOUT: u8 = MAGIC as u8;
@@ -124,6 +124,11 @@ pub(super) struct Loss {
     /// Of these so many were owned up to in the log itself.
     pub(super) owned_bytes: AtomicU64,
     pub(super) owned_lines: AtomicU64,
+    /// What came faster than it may, and what of that was owned up to.
+    pub(super) limited_bytes: AtomicU64,
+    pub(super) limited_lines: AtomicU64,
+    pub(super) owned_limited_bytes: AtomicU64,
+    pub(super) owned_limited_lines: AtomicU64,
 }
 
 /// What one thread of the logger is about: enough for the next one to finish it, or to take it back.
@@ -150,5 +155,5 @@ pub(super) struct Lane {
 }
 
 const _: () = assert!(size_of::<Slot>() == 64, "the layout is frozen");
-const _: () = assert!(size_of::<Lane>() == 16 + 8 * 6 + 32 + 4096, "the layout is frozen");
+const _: () = assert!(size_of::<Lane>() == 16 + 8 * 6 + 64 + 4096, "the layout is frozen");
 const _: () = assert!(size_of::<Head>() == 8 * 5 + 24 * 3 + 8 + 16 + 16 + 8 + 128 + 256, "the layout is frozen");

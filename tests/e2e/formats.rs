@@ -132,3 +132,44 @@ fn a_log_is_rotated_and_opened_anew_by_command() {
     world.logged("a", "four\n");
     assert_eq!(rotated(), 2);
 }
+
+#[test]
+fn only_what_is_wanted_is_kept_and_a_flood_is_counted_to_one() {
+    let mut world = World::empty();
+    let go = world.root().join("go");
+    nix::unistd::mkfifo(&go, nix::sys::stat::Mode::S_IRWXU).expect("a FIFO");
+    let says = format!(
+        "script = '''\nprintf '\\033[31mERROR\\033[0m key=hunter2 at 1\\n'; echo GET /health; echo done\n\
+        while read -r _; do seq 5000; echo all; done <{}'''\n[log]\nformat = \"plain\"\n\
+        exclude = [\"^GET /health\"]\nredact = ['key=(\\S+)']\nansi = \"strip\"\n",
+        go.display()
+    );
+    world.drop_file("flood.toml", &format!("{says}rate_limit = \"100/h\"\n"));
+    world.start();
+    let pid = world.pid("flood");
+    let current = world.logs().join("flood/current");
+    let text = || fs::read_to_string(&current).unwrap_or_default();
+    world.until_true("it has begun", || text() == "ERROR key=[redacted] at 1\ndone\n");
+    let go = fs::File::options().read(true).write(true).open(&go).expect("a FIFO");
+    (&go).write_all(b"\n").expect("it is read");
+    // Of 5,001 lines 98 go through, and the log says what is missing.
+    let told = || -> u64 {
+        let text = text();
+        let owned = text.lines().filter(|line| line.ends_with("over the rate limit of 100/h are left out"));
+        owned.filter_map(|line| line.split(' ').next()?.parse::<u64>().ok()).sum()
+    };
+    world.until_true("the log owns up", || told() >= 4903);
+    assert_eq!(told(), 4903);
+    assert!(text().contains("\n98\n") && !text().contains("\n99\n"), "{}", text());
+    world.until("the status knows", |status| {
+        service(status, "flood")
+            .is_some_and(|it| it.instances[0].log.as_ref().is_some_and(|log| log.dropped_lines == 4903))
+    });
+    // Nothing of it needs another process.
+    world.drop_file("flood.toml", &says);
+    world.until_true("a flood comes through", || {
+        (&go).write_all(b"\n").expect("it is read");
+        text().contains("\n5000\nall\n")
+    });
+    assert_eq!(world.pid("flood"), pid);
+}

@@ -4,7 +4,7 @@
 use super::process::is_root;
 use super::world::{SLEEPER, World, binary, service};
 use abide::model::status::{State, Status};
-use regex_lite::Regex;
+use regex::Regex;
 use std::fmt::Write as _;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};

@@ -54,11 +54,7 @@ impl Wanted {
         let late = self.is_over(context);
         let stream = self.stream.is_none_or(|stream| entry.stream == Some(stream));
         let level = self.level.is_none_or(|least| context.level.is_some_and(|level| level >= least));
-        !early
-            && !late
-            && stream
-            && level
-            && self.grep.as_ref().is_none_or(|grep| grep.is_match(&String::from_utf8_lossy(&entry.text)))
+        !early && !late && stream && level && self.grep.as_ref().is_none_or(|grep| grep.is_match(&entry.text))
     }
 
     /// Whether all that comes is later than asked for.

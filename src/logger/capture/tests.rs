@@ -4,6 +4,7 @@ use crate::host::pipe::witness;
 use crate::log::rotate::LogFile;
 use crate::logger::packer::pack_all;
 use crate::model::logging::{Compress, LogFormat, LogPolicy, RotateEvery};
+use crate::model::select::{Rate, Selection};
 use crate::table::{Machine, Phase, Table};
 use nix::fcntl::OFlag;
 use nix::sys::stat::Mode;
@@ -13,6 +14,7 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A service's pipe, its log, and a logger between them that can die.
 struct Rig {
@@ -27,7 +29,8 @@ struct Rig {
     packer: Packer,
     to: Destination,
     sink: Sink,
-    losses: Losses,
+    books: Books,
+    sieve: Option<Sieve>,
     scratch: Vec<u8>,
 }
 
@@ -51,9 +54,10 @@ impl Rig {
         let lane = Lane::enter(table.clone(), 0, &pipes).unwrap();
         let (service_name, file) = ("web".to_owned(), LogFile::Current);
         let directory = root.join("web");
+        let sieve = policy.selection.as_deref().and_then(|selection| Sieve::new(selection).unwrap());
         let to = Destination { directory, file, policy, service: service_name, instance: 0, owner: None };
         let pipe = open(&root.join("7"), OFlag::O_RDONLY);
-        let (sink, losses, scratch) = (Sink::default(), Losses::default(), Vec::new());
+        let (sink, scratch) = (Sink::default(), Vec::new());
         Self {
             temp,
             table,
@@ -65,7 +69,8 @@ impl Rig {
             packer: Packer::new(),
             to,
             sink,
-            losses,
+            books: Books::default(),
+            sieve,
             scratch,
         }
     }
@@ -82,9 +87,10 @@ impl Rig {
     fn turn(&mut self, all: bool) -> Outcome {
         let mut look = Vec::new();
         let count = self.lane.look(&self.pipe, &mut look).unwrap_or(0);
-        let Self { lane, packer, pipe, to, .. } = self;
-        let capture = Capture { lane, packer, slot: 7, pipe, stream: Stream::Both, to, pid: 42, all };
-        capture.write(&look[..count], &mut self.sink, &mut self.losses, &mut self.scratch)
+        let Self { lane, packer, pipe, to, sieve, .. } = self;
+        let capture =
+            Capture { lane, packer, slot: 7, pipe, stream: Stream::Both, to, sieve: sieve.as_ref(), pid: 42, all };
+        capture.write(&look[..count], &mut self.sink, &mut self.books, &mut self.scratch)
     }
 
     fn capture(&mut self, bytes: &[u8]) {
@@ -98,7 +104,7 @@ impl Rig {
         Lane::recover_all(&self.table, &self.pipes).unwrap();
         self.lane = Lane::enter(self.table.clone(), 0, &self.pipes).unwrap();
         self.sink = Sink::default();
-        self.losses = self.table.losses(7);
+        self.books.losses = self.table.losses(7);
     }
 
     /// The files of the log, oldest first, `current` last.
@@ -189,7 +195,7 @@ proptest! {
             rig.lane.intend(&intent, &look[..count]);
             rig.scratch.clear();
             let formatter = Formatter::new(format, 100, Whose { service: "web", instance: 0, pid: 42 }, Stream::Both, 1);
-            formatter.write(&look[..count], false, u64::MAX, true, &mut rig.scratch);
+            formatter.write(&look[..count], false, u64::MAX, true, &mut Gate::default(), &mut rig.scratch);
             let batch = rig.scratch.clone();
             let half = batch.len() / 2;
             match death {
@@ -268,7 +274,7 @@ fn a_link_or_fifo_in_place_of_the_file_is_refused_and_the_lines_are_counted() {
     rig.say(b"x\ny");
     let outcome = rig.turn(false);
     assert!(matches!(outcome.trouble, Some(Trouble::NotOurFile(_))) && outcome.taken == 2);
-    assert_eq!((rig.losses.bytes, rig.losses.lines), (2, 1));
+    assert_eq!((rig.books.losses.bytes, rig.books.losses.lines), (2, 1));
     fs::remove_file(rig.to.path()).unwrap();
     mkfifo(&rig.to.path(), Mode::S_IRWXU).unwrap();
     assert!(matches!(rig.turn(true).trouble, Some(Trouble::NotOurFile(_))));
@@ -328,7 +334,7 @@ fn a_new_day_begins_a_new_file() {
     rig.capture(b"today\n");
     rig.capture(b"today too\n");
     assert_eq!(rig.files().len(), 1);
-    let yesterday = std::time::SystemTime::now() - std::time::Duration::from_secs(86_400);
+    let yesterday = std::time::SystemTime::now() - Duration::from_secs(86_400);
     File::options().write(true).open(rig.to.path()).unwrap().set_modified(yesterday).unwrap();
     rig.capture(b"tomorrow\n");
     assert_eq!(rig.files(), [b"today\ntoday too\n".to_vec(), b"tomorrow\n".to_vec()]);
@@ -341,7 +347,7 @@ fn with_block_what_cannot_be_written_stays() {
     std::os::unix::fs::symlink("/etc/motd", rig.to.path()).unwrap();
     rig.say(b"x\n");
     let outcome = rig.turn(true);
-    assert!(outcome.trouble.is_some() && outcome.taken == 0 && rig.losses == Losses::default());
+    assert!(outcome.trouble.is_some() && outcome.taken == 0 && rig.books.losses == Losses::default());
     fs::remove_file(rig.to.path()).unwrap();
     rig.turn(false);
     assert_eq!(rig.files(), [b"x\n"]);
@@ -372,4 +378,35 @@ fn who_follows_while_it_is_written_loses_no_line_and_gets_none_twice() {
     }
     assert!(heard == all, "{} of {}", heard.len(), all.len());
     drop(rig.temp);
+}
+
+#[test]
+fn what_is_over_the_rate_is_counted_to_one_and_told_through_a_crash() {
+    let rate_limit = Some(Rate { lines: 2, per: Duration::from_secs(86_400) });
+    let selection = Some(Box::new(Selection { rate_limit, exclude: vec!["x".into()], ..Selection::default() }));
+    let mut rig = Rig::new(LogPolicy { format: LogFormat::Plain, selection, ..LogPolicy::default() });
+    rig.capture(b"a\nx\nb\nc\nd\n");
+    assert_eq!(rig.table.losses(7).unowned_limited(), (4, 2));
+    rig.die();
+    rig.books.gate = Gate { within: None, ..rig.books.gate };
+    rig.capture(b"x\ne\n");
+    // It is told when that is due, not with each batch.
+    assert_eq!(rig.files().concat(), b"a\nb\n");
+    rig.books.tells_limited = true;
+    let outcome = rig.turn(false);
+    assert!(outcome.trouble.is_none() && !rig.books.tells_limited);
+    let text = String::from_utf8(rig.files().concat()).unwrap();
+    assert_eq!(text, "a\nb\n3 lines of output (6 bytes) over the rate limit of 2/day are left out\n");
+    assert_eq!((rig.table.losses(7).total(), rig.table.losses(7).unowned_limited()), ((6, 3), (0, 0)));
+}
+
+#[test]
+fn what_was_not_asked_for_is_not_lost_on_a_log_that_cannot_be_written() {
+    let selection = Some(Box::new(Selection { include: vec!["a".into()], ..Selection::default() }));
+    let mut rig = Rig::new(LogPolicy { format: LogFormat::Plain, selection, ..LogPolicy::default() });
+    fs::create_dir(&rig.to.directory).unwrap();
+    fs::create_dir(rig.to.path()).unwrap();
+    rig.say(b"a1\nb2\na3\n");
+    assert_eq!(rig.turn(false).taken, 9);
+    assert_eq!((rig.books.losses.bytes, rig.books.losses.lines), (6, 2));
 }

@@ -40,7 +40,7 @@ choice!(OnFailure, "restart" => OnFailure::Restart, "report" => OnFailure::Repor
 choice!(OnChange, "reload" => OnChange::Reload, "restart" => OnChange::Restart);
 
 /// The elements of a list of at most [`MANY`].
-fn elements<'n, 'i>(
+pub(super) fn elements<'n, 'i>(
     reader: &mut Reader<'_>,
     path: &str,
     node: &'n Node<'i>,

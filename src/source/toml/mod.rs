@@ -8,6 +8,7 @@ pub mod life;
 pub mod names;
 pub mod reader;
 pub mod schema;
+pub mod select;
 pub mod shape;
 pub(crate) mod table;
 pub mod values;

@@ -17,6 +17,7 @@ pub use security::{Input, Security};
 
 use super::life::{Codes, Commands, Ends, Steps, TypeWord};
 use super::names::Names;
+use super::select::{Patterns, RateText};
 use super::table::table;
 use super::values::{
     Account, ChoiceOf, CommandLine, Count, DurationText, Factor, Files, Instances, Mask, RotateText, Share, SignalText,
@@ -26,6 +27,7 @@ use super::variables::{Inherit, Variables};
 use crate::model::logging::{Compress, LogFormat, OnFull, RotateEvery, StderrTo};
 use crate::model::name::ServiceName;
 use crate::model::policy::{RestartWhen, StopScope};
+use crate::model::select::{Ansi, Rate};
 use crate::model::signal::Signal;
 use schemars::JsonSchema;
 use std::time::Duration;
@@ -225,6 +227,20 @@ table! {
         /// in the pipe, and the service waits once that is full. Default: "drop".
         #[schemars(with = "Option<ChoiceOf<OnFull>>")]
         on_full: OnFull,
+        /// So many lines of an instance are written in a time: "1000/s", "100/min", "50/10s". Those above it are left out
+        /// and counted, and the log says how many. Default: as many as come.
+        #[schemars(with = "Option<RateText>")]
+        rate_limit: Rate,
+        /// Regular expressions: a line is kept if one of them matches. Default: all are kept.
+        include: Patterns,
+        /// Regular expressions: a line is left out, uncounted, if one of them matches.
+        exclude: Patterns,
+        /// Regular expressions of secrets: `[redacted]` stands in the file for what their groups match, or for the whole
+        /// match, such as `password=(\S+)`.
+        redact: Patterns,
+        /// What becomes of the escape sequences that colour a terminal: "keep" or "strip". Default: "keep".
+        #[schemars(with = "Option<ChoiceOf<Ansi>>")]
+        ansi: Ansi,
         /// `current` is rotated before it grows beyond this. Default: "10MiB".
         max_size: Size,
         /// When it is rotated besides: "hourly", "daily" (at midnight UTC), or a time such as "6h". With the first line
@@ -243,7 +259,7 @@ table! {
         #[schemars(with = "Option<ChoiceOf<Compress>>")]
         compress: Compress,
     }
-    later &["rate_limit"]
+    later &["command"]
 }
 
 /// What other supervisors call some of our keys.

@@ -4,6 +4,7 @@ use super::reader::{Node, Reader, Value, clipped, nearest, shown};
 use crate::model::diagnostic::Code;
 use crate::model::logging::{Compress, LogFormat, OnFull, RotateEvery, StderrTo};
 use crate::model::policy::{RestartWhen, StopScope};
+use crate::model::select::Ansi;
 use crate::model::signal::Signal;
 use crate::model::units::{self, BadUnit};
 use ::toml::de::DeValue;
@@ -407,6 +408,7 @@ choice!(
     "discard" => StderrTo::Discard
 );
 choice!(Compress, "zstd" => Compress::Zstd, "gzip" => Compress::Gzip, "none" => Compress::None);
+choice!(Ansi, "keep" => Ansi::Keep, "strip" => Ansi::Strip);
 choice!(OnFull, "drop" => OnFull::Drop, "block" => OnFull::Block);
 choice!(StopScope, "tree" => StopScope::Tree, "group" => StopScope::Group, "process" => StopScope::Process);
 
