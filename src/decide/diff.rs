@@ -51,6 +51,7 @@ pub fn diff(old: &Service, new: &Service, powers: &Powers) -> Vec<Change> {
         log,
         service_type: _, // this, and what else says how it lives, in `life`
         stdin,
+        reads,
         order,
         ready: _,
         health: _,
@@ -89,6 +90,8 @@ pub fn diff(old: &Service, new: &Service, powers: &Powers) -> Vec<Change> {
     diff_limits(&mut found, limits, &new.limits, runs_within_reach(identity, *powers), powers.may_raise);
     resources::diff(&mut found, resources.as_deref(), new.resources.as_deref());
     diff_log(&mut found, log, &new.log);
+    let name = |name: &Option<ServiceName>| name.as_ref().map(ToString::to_string);
+    found.texts("reads", name(reads), name(&new.reads), Price::Restart);
     found.field("stdin", stdin.as_ref(), new.stdin.as_ref(), security::input, Price::Restart);
     security::schedule(&mut found, schedule.as_deref(), new.schedule.as_deref());
     security::security(&mut found, security.as_deref(), new.security.as_deref());
@@ -236,6 +239,7 @@ fn diff_selection(found: &mut Changes, old: Option<&Selection>, new: Option<&Sel
 fn diff_log(found: &mut Changes, old: &LogPolicy, new: &LogPolicy) {
     let LogPolicy {
         directory,
+        command,
         format,
         stderr,
         max_line,
@@ -248,6 +252,10 @@ fn diff_log(found: &mut Changes, old: &LogPolicy, new: &LogPolicy) {
         max_total,
         compress,
     } = old;
+    // Which program that is does not matter to the service: only whose pipe it is.
+    let price = if command.is_some() == new.command.is_some() { Price::Live } else { Price::Restart };
+    let words = |command: &Option<Box<[String]>>| command.as_ref().map(|words| shell_words::join(words.iter()));
+    found.texts("log.command", words(command), words(&new.command), price);
     found.texts("log.directory", directory.clone(), new.directory.clone(), Price::Live);
     found.field("log.format", *format, new.format, |format| format.to_string(), Price::Live);
     // Where its descriptors lead is settled when a process is made.

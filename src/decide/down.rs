@@ -1,7 +1,8 @@
 //! The way down of a process that lives: who is asked, by what, and what follows when it is gone.
 
 use super::care::Stage;
-use super::effect::Errand;
+use super::effect::{Effect, Errand};
+use super::event::RunId;
 use super::instance::Instance;
 use super::phase::{Phase, Rest, Turn, Words};
 use super::stopping::{Climb, Ladder};
@@ -28,8 +29,28 @@ impl Instance {
         self.enter(Phase::Stopping { run, since, ladder, then }, why, None, turn);
         if self.current.service.stop.command.is_some() {
             self.run_errand(Errand::Stop, turn.now.mono.plus(time), turn);
+        } else if self.current.service.reads.is_some() && !self.want {
+            self.end_input(run, ladder, turn);
         } else {
             self.ask(turn);
+        }
+    }
+
+    /// What reads another's output ends by itself at its end, and has then read all of it.
+    fn end_input(&mut self, run: RunId, begun: Ladder, turn: &mut Turn) {
+        if let Phase::Stopping { ladder, .. } = &mut self.phase {
+            *ladder = begun.drained(turn.now.mono);
+            turn.effects.push(Effect::EndInput { instance: self.id.clone(), run });
+        }
+    }
+
+    /// Somebody goes on writing what it reads: it is asked to end like any other.
+    pub(super) fn input_held(&mut self, turn: &mut Turn) {
+        let Phase::Stopping { ladder, .. } = &mut self.phase else { return };
+        if ladder.is_drained() {
+            let (next, climb) = ladder.ask(&self.wanted.service.stop, turn.now.mono);
+            *ladder = next;
+            self.climbed(climb, None, turn);
         }
     }
 

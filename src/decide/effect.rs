@@ -72,6 +72,14 @@ pub enum Effect {
         /// How far it reaches.
         scope: StopScope,
     },
+    /// Nothing more will be written that it reads: it comes to the end of that. Answered by `InputHeld` where that is
+    /// not so.
+    EndInput {
+        /// Whose.
+        instance: InstanceId,
+        /// Which run.
+        run: RunId,
+    },
     /// Set limits on the running process. Answered by `LimitsSet`.
     SetLimits {
         /// Whose.

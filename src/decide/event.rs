@@ -67,6 +67,13 @@ pub enum Event {
         /// Which run.
         run: RunId,
     },
+    /// The service whose output this run reads has not ended.
+    InputHeld {
+        /// Whose.
+        instance: InstanceId,
+        /// Which run.
+        run: RunId,
+    },
     /// Limits were set on the running process, or could not be.
     LimitsSet {
         /// Whose.
@@ -188,6 +195,7 @@ impl Event {
             | Self::Exited { instance, .. }
             | Self::TreeEmpty { instance, .. }
             | Self::Unheard { instance, .. }
+            | Self::InputHeld { instance, .. }
             | Self::LimitsSet { instance, .. }
             | Self::LogDropped { instance, .. }
             | Self::Signed { instance, .. }

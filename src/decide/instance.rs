@@ -304,6 +304,7 @@ impl Instance {
                     self.fit = Fit::Unmet(why);
                 }
             },
+            (Event::InputHeld { run: of, .. }, Phase::Stopping { run, .. }) if of == run => self.input_held(turn),
             (Event::Unheard { run: of, .. }, Phase::Running { run, .. }) if of == run => {
                 self.stop_for(Rest::Waiting, Failure::NoDescriptors.to_string().into(), turn);
             }

@@ -6,8 +6,9 @@ use super::diff::dearest;
 use super::fleet::{Finding, Fleet};
 use super::holds::in_words;
 use super::instance::Instance;
+use super::judge::Charge;
 use super::judge::{Guesses, circular, missing, refused, unknown};
-use super::member::{Charge, Member, errors, newly};
+use super::member::{Member, errors, newly};
 use super::phase::Words;
 use super::plan;
 use super::rollback::policy;
@@ -70,7 +71,18 @@ impl Fleet {
 
     /// Acts on changes of the files, as one batch.
     pub(super) fn act_on(&mut self, changes: Vec<FileChange>, renamed: &[(ServiceName, ServiceName)]) {
-        let turnovers = self.put_in_force(changes);
+        let mut turnovers = self.put_in_force(changes);
+        let followers = self.log_commands(turnovers.iter().map(|turnover| &turnover.name));
+        if !followers.is_empty() {
+            for more in self.put_in_force(followers) {
+                match turnovers.iter_mut().find(|known| known.name == more.name) {
+                    // It is gone, and its name is that of a log command at once.
+                    Some(known) if more.new.is_some() => *known = Turnover { old: known.old.take(), ..more },
+                    Some(_) => {}
+                    None => turnovers.push(more),
+                }
+            }
+        }
         for turnover in &turnovers {
             self.notice(&turnover.name);
         }
@@ -269,6 +281,9 @@ impl Fleet {
         known: Option<&Charge>,
         guesses: &mut Guesses,
     ) -> Option<Charge> {
+        if let Some(charge) = self.name_is_taken(name, definition) {
+            return Some(charge);
+        }
         let realm = &definition.service.delegated;
         let reaches = |member: &Member| !member.removed && (realm.is_none() || *realm == member.delegated);
         let exists = |name: &ServiceName| self.members.get(name).is_some_and(|member| reaches(member));

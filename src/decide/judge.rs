@@ -13,6 +13,17 @@ use crate::model::policy::Order;
 use crate::model::service::Delegated;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
+
+/// What is wrong with a service's files only because of what others say.
+#[derive(Debug, Default)]
+pub(super) struct Charge {
+    pub(super) findings: Vec<Diagnostic>,
+    /// What the files say, where that is not in force.
+    pub(super) offered: Option<Arc<Definition>>,
+    /// The names that are missing.
+    pub(super) missing: Vec<ServiceName>,
+}
 
 /// For so many names that are none a near one is looked for: each is a look at all there are.
 const GUESSED: usize = 64;

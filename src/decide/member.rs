@@ -2,6 +2,7 @@
 //! totals over them, so that no question costs a look at all.
 
 use super::instance::Instance;
+use super::judge::Charge;
 use super::phase::{Fit, Phase, Rest};
 use super::records::Written;
 use super::rollback::Trial;
@@ -271,6 +272,8 @@ pub(super) struct Member {
     pub(super) delegated: Option<Box<Delegated>>,
     /// It runs as root, and its files do not say so.
     pub(super) unnamed_root: bool,
+    /// Whose log command its entry is.
+    pub(super) follows: Option<ServiceName>,
     pub(super) generation: u64,
     pub(super) instances: Vec<Instance>,
     pub(super) totals: Totals,
@@ -290,16 +293,6 @@ pub(super) enum Kept {
     Suspended,
     /// Another file of its batch is bad.
     Batch,
-}
-
-/// What is wrong with a service's files only because of what others say.
-#[derive(Debug, Default)]
-pub(super) struct Charge {
-    pub(super) findings: Vec<Diagnostic>,
-    /// What the files say, where that is not in force.
-    pub(super) offered: Option<Arc<Definition>>,
-    /// The names that are missing.
-    pub(super) missing: Vec<ServiceName>,
 }
 
 /// Every condition, in the order of the status.
@@ -337,6 +330,7 @@ impl Member {
             recalled: false,
             delegated: None,
             unnamed_root: false,
+            follows: None,
             generation: 0,
             instances: Vec::new(),
             totals: Totals::default(),
@@ -353,6 +347,7 @@ impl Member {
         (self.file, self.drop_ins, self.kind, self.file_hash) = (file, drop_ins, kind, file_hash);
         (self.diagnostics, self.reads, self.removed) = (diagnostics, service.is_some(), false);
         self.unnamed_root = service.as_ref().map_or(self.unnamed_root, |definition| definition.unnamed_root);
+        self.follows = service.as_ref().and_then(|definition| definition.service.reads.clone());
         self.delegated = delegated;
         self.generation += 1;
         (findings, service)

@@ -24,6 +24,7 @@ mod instance;
 mod intake;
 pub mod judge;
 mod launch;
+mod log_commands;
 mod member;
 mod obey;
 mod operator;

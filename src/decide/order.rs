@@ -5,7 +5,8 @@
 //! - `requires`: in order as `after`, and it runs only while each of these is up. One that is not to
 //!   run any more, or has failed for good, takes it down first, and brings it back when it is up
 //!   again. A crash that is made good, and a restart after an edit, leave it alone.
-//! - `wants`: as `after`, and they need not exist.
+//! - `wants`: as `after`, and they need not exist. A service's own log command is one of these that nobody waits for:
+//!   the pipe between the two is there before it; it only goes after.
 //!
 //! Everything starts at the same time as far as this lets it; no process is ever made, at a restart
 //! neither, before its *gate* is open. What may not start yet is *blocked*: it rests, says for whom it

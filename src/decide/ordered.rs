@@ -82,7 +82,9 @@ impl Fleet {
                 }
             }
         }
-        let mut later = after.iter().chain(wants).filter(|other| self.ties.reaches(name, other));
+        // The pipe is there before its log command is, and holds what comes.
+        let mut later =
+            after.iter().chain(wants).filter(|other| self.ties.reaches(name, other) && !self.reads(other, name));
         coming = coming.or_else(|| later.find(|other| matches!(self.standing(other), Standing::Coming(_))));
         match coming {
             Some(other) => Gate::Shut(format!("waits for {other}, {}", self.look(other).words).into()),

@@ -173,6 +173,10 @@ impl Fleet {
 
     /// Carries out that a service is another version from now on.
     fn replace(&mut self, name: &ServiceName, old: Option<Arc<Definition>>, new: Arc<Definition>, why: String) {
+        let followers = self.log_commands(std::iter::once(name));
+        if !followers.is_empty() {
+            self.act_on(followers, &[]);
+        }
         let turnover = Turnover { name: name.clone(), old, new: Some(new), gone: false };
         self.carry_out(&turnover, Some(why));
         self.conclude(name);

@@ -21,6 +21,7 @@ pub(crate) fn service(name: &str) -> Service {
         identity: Identity { uid: 1000, gid: 1000, groups: Vec::new(), change: false, user: "me".to_owned() },
         service_type: ServiceType::default(),
         stdin: None,
+        reads: None,
         order: None,
         ready: None,
         health: None,

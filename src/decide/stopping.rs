@@ -7,6 +7,8 @@ use crate::model::time::Mono;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
+/// How long one that reads another's output has to come to the end of that before it is asked to end.
+const DRAIN: Duration = Duration::from_secs(5);
 /// How long after KILL a process counts as one that cannot be killed.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -24,6 +26,10 @@ pub(super) struct Ladder {
 enum Rung {
     /// A command of the service is to end it; how long that may take is the command's own deadline.
     Commanded,
+    /// Nothing more is written that it reads: it has so long to come to the end of that.
+    Drained {
+        until: Mono,
+    },
     /// `step`: which of the policy's steps this is.
     Asked {
         until: Mono,
@@ -97,6 +103,16 @@ impl Ladder {
         self.main_gone
     }
 
+    /// Begins with the end of its input.
+    pub(super) fn drained(self, now: Mono) -> Self {
+        Self { rung: Rung::Drained { until: now.plus(DRAIN) }, ..self }
+    }
+
+    /// Whether it got no signal so far.
+    pub(super) fn is_drained(&self) -> bool {
+        matches!(self.rung, Rung::Drained { .. })
+    }
+
     pub(super) fn is_commanded(&self) -> bool {
         self.rung == Rung::Commanded
     }
@@ -109,7 +125,7 @@ impl Ladder {
     /// The signal of the rung that it is on.
     pub(super) fn again(&self, policy: &StopPolicy) -> Option<Signal> {
         match self.rung {
-            Rung::Commanded => None,
+            Rung::Commanded | Rung::Drained { .. } => None,
             Rung::Asked { step: index, .. } => step(policy, index).map(|(signal, _)| signal),
             Rung::Killed { .. } | Rung::Stuck => Some(Signal::KILL),
         }
@@ -123,7 +139,7 @@ impl Ladder {
 
     pub(super) fn deadline(&self) -> Option<Mono> {
         match self.rung {
-            Rung::Asked { until, .. } | Rung::Killed { until } => Some(until),
+            Rung::Drained { until } | Rung::Asked { until, .. } | Rung::Killed { until } => Some(until),
             Rung::Commanded | Rung::Stuck => None,
         }
     }
@@ -138,6 +154,11 @@ impl Ladder {
     /// Time passed.
     pub(super) fn climb(&mut self, policy: &StopPolicy, now: Mono) -> Climb {
         match self.rung {
+            Rung::Drained { until } if now >= until => {
+                let (ladder, climb) = self.ask(policy, now);
+                *self = ladder;
+                climb
+            }
             Rung::Asked { until, step } if now >= until => {
                 let (ladder, climb) = self.at_step(policy, step.saturating_add(1), now);
                 *self = ladder;
@@ -156,7 +177,7 @@ impl Ladder {
 
     /// KILL now, if that was not done.
     pub(super) fn hurry(&mut self, now: Mono) -> Climb {
-        if !matches!(self.rung, Rung::Asked { .. } | Rung::Commanded) {
+        if !matches!(self.rung, Rung::Asked { .. } | Rung::Drained { .. } | Rung::Commanded) {
             return Climb::Wait;
         }
         *self = self.killed(now);

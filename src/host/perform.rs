@@ -8,6 +8,7 @@ mod lines;
 mod mains;
 mod measures;
 mod output;
+mod piped;
 mod records;
 mod signs;
 mod starts;
@@ -218,6 +219,7 @@ impl Host {
                     self.signal(&instance, run, signal, scope);
                 }
             }
+            Effect::EndInput { instance, run } => self.end_input(instance, run),
             Effect::SetLimits { instance, run, limits } => {
                 let Some(seat) = self.seats.get(&instance) else { return };
                 let outcome = limits::set(&self.table, seat.slot as usize, run.0, &limits);
@@ -302,9 +304,11 @@ impl Host {
             match effect {
                 Effect::Spawn { instance, definition, numbered, .. } => {
                     self.seat_of(instance, definition, *numbered);
+                    self.output_of(instance, definition);
                 }
                 Effect::RunErrand { instance, definition, .. } => {
                     self.seat_of(instance, definition, definition.service.instances > 1);
+                    self.output_of(instance, definition);
                 }
                 _ => {}
             }
@@ -321,6 +325,10 @@ impl Host {
         };
         seat.definition = Arc::clone(definition);
         let slot = seat.slot;
+        let Some(output) = self.output_of(&instance, definition) else {
+            let failure = Failure::NoDescriptors;
+            return self.events.push_back(Event::SpawnFailed { instance, run, failure });
+        };
         let variables = match self.notify_variables(&definition.service) {
             Ok(variables) => variables,
             Err(error) => {
@@ -334,7 +342,7 @@ impl Host {
             seat.run = Run::Ordered { run, exit: None, signs: Vec::new() };
         }
         let order = Order::service(instance, slot as usize, run, Arc::clone(definition));
-        self.order_start(Order { variables, ..order });
+        self.order_start(Order { variables, output, ..order });
     }
 
     /// The seat of `instance`, taken now if it has none; `None` when all are taken.

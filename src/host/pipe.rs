@@ -24,20 +24,31 @@ pub const fn second(slot: usize) -> usize {
     SLOTS + slot
 }
 
+/// The number of the pipe that a slot reads from, where it reads another's output: that one's pipe then.
+pub const fn input(slot: usize) -> usize {
+    2 * SLOTS + slot
+}
+
+/// How many numbers there are.
+pub const NUMBERS: usize = 3 * SLOTS;
+
+/// Whether what is written there is for the logger, and not for a program.
+pub const fn is_captured(number: usize) -> bool {
+    number < input(0)
+}
+
+const KINDS: [&str; 3] = ["", ".err", ".in"];
+
 /// The name there of the pipe with that number.
 pub fn name(number: usize) -> String {
-    match number.checked_sub(SLOTS) {
-        None => number.to_string(),
-        Some(slot) => format!("{slot}.err"),
-    }
+    format!("{}{}", number % SLOTS, KINDS.get(number / SLOTS).unwrap_or(&""))
 }
 
 /// The number of the pipe that has that name.
 pub fn number(name: &str) -> Option<usize> {
-    match name.strip_suffix(".err") {
-        None => name.parse().ok().filter(|slot| *slot < SLOTS),
-        Some(slot) => slot.parse().ok().filter(|slot| *slot < SLOTS).map(second),
-    }
+    let digits = name.find('.').unwrap_or(name.len());
+    let kind = KINDS.iter().position(|kind| *kind == &name[digits..])?;
+    name[..digits].parse().ok().filter(|slot| *slot < SLOTS).map(|slot: usize| kind * SLOTS + slot)
 }
 
 /// The name there of a lane's witness: see [`crate::table::Phase`].
@@ -171,7 +182,8 @@ impl Pipes {
     /// Takes up the pipes that a slot has of a supervisor before us, if it has any: they are held by the keeper, and by us
     /// until then, whatever the one before us had not handed over yet. Whether the first one is there.
     pub fn take_up(&self, slot: usize) -> bool {
-        let [first, _] = [slot, second(slot)].map(|number| self.exists(number) && self.make(number).is_ok());
+        let numbers = [slot, second(slot), input(slot)];
+        let [first, ..] = numbers.map(|number| self.exists(number) && self.make(number).is_ok());
         first
     }
 
@@ -208,10 +220,18 @@ impl Pipes {
 
     /// The slot is given up: its pipes are no longer held, and the next owner of the slot gets new ones.
     pub fn release(&self, slot: usize) -> io::Result<()> {
-        [slot, second(slot)].into_iter().try_for_each(|number| self.release_one(number))
+        [slot, second(slot), input(slot)].into_iter().try_for_each(|number| self.release_one(number))
     }
 
-    fn release_one(&self, number: usize) -> io::Result<()> {
+    /// The reading end of that pipe, blocking, for one process.
+    pub fn open_to_read(&self, number: usize) -> io::Result<OwnedFd> {
+        // Held open for writing, by us or the keeper, so this waits for nobody.
+        let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
+        Ok(openat(&self.directory, name(number).as_str(), flags, Mode::empty())?)
+    }
+
+    /// One pipe is given up, as with [`Pipes::release`].
+    pub fn release_one(&self, number: usize) -> io::Result<()> {
         let mut slots = self.slots();
         if slots.owners.remove(&number).is_none() {
             return Ok(());

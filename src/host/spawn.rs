@@ -7,6 +7,7 @@ mod unrunnable;
 
 use crate::decide::event::RunId;
 use crate::host::cgroup::Groups;
+use crate::host::pipe;
 use crate::host::pipe::Pipes;
 use crate::host::sys::child::Nursery;
 use crate::host::sys::process::{Whom, pidfd_open, pidfd_signal};
@@ -46,16 +47,29 @@ pub struct Order {
     pub command: Option<Vec<String>>,
     /// Variables beside those of the service.
     pub variables: Vec<(String, String)>,
-    /// The slot whose pipe takes the output.
+    /// The number of the pipe that takes the output: see [`crate::host::pipe`].
     pub output: usize,
-    /// The run of that slot beside which it is executed, in the same namespaces.
-    pub beside: Option<RunId>,
+    /// The number of the pipe that is its standard input, if one is.
+    pub input: Option<usize>,
+    /// The slot and run beside which it is executed, in the same namespaces.
+    pub beside: Option<(usize, RunId)>,
 }
 
 impl Order {
     /// To start the service itself.
     pub fn service(instance: InstanceId, slot: usize, run: RunId, definition: Arc<Definition>) -> Self {
-        Self { slot, run, instance, definition, command: None, variables: Vec::new(), output: slot, beside: None }
+        let input = definition.service.reads.as_ref().map(|_| pipe::input(slot));
+        Self {
+            slot,
+            run,
+            instance,
+            definition,
+            command: None,
+            variables: Vec::new(),
+            output: slot,
+            input,
+            beside: None,
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::host::pipe::{self, KeeperOrder, witness};
 use crate::host::sys::socket::{self, Received};
-use crate::table::{LANES, SLOTS, Table};
+use crate::table::{LANES, Table};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
@@ -23,7 +23,7 @@ pub(super) struct Holdings {
 impl Holdings {
     pub(super) fn new(socket: OwnedFd) -> Self {
         let mut pipes = Vec::new();
-        pipes.resize_with(pipe::second(SLOTS), || None);
+        pipes.resize_with(pipe::NUMBERS, || None);
         Self { socket, pipes, witnesses: Vec::new() }
     }
 

@@ -83,7 +83,11 @@ pub struct LogPolicy {
     pub max_line: u64,
     /// What becomes of what cannot be written.
     pub on_full: OnFull,
+    /// A program that takes it in place of all this: templates.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command: Option<Box<[String]>>,
     /// Which lines are kept, if not all as they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub selection: Option<Box<Selection>>,
     /// `current` is rotated before it grows beyond this many bytes,
     pub max_size: u64,
@@ -111,6 +115,7 @@ impl Default for LogPolicy {
             stderr: StderrTo::default(),
             max_line: MOST_A_LINE,
             on_full: OnFull::default(),
+            command: None,
             selection: None,
             max_size: 10 << 20,
             rotate: None,

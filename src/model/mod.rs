@@ -12,6 +12,7 @@ pub mod endpoint;
 pub mod history;
 pub mod launch;
 pub mod limits;
+pub mod log_command;
 pub mod logging;
 pub mod look;
 pub mod name;

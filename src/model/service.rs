@@ -61,6 +61,9 @@ pub struct Service {
     /// The file that is its standard input: a template; `None`: `/dev/null`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stdin: Option<String>,
+    /// The service whose output is its standard input in place of that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reads: Option<ServiceName>,
     /// What must come first. This and the next: boxed, since most services say nothing of the kind.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order: Option<Box<Order>>,

@@ -11,6 +11,9 @@ use super::words::Templates;
 use crate::model::check::{Check, Health, HttpCheck, OnFailure, Ready};
 use crate::model::diagnostic::{Code, Diagnostic};
 use crate::model::endpoint::Endpoint;
+use crate::model::log_command;
+use crate::model::logging::StderrTo;
+use crate::model::name::ServiceName;
 use crate::model::pattern;
 use crate::model::policy::{
     ExitRules, Hooks, OnChange, ReloadBy, ReloadPolicy, RestartPolicy, RestartWhen, ServiceType, StopPolicy,
@@ -302,6 +305,26 @@ impl Life<'_> {
             self.command(&path, &CommandLine { words: words.clone(), line: None });
         }
         commands.0.clone()
+    }
+
+    /// `[log] command`.
+    pub(super) fn log_command(&mut self, name: &ServiceName) {
+        let Some(log) = &self.file.log else { return };
+        let Some(command) = &log.command else { return };
+        let path = "log.command";
+        self.command(path, command);
+        if log_command::name(name).is_none() {
+            let message = format!("the log command would be called {name}{}, which is too long", log_command::SUFFIX);
+            self.error(path, Code::BadName, message, "give the service a shorter name");
+        }
+        if log.stderr == Some(StderrTo::Separate) {
+            let help = "leave `stderr` out, or say \"discard\"";
+            self.error("log.stderr", Code::BadValue, "a log command has one input, for both ways", help);
+        }
+        if self.file.ready.as_ref().is_some_and(|ready| ready.log.is_some()) {
+            let message = "abide does not see what a log command reads, and so not the line";
+            self.error("ready.log", Code::BadValue, message, "be ready by another sign, or leave `[log] command` out");
+        }
     }
 
     /// `[start]`, and `[stop] after`.

@@ -187,7 +187,7 @@ impl<'a> Lowering<'a> {
             preflight::resources(self.around, self.stack, resources.as_deref(), self.findings);
         }
         let mut restart = self.restart();
-        let life = self.life(&base, programs, &mut restart);
+        let life = self.life(name, &base, programs, &mut restart);
         Service {
             name: name.clone(),
             kind: Kind::Toml,
@@ -199,7 +199,8 @@ impl<'a> Lowering<'a> {
             directory,
             service_type: life.service_type,
             stdin,
-            order: order::order(&self.file),
+            reads: None,
+            order: order::order(name, &self.file),
             ready: life.ready,
             health: life.health,
             hooks: life.hooks,
@@ -220,12 +221,19 @@ impl<'a> Lowering<'a> {
         }
     }
 
-    fn life(&mut self, base: &Environment, programs: Option<Programs>, restart: &mut RestartPolicy) -> Lived {
+    fn life(
+        &mut self,
+        name: &ServiceName,
+        base: &Environment,
+        programs: Option<Programs>,
+        restart: &mut RestartPolicy,
+    ) -> Lived {
         let partial = !self.look && self.file.environment_files.is_some();
         let templates = Templates { stack: self.stack, base, partial };
         let (stack, file) = (self.stack, &self.file);
         let mut life = Life { stack, file, templates, programs, findings: self.findings };
         life.restart(restart);
+        life.log_command(name);
         let stop = life.stop();
         Lived {
             service_type: life.service_type(),
@@ -410,6 +418,7 @@ pub(super) fn log_policy(file: &ServiceFile) -> LogPolicy {
     let Some(said) = &file.log else { return default };
     LogPolicy {
         directory: said.directory.clone(),
+        command: said.command.as_ref().map(|command| command.words.as_slice().into()),
         format: said.format.unwrap_or(default.format),
         stderr: said.stderr.unwrap_or(default.stderr),
         max_line: said.max_line.map_or(default.max_line, |size| size.0),

@@ -9,13 +9,16 @@ use super::toml::reader::bounded;
 use super::toml::shape::ServiceFile;
 use crate::model::desired::Named;
 use crate::model::diagnostic::{Code, Diagnostic};
+use crate::model::log_command;
 use crate::model::name::ServiceName;
 use crate::model::policy::Order;
 
-/// What must come first; `None`: nothing.
-pub(super) fn order(file: &ServiceFile) -> Option<Box<Order>> {
+/// What must come first; `None`: nothing. Who has a log command is heard by it from the first line on.
+pub(super) fn order(name: &ServiceName, file: &ServiceFile) -> Option<Box<Order>> {
     let list = |names: &Option<Names>| names.as_ref().map(|names| names.0.clone()).unwrap_or_default();
-    let order = Order { after: list(&file.after), requires: list(&file.requires), wants: list(&file.wants) };
+    let mut order = Order { after: list(&file.after), requires: list(&file.requires), wants: list(&file.wants) };
+    let has_command = file.log.as_ref().is_some_and(|log| log.command.is_some());
+    order.wants.extend(log_command::name(name).filter(|_| has_command));
     (!order.is_empty()).then(|| Box::new(order))
 }
 

@@ -28,6 +28,7 @@ mod in_depth;
 mod leaks;
 mod limits;
 mod formats;
+mod log_command;
 mod logs;
 mod looks;
 mod mounts;

@@ -51,6 +51,7 @@ pub(crate) fn service(run: Run) -> Service {
         identity: Identity { uid: 0, gid: 0, groups: vec![], change: false, user: "root".into() },
         service_type: abide::model::policy::ServiceType::default(),
         stdin: None,
+        reads: None,
         order: None,
         ready: None,
         health: None,

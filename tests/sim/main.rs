@@ -7,6 +7,7 @@ mod health;
 mod hooks;
 mod invariants;
 mod last_word;
+mod log_commands;
 mod operator;
 mod order;
 mod random;

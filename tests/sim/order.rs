@@ -199,6 +199,12 @@ pub(crate) fn the_judge_is_just(world: &World) {
     for (name, it) in &world.written {
         all.entry(name.clone()).or_default().extend(before(it));
     }
+    let readers: BTreeSet<ServiceName> =
+        world.written.values().filter_map(|it| Some(it.service.log_command()?.name)).collect();
+    // Which of two of one name is refused is told elsewhere.
+    if readers.iter().any(|reader| world.written.contains_key(reader)) {
+        return;
+    }
     for (name, it) in &world.written {
         let order = it.service.order.as_deref().cloned().unwrap_or_default();
         let needed = order.after.iter().chain(&order.requires).chain(&it.service.restart.on_give_up);

@@ -28,6 +28,7 @@ pub(crate) fn service(text: &str) -> Service {
         identity: Identity { uid: UID, gid: UID, groups: Vec::new(), change: false, user: "me".to_owned() },
         service_type: ServiceType::default(),
         stdin: None,
+        reads: None,
         order: None,
         ready: None,
         health: None,

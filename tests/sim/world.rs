@@ -199,17 +199,29 @@ impl World {
     pub(crate) fn take_what_was_judged(&mut self) {
         for (name, definition) in &self.written {
             let is_plain = definition.service.order.is_none() && definition.service.restart.on_give_up.is_none();
-            let taken = if is_plain { Some(definition) } else { self.fleet.accepted(name) };
+            let is_taken = self.fleet.accepted(name).is_some_and(|it| it.service.reads.is_some());
+            let taken = if is_plain && !is_taken { Some(definition) } else { self.fleet.accepted(name) };
             if let Some(taken) = taken.cloned() {
                 self.last.insert(name.clone(), taken.clone());
                 self.accepted.insert(name.clone(), taken);
             }
         }
+        self.take_log_commands();
         let gone = self.last.keys().filter(|name| !self.accepted.contains_key(*name));
         let contradicted: Vec<_> = gone.filter(|name| crate::order::comes_after(self, name, name)).cloned().collect();
         self.contradicted.retain(|name| !self.accepted.contains_key(name));
         self.contradicted.extend(contradicted);
         crate::order::the_judge_is_just(self);
+    }
+
+    /// Whoever takes the output of one of these came with it.
+    fn take_log_commands(&mut self) {
+        let of = |name: &ServiceName| self.accepted.get(name).and_then(|it| it.service.log_command());
+        let is_there = |name: &ServiceName| self.fleet.accepted(name).is_some_and(|it| it.service.reads.is_some());
+        let wanted = self.accepted.keys().filter_map(of).filter(|reader| is_there(&reader.name));
+        let wanted: Vec<Arc<Definition>> = wanted.map(|reader| Arc::new(Definition::from(reader))).collect();
+        self.accepted.retain(|_, it| it.service.reads.is_none());
+        self.accepted.extend(wanted.into_iter().map(|it| (it.service.name.clone(), it)));
     }
 
     // Time.
@@ -352,6 +364,7 @@ impl World {
                     self.signal(run, signal, scope);
                 }
             }
+            Effect::EndInput { instance, run } => self.end_input(instance, run),
             Effect::SetLimits { instance, run, limits } => {
                 if let (Some(process), Some(now)) = (self.processes.get_mut(&run), self.accepted.get(&instance.service))
                 {
@@ -408,6 +421,17 @@ impl World {
             | Effect::RetireVersions { .. } => {}
             Effect::Finished => self.all_is_over(),
         }
+    }
+
+    /// What reads another's output ends at its end, if it can.
+    fn end_input(&mut self, instance: InstanceId, run: RunId) {
+        let Some(process) = self.processes.get(&run) else { return };
+        let writer = process.definition.service.reads.clone().map(|it| InstanceId::new(it, instance.index));
+        if writer.is_some_and(|writer| self.living(&writer).next().is_some()) {
+            return self.send(1, Event::InputHeld { instance, run });
+        }
+        self.note(&format!("{instance}: end of its input"));
+        self.end_main(run, Exit::Code(0), 20);
     }
 
     fn all_is_over(&mut self) {

@@ -70,9 +70,10 @@ async fn logs(
     })?;
     let instance = chosen(&service, query.instance)?;
     let Some(log) = &instance.log else {
-        let detail = format!("the output of {name} is not kept by abide");
+        let detail =
+            format!("the output of {name} is not kept by abide: its log command takes it, the service {name}.log");
         return Err(
-            Problem::new(StatusCode::NOT_FOUND, "no-log", "there is no log", detail).hint("its file has no log")
+            Problem::new(StatusCode::NOT_FOUND, "no-log", "there is no log", detail).hint("ask for that one's log")
         );
     };
     let reading = Reading::of(Path::new(&log.path), log.owner.map_or(For::Others, For::User));

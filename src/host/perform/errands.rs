@@ -70,12 +70,14 @@ impl Host {
             return self.events.push_back(failed(failure));
         };
         let numbered = definition.service.instances > 1;
-        let Some((output, main)) = self.seat_of(&instance, definition, numbered).map(|seat| (seat.slot, &seat.run))
-        else {
+        let main = self.seat_of(&instance, definition, numbered).map(|seat| match seat.run {
+            Run::Living { run } => Some((seat.slot as usize, run)),
+            _ => None,
+        });
+        let (Some(main), Some(output)) = (main, self.output_of(&instance, definition)) else {
             return self.events.push_back(failed(Failure::NoDescriptors));
         };
-        let main = if let Run::Living { run } = main { Some(*run) } else { None };
-        if let Some(pid) = main.and_then(|run| self.table.running(output as usize, run.0)) {
+        if let Some(pid) = main.and_then(|(slot, run)| self.table.running(slot, run.0)) {
             variables.push(("MAINPID".to_owned(), pid.to_string()));
         }
         let Some(slot) = self.seats.slot() else {
@@ -83,8 +85,8 @@ impl Host {
         };
         self.errands.0.insert(slot, UnderWay { instance: instance.clone(), run, stage: Stage::Ordered { exit: None } });
         let (command, definition) = (Some(words.to_vec()), Arc::clone(definition));
-        let (slot, output) = (slot as usize, output as usize);
-        self.spawner.order(Order { slot, run, instance, definition, command, variables, output, beside: main });
+        let (slot, input) = (slot as usize, None);
+        self.spawner.order(Order { slot, run, instance, definition, command, variables, output, input, beside: main });
     }
 
     pub(super) fn end_errand(&mut self, run: RunId) {

@@ -54,8 +54,11 @@ impl Host {
         &self.own_log_state
     }
 
-    /// The file that takes the output of `instance`.
+    /// The file that takes the output of `instance`, if one does.
     pub fn log_path(&self, instance: &InstanceId, definition: &Definition, numbered: bool) -> Option<String> {
+        if definition.service.log.command.is_some() {
+            return None;
+        }
         let directory = log_directory(&self.log, definition, instance, numbered);
         directory.join("current").into_os_string().into_string().ok()
     }
@@ -92,9 +95,11 @@ impl Host {
         self.no_longer_awaited(seat.slot);
         self.give_up_group(instance, seat.definition.service.stop.scope);
         self.refusals.remove(&Some(instance.clone()));
+        if let Some(reader) = seat.definition.service.log_command() {
+            self.leave_unread(&InstanceId::new(reader.name, instance.index));
+        }
         if !seat.attached {
-            self.unwritten.insert(seat.slot);
-            return self.seats.free(seat.slot);
+            return self.vacate(seat.slot);
         }
         let Seat { slot, numbered, log, definition, .. } = seat;
         let (policy, owner) = (definition.service.log.clone(), owner(&definition.service));
@@ -176,9 +181,13 @@ impl Host {
 
     pub(super) fn release(&mut self, slot: u32) {
         if let Err(error) = self.pipes.release(slot as usize) {
-            let message = format!("could not give up the pipe of slot {slot}: {error}");
-            self.troubles.push(Trouble { instance: None, numbered: false, message });
+            self.cannot_release(slot, &error);
         }
+    }
+
+    pub(super) fn cannot_release(&mut self, slot: u32, error: &std::io::Error) {
+        let message = format!("could not give up the pipe of slot {slot}: {error}");
+        self.troubles.push(Trouble { instance: None, numbered: false, message });
     }
 
     /// A new logger knows nothing.

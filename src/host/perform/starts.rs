@@ -29,11 +29,11 @@ impl Host {
             (Ok(started), exit) => {
                 let (pid, start_ticks, limits) = (started.pid, started.start_ticks, started.limits);
                 seat.run = Run::Living { run };
-                let attached = seat.attached;
+                let heard = seat.attached || seat.definition.service.log.command.is_some();
                 self.events.push_back(Event::Spawned { instance: instance.clone(), run, pid, start_ticks, limits });
                 let said = signs.into_iter().map(|sign| Event::Signed { instance: instance.clone(), run, sign });
                 self.events.extend(said);
-                if !attached {
+                if !heard {
                     self.events.push_back(Event::Unheard { instance: instance.clone(), run });
                 }
                 if let Some(reader) = started.ready {

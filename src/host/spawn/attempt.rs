@@ -77,9 +77,11 @@ impl Workplace {
             Ok(prepared) => prepared,
             Err(failure) => return (Err(refuse(failure)), false),
         };
-        let second = (service.log.stderr == StderrTo::Separate).then(|| pipe::second(order.output));
-        let made = |number| self.pipes.make(number);
-        let made = made(order.output).and_then(|first| Ok(second.map(made).transpose()?.unwrap_or(false) || first));
+        let captured = pipe::is_captured(order.output);
+        let second = (captured && service.log.stderr == StderrTo::Separate).then(|| pipe::second(order.output));
+        let mut numbers = [Some(order.output), second, order.input].into_iter().flatten();
+        let made =
+            numbers.try_fold(false, |made, number| Ok(self.pipes.make(number)? && pipe::is_captured(number) || made));
         let opened_pipe = match made {
             Ok(made) => made,
             Err(error) => return (Err(refuse(no_pipe(&error))), false),
@@ -87,7 +89,8 @@ impl Workplace {
         let identity = &prepared.launch.identity;
         let uid = if identity.change { identity.uid } else { self.uid };
         let open = |number| self.pipes.open(number, uid);
-        let opened = open(order.output).and_then(|first| Ok([Some(first), second.map(open).transpose()?]));
+        let input = || order.input.map(|number| self.pipes.open_to_read(number)).transpose();
+        let opened = open(order.output).and_then(|first| Ok([input()?, Some(first), second.map(open).transpose()?]));
         let result = match opened {
             Err(error) => Err(refuse(no_pipe(&error))),
             // Meanwhile the core gave it up: no child, and the caller says why.
@@ -109,7 +112,7 @@ impl Workplace {
         &self,
         order: &Order,
         prepared: &Prepared,
-        pipes: &[Option<OwnedFd>; 2],
+        pipes: &[Option<OwnedFd>; 3],
         nursery: &mut Nursery,
     ) -> Result<Started, Refused> {
         let Prepared { launch, program, confinement } = prepared;
@@ -124,13 +127,13 @@ impl Workplace {
         let readiness = readiness(order).map_err(|failure| Refused { failure, had_process: false })?;
         let mark = tree::mark(&self.mark, order.slot, order.run.0);
         let null = self.null.as_raw_fd();
-        let [out, err] = pipes.each_ref().map(|pipe| pipe.as_ref().map(AsRawFd::as_raw_fd));
+        let [input, out, err] = pipes.each_ref().map(|pipe| pipe.as_ref().map(AsRawFd::as_raw_fd));
         let out = out.unwrap_or(null);
         let err = err.unwrap_or(if service.log.stderr == StderrTo::Discard { null } else { out });
-        let mut descriptors = vec![(null, 0), (out, 1), (err, 2)];
+        let mut descriptors = vec![(input.unwrap_or(null), 0), (out, 1), (err, 2)];
         // Last: its number may be that of one of the others.
         descriptors.extend(readiness.as_ref().map(|ready| (ready.write.as_raw_fd(), ready.number)));
-        let beside = order.beside.and_then(|run| self.process(order.output, run));
+        let beside = order.beside.and_then(|(slot, run)| self.process(slot, run));
         let identity = &launch.identity;
         let becomes = Becomes { uid: identity.uid, gid: identity.gid, groups: &identity.groups };
         let plan = Plan {

@@ -212,6 +212,9 @@ table! {
     Log {
         /// The directory that holds `NAME/current`, absolute; `${VAR}` is expanded. Default: abide's log directory.
         directory: String,
+        /// A program that gets the output in its standard input, in place of a file: a list of words, or a line as for a shell.
+        /// It is a service of its own, `NAME.log`, with this one's user, directory and variables.
+        command: CommandLine,
         /// The form of a line: "text" (time, stream, line), "json" (one object a line; a line that is an object itself is
         /// kept as one under `data`), "tai64n" (as `multilog t` writes it), or "plain" (the bytes as they come).
         /// Default: "text".
@@ -259,7 +262,7 @@ table! {
         #[schemars(with = "Option<ChoiceOf<Compress>>")]
         compress: Compress,
     }
-    later &["command"]
+    later &[]
 }
 
 /// What other supervisors call some of our keys.

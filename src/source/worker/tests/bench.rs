@@ -241,6 +241,7 @@ pub(super) fn load(greeting: &str, name: &ServiceName, material: &Material) -> E
         identity: Identity { uid: 0, gid: 0, groups: vec![], change: false, user: "root".into() },
         service_type: crate::model::policy::ServiceType::default(),
         stdin: None,
+        reads: None,
         order: None,
         ready: None,
         health: None,

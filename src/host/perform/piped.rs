@@ -1,0 +1,59 @@
+//! Output that a program takes in place of the logger: the pipe is its standard input, and has the number of its slot.
+
+use super::Host;
+use crate::decide::event::{Event, RunId};
+use crate::host::pipe;
+use crate::host::seat::{Run, Seat};
+use crate::model::desired::Definition;
+use crate::model::name::InstanceId;
+use std::sync::Arc;
+
+impl Host {
+    /// The number of the pipe that takes the output of `instance`, which has a seat. A log command that has none yet gets
+    /// one: its pipe is there before it is. `None`: no seat is left.
+    pub(super) fn output_of(&mut self, instance: &InstanceId, definition: &Definition) -> Option<usize> {
+        let Some(reader) = definition.service.log_command() else {
+            return self.seats.get(instance).map(|seat| seat.slot as usize);
+        };
+        let (id, numbered) = (InstanceId::new(reader.name.clone(), instance.index), reader.instances > 1);
+        let slot = match self.seats.get(&id).filter(|seat| !seat.leaving) {
+            Some(seat) => seat.slot,
+            None => self.seat_of(&id, &Arc::new(Definition::from(reader)), numbered)?.slot,
+        };
+        Some(pipe::input(slot as usize))
+    }
+
+    /// Who writes what this run reads is gone: it comes to the end of it.
+    pub(super) fn end_input(&mut self, instance: InstanceId, run: RunId) {
+        let Some(seat) = self.seats.get(&instance) else { return };
+        let (slot, writer) = (seat.slot, seat.definition.service.reads.clone());
+        let writer = writer.map(|service| InstanceId::new(service, instance.index));
+        let is_written = writer.is_some_and(|writer| {
+            let seat = self.seats.get(&writer);
+            seat.is_some_and(|seat| !matches!(seat.run, Run::None)) || self.errands.is_any_ordered_for(&writer)
+        });
+        if is_written {
+            return self.events.push_back(Event::InputHeld { instance, run });
+        }
+        if let Err(error) = self.pipes.release_one(pipe::input(slot as usize)) {
+            self.cannot_release(slot, &error);
+        }
+    }
+
+    /// A seat whose instance never came.
+    pub(super) fn leave_unread(&mut self, instance: &InstanceId) {
+        let is_unused = |seat: &Seat| !seat.attached && matches!(seat.run, Run::None);
+        if self.seats.get(instance).is_some_and(is_unused)
+            && let Some(seat) = self.seats.leave(instance)
+        {
+            self.vacate(seat.slot);
+        }
+    }
+
+    /// The slot, in which nothing is left, is free.
+    pub(super) fn vacate(&mut self, slot: u32) {
+        self.unwritten.insert(slot);
+        self.release(slot);
+        self.seats.free(slot);
+    }
+}

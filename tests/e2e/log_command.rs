@@ -1,0 +1,63 @@
+//! `[log] command`: another program takes the output, through everything that befalls the two.
+
+use super::world::{World, said, service};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::fs;
+
+/// Numbers as fast as they are taken.
+fn counts(to: u32) -> String {
+    format!("script = \"seq {to}; exec sleep 86400\"\n")
+}
+
+#[test]
+fn every_line_gets_to_the_command_whoever_of_the_two_dies() {
+    let mut world = World::empty();
+    let file = world.root().join("taken");
+    let taken = || fs::read_to_string(&file).unwrap_or_default();
+    let command = format!("[log]\ncommand = [\"sh\", \"-c\", \"echo begun >&2; exec cat >>{}\"]\n", file.display());
+    world.drop_file("web.toml", &format!("{}{command}", counts(1000)));
+    world.start();
+    let (web, reader) = (world.pid("web"), world.pid("web.log"));
+    world.until_true("all is taken", || taken().ends_with("\n1000\n"));
+    // What the command says of itself is in a log of its own, as any service's.
+    world.logged("web.log", "begun");
+    assert!(!world.logs().join("web/current").exists(), "nobody else reads it");
+    // It is a service like any other: killed it comes again, and the pipe waits.
+    kill(Pid::from_raw(reader), Signal::SIGKILL).expect("it lives");
+    let reader = world.pid_after("web.log", reader);
+    kill(Pid::from_raw(web), Signal::SIGKILL).expect("it lives");
+    let web = world.pid_after("web", web);
+    world
+        .until_true("all is taken again", || taken().ends_with("\n1000\n") && taken().matches("\n1000\n").count() == 2);
+    // A supervisor that dies is no news to either.
+    let before = world.status().expect("it runs").abide.supervisor_pid;
+    kill(Pid::from_raw(before), Signal::SIGKILL).expect("it lives");
+    world.until("another one has come", |status| {
+        status.abide.supervisor_pid != before
+            && service(status, "web").and_then(|it| it.instances[0].pid) == Some(web)
+            && service(status, "web.log").and_then(|it| it.instances[0].pid) == Some(reader)
+    });
+    // Both go together: first the service, then, at the end of its input, the command.
+    world.remove("web.toml");
+    world.gone("web");
+    world.gone("web.log");
+    assert!(taken().lines().count() == 2000 && taken().ends_with("\n1000\n"), "{}", taken().len());
+    let events = world.events();
+    let ended = events.iter().find(|it| it["service"] == "web.log" && it["to"] == "stopped").map(ToString::to_string);
+    assert!(!world.story().contains("did not end in time"), "{ended:?}");
+}
+
+#[test]
+fn a_log_command_is_a_service_that_people_can_see() {
+    let world = World::with(&[("web", "command = \"sleep 86400\"\n[log]\ncommand = \"cat\"\n")]);
+    world.pid("web.log");
+    let out = world.abide(&["status", "web.log"]);
+    assert!(said(&out).contains("takes the output of web"), "{}", said(&out));
+    // Without it the service begins anew, with a file.
+    let pid = world.pid("web");
+    world.drop_file("web.toml", "script = \"echo in a file; exec sleep 86400\"\n");
+    world.pid_after("web", pid);
+    world.logged("web", "in a file");
+    world.gone("web.log");
+}
