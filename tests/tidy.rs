@@ -64,6 +64,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "host::usage",
             "host::doctor",
             "host::look",
+            "host::sys::pipe",
             "log",
             "keeper",
             "logger",

@@ -173,6 +173,9 @@ pub enum Command {
     /// Find what on this machine is in the way
     #[command(after_help = inspect::DOCTOR)]
     Doctor(inspect::DoctorArgs),
+    /// Send standard input to the log of another: journald, or syslog
+    #[command(after_help = super::ship::EXAMPLES)]
+    Ship(super::ship::ShipArgs),
     /// Print the completion script of a shell
     #[command(after_help = look::COMPLETIONS)]
     Completions(look::CompletionsArgs),

@@ -20,6 +20,7 @@ mod plan;
 mod read;
 mod run;
 pub mod schema;
+pub mod ship;
 pub mod status;
 mod talk;
 pub mod token;
@@ -47,6 +48,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     match cli.command {
         Command::Run(args) => run::run(args, &arguments),
         Command::Upgrade(args) => keeper::upgrade(&args),
+        Command::Ship(args) => ship::run(&args),
         Command::Detach(args) => keeper::detach(&args),
         Command::Attach(args) => keeper::attach(&args),
         Command::RoleSupervisor(args) => run::supervisor(args),

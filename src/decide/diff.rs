@@ -8,7 +8,7 @@ mod resources;
 mod security;
 
 use crate::model::limits::{Limit, LimitKind, Limits};
-use crate::model::logging::{LogPolicy, RotateEvery};
+use crate::model::logging::{LogPolicy, LogWay, RotateEvery};
 use crate::model::name::ServiceName;
 use crate::model::plan::{Change, Price};
 use crate::model::policy::{RestartLimit, RestartPolicy, RestartWhen, StopPolicy, StopScope};
@@ -239,7 +239,7 @@ fn diff_selection(found: &mut Changes, old: Option<&Selection>, new: Option<&Sel
 fn diff_log(found: &mut Changes, old: &LogPolicy, new: &LogPolicy) {
     let LogPolicy {
         directory,
-        command,
+        way,
         format,
         stderr,
         max_line,
@@ -253,9 +253,19 @@ fn diff_log(found: &mut Changes, old: &LogPolicy, new: &LogPolicy) {
         compress,
     } = old;
     // Which program that is does not matter to the service: only whose pipe it is.
-    let price = if command.is_some() == new.command.is_some() { Price::Live } else { Price::Restart };
-    let words = |command: &Option<Box<[String]>>| command.as_ref().map(|words| shell_words::join(words.iter()));
-    found.texts("log.command", words(command), words(&new.command), price);
+    let price = if way.is_some() == new.way.is_some() { Price::Live } else { Price::Restart };
+    let words = |way: &Option<Box<LogWay>>| match way.as_deref()? {
+        LogWay::Command(words) => Some(shell_words::join(words)),
+        LogWay::Ship { .. } => None,
+    };
+    // The path of abide's own program is no news to anybody.
+    let to = |way: &Option<Box<LogWay>>| match way.as_deref() {
+        Some(LogWay::Ship { to, .. }) => Some(to.clone()),
+        Some(LogWay::Command(_)) => None,
+        None => Some("file".to_owned()),
+    };
+    found.texts("log.command", words(way), words(&new.way), price);
+    found.texts("log.to", to(way), to(&new.way), price);
     found.texts("log.directory", directory.clone(), new.directory.clone(), Price::Live);
     found.field("log.format", *format, new.format, |format| format.to_string(), Price::Live);
     // Where its descriptors lead is settled when a process is made.

@@ -71,7 +71,7 @@ impl Fleet {
             let finding = Diagnostic::error(file, Code::DuplicateName, message).help("rename this file");
             return Some(Charge { findings: vec![finding], offered: None, missing: vec![writer] });
         }
-        let reader = service.log.command.as_ref().and_then(|_| log_command::name(name))?;
+        let reader = Some(name).filter(|_| service.log.way.is_some()).and_then(log_command::name)?;
         let other = of(&reader).filter(|member| !member.is_log_command_of(name))?;
         let message =
             format!("the log command would be called {reader}, as is the service of {}", other.file.display());

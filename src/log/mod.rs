@@ -5,6 +5,7 @@ pub mod format;
 pub mod level;
 pub mod lines;
 pub mod lookout;
+pub mod message;
 pub mod order;
 pub mod rotate;
 pub mod select;

@@ -105,7 +105,7 @@ impl Sieve {
     }
 
     /// The first piece of `bytes`, as [`lines::first`] has it; but nothing that is to be taken out is cut in two.
-    pub(super) fn first<'a>(&self, bytes: &'a [u8], max_line: usize, all: bool) -> Option<Piece<'a>> {
+    pub fn first<'a>(&self, bytes: &'a [u8], max_line: usize, all: bool) -> Option<Piece<'a>> {
         let piece = lines::first(bytes, max_line, all)?;
         let cut = piece.text.len();
         if self.redact.is_empty() || piece.ended || cut == bytes.len() {
@@ -125,7 +125,7 @@ impl Sieve {
     }
 
     /// What becomes of the next piece at that time, microseconds; and what of it is written.
-    pub(super) fn judge<'a>(&self, piece: Piece<'a>, now: i64, gate: &mut Gate) -> (Verdict, Cow<'a, [u8]>) {
+    pub fn judge<'a>(&self, piece: Piece<'a>, now: i64, gate: &mut Gate) -> (Verdict, Cow<'a, [u8]>) {
         let text = self.stripped(piece.text);
         let verdict = gate.within.unwrap_or_else(|| self.verdict(&text, now, &mut gate.bucket));
         gate.within = (!piece.ended).then_some(verdict);

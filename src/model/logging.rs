@@ -83,9 +83,9 @@ pub struct LogPolicy {
     pub max_line: u64,
     /// What becomes of what cannot be written.
     pub on_full: OnFull,
-    /// A program that takes it in place of all this: templates.
+    /// What takes it in place of a file.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub command: Option<Box<[String]>>,
+    pub way: Option<Box<LogWay>>,
     /// Which lines are kept, if not all as they are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub selection: Option<Box<Selection>>,
@@ -106,6 +106,21 @@ pub struct LogPolicy {
 /// A quarter of a pipe: a line must be seen whole to be written whole.
 pub const MOST_A_LINE: u64 = 16 << 10;
 
+/// What takes a service's output in place of a file of abide's: always a program.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogWay {
+    /// One that the file names, and its arguments: templates.
+    Command(Vec<String>),
+    /// Abide's own, which sends it to the log of another.
+    Ship {
+        /// To which, as [`super::log_to::LogTo`] reads it.
+        to: String,
+        /// Where abide's own program is.
+        program: String,
+    },
+}
+
 impl Default for LogPolicy {
     /// Text, 10 MiB × 5.
     fn default() -> Self {
@@ -115,7 +130,7 @@ impl Default for LogPolicy {
             stderr: StderrTo::default(),
             max_line: MOST_A_LINE,
             on_full: OnFull::default(),
-            command: None,
+            way: None,
             selection: None,
             max_size: 10 << 20,
             rotate: None,

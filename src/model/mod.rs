@@ -13,6 +13,7 @@ pub mod history;
 pub mod launch;
 pub mod limits;
 pub mod log_command;
+pub mod log_to;
 pub mod logging;
 pub mod look;
 pub mod name;

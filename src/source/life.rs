@@ -12,6 +12,7 @@ use crate::model::check::{Check, Health, HttpCheck, OnFailure, Ready};
 use crate::model::diagnostic::{Code, Diagnostic};
 use crate::model::endpoint::Endpoint;
 use crate::model::log_command;
+use crate::model::log_to::LogTo;
 use crate::model::logging::StderrTo;
 use crate::model::name::ServiceName;
 use crate::model::pattern;
@@ -310,9 +311,16 @@ impl Life<'_> {
     /// `[log] command`.
     pub(super) fn log_command(&mut self, name: &ServiceName) {
         let Some(log) = &self.file.log else { return };
-        let Some(command) = &log.command else { return };
-        let path = "log.command";
-        self.command(path, command);
+        let to = log.to.as_ref().filter(|to| to.0 != LogTo::File);
+        let path = if log.command.is_some() { "log.command" } else { "log.to" };
+        match (&log.command, to) {
+            (None, None) => return,
+            (None, Some(_)) => {}
+            (Some(command), None) => drop(self.command(path, command)),
+            (Some(_), Some(_)) => {
+                self.error("log.to", Code::BadValue, "output goes one way", "leave `to` out, or `command`");
+            }
+        }
         if log_command::name(name).is_none() {
             let message = format!("the log command would be called {name}{}, which is too long", log_command::SUFFIX);
             self.error(path, Code::BadName, message, "give the service a shorter name");

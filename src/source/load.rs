@@ -13,7 +13,8 @@ use super::{Material, Surroundings, Text, confine, daemontools, environment, ord
 use crate::model::check::{Health, Ready};
 use crate::model::desired::{Definition, Entry};
 use crate::model::diagnostic::{Code, Diagnostic};
-use crate::model::logging::{LogPolicy, MOST_A_LINE};
+use crate::model::log_to::LogTo;
+use crate::model::logging::{LogPolicy, LogWay, MOST_A_LINE};
 use crate::model::name::ServiceName;
 use crate::model::policy::{
     Hooks, ReloadPolicy, RestartLimit, RestartPolicy, RestartWhen, ServiceType, StopPolicy, UpdatePolicy,
@@ -418,7 +419,7 @@ pub(super) fn log_policy(file: &ServiceFile) -> LogPolicy {
     let Some(said) = &file.log else { return default };
     LogPolicy {
         directory: said.directory.clone(),
-        command: said.command.as_ref().map(|command| command.words.as_slice().into()),
+        way: way(said),
         format: said.format.unwrap_or(default.format),
         stderr: said.stderr.unwrap_or(default.stderr),
         max_line: said.max_line.map_or(default.max_line, |size| size.0),
@@ -431,6 +432,17 @@ pub(super) fn log_policy(file: &ServiceFile) -> LogPolicy {
         max_total: said.max_total.map(|size| size.0),
         compress: said.compress.unwrap_or(default.compress),
     }
+}
+
+fn way(said: &Log) -> Option<Box<LogWay>> {
+    if let Some(command) = &said.command {
+        return Some(Box::new(LogWay::Command(command.words.clone())));
+    }
+    let to = said.to.as_ref().map(|to| &to.0).filter(|to| **to != LogTo::File)?;
+    let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("abide"));
+    // Where the program was replaced, the new one is meant.
+    let program = program.to_string_lossy().trim_end_matches(" (deleted)").replace('$', "$$");
+    Some(Box::new(LogWay::Ship { to: to.to_string().replace('$', "$$"), program }))
 }
 
 fn selection(said: &Log) -> Option<Box<Selection>> {

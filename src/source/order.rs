@@ -10,6 +10,7 @@ use super::toml::shape::ServiceFile;
 use crate::model::desired::Named;
 use crate::model::diagnostic::{Code, Diagnostic};
 use crate::model::log_command;
+use crate::model::log_to::LogTo;
 use crate::model::name::ServiceName;
 use crate::model::policy::Order;
 
@@ -17,7 +18,10 @@ use crate::model::policy::Order;
 pub(super) fn order(name: &ServiceName, file: &ServiceFile) -> Option<Box<Order>> {
     let list = |names: &Option<Names>| names.as_ref().map(|names| names.0.clone()).unwrap_or_default();
     let mut order = Order { after: list(&file.after), requires: list(&file.requires), wants: list(&file.wants) };
-    let has_command = file.log.as_ref().is_some_and(|log| log.command.is_some());
+    let has_command = file
+        .log
+        .as_ref()
+        .is_some_and(|log| log.command.is_some() || log.to.as_ref().is_some_and(|to| to.0 != LogTo::File));
     order.wants.extend(log_command::name(name).filter(|_| has_command));
     (!order.is_empty()).then(|| Box::new(order))
 }

@@ -46,6 +46,7 @@ mod restart;
 mod second_run;
 mod scenarios;
 mod servers;
+mod shipping;
 mod status;
 mod stop;
 mod survival;

@@ -2,7 +2,7 @@
 
 use crate::services::{name, running};
 use crate::world::{World, instance_status, state};
-use abide::model::logging::LogPolicy;
+use abide::model::logging::{LogPolicy, LogWay};
 use abide::model::name::ServiceName;
 use abide::model::outcome::Exit;
 use abide::model::policy::Order;
@@ -10,7 +10,7 @@ use abide::model::service::Service;
 use abide::model::status::State;
 
 fn piped(text: &str, command: &str) -> Service {
-    let log = LogPolicy { command: Some(Box::new([command.to_owned()])), ..LogPolicy::default() };
+    let log = LogPolicy { way: Some(Box::new(LogWay::Command(vec![command.to_owned()]))), ..LogPolicy::default() };
     let order = Order { wants: vec![name(&format!("{text}.log"))], ..Order::default() };
     Service { log, order: Some(Box::new(order)), ..running(text, "/bin/serve") }
 }

@@ -56,7 +56,7 @@ impl Host {
 
     /// The file that takes the output of `instance`, if one does.
     pub fn log_path(&self, instance: &InstanceId, definition: &Definition, numbered: bool) -> Option<String> {
-        if definition.service.log.command.is_some() {
+        if definition.service.log.way.is_some() {
             return None;
         }
         let directory = log_directory(&self.log, definition, instance, numbered);

@@ -4,6 +4,7 @@ use super::life::elements;
 use super::reader::{Node, Reader, Value, clipped, shown};
 use super::values::{described, or_say};
 use crate::model::diagnostic::Code;
+use crate::model::log_to::LogTo;
 use crate::model::pattern;
 use crate::model::select::Rate;
 use crate::model::units::BadUnit;
@@ -58,3 +59,23 @@ impl Value for Rate {
 /// So many lines in a time, for editors.
 pub struct RateText;
 described!(RateText, "Rate", { "type": "string", "examples": ["1000/s", "50/10s"] });
+
+/// Where output goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct To(pub LogTo);
+
+impl Value for To {
+    fn read(reader: &mut Reader<'_>, path: &str, node: &Node<'_>) -> Option<Self> {
+        let text = reader.string(path, node)?;
+        let to = LogTo::parse(&text).map(Self).ok_or_else(|| BadUnit {
+            message: format!("`{}` is not {}", shown(path), clipped(&text)),
+            help: "write \"file\", \"journald\", \"syslog\", \"syslog:/PATH\" or \"syslog:HOST:PORT\"".to_owned(),
+        });
+        or_say(reader, node, Code::BadValue, to)
+    }
+}
+
+described!(To, "LogTo", {
+    "type": "string",
+    "examples": ["file", "journald", "syslog", "syslog:/run/syslog.socket", "syslog:logs.example:601"]
+});

@@ -17,7 +17,7 @@ pub use security::{Input, Security};
 
 use super::life::{Codes, Commands, Ends, Steps, TypeWord};
 use super::names::Names;
-use super::select::{Patterns, RateText};
+use super::select::{Patterns, RateText, To};
 use super::table::table;
 use super::values::{
     Account, ChoiceOf, CommandLine, Count, DurationText, Factor, Files, Instances, Mask, RotateText, Share, SignalText,
@@ -212,6 +212,9 @@ table! {
     Log {
         /// The directory that holds `NAME/current`, absolute; `${VAR}` is expanded. Default: abide's log directory.
         directory: String,
+        /// "file", or in place of that the log of another: "journald", "journald:NAMESPACE", "syslog" (as syslog(3), to
+        /// /dev/log), or RFC 5424: "syslog:/PATH", "syslog:HOST:PORT" (over TCP). Default: "file".
+        to: To,
         /// A program that gets the output in its standard input, in place of a file: a list of words, or a line as for a shell.
         /// It is a service of its own, `NAME.log`, with this one's user, directory and variables.
         command: CommandLine,
