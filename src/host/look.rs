@@ -85,7 +85,7 @@ pub fn log_bytes(current: &Path) -> io::Result<u64> {
 #[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
-    use crate::model::logging::Compress;
+    use crate::log::rotate::Form;
 
     #[test]
     fn what_is_kept_is_the_file_and_those_before_it_and_nothing_else() {
@@ -94,7 +94,7 @@ mod tests {
         assert_eq!(log_bytes(&current).unwrap(), 0);
         std::fs::create_dir(directory.path().join("web")).unwrap();
         std::fs::write(&current, "12345").unwrap();
-        std::fs::write(current.with_file_name(LogFile::Current.rotated(1, Compress::None)), "123").unwrap();
+        std::fs::write(current.with_file_name(LogFile::Current.rotated(1, Form::Plain)), "123").unwrap();
         std::fs::write(current.with_file_name("notes"), "1234567").unwrap();
         assert_eq!(log_bytes(&current).unwrap(), 8);
     }

@@ -117,7 +117,7 @@ impl<'a> Formatter<'a> {
                 );
                 let _ = write!(begun, "{ended}\"partial\":true,");
             }
-            LogFormat::Tai64n => {
+            LogFormat::Tai64n | LogFormat::Multilog => {
                 let (seconds, micros) = (micros.max(0) as u64 / 1_000_000, micros.max(0) as u64 % 1_000_000);
                 let _ = write!(ended, "@{:016x}{:08x} ", TAI_1970 + seconds, micros * 1000);
                 begun.clone_from(&ended);
@@ -236,7 +236,9 @@ impl<'a> Formatter<'a> {
         match self.format {
             LogFormat::Json => value(piece.text, out),
             LogFormat::Plain if !piece.ended => return out.extend_from_slice(piece.text),
-            LogFormat::Text | LogFormat::Tai64n | LogFormat::Plain => out.extend_from_slice(piece.text),
+            LogFormat::Text | LogFormat::Tai64n | LogFormat::Multilog | LogFormat::Plain => {
+                out.extend_from_slice(piece.text);
+            }
         }
         out.push(b'\n');
     }

@@ -1,10 +1,65 @@
 //! When a log file is rotated, what the rotated one is called, and which of those are deleted. Pure.
 
+use super::format::TAI_1970;
 use super::stamp::Civil;
-use crate::model::logging::{Compress, LogPolicy};
+use crate::model::logging::{Compress, LogFormat, LogPolicy};
 
 /// The length of a time in a name.
 const STAMP: usize = 23;
+
+/// What a rotated file is, which its name says beside the time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Form {
+    /// As it was written.
+    Plain,
+    /// Compressed, as zstd does it.
+    Zstd,
+    /// Compressed, as gzip does it.
+    Gzip,
+    /// As it was written, in a directory in multilog's format: `@LABEL.s`, or `@LABEL.u` of what a crash cut off.
+    Multilog {
+        /// What its time has beyond microseconds; abide's own names have none.
+        nanos: u16,
+        /// Whether it is `s`.
+        whole: bool,
+    },
+}
+
+impl Form {
+    /// Those that abide makes in its own format.
+    pub const OWN: [Self; 3] = [Self::Plain, Self::Zstd, Self::Gzip];
+
+    /// What a file is that is rotated under that policy.
+    pub fn under(policy: &LogPolicy) -> Self {
+        match policy.format {
+            LogFormat::Multilog => Self::Multilog { nanos: 0, whole: true },
+            _ => Self::Plain,
+        }
+    }
+
+    /// Whether it is to be unpacked.
+    pub fn is_packed(self) -> bool {
+        matches!(self, Self::Zstd | Self::Gzip)
+    }
+
+    fn suffix(self) -> &'static str {
+        match self {
+            Self::Zstd => Compress::Zstd.suffix(),
+            Self::Gzip => Compress::Gzip.suffix(),
+            Self::Plain | Self::Multilog { .. } => "",
+        }
+    }
+}
+
+impl From<Compress> for Form {
+    fn from(how: Compress) -> Self {
+        match how {
+            Compress::Zstd => Self::Zstd,
+            Compress::Gzip => Self::Gzip,
+            Compress::None => Self::Plain,
+        }
+    }
+}
 
 /// What a log file is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,23 +80,34 @@ impl LogFile {
     }
 
     /// The name of a rotated file.
-    pub fn rotated(self, micros: i64, compressed: Compress) -> String {
-        format!("{}{}{}", self.prefix(), Civil::new(micros).compact(), compressed.suffix())
+    pub fn rotated(self, micros: i64, form: Form) -> String {
+        match form {
+            Form::Multilog { nanos, whole } => {
+                let label = label(micros, nanos);
+                format!("@{label}.{}", if whole { 's' } else { 'u' })
+            }
+            _ => format!("{}{}{}", self.prefix(), Civil::new(micros).compact(), form.suffix()),
+        }
     }
 
-    /// The time in the name of a rotated file, and how that is compressed. `None` for every name that abide did not make:
-    /// those are never touched.
-    pub fn rotated_at(self, name: &str) -> Option<(i64, Compress)> {
+    /// The time in the name of a rotated file, and what that file is. `None` for every name that neither abide nor
+    /// multilog made: those are never touched.
+    pub fn rotated_at(self, name: &str) -> Option<(i64, Form)> {
         let rest = name.strip_prefix(self.prefix())?;
+        if self == Self::Current
+            && let Some((label, end @ ("s" | "u"))) = rest.split_once('.')
+        {
+            let (micros, nanos) = time_of(label)?;
+            return Some((micros, Form::Multilog { nanos, whole: end == "s" }));
+        }
         let (stamp, suffix) = rest.split_at_checked(STAMP)?;
-        let compressed =
-            [Compress::None, Compress::Zstd, Compress::Gzip].into_iter().find(|it| it.suffix() == suffix)?;
-        Some((Civil::parse_compact(stamp)?, compressed))
+        let form = Form::OWN.into_iter().find(|it| it.suffix() == suffix)?;
+        Some((Civil::parse_compact(stamp)?, form))
     }
 
     /// The name under which a rotated file is being compressed.
-    pub fn unfinished(self, micros: i64, compressed: Compress) -> String {
-        format!(".{}.tmp", self.rotated(micros, compressed))
+    pub fn unfinished(self, micros: i64, form: Form) -> String {
+        format!(".{}.tmp", self.rotated(micros, form))
     }
 
     fn prefix(self) -> &'static str {
@@ -50,6 +116,24 @@ impl LogFile {
             Self::Own => "abide.log.@",
         }
     }
+}
+
+/// A TAI64N label, without its `@`.
+fn label(micros: i64, nanos: u16) -> String {
+    let (seconds, rest) = (micros.max(0) as u64 / 1_000_000, micros.max(0) as u64 % 1_000_000);
+    format!("{:016x}{:08x}", TAI_1970 + seconds, rest * 1000 + u64::from(nanos))
+}
+
+/// The time of a label: microseconds since 1970, and nanoseconds beyond.
+fn time_of(label: &str) -> Option<(i64, u16)> {
+    if label.len() != 24 || !label.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
+        return None;
+    }
+    let (seconds, nanos) = label.split_at(16);
+    let seconds = i64::try_from(u64::from_str_radix(seconds, 16).ok()?.checked_sub(TAI_1970)?).ok()?;
+    let nanos = u32::from_str_radix(nanos, 16).ok().filter(|nanos| *nanos < 1_000_000_000)?;
+    let micros = seconds.checked_mul(1_000_000)?.checked_add(i64::from(nanos / 1000))?;
+    Some((micros, (nanos % 1000) as u16))
 }
 
 /// The time that the next rotated file is named by: now, or right after the latest one that is
@@ -103,7 +187,7 @@ mod tests {
             let mut last = String::new();
             for now in clock {
                 let stamps: Vec<i64> = there.iter().map(|it| it.at).collect();
-                let name = LogFile::Current.rotated(next(&stamps, now), Compress::None);
+                let name = LogFile::Current.rotated(next(&stamps, now), Form::Plain);
                 prop_assert!(name > last);
                 there.push(Rotated { at: LogFile::Current.rotated_at(&name).unwrap().0, size: 1 });
                 last = name;
@@ -144,13 +228,22 @@ mod tests {
     #[test]
     fn names_are_told_apart() {
         let at = 1_795_324_442_004_123;
-        assert_eq!(LogFile::Current.rotated(at, Compress::None), "@20261122T051402.004123Z");
-        assert_eq!(LogFile::Own.rotated_at("abide.log.@20261122T051402.004123Z"), Some((at, Compress::None)));
+        assert_eq!(LogFile::Current.rotated(at, Form::Plain), "@20261122T051402.004123Z");
+        assert_eq!(LogFile::Own.rotated_at("abide.log.@20261122T051402.004123Z"), Some((at, Form::Plain)));
         assert_eq!(LogFile::Own.rotated_at("@20261122T051402.004123Z"), None);
-        assert_eq!(LogFile::Current.rotated_at("@20261122T051402.004123Z.gz"), Some((at, Compress::Gzip)));
+        assert_eq!(LogFile::Current.rotated_at("@20261122T051402.004123Z.gz"), Some((at, Form::Gzip)));
         assert_eq!(LogFile::Current.rotated_at("@20261122T051402.004123Z.bz2"), None);
-        assert_eq!(LogFile::Current.rotated_at(&LogFile::Current.unfinished(at, Compress::Zstd)), None);
-        assert_eq!(LogFile::Current.rotated_at("@4000000065a0c3d10f2b3c4d.s"), None);
+        assert_eq!(LogFile::Current.rotated_at(&LogFile::Current.unfinished(at, Form::Zstd)), None);
+        for name in ["@4000000065a0c3d10f2b3c4d.s", "@4000000065a0c3d100000001.u"] {
+            let (at, form) = LogFile::Current.rotated_at(name).unwrap();
+            assert_eq!(LogFile::Current.rotated(at, form), name);
+        }
+        let multilog = Form::Multilog { nanos: 0, whole: true };
+        assert_eq!(LogFile::Current.rotated(at, multilog), "@400000006b027a24003ee978.s");
+        for none in ["@4000000065a0c3d1.s", "@4000000065a0c3d1ff2b3c4d.s", "@4000000065a0c3d10f2b3c4d.t", "@.s"] {
+            assert_eq!(LogFile::Current.rotated_at(none), None);
+        }
+        assert_eq!(LogFile::Own.rotated_at("abide.log.@4000000065a0c3d10f2b3c4d.s"), None);
     }
 
     #[test]

@@ -79,7 +79,7 @@ impl<'a> Capture<'a> {
                 (Err(Failed { written, trouble }), None) if written > 0 => stopped = Some((written as u64, trouble)),
                 (Ok(_), Some((_, trouble))) | (Err(Failed { trouble, .. }), _) => {
                     sink.close();
-                    if !trouble.is_want_of_descriptors() && self.to.policy.on_full == OnFull::Drop {
+                    if !trouble.is_of_others() && self.to.policy.on_full == OnFull::Drop {
                         outcome.taken += self.lose(&formatter, rest, books, scratch);
                     }
                     outcome.trouble = Some(trouble);

@@ -10,6 +10,7 @@ mod command;
 mod directory;
 mod lane;
 mod mounts;
+mod multilog;
 mod outbox;
 mod pace;
 mod packer;

@@ -9,6 +9,7 @@ use super::trouble::Trouble;
 use crate::host::stderr::say;
 use crate::host::sys::process::set_nice;
 use crate::log::order::Destination;
+use crate::log::rotate::Form;
 use crate::model::logging::Compress;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat, renameat};
@@ -154,14 +155,14 @@ pub(super) fn pack_all(to: &Destination, until: i64) -> Result<bool, Trouble> {
     let failed = |errno| Trouble::Compress { path: to.directory.clone(), errno };
     let directory = open_or_make(&to.directory, to.uid())?;
     let there = listing(to, &directory).map_err(failed)?;
-    let packed = |at| there.iter().any(|it| it.0 == at && it.1 != Compress::None);
-    let plain = || there.iter().filter(|it| it.1 == Compress::None).map(|it| it.0);
+    let packed = |at| there.iter().any(|it| it.0 == at && it.1.is_packed());
+    let plain = || there.iter().filter(|it| it.1 == Form::Plain).map(|it| it.0);
     // One that is named by a time to come is no younger: the clock was set back.
     let is_young = |at: &i64| *at > until && *at <= now();
     for at in plain().filter(|at| !is_young(at)) {
         if packed(at) {
             // A crash came between the two.
-            let _ = unlinkat(&directory, to.file.rotated(at, Compress::None).as_str(), UnlinkatFlags::NoRemoveDir);
+            let _ = unlinkat(&directory, to.file.rotated(at, Form::Plain).as_str(), UnlinkatFlags::NoRemoveDir);
             continue;
         }
         match pack(to, &directory, at) {
@@ -174,8 +175,8 @@ pub(super) fn pack_all(to: &Destination, until: i64) -> Result<bool, Trouble> {
 }
 
 fn pack(to: &Destination, directory: &OwnedFd, at: i64) -> Result<(), Errno> {
-    let (how, plain) = (to.policy.compress, to.file.rotated(at, Compress::None));
-    let (hidden, packed) = (to.file.unfinished(at, how), to.file.rotated(at, how));
+    let (how, plain) = (to.policy.compress, to.file.rotated(at, Form::Plain));
+    let (hidden, packed) = (to.file.unfinished(at, how.into()), to.file.rotated(at, how.into()));
     let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
     let source = openat(directory, plain.as_str(), flags | OFlag::O_RDONLY, Mode::empty())?;
     let stat = fstat(&source)?;

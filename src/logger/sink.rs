@@ -1,16 +1,17 @@
 //! One log file and those rotated from it: opened with the first byte, closed when idle, opened anew after errors.
 
 use super::directory::{is_ours, open_or_make};
+use super::multilog::{self, Held};
 use super::trouble::Trouble;
 use crate::host::sys::eyes::Eyes;
 use crate::log::order::Destination;
-use crate::log::rotate::{self, Rotated};
-use crate::model::logging::Compress;
+use crate::log::rotate::{self, Form, Rotated};
+use crate::model::logging::LogFormat;
 use nix::dir::Dir;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, openat, renameat};
 use nix::sys::stat::{Mode, fstat, fstatat};
-use nix::unistd::{UnlinkatFlags, unlinkat};
+use nix::unistd::{UnlinkatFlags, fdatasync, unlinkat};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Write};
@@ -21,6 +22,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 #[derive(Debug, Default)]
 pub(super) struct Sink {
     open: Option<File>,
+    /// Of a directory in multilog's format: kept as long as that is what is written.
+    held: Option<Held>,
 }
 
 /// Where the next byte goes.
@@ -51,7 +54,9 @@ impl Sink {
 
     /// Lets the file go; the next batch opens what is then there.
     pub(super) fn close(&mut self) {
-        self.open = None;
+        if let Some(file) = self.open.take().filter(|_| self.held.is_some()) {
+            multilog::mark(&file, true);
+        }
     }
 
     /// Whether there is a file, be it closed.
@@ -68,7 +73,10 @@ impl Sink {
             let fresh = self.open.is_none();
             let file = match &mut self.open {
                 Some(file) => file,
-                closed => closed.insert(open(to)?),
+                closed => {
+                    self.held = multilog::hold(self.held.take(), to)?;
+                    closed.insert(open(to)?)
+                }
             };
             let stat = fstat(file).map_err(failed)?;
             if stat.st_nlink == 0 && !fresh {
@@ -121,8 +129,16 @@ impl Sink {
         }
         let rotated = listing(to, &directory).map_err(failed)?;
         let stamps: Vec<i64> = rotated.iter().map(|it| it.0).collect();
-        let name = to.file.rotated(rotate::next(&stamps, now()), Compress::None);
+        let name = to.file.rotated(rotate::next(&stamps, now()), Form::under(&to.policy));
+        if to.policy.format == LogFormat::Multilog {
+            // That is what its name is going to promise.
+            fdatasync(&old).map_err(failed)?;
+            multilog::mark(&old, true);
+        }
         renameat(&directory, to.file.name(), &directory, name.as_str()).map_err(failed)?;
+        if to.policy.format == LogFormat::Multilog {
+            self.open = Some(open(to)?);
+        }
         Ok(())
     }
 }
@@ -133,30 +149,33 @@ pub(super) fn prune(to: &Destination) -> Result<(), Trouble> {
     let directory = open_or_make(&to.directory, to.uid())?;
     let there = listing(to, &directory).map_err(|errno| Trouble::Rotate { path: to.path(), errno })?;
     let mut by_time: BTreeMap<i64, u64> = BTreeMap::new();
-    for (at, _, size) in there {
-        *by_time.entry(at).or_default() += size;
+    for (at, _, size) in &there {
+        *by_time.entry(*at).or_default() += size;
     }
     let mut rotated: Vec<Rotated> = by_time.into_iter().map(|(at, size)| Rotated { at, size }).collect();
     for at in rotate::surplus(&mut rotated, &to.policy, now()) {
-        delete(to, &directory, at);
+        delete(to, &directory, &there, at);
     }
     Ok(())
 }
 
-/// Deletes a rotated file, however it is compressed. Whether it was there.
-fn delete(to: &Destination, directory: &OwnedFd, at: i64) -> bool {
-    let forms = [Compress::None, Compress::Zstd, Compress::Gzip].map(|form| {
+/// Deletes a rotated file, in whatever forms it is `there`. Whether one was.
+fn delete(to: &Destination, directory: &OwnedFd, there: &[(i64, Form, u64)], at: i64) -> bool {
+    // It may be compressed since.
+    let forms = there.iter().filter(|it| it.0 == at).map(|it| it.1).chain(Form::OWN);
+    let gone = forms.filter(|form| {
         // One that cannot be deleted now is found again at the next rotation.
-        unlinkat(directory, to.file.rotated(at, form).as_str(), UnlinkatFlags::NoRemoveDir).is_ok()
+        unlinkat(directory, to.file.rotated(at, *form).as_str(), UnlinkatFlags::NoRemoveDir).is_ok()
     });
-    forms.contains(&true)
+    gone.count() > 0
 }
 
 /// Deletes the oldest rotated file, for room. Whether there was one.
 pub(super) fn give_up_oldest(to: &Destination) -> bool {
     let (Ok(_eyes), Ok(directory)) = (eyes(to), open_or_make(&to.directory, to.uid())) else { return false };
-    let oldest = listing(to, &directory).ok().and_then(|there| there.into_iter().map(|it| it.0).min());
-    oldest.is_some_and(|at| delete(to, &directory, at))
+    let there = listing(to, &directory).unwrap_or_default();
+    let oldest = there.iter().map(|it| it.0).min();
+    oldest.is_some_and(|at| delete(to, &directory, &there, at))
 }
 
 fn open(to: &Destination) -> Result<File, Trouble> {
@@ -180,11 +199,15 @@ fn open(to: &Destination) -> Result<File, Trouble> {
     if stat.st_mode & libc::S_IFMT != libc::S_IFREG || !is_ours(&stat, to.uid()) {
         return Err(Trouble::NotOurFile(path()));
     }
-    Ok(file.into())
+    let file = file.into();
+    if to.policy.format == LogFormat::Multilog {
+        multilog::mark(&file, false);
+    }
+    Ok(file)
 }
 
 /// The rotated files in a directory: when, how compressed, and what they take on disk, if that matters.
-pub(super) fn listing(to: &Destination, directory: &OwnedFd) -> Result<Vec<(i64, Compress, u64)>, Errno> {
+pub(super) fn listing(to: &Destination, directory: &OwnedFd) -> Result<Vec<(i64, Form, u64)>, Errno> {
     let readable = openat(directory, ".", OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())?;
     let mut found = Vec::new();
     for entry in Dir::from_fd(readable)?.iter() {

@@ -21,6 +21,8 @@ pub(super) enum Trouble {
     Relative(PathBuf),
     #[error("cannot write {}: it is not a regular file of our own. Move it away", .0.display())]
     NotOurFile(PathBuf),
+    #[error("cannot use the log directory {}: a multilog writes there. End it, or name another directory in `[log]`", .0.display())]
+    Locked(PathBuf),
     #[error("cannot write {}: {}. {}", path.display(), errno.desc(), advice(*errno))]
     Write { path: PathBuf, errno: Errno },
     #[error("cannot rotate {}: {}. {}", path.display(), errno.desc(), advice(*errno))]
@@ -39,6 +41,11 @@ impl Trouble {
     /// Whether deleting other files would help.
     pub(super) fn is_want_of_space(&self) -> bool {
         matches!(self, Self::Write { errno: Errno::ENOSPC | Errno::EDQUOT, .. })
+    }
+
+    /// Whether it is for others to make way, and nothing is lost meanwhile.
+    pub(super) fn is_of_others(&self) -> bool {
+        matches!(self, Self::Locked(_)) || self.is_want_of_descriptors()
     }
 
     /// Whether closing other files would help.

@@ -18,6 +18,8 @@ pub enum LogFormat {
     Tai64n,
     /// The bytes as they come.
     Plain,
+    /// As [`Self::Tai64n`], in a directory that multilog could have written.
+    Multilog,
 }
 
 /// What becomes of what a service writes to its stderr.
@@ -150,6 +152,7 @@ impl LogFormat {
             Self::Json => "json",
             Self::Tai64n => "tai64n",
             Self::Plain => "plain",
+            Self::Multilog => "multilog",
         }
     }
 }

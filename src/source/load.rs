@@ -14,7 +14,7 @@ use crate::model::check::{Health, Ready};
 use crate::model::desired::{Definition, Entry};
 use crate::model::diagnostic::{Code, Diagnostic};
 use crate::model::log_to::LogTo;
-use crate::model::logging::{LogPolicy, LogWay, MOST_A_LINE};
+use crate::model::logging::{Compress, LogFormat, LogPolicy, LogWay, MOST_A_LINE};
 use crate::model::name::ServiceName;
 use crate::model::policy::{
     Hooks, ReloadPolicy, RestartLimit, RestartPolicy, RestartWhen, ServiceType, StopPolicy, UpdatePolicy,
@@ -430,7 +430,11 @@ pub(super) fn log_policy(file: &ServiceFile) -> LogPolicy {
         max_files: said.max_files.map_or(default.max_files, |files| files.0),
         max_age: said.max_age,
         max_total: said.max_total.map(|size| size.0),
-        compress: said.compress.unwrap_or(default.compress),
+        // Who reads multilog's directories unpacks nothing.
+        compress: match said.format {
+            Some(LogFormat::Multilog) => Compress::None,
+            _ => said.compress.unwrap_or(default.compress),
+        },
     }
 }
 

@@ -3,6 +3,7 @@
 use super::world::{World, said, service};
 use std::fs;
 use std::io::Write;
+use std::process::{Command, Stdio};
 
 /// What `abide logs` answers.
 fn logs(world: &World, words: &[&str]) -> String {
@@ -172,4 +173,49 @@ fn only_what_is_wanted_is_kept_and_a_flood_is_counted_to_one() {
         text().contains("\n5000\nall\n")
     });
     assert_eq!(world.pid("flood"), pid);
+}
+
+#[test]
+fn a_real_multilog_and_abide_take_turns_in_one_directory() {
+    let Some(multilog) = super::process::wanted("multilog") else { return };
+    let web = "script = \"for i in $(seq 40); do echo line $i of those that fill a file; done; exec sleep 86400\"\n";
+    let mut world = World::empty();
+    let directory = world.logs().join("web");
+    fs::create_dir_all(&directory).expect("a new directory");
+    let run = |input: &str| {
+        let (action, size) = (directory.display().to_string(), "s4096");
+        let mut real =
+            Command::new(&multilog).args(["t", size, "n5", &action]).stdin(Stdio::piped()).spawn().expect("it starts");
+        real.stdin.take().expect("piped").write_all(input.as_bytes()).expect("it reads");
+        real.wait().expect("it ends").success()
+    };
+    assert!(run("said to multilog\n"));
+    world.drop_file("web.toml", &format!("{web}[log]\nformat = \"multilog\"\nmax_size = \"4KiB\"\nmax_files = 5\n"));
+    world.start();
+    world.pid("web");
+    let text = |names: &[&str]| -> String {
+        let out = world.abide(&[&["logs", "web", "-n", "1000", "-o", "cat"], names].concat());
+        String::from_utf8_lossy(&out.stdout).into_owned()
+    };
+    world.until_true("all is written", || text(&[]).contains("line 40 of"));
+    assert!(text(&[]).starts_with("said to multilog\nline 1 of"), "{}", text(&[]));
+    // Two do not write at once,
+    assert!(!run("not now\n"));
+    let names = || -> Vec<String> {
+        let entries = fs::read_dir(&directory).expect("it is there").map(|entry| entry.expect("listed"));
+        entries.map(|entry| entry.file_name().into_string().expect("text")).collect()
+    };
+    world.remove("web.toml");
+    world.gone("web");
+    // and whoever comes next goes on, and takes nothing for cut off.
+    world.until_true("the lock is free", || run("said to multilog again\n"));
+    assert!(
+        names().iter().all(|name| !name.ends_with(".u")) && names().iter().any(|name| name == "state"),
+        "{:?}",
+        names()
+    );
+    let mut all: Vec<String> = names().into_iter().filter(|name| name == "current" || name.starts_with('@')).collect();
+    all.sort();
+    let all: String = all.iter().map(|name| fs::read_to_string(directory.join(name)).expect("it is there")).collect();
+    assert!(all.contains("line 40 of") && all.ends_with(" said to multilog again\n"), "{all}");
 }

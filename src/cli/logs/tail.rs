@@ -60,8 +60,8 @@ pub(super) fn lines(
 #[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
+    use crate::log::rotate::Form;
     use crate::log::rotate::LogFile;
-    use crate::model::logging::Compress;
 
     #[test]
     fn the_last_lines_are_those_of_the_file_and_of_the_one_before_it() {
@@ -71,8 +71,8 @@ mod tests {
         assert_eq!(last(3), [""; 0]);
         std::fs::write(&current, "").unwrap();
         assert_eq!(last(3), [""; 0]);
-        std::fs::write(directory.path().join(LogFile::Current.rotated(1, Compress::None)), "older\n").unwrap();
-        std::fs::write(directory.path().join(LogFile::Current.rotated(2, Compress::None)), "1\n2\n").unwrap();
+        std::fs::write(directory.path().join(LogFile::Current.rotated(1, Form::Plain)), "older\n").unwrap();
+        std::fs::write(directory.path().join(LogFile::Current.rotated(2, Form::Plain)), "1\n2\n").unwrap();
         assert_eq!((last(2), last(3)), (vec!["1".into(), "2".into()], vec!["older".into(), "1".into(), "2".into()]));
         std::fs::write(&current, "3\n\n4").unwrap();
         assert_eq!(last(2), ["", "4"]);

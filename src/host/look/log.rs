@@ -6,8 +6,7 @@ use super::packed::unpacked;
 use super::way::{self, is_ours};
 use crate::host::sys::eyes::Eyes;
 use crate::log::entry::Entry;
-use crate::log::rotate::LogFile;
-use crate::model::logging::Compress;
+use crate::log::rotate::{Form, LogFile};
 use nix::dir::Dir;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, openat};
@@ -99,7 +98,7 @@ struct Rotated {
     id: Id,
     /// When it was last written: a compressed file is as old as the one that it is made of.
     modified: (i64, i64),
-    compressed: Compress,
+    form: Form,
 }
 
 impl Rotated {
@@ -107,8 +106,7 @@ impl Rotated {
     fn is(&self, open: &Open, after: i64) -> bool {
         // Asked anew: it may have been written to since it was opened.
         let same = || open.file.metadata().is_ok_and(|about| (about.mtime(), about.mtime_nsec()) == self.modified);
-        let compressed_meanwhile =
-            || open.at.is_none() && self.at > after && self.compressed != Compress::None && same();
+        let compressed_meanwhile = || open.at.is_none() && self.at > after && self.form.is_packed() && same();
         open.at == Some(self.at) || self.id == open.id || compressed_meanwhile()
     }
 }
@@ -143,7 +141,7 @@ impl Reading {
         self.after = rotated.last().map_or(i64::MIN, |it| it.at);
         while left > 0
             && let Some(before) = rotated.pop()
-            && let Some(mut open) = self.rotated_file(before.at)?
+            && let Some(mut open) = self.rotated_file(&before)?
         {
             left -= open.back(left, reach)?;
             (self.open, self.after) = (Some(open), before.at);
@@ -163,7 +161,7 @@ impl Reading {
         self.after = rotated.last().map_or(i64::MIN, |it| it.at);
         // What was rotated before that has only what was said before that.
         for later in rotated.iter().filter(|it| it.at >= at) {
-            if let Some(open) = self.rotated_file(later.at)? {
+            if let Some(open) = self.rotated_file(later)? {
                 (self.open, self.after) = (Some(open), later.at);
                 break;
             }
@@ -265,12 +263,12 @@ impl Reading {
     }
 
     /// A rotated file, unpacked; `None`: it was deleted.
-    fn rotated_file(&mut self, at: i64) -> io::Result<Option<Open>> {
+    fn rotated_file(&mut self, it: &Rotated) -> io::Result<Option<Open>> {
         // In this order: it is there uncompressed until it is there compressed.
-        for compressed in [Compress::None, Compress::Zstd, Compress::Gzip] {
-            if let Some(open) = self.file(&LogFile::Current.rotated(at, compressed))? {
-                let file = unpacked(open.file, compressed, self.whose.bound())?;
-                return Ok(Some(Open { file, at: Some(at), ..open }));
+        for form in [it.form].into_iter().chain(Form::OWN) {
+            if let Some(open) = self.file(&LogFile::Current.rotated(it.at, form))? {
+                let file = unpacked(open.file, form, self.whose.bound())?;
+                return Ok(Some(Open { file, at: Some(it.at), ..open }));
             }
         }
         Ok(None)
@@ -285,13 +283,13 @@ impl Reading {
         for entry in listed.iter() {
             let entry = entry?;
             let Ok(name) = entry.file_name().to_str() else { continue };
-            let Some((at, compressed)) = LogFile::Current.rotated_at(name) else { continue };
+            let Some((at, form)) = LogFile::Current.rotated_at(name) else { continue };
             // One that is gone meanwhile is gone.
             let Ok(stat) = fstatat(directory, name, AtFlags::AT_SYMLINK_NOFOLLOW) else { continue };
             let modified = (stat.st_mtime, stat.st_mtime_nsec);
-            rotated.push(Rotated { at, id: id_of(&stat), modified, compressed });
+            rotated.push(Rotated { at, id: id_of(&stat), modified, form });
         }
-        rotated.sort_unstable_by_key(|it| (it.at, it.compressed != Compress::None));
+        rotated.sort_unstable_by_key(|it| (it.at, it.form.is_packed()));
         // For a moment it is there in both forms.
         rotated.dedup_by_key(|it| it.at);
         Ok(Some(rotated))
@@ -311,7 +309,7 @@ impl Reading {
             let own = self.open.as_ref().and_then(|open| rotated.iter().find(|it| it.is(open, self.after)));
             let after = own.map_or(self.after, |own| own.at);
             if let Some(next) = rotated.iter().find(|it| it.at > after) {
-                let Some(open) = self.rotated_file(next.at)? else { continue };
+                let Some(open) = self.rotated_file(next)? else { continue };
                 return Ok(Some((open, next.at)));
             }
             let Some(open) = self.file(LogFile::Current.name())?.filter(|open| Some(open.id) != id) else {

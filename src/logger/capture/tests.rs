@@ -410,3 +410,36 @@ fn what_was_not_asked_for_is_not_lost_on_a_log_that_cannot_be_written() {
     assert_eq!(rig.turn(false).taken, 9);
     assert_eq!((rig.books.losses.bytes, rig.books.losses.lines), (6, 2));
 }
+
+#[test]
+fn a_directory_of_multilogs_is_what_a_real_one_would_have_left() {
+    let policy = LogPolicy { format: LogFormat::Multilog, max_size: 60, max_files: 2, ..LogPolicy::default() };
+    let mut rig = Rig::new(LogPolicy { compress: Compress::None, ..policy });
+    fs::create_dir(&rig.to.directory).unwrap();
+    for (name, text) in [("@4000000065a0c3d10f2b3c4d.s", "old\n"), ("previous", "@4000000065a0c3d20f2b3c4d cut off\n")]
+    {
+        fs::write(rig.to.directory.join(name), text).unwrap();
+    }
+    for line in ["one\n", "two\n", "three\n"] {
+        rig.capture(line.as_bytes());
+    }
+    rig.packer.finish();
+    let there = || -> Vec<(String, u32, usize)> {
+        use std::os::unix::fs::MetadataExt;
+        let entries = fs::read_dir(&rig.to.directory).unwrap().map(Result::unwrap);
+        let facts = |it: &fs::DirEntry| (it.metadata().unwrap().mode() & 0o777, fs::read(it.path()).unwrap().len());
+        let mut all: Vec<_> = entries.map(|it| (it.file_name().into_string().unwrap(), facts(&it))).collect();
+        all.sort();
+        all.into_iter().map(|(name, (mode, size))| (name, mode, size)).collect()
+    };
+    let found = there();
+    let kind = |name: &str| name.rsplit_once('.').map_or_else(|| name.to_owned(), |(_, end)| end.to_owned());
+    let kinds: Vec<_> = found.iter().map(|(name, mode, _)| (kind(name), *mode & !0o022)).collect();
+    // The oldest went: of two that are kept one is what a multilog was interrupted at.
+    let wanted = [("u", 0o644), ("s", 0o744), ("current", 0o644), ("lock", 0o600), ("state", 0o644)];
+    assert_eq!(kinds, wanted.map(|(kind, mode)| (kind.to_owned(), mode)), "{found:?}");
+    rig.sink.close();
+    assert_eq!(there()[2].1, 0o744, "who comes next sees that it is whole");
+    let text = String::from_utf8(rig.files().concat()).unwrap();
+    assert!(text.contains(" cut off\n") && text.contains(" two\n") && text.ends_with(" three\n"), "{text}");
+}

@@ -219,7 +219,8 @@ table! {
         /// It is a service of its own, `NAME.log`, with this one's user, directory and variables.
         command: CommandLine,
         /// The form of a line: "text" (time, stream, line), "json" (one object a line; a line that is an object itself is
-        /// kept as one under `data`), "tai64n" (as `multilog t` writes it), or "plain" (the bytes as they come).
+        /// kept as one under `data`), "tai64n" (as `multilog t` writes it), or "plain" (the bytes as they come);
+        /// or "multilog": as "tai64n", and the files as multilog has them (`@LABEL.s`, `state`, `lock`), uncompressed.
         /// Default: "text".
         #[schemars(with = "Option<ChoiceOf<LogFormat>>")]
         format: LogFormat,

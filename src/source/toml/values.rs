@@ -399,7 +399,8 @@ choice!(
     "text" => LogFormat::Text,
     "json" => LogFormat::Json,
     "tai64n" => LogFormat::Tai64n,
-    "plain" => LogFormat::Plain
+    "plain" => LogFormat::Plain,
+    "multilog" => LogFormat::Multilog
 );
 choice!(
     StderrTo,

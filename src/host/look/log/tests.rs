@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::logging::Compress;
+use crate::log::rotate::Form;
 use std::fs;
 
 fn reading(directory: &tempfile::TempDir) -> Reading {
@@ -26,8 +26,8 @@ fn the_last_lines_are_those_of_the_newest_file_and_of_as_many_before_it_as_it_ta
     let directory = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();
     assert_eq!(last(&directory, 3, u64::MAX), "");
-    write(&LogFile::Current.rotated(1, Compress::None), "a\nb\n");
-    write(&LogFile::Current.rotated(2, Compress::None), "c\n");
+    write(&LogFile::Current.rotated(1, Form::Plain), "a\nb\n");
+    write(&LogFile::Current.rotated(2, Form::Plain), "c\n");
     write("@keep-me", "not ours\n");
     assert_eq!(last(&directory, 2, u64::MAX), "b\nc\n");
     write("current", "d\n\ne");
@@ -75,8 +75,8 @@ fn what_was_rotated_before_the_first_look_is_not_passed_over() {
     let directory = tempfile::tempdir().unwrap();
     let mut follower = reading(&directory);
     follower.last(5, u64::MAX).unwrap();
-    fs::write(directory.path().join(LogFile::Current.rotated(7, Compress::None)), "1\n").unwrap();
-    fs::write(directory.path().join(LogFile::Current.rotated(8, Compress::None)), "2\n").unwrap();
+    fs::write(directory.path().join(LogFile::Current.rotated(7, Form::Plain)), "1\n").unwrap();
+    fs::write(directory.path().join(LogFile::Current.rotated(8, Form::Plain)), "2\n").unwrap();
     fs::write(directory.path().join("current"), "3\n").unwrap();
     assert_eq!(rest(&mut follower, true), "1\n2\n3\n");
 }
@@ -84,7 +84,7 @@ fn what_was_rotated_before_the_first_look_is_not_passed_over() {
 #[test]
 fn of_a_file_that_others_moved_away_all_is_read_and_nothing_twice() {
     let directory = tempfile::tempdir().unwrap();
-    let (current, old) = (directory.path().join("current"), LogFile::Current.rotated(1, Compress::None));
+    let (current, old) = (directory.path().join("current"), LogFile::Current.rotated(1, Form::Plain));
     fs::write(directory.path().join(old), "0\n").unwrap();
     fs::write(&current, "1\n2").unwrap();
     let mut follower = reading(&directory);
