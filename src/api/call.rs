@@ -35,6 +35,8 @@ pub enum Call {
     Findings(Answer<Vec<FileFinding>>),
     /// What the metrics tell of all.
     Series(Answer<Series>),
+    /// What abide's own log tells from now on, if something is to change; what it tells then, or what is wrong with that.
+    LogLevel(Option<String>, Answer<Result<String, String>>),
     /// Where abide keeps what is its own.
     Directories(Answer<Directories>),
     /// The versions of a service that are kept.

@@ -5,6 +5,7 @@ mod env;
 mod events;
 mod findings;
 mod history;
+mod log_level;
 mod logs;
 pub(super) mod looks;
 mod orders;
@@ -36,6 +37,7 @@ const TABLE: &[&[Route]] = &[
     history::ROUTES,
     events::ROUTES,
     logs::ROUTES,
+    log_level::ROUTES,
     wait::ROUTES,
     plan::ROUTES,
     looks::ROUTES,

@@ -161,6 +161,9 @@ pub enum Command {
     /// Show the output of services
     #[command(after_help = look::LOGS)]
     Logs(look::LogsArgs),
+    /// Show from which level on abide's own log tells of what happens, or change it
+    #[command(after_help = look::LOG_LEVEL)]
+    LogLevel(look::LogLevelArgs),
     /// Show what happens
     #[command(after_help = look::EVENTS)]
     Events(look::EventsArgs),

@@ -13,6 +13,7 @@ mod events;
 pub mod exit;
 mod history;
 pub mod keeper;
+mod log_level;
 mod logs;
 mod man;
 mod order;
@@ -48,6 +49,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     match cli.command {
         Command::Run(args) => run::run(args, &arguments),
         Command::Upgrade(args) => keeper::upgrade(&args),
+        Command::LogLevel(args) => log_level::run(&args),
         Command::Ship(args) => ship::run(&args),
         Command::Detach(args) => keeper::detach(&args),
         Command::Attach(args) => keeper::attach(&args),

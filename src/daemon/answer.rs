@@ -39,6 +39,9 @@ impl Supervisor {
                 self.renew();
                 let _ = answer.send(self.publisher.series());
             }
+            Call::LogLevel(to, answer) => {
+                let _ = answer.send(self.trace.tell(to.as_deref()));
+            }
             Call::Directories(answer) => {
                 let _ = answer.send(self.places.directories());
             }

@@ -13,7 +13,12 @@ use crate::model::status::{
 };
 use crate::model::transition::Transition;
 use crate::render;
-use tracing::{error, info, warn};
+use tracing::{Span, error, info, info_span, warn};
+
+/// All that one change of the files leads to at once: its plan, step by step, and what was begun.
+pub(super) fn reconcile(generation: u64, steps: usize) -> Span {
+    info_span!("reconcile", generation, steps)
+}
 
 /// One step of a plan that is being carried out.
 pub(super) fn step(step: &Step) {

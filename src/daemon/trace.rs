@@ -24,6 +24,7 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::fmt::writer::MakeWriterExt;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+use tracing_subscriber::reload::{self, Handle};
 
 /// The variable with the filter: a level, or `TARGET=LEVEL` pairs: `ABIDE_LOG=debug`.
 pub const FILTER: &str = "ABIDE_LOG";
@@ -38,6 +39,7 @@ pub struct Trace {
     pipe: Option<Arc<Pipe>>,
     people: Option<SyncSender<Line>>,
     unshown: Arc<AtomicU64>,
+    filter: Handle<Targets, Registry>,
 }
 
 /// What is said of this log itself goes to people only, under this target: of a file that cannot
@@ -83,6 +85,20 @@ pub fn transition(t: &Transition) {
 }
 
 impl Trace {
+    /// Tells from now on what that filter lets through, if it is one; what it tells then, or what is wrong with it.
+    pub fn tell(&self, filter: Option<&str>) -> Result<String, String> {
+        if let Some(text) = filter {
+            let targets = text.trim().parse::<Targets>().map_err(|error| format!("{text:?} is no filter: {error}"))?;
+            if targets.iter().next().is_none() && targets.default_level().is_none() {
+                return Err(format!("{text:?} is no filter"));
+            }
+            let changed = self.filter.modify(|known| *known = targets.clone());
+            changed.map_err(|error| error.to_string())?;
+            tracing::info!(filter = text, "abide's own log tells something else from now on");
+        }
+        self.filter.with_current(ToString::to_string).map_err(|error| error.to_string())
+    }
+
     /// How many lines for the file found no room in its pipe, or not wholly, since the start.
     pub fn dropped(&self) -> u64 {
         self.pipe.as_ref().map_or(0, |pipe| pipe.dropped())
@@ -145,7 +161,7 @@ fn assemble(
     let json = pipe.clone().map(|pipe| {
         let layer = tracing_subscriber::fmt::layer().json().flatten_event(true);
         layer
-            .with_current_span(false)
+            .with_current_span(true)
             .with_span_list(false)
             .with_target(false)
             .with_timer(Micros)
@@ -154,8 +170,9 @@ fn assemble(
     let unshown = Arc::new(AtomicU64::new(0));
     let people = people.and_then(|out| write_for_people(out, unshown.clone()).ok());
     let short = people.clone().map(|lines| ForPeople { lines, unshown: unshown.clone(), is_terminal });
+    let (filter, handle) = reload::Layer::new(filter);
     let subscriber = Registry::default().with(filter).with(json).with(short);
-    (subscriber, Trace { pipe, people, unshown })
+    (subscriber, Trace { pipe, people, unshown, filter: handle })
 }
 
 fn now() -> Civil {

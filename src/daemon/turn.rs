@@ -302,6 +302,8 @@ impl Supervisor {
             if effects.is_empty() {
                 break;
             }
+            let steps = effects.iter().filter(|effect| matches!(effect, Effect::Announce(_))).count();
+            let _reconcile = (steps > 0).then(|| report::reconcile(self.fleet.generation(), steps).entered());
             for effect in effects {
                 self.carry_out(effect);
             }

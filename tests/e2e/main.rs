@@ -29,6 +29,7 @@ mod leaks;
 mod limits;
 mod formats;
 mod log_command;
+mod log_level;
 mod logs;
 mod looks;
 mod mounts;

@@ -32,6 +32,15 @@ has all. --since ID goes on after an event, as an earlier `abide events --json` 
 
 Exit codes: 0 shown, 1 it may not be read, 3 no daemon, 64 usage";
 
+pub(super) const LOG_LEVEL: &str = "\
+Examples:
+  abide log-level         what it is
+  abide log-level debug   from now on, until the supervisor starts anew
+  abide log-level info
+
+Abide's own log is abide.log in the log directory.
+Exit codes: 0 done, 1 it is no filter, or not allowed, 3 no daemon, 64 usage";
+
 pub(super) const COMPLETIONS: &str = "\
 Examples:
   abide completions bash > ~/.local/share/bash-completion/completions/abide
@@ -116,6 +125,17 @@ pub struct EventsArgs {
     /// One JSON document a line
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented by its type")]
+    pub places: PlaceArgs,
+}
+
+/// `abide log-level`
+#[derive(Debug, Clone, Args)]
+pub struct LogLevelArgs {
+    /// A level: error, warn, info, debug or trace; or several of parts of abide, as `info,abide::host=debug`
+    #[arg(value_name = "FILTER")]
+    pub filter: Option<String>,
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented by its type")]
     pub places: PlaceArgs,
