@@ -1127,54 +1127,53 @@ def check_log(files, linelen):
             pass
     return {"retained_lines": n, "gaps": gaps, "odd_lines": odd, "retained_bytes": size}
 
-def one_flood(make, mode, linelen, chunk, total):
+def one_flood(make, mode, linelen, chunk, total, writers=1):
+    """`writers` services write `total` bytes between them; done when the last line of each is in its log."""
     a = make()
+    each = total // writers
+    names = ["flood"] if writers == 1 else [f"flood{i}" for i in range(writers)]
+    argv = [FLOOD, "flood", str(each), str(linelen), str(chunk)]
     try:
         if isinstance(a, Limit):
-            d = os.path.join(a.root, "log"); os.mkdir(d)
-            fl = shlex.join([FLOOD, "flood", str(total), str(linelen), str(chunk)])
-            files = [f"{d}/current"]
-            if mode == "direct to file":
-                argv = ["/bin/sh", "-c", f"exec {fl} > {d}/current"]
-            elif mode == "cat > file":
-                argv = ["/bin/sh", "-c", f"{fl} | cat > {d}/current"]
-            else:
-                argv = ["/bin/sh", "-c", f"{fl} | {BIN}/rotcat {d} 10485760 5"]
-            a.top = a.spawn(argv)
-            getfiles = lambda: sorted(glob.glob(d + "/old.*")) + files
+            fl = shlex.join(argv)
+            logs = {n: os.path.join(a.root, "log-" + n) for n in names}
+            for d in logs.values(): os.mkdir(d)
+            ways = {"direct to file": "{} > {}/current", "cat > file": "{} | cat > {}/current"}
+            way = ways.get(mode, "{} | " + BIN + "/rotcat {} 10485760 5")
+            a.top = a.spawn(["/bin/sh", "-c", " & ".join(way.format(fl, d) for d in logs.values()) + "; wait"])
+            getfiles = lambda n: sorted(glob.glob(logs[n] + "/old.*")) + [logs[n] + "/current"]
         else:
             m = mode
             if mode.startswith("svlogd") and linelen > 1000:
                 m = mode + " -l 8192 -b 16384"      # default cuts lines at 1000 bytes
-            a.prepare("flood", argv=[FLOOD, "flood", str(total), str(linelen), str(chunk)], log=m)
-            a.place(["flood"])
+            for n in names: a.prepare(n, argv=argv, log=m)
+            a.place(names)
             a.start()
-            getfiles = lambda: a.log_files("flood")
+            getfiles = lambda n: a.log_files(n)
         b = a.ev.wait("flood", 0, kind="B", timeout=30)
         if not b:
             return {"error": "flood did not start"}
         c0 = cpu_ns(a.sup_pids())
         end = time.monotonic() + 150
-        cur = getfiles()[-1]
-        while not tail_has(cur, b"END-OF-FLOOD"):
-            if time.monotonic() > end:
-                break
-            time.sleep(0.005)
+        left = list(names)
+        while left and time.monotonic() < end:
+            ended = lambda n: any(tail_has(f, b"END-OF-FLOOD") for f in getfiles(n)[-1:])
+            if ended(left[-1]): left.pop()
+            else: time.sleep(0.005)
         t1 = ns()
-        done = tail_has(cur, b"END-OF-FLOOD")
         sup = [p for p in descendants(os.getpid()) if not is_workload(p)]
         c1 = cpu_ns(sup)
         fc = cpu_ns(a.svc_pids())
         e = a.ev.wait("flood", 0, kind="E", timeout=0.05)
         secs = (t1 - b[4]) / 1e9
-        r = {"mode": mode, "line": linelen, "chunk": chunk, "bytes": total, "done": done, "secs": secs,
-             "MBps": total / 1e6 / secs, "writer_secs": (e[4] - b[4]) / 1e9 if e else None,
+        r = {"mode": mode, "line": linelen, "chunk": chunk, "writers": writers, "bytes": each * writers, "done": not left,
+             "secs": secs, "MBps": each * writers / 1e6 / secs if not left else None,
+             "writer_secs": (e[4] - b[4]) / 1e9 if e else None,
              "logger_cpu_s": (c1 - c0) / 1e9, "writer_cpu_s": fc / 1e9}
-        if not done:
-            r["MBps"] = None
-        if total <= 64 * MiB:
-            r["check"] = check_log(getfiles(), linelen)
-            r["files"] = len(getfiles())
+        if each <= 64 * MiB:
+            checks = [check_log(getfiles(n), linelen) for n in names]
+            r["check"] = {k: sum(c[k] for c in checks) for k in checks[0]}
+            r["files"] = sum(len(getfiles(n)) for n in names)
         return r
     finally:
         a.destroy()
@@ -1188,13 +1187,41 @@ def exp_log(make, o):
     out = []
     for line in o.lines:
         for mode in modes:
-            cal = one_flood(make, mode, line, o.chunk, 16 * MiB)
+            cal = one_flood(make, mode, line, o.chunk, 16 * MiB, o.writers)
             out.append(dict(cal, calibration=True))
             if not cal.get("MBps"):
                 continue
             total = int(min(o.log_bytes, max(16 * MiB, cal["MBps"] * 1e6 * o.log_secs)))
             for _ in range(o.reps):
-                out.append(one_flood(make, mode, line, o.chunk, total))
+                out.append(one_flood(make, mode, line, o.chunk, total, o.writers))
+    return {"runs": out}
+
+def exp_trickle(make, o):
+    """N services that say ten lines a second each: the CPU of supervisor and loggers, and of the writers."""
+    a = make(); modes = a.log_modes[:2]; a.destroy()
+    out = []
+    for n in o.n:
+        for mode in modes:
+            a = make()
+            try:
+                td = os.path.join(a.root, "ticks"); os.mkdir(td)
+                names = [f"tick{i}" for i in range(n)]
+                for name in names: a.prepare(name, argv=[TICKER, name, "100000", td], log=mode)
+                a.place(names)
+                a.start()
+                a.ev.wait_n(n, timeout=120)
+                time.sleep(5)
+                lines = lambda: sum(int((read(f).split() or [0])[0]) for f in glob.glob(td + "/*"))
+                sup = [p for p in descendants(os.getpid()) if not is_workload(p)]
+                c0, w0, l0, t0 = cpu_ns(sup), cpu_ns(a.svc_pids()), lines(), ns()
+                time.sleep(o.idle_s)
+                c1, w1, l1, t1 = cpu_ns(sup), cpu_ns(a.svc_pids()), lines(), ns()
+                secs = (t1 - t0) / 1e9
+                out.append({"n": n, "mode": mode, "secs": secs, "lines_per_s": (l1 - l0) / secs, "sup_procs": len(sup),
+                            "sup_cpu_percent": (c1 - c0) / 1e7 / secs, "writer_cpu_percent": (w1 - w0) / 1e7 / secs,
+                            "sup_us_per_line": (c1 - c0) / 1e3 / max(1, l1 - l0)})
+            finally:
+                a.destroy()
     return {"runs": out}
 
 def tick_state(a, ticks_dir):
@@ -1321,7 +1348,7 @@ def exp_death(make, o):
 
 
 EXPS = {"latency": exp_latency, "crash": exp_crash, "bulk": exp_bulk, "spawnloop": exp_spawnloop, "loaded": exp_loaded,
-        "single": exp_single, "edit": exp_edit, "log": exp_log, "death": exp_death}
+        "single": exp_single, "edit": exp_edit, "log": exp_log, "trickle": exp_trickle, "death": exp_death}
 
 
 # ------------------------------------------------------------------- main ---
@@ -1393,6 +1420,7 @@ def main():
     r.add_argument("--modes", default="boot,drop")
     r.add_argument("--lines", default="100")
     r.add_argument("--chunk", type=int, default=65536)
+    r.add_argument("--writers", type=int, default=1)
     r.add_argument("--log-bytes", type=int, default=1 << 30)
     r.add_argument("--log-secs", type=float, default=12)
     r.add_argument("--idle-s", type=float, default=30)
