@@ -240,7 +240,12 @@ impl Fleet {
         if !self.unseen.is_empty() && self.sources.iter().all(|source| whole(source.state)) {
             let (pending, gone) = std::mem::take(&mut self.unseen).into_iter().partition(|it| unsettled.contains(it));
             self.unseen = pending;
-            changes.extend(BTreeSet::into_iter(gone).map(|name| (name, None)));
+            // A log command has no file of its own: it goes with whose output it takes.
+            let is_its_own = |name: &ServiceName| {
+                let accepted = self.members.get(name).and_then(|member| member.accepted.as_ref());
+                accepted.is_none_or(|definition| definition.service.reads.is_none())
+            };
+            changes.extend(BTreeSet::into_iter(gone).filter(is_its_own).map(|name| (name, None)));
         }
         changes
     }

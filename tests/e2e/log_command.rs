@@ -1,6 +1,7 @@
 //! `[log] command`: another program takes the output, through everything that befalls the two.
 
-use super::world::{World, said, service};
+use super::world::{World, pids, running, said, service};
+use abide::model::status::Status;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs;
@@ -60,4 +61,20 @@ fn a_log_command_is_a_service_that_people_can_see() {
     world.pid_after("web", pid);
     world.logged("web", "in a file");
     world.gone("web.log");
+}
+
+#[test]
+fn a_supervisor_that_comes_after_another_misses_none_of_them() {
+    let names: Vec<String> = (0..12).map(|n| format!("s{n}")).collect();
+    let file = "command = \"sleep 86400\"\n[log]\ncommand = \"cat\"\n";
+    let files: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), file)).collect();
+    let world = World::with(&files);
+    let before = world.until("all run", |status| running(status) == 24);
+    kill(Pid::from_raw(before.abide.supervisor_pid), Signal::SIGKILL).expect("it lives");
+    let settled = |status: &Status| status.abide.supervisor_pid != before.abide.supervisor_pid && running(status) == 24;
+    world.until("another one has come", settled);
+    // Those whose files are gone would be believed to be after a moment.
+    world.fence_removals();
+    let after = world.status().expect("it runs");
+    assert_eq!((after.withheld.guard.removals.len(), pids(&after)), (0, pids(&before)));
 }
