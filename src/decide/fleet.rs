@@ -153,6 +153,8 @@ impl Fleet {
             Event::Suspended(suspended) => self.suspended_before(suspended),
             Event::Shutdown if self.ending < Ending::Asked => self.shut_down(Ending::Asked),
             Event::Shutdown => self.shut_down(Ending::Hurried),
+            // It comes to the end of it soon.
+            Event::InputHeld { ref instance, .. } if self.writer_goes(instance) => {}
             fact => {
                 if let Event::Exited { used, .. } = fact {
                     self.turn.used = used;

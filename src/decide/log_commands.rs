@@ -7,7 +7,7 @@ use super::member::Member;
 use crate::model::desired::{Definition, Entry};
 use crate::model::diagnostic::{Code, Diagnostic};
 use crate::model::log_command;
-use crate::model::name::ServiceName;
+use crate::model::name::{InstanceId, ServiceName};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
@@ -55,6 +55,12 @@ impl Fleet {
     /// Whether `name` takes the output of `writer`.
     pub(super) fn reads(&self, name: &ServiceName, writer: &ServiceName) -> bool {
         self.members.get(name).is_some_and(|member| member.is_log_command_of(writer))
+    }
+
+    /// Whether the one whose output this one takes is on its way down, and not to come back.
+    pub(super) fn writer_goes(&self, reader: &InstanceId) -> bool {
+        let writer = reader.service.as_str().strip_suffix(log_command::SUFFIX).and_then(|name| self.members.get(name));
+        writer.and_then(|it| it.instances.get(reader.index as usize)).is_some_and(|it| !it.want)
     }
 
     /// What is wrong with `definition` because a log command and another service would have one name.

@@ -28,6 +28,7 @@ use super::judge::in_circles;
 use super::phase::Words;
 use super::standing::Standing;
 use crate::model::desired::Definition;
+use crate::model::log_command;
 use crate::model::name::ServiceName;
 use crate::model::service::Delegated;
 use crate::model::time::Mono;
@@ -248,6 +249,10 @@ impl Ties {
         if self.held.is_empty() {
             return;
         }
+        // It may not say so any more.
+        if let Some(reader) = log_command::name(by) {
+            self.release(&reader, by);
+        }
         let Some(definition) = self.definitions.get(by).cloned() else { return };
         for other in befores(&definition) {
             self.release(other, by);
@@ -286,7 +291,8 @@ impl Ties {
 }
 
 fn names_others(definition: &Definition) -> bool {
-    definition.service.order.is_some() || stand_in(definition).is_some()
+    let service = &definition.service;
+    service.order.is_some() || service.reads.is_some() || stand_in(definition).is_some()
 }
 
 fn befores(definition: &Definition) -> impl Iterator<Item = &ServiceName> {

@@ -5,10 +5,12 @@ use super::instance::Instance;
 use super::order::{Gate, Look};
 use super::phase::Words;
 use super::standing::Standing;
+use crate::model::desired::Definition;
 use crate::model::name::ServiceName;
 use crate::model::policy::Order;
 use crate::model::status::State;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 impl Fleet {
     /// Whether `name` is wanted, were it alone.
@@ -97,7 +99,18 @@ impl Fleet {
         if self.ending == Ending::Hurried || !self.falls(name) {
             return None;
         }
-        self.ties.followers(name).find(|other| self.lingers(other) && self.falls(other)).cloned()
+        let follower = self.ties.followers(name).find(|other| self.lingers(other) && self.falls(other)).cloned();
+        follower.or_else(|| self.writes_on(name))
+    }
+
+    /// Whoever still writes what `name` takes, and will do so no more.
+    fn writes_on(&self, name: &ServiceName) -> Option<ServiceName> {
+        let writer = self.ties.definition(name)?.service.reads.as_ref()?;
+        let member = self.members.get(writer)?;
+        let is_piped = |definition: &Arc<Definition>| definition.service.log.way.is_some();
+        let ends = self.falls(writer) || !member.accepted.as_ref().is_some_and(is_piped);
+        let writes = member.instances.iter().any(|it| it.lingers() && is_piped(&it.current));
+        (ends && writes).then(|| writer.clone())
     }
 
     fn lingers(&self, name: &ServiceName) -> bool {

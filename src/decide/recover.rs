@@ -283,7 +283,10 @@ impl Instance {
             }
             Phase::Stopping { run, ladder, .. } => {
                 let ended = ladder.main_gone();
+                let ends_input = ladder.is_drained().then(|| Effect::EndInput { instance: instance.clone(), run });
                 turn.effects.push(Effect::Resume { instance, run, definition, numbered, ended, awaits: false });
+                // That it was asked for is on record, and not that it was done.
+                turn.effects.extend(ends_input);
             }
             Phase::Resting(_) | Phase::Preparing { .. } | Phase::Clearing { .. } => {}
         }

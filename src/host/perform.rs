@@ -88,6 +88,8 @@ pub struct Host {
     watches: Watches,
     /// Slots whose orphans are waited for to end, as the keeper tells.
     awaited: Vec<u32>,
+    /// Slots that are to come to the end of what they read.
+    ending_inputs: BTreeSet<u32>,
     own_log_state: OwnLog,
     events: VecDeque<Event>,
     troubles: Vec<Trouble>,
@@ -183,6 +185,7 @@ impl Host {
             strays: Strays::new(mark),
             strays_seen: false,
             awaited: Vec::new(),
+            ending_inputs: BTreeSet::new(),
             own_log_state: OwnLog::default(),
             events: VecDeque::new(),
             troubles: Vec::new(),
@@ -291,6 +294,7 @@ impl Host {
     pub fn end_turn(&mut self) {
         self.census = None;
         self.strays_seen = false;
+        self.end_inputs();
     }
 
     /// What people should hear of, since last asked.
@@ -338,6 +342,7 @@ impl Host {
             }
         };
         self.forget_readiness(slot);
+        self.ending_inputs.remove(&slot);
         if let Some(seat) = self.seats.get_mut(&instance) {
             seat.run = Run::Ordered { run, exit: None, signs: Vec::new() };
         }

@@ -1,6 +1,8 @@
 //! What services of random histories ask for beyond a process.
 
 use abide::model::check::{Check, Health, HttpCheck, OnFailure, Ready};
+use abide::model::log_command;
+use abide::model::logging::LogWay;
 use abide::model::policy::{Hooks, OnChange, ReloadBy, ReloadPolicy, RestartWhen, ServiceType};
 use abide::model::service::Service;
 use abide::model::signal::Signal;
@@ -17,6 +19,7 @@ pub(crate) struct Traits {
     stop: usize,
     reload: usize,
     bounds: (bool, bool),
+    piped: bool,
 }
 
 pub(crate) fn any_traits() -> impl Strategy<Value = Traits> {
@@ -25,8 +28,8 @@ pub(crate) fn any_traits() -> impl Strategy<Value = Traits> {
     let ready = prop_oneof![3 => Just(0_usize), 4 => 1..6_usize];
     let health = prop_oneof![3 => Just(0_usize), 2 => 1..4_usize];
     let stop = prop_oneof![3 => Just(0_usize), 1 => Just(1), 1 => Just(2)];
-    let more = ((rare(), rare(), rare()), stop, 0..4_usize, (rare(), rare()));
-    (kind, ready, health, more).prop_map(|(kind, ready, health, (hooks, stop, reload, bounds))| Traits {
+    let more = ((rare(), rare(), rare()), stop, 0..4_usize, (rare(), rare()), rare());
+    (kind, ready, health, more).prop_map(|(kind, ready, health, (hooks, stop, reload, bounds, piped))| Traits {
         kind,
         ready,
         health,
@@ -34,6 +37,7 @@ pub(crate) fn any_traits() -> impl Strategy<Value = Traits> {
         stop,
         reload,
         bounds,
+        piped,
     })
 }
 
@@ -65,6 +69,11 @@ pub(crate) fn tcp() -> Check {
 
 impl Traits {
     pub(crate) fn lend(&self, service: &mut Service) {
+        if self.piped {
+            service.log.way = Some(Box::new(LogWay::Command(command("/bin/eat"))));
+            let reader = log_command::name(&service.name).expect("a short name");
+            service.order.get_or_insert_default().wants.push(reader);
+        }
         let job = self.kind > 1;
         service.service_type = match self.kind {
             0 => ServiceType::Simple,

@@ -49,6 +49,7 @@ pub(crate) struct World {
     unheard: BTreeSet<RunId>,
     pub(crate) open: BTreeSet<InstanceId>,
     pub(crate) freeing: BTreeMap<(u64, u64), InstanceId>,
+    ending_inputs: Vec<(InstanceId, RunId)>,
     pub(crate) flight: BTreeMap<(u64, u64), Event>,
     pub(crate) sent: u64,
     pub(crate) generation: u64,
@@ -101,6 +102,7 @@ impl World {
             unheard: BTreeSet::new(),
             open: BTreeSet::new(),
             freeing: BTreeMap::new(),
+            ending_inputs: Vec::new(),
             flight: BTreeMap::new(),
             sent: 0,
             generation: 0,
@@ -244,6 +246,9 @@ impl World {
     }
 
     fn settle_turn(&mut self) {
+        for (instance, run) in std::mem::take(&mut self.ending_inputs) {
+            self.end_input_once_unwritten(instance, run);
+        }
         if !self.carry_out() {
             self.succeed();
         }
@@ -425,13 +430,26 @@ impl World {
 
     /// What reads another's output ends at its end, if it can.
     fn end_input(&mut self, instance: InstanceId, run: RunId) {
-        let Some(process) = self.processes.get(&run) else { return };
+        let Some(process) = self.processes.get_mut(&run) else { return };
+        // Wanted again meanwhile, it goes down all the same: it may have seen the end already.
+        process.excused = true;
         let writer = process.definition.service.reads.clone().map(|it| InstanceId::new(it, instance.index));
         if writer.is_some_and(|writer| self.living(&writer).next().is_some()) {
+            self.ending_inputs.push((instance.clone(), run));
             return self.send(1, Event::InputHeld { instance, run });
         }
         self.note(&format!("{instance}: end of its input"));
         self.end_main(run, Exit::Code(0), 20);
+    }
+
+    fn end_input_once_unwritten(&mut self, instance: InstanceId, run: RunId) {
+        let Some(process) = self.processes.get(&run) else { return };
+        let writer = process.definition.service.reads.clone().map(|it| InstanceId::new(it, instance.index));
+        if writer.is_some_and(|writer| self.living(&writer).next().is_some()) {
+            self.ending_inputs.push((instance, run));
+        } else {
+            self.end_input(instance, run);
+        }
     }
 
     fn all_is_over(&mut self) {

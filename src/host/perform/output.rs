@@ -180,6 +180,7 @@ impl Host {
     }
 
     pub(super) fn release(&mut self, slot: u32) {
+        self.ending_inputs.remove(&slot);
         if let Err(error) = self.pipes.release(slot as usize) {
             self.cannot_release(slot, &error);
         }

@@ -26,17 +26,30 @@ impl Host {
     /// Who writes what this run reads is gone: it comes to the end of it.
     pub(super) fn end_input(&mut self, instance: InstanceId, run: RunId) {
         let Some(seat) = self.seats.get(&instance) else { return };
-        let (slot, writer) = (seat.slot, seat.definition.service.reads.clone());
-        let writer = writer.map(|service| InstanceId::new(service, instance.index));
-        let is_written = writer.is_some_and(|writer| {
+        self.ending_inputs.insert(seat.slot);
+        if self.is_written(&instance) {
+            self.events.push_back(Event::InputHeld { instance, run });
+        }
+    }
+
+    /// Whether somebody writes what `reader` reads.
+    fn is_written(&self, reader: &InstanceId) -> bool {
+        let reads = self.seats.get(reader).and_then(|seat| seat.definition.service.reads.clone());
+        reads.map(|service| InstanceId::new(service, reader.index)).is_some_and(|writer| {
             let seat = self.seats.get(&writer);
             seat.is_some_and(|seat| !matches!(seat.run, Run::None)) || self.errands.is_any_ordered_for(&writer)
-        });
-        if is_written {
-            return self.events.push_back(Event::InputHeld { instance, run });
-        }
-        if let Err(error) = self.pipes.release_one(pipe::input(slot as usize)) {
-            self.cannot_release(slot, &error);
+        })
+    }
+
+    /// Lets go of the pipes of those that are to come to the end of what they read, where nobody writes it any more.
+    pub(super) fn end_inputs(&mut self) {
+        for slot in std::mem::take(&mut self.ending_inputs) {
+            let reader = self.seats.sitting(slot).map(|(instance, _)| instance.clone());
+            if reader.is_some_and(|reader| self.is_written(&reader)) {
+                self.ending_inputs.insert(slot);
+            } else if let Err(error) = self.pipes.release_one(pipe::input(slot as usize)) {
+                self.cannot_release(slot, &error);
+            }
         }
     }
 
