@@ -109,8 +109,8 @@ impl Fleet {
         let member = self.members.get(writer)?;
         let is_piped = |definition: &Arc<Definition>| definition.service.log.way.is_some();
         let ends = self.falls(writer) || !member.accepted.as_ref().is_some_and(is_piped);
-        let writes = member.instances.iter().any(|it| it.lingers() && is_piped(&it.current));
-        (ends && writes).then(|| writer.clone())
+        let is_writing = member.instances.iter().any(|it| it.lingers() && is_piped(&it.current));
+        (ends && is_writing).then(|| writer.clone())
     }
 
     fn lingers(&self, name: &ServiceName) -> bool {
