@@ -16,17 +16,22 @@ use crate::model::select::Selection;
 use clap::Args;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, SpliceFFlags, fcntl, tee};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::{pipe2, read};
 use outlet::Outlet;
+use std::cell::Cell;
 use std::io::{Write, stderr, stdin};
 use std::os::fd::{AsFd, OwnedFd};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Examples.
 pub const EXAMPLES: &str = "\
 Examples:
   backup.sh 2>&1 | abide ship --to journald --tag backup
-  tail -F app.log | abide ship --to syslog:logs.example:601 --tag app";
+  zcat app.log.1.gz | abide ship --to syslog:logs.example:601 --tag app
+
+At the end of its input it waits five seconds for a log that cannot be reached, or with `--on-full block` for ever.
+Exit codes: 0 all is sent, 1 lines were lost, 64 usage";
 
 /// `abide ship`
 #[derive(Debug, Args)]
@@ -44,6 +49,9 @@ pub struct ShipArgs {
     #[arg(long, default_value = "drop", value_parser = on_full)]
     pub on_full: OnFull,
 }
+
+/// How long the end waits for a log that cannot be reached.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 fn to(text: &str) -> Result<LogTo, String> {
     let to = LogTo::parse(text).filter(|to| *to != LogTo::File);
@@ -75,6 +83,8 @@ struct Shipment<'a> {
     limited: u64,
     lost: (u64, u64),
     outlet: Outlet<'a>,
+    /// Since when nothing more comes in.
+    ended: Cell<Option<Instant>>,
     /// Where a look at the input goes through; `None`: that is no pipe, and is read at once.
     copy: Option<(OwnedFd, OwnedFd)>,
     message: Vec<u8>,
@@ -92,7 +102,18 @@ impl<'a> Shipment<'a> {
         let outlet = Outlet::new(&args.to);
         let (gate, copy) = (Gate::default(), Some(copy));
         let host = host.trim().to_owned();
-        Ok(Self { args, host, sieve, gate, limited: 0, lost: (0, 0), outlet, copy, message: Vec::new() })
+        Ok(Self {
+            args,
+            host,
+            sieve,
+            gate,
+            limited: 0,
+            lost: (0, 0),
+            outlet,
+            ended: Cell::new(None),
+            copy,
+            message: Vec::new(),
+        })
     }
 
     fn carry(mut self) -> Result<(), String> {
@@ -119,7 +140,9 @@ impl<'a> Shipment<'a> {
             bytes.drain(..sent);
             if looked == 0 {
                 self.own_up();
-                return Ok(());
+                let (lines, bytes) = self.lost;
+                let lost = || format!("{lines} lines ({bytes} bytes) could not be sent, and are lost");
+                return if bytes == 0 { Ok(()) } else { Err(lost()) };
             }
         }
     }
@@ -211,8 +234,25 @@ impl<'a> Shipment<'a> {
             }
         }
         let drops = self.args.on_full == OnFull::Drop;
-        self.outlet.send(&self.message, || drops && fills_up())
+        let (ended, is_pipe) = (&self.ended, self.copy.is_some());
+        let is_late = || {
+            if !is_pipe || has_hung_up() {
+                let since = ended.get().unwrap_or_else(Instant::now);
+                ended.set(Some(since));
+            }
+            ended.get().is_some_and(|at| at.elapsed() >= PATIENCE)
+        };
+        self.outlet.send(&self.message, || drops && (is_late() || fills_up()))
     }
+}
+
+/// Whether nobody writes the input any more.
+fn has_hung_up() -> bool {
+    let input = stdin();
+    let mut polled = [PollFd::new(input.as_fd(), PollFlags::empty())];
+    // What cannot be asked goes on.
+    let asked = poll(&mut polled, PollTimeout::ZERO).is_ok();
+    asked && polled[0].revents().is_some_and(|events| events.contains(PollFlags::POLLHUP))
 }
 
 /// Whether whoever writes the input will soon have to wait.

@@ -363,6 +363,7 @@ fn path(bytes: &[u8]) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::select::Selection;
     use proptest::prelude::*;
 
     fn any_path() -> impl Strategy<Value = PathBuf> {
@@ -439,10 +440,13 @@ mod tests {
     fn long_messages_are_shortened_and_long_paths_fit() {
         let long = Report::Trouble { slot: 1, message: Some("ä".repeat(5_000)) };
         assert!(long.encode().len() < MAX_REPORT);
+        // As many patterns as a file may have, in JSON six times as long.
+        let include = vec!["\u{1}".repeat(8 << 10)];
+        let selection = Some(Box::new(Selection { include, ..Selection::default() }));
         let to = Destination {
             directory: "d".repeat(4_096).into(),
             file: LogFile::Current,
-            policy: LogPolicy::default(),
+            policy: LogPolicy { selection, ..LogPolicy::default() },
             service: "s".repeat(255),
             instance: 1,
             owner: None,

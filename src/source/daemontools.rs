@@ -3,7 +3,8 @@
 use super::config::Config;
 use super::environment;
 use super::identity;
-use super::load::{delegated, log_policy, templates_and_log};
+use super::load::delegated;
+use super::logging::{log_policy, templates_and_log};
 use super::merge::Stack;
 use super::toml::reader;
 use super::toml::shape::ServiceFile;

@@ -4,32 +4,24 @@ use super::config::Config;
 use super::delegation::Delegation;
 use super::identity::{self, Person};
 use super::life::{Life, Programs};
+use super::logging::{log_policy, templates_and_log};
 use super::merge::Stack;
 use super::toml::reader::{self, Layer};
-use super::toml::select::Patterns;
 use super::toml::shape::{self, Log, ServiceFile};
-use super::words::{ENOUGH, Templates};
+use super::words::Templates;
 use super::{Material, Surroundings, Text, confine, daemontools, environment, order, preflight, schedule};
 use crate::model::check::{Health, Ready};
 use crate::model::desired::{Definition, Entry};
 use crate::model::diagnostic::{Code, Diagnostic};
-use crate::model::log_to::LogTo;
-use crate::model::logging::{Compress, LogFormat, LogPolicy, LogWay, MOST_A_LINE};
 use crate::model::name::ServiceName;
 use crate::model::policy::{
     Hooks, ReloadPolicy, RestartLimit, RestartPolicy, RestartWhen, ServiceType, StopPolicy, UpdatePolicy,
 };
 use crate::model::security::Security;
-use crate::model::select::Selection;
 use crate::model::service::{Delegated, Environment, Kind, Run, Service, Version};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-
-/// The smallest `max_size` of a log: below it rotation would be all that happens.
-const LEAST_LOG: u64 = 4096;
-/// A shorter part of a line would be no use to anybody.
-const LEAST_LINE: u64 = 64;
 
 /// The least time from start to start where a policy knows no end and no pause: a service that fails
 /// at once would else cost a whole processor.
@@ -411,86 +403,4 @@ fn default_directory(person: &Person, security: Option<&Security>) -> String {
     // Distributions write `/nonexistent` for a user that has no home, such as nobody.
     let has_home = person.identity.uid != 0 && person.home != "/nonexistent";
     if has_home { person.home.replace('$', "$$") } else { "/".to_owned() }
-}
-
-/// What `[log]` means.
-pub(super) fn log_policy(file: &ServiceFile) -> LogPolicy {
-    let default = LogPolicy::default();
-    let Some(said) = &file.log else { return default };
-    LogPolicy {
-        directory: said.directory.clone(),
-        way: way(said),
-        format: said.format.unwrap_or(default.format),
-        stderr: said.stderr.unwrap_or(default.stderr),
-        max_line: said.max_line.map_or(default.max_line, |size| size.0),
-        on_full: said.on_full.unwrap_or(default.on_full),
-        selection: selection(said),
-        max_size: said.max_size.map_or(default.max_size, |size| size.0),
-        rotate: said.rotate,
-        max_files: said.max_files.map_or(default.max_files, |files| files.0),
-        max_age: said.max_age,
-        max_total: said.max_total.map(|size| size.0),
-        // Who reads multilog's directories unpacks nothing.
-        compress: match said.format {
-            Some(LogFormat::Multilog) => Compress::None,
-            _ => said.compress.unwrap_or(default.compress),
-        },
-    }
-}
-
-fn way(said: &Log) -> Option<Box<LogWay>> {
-    if let Some(command) = &said.command {
-        return Some(Box::new(LogWay::Command(command.words.clone())));
-    }
-    let to = said.to.as_ref().map(|to| &to.0).filter(|to| **to != LogTo::File)?;
-    let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("abide"));
-    // Where the program was replaced, the new one is meant.
-    let program = program.to_string_lossy().trim_end_matches(" (deleted)").replace('$', "$$");
-    Some(Box::new(LogWay::Ship { to: to.to_string().replace('$', "$$"), program }))
-}
-
-fn selection(said: &Log) -> Option<Box<Selection>> {
-    let patterns = |said: &Option<Patterns>| said.as_ref().map_or_else(Vec::new, |said| said.0.clone());
-    let selection = Selection {
-        include: patterns(&said.include),
-        exclude: patterns(&said.exclude),
-        redact: patterns(&said.redact),
-        ansi: said.ansi.unwrap_or_default(),
-        rate_limit: said.rate_limit,
-    };
-    (selection != Selection::default()).then(|| Box::new(selection))
-}
-
-/// Checks the templates of `environment` and `[log]`, and the latter's sizes.
-pub(super) fn templates_and_log(
-    stack: &Stack<'_>,
-    file: &ServiceFile,
-    base: &Environment,
-    partial: bool,
-    findings: &mut Vec<Diagnostic>,
-) {
-    let templates = Templates { stack, base, partial };
-    let values = file.environment.iter().flat_map(|variables| &variables.0);
-    let wrong = values.filter_map(|(name, value)| templates.check(&format!("environment.{name}"), value).err());
-    findings.extend(wrong.take(ENOUGH));
-    let Some(log) = &file.log else { return };
-    if let Some(directory) = &log.directory {
-        match templates.check("log.directory", directory) {
-            Ok(expanded) if expanded.starts_with('/') || (partial && expanded.contains('$')) => {}
-            Ok(expanded) => {
-                let message = format!("the log directory {expanded:?} is not absolute");
-                findings.push(stack.error("log.directory", Code::BadValue, message).help("begin it with `/`"));
-            }
-            Err(finding) => findings.push(finding),
-        }
-    }
-    if log.max_line.is_some_and(|size| !(LEAST_LINE..=MOST_A_LINE).contains(&size.0)) {
-        let message = "a line has room for at least 64 bytes and at most 16 KiB, a quarter of a pipe";
-        let help = "write a size from \"64B\" to \"16KiB\"; longer lines are split and marked";
-        findings.push(stack.error("log.max_line", Code::BadValue, message).help(help));
-    }
-    if log.max_size.is_some_and(|size| size.0 < LEAST_LOG) {
-        let message = "a log file of less than 4 KiB would only be rotated";
-        findings.push(stack.error("log.max_size", Code::BadValue, message).help("write \"4KiB\" or more"));
-    }
 }

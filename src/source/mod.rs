@@ -14,6 +14,7 @@ mod environment;
 mod identity;
 mod life;
 pub mod load;
+mod logging;
 mod look;
 mod merge;
 pub mod once;

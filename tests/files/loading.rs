@@ -472,3 +472,16 @@ fn who_has_no_home_works_in_the_root() {
     };
     assert_eq!(plain(&format!("command = [\"/bin/sh\"]\nuser = \"{name}\"\n")).directory, "/");
 }
+
+#[test]
+fn patterns_have_a_bound_all_together() {
+    let text = |length: usize| {
+        let pattern = "a".repeat(length);
+        format!("command = [\"sleep\", \"1\"]\n[log]\ninclude = [{pattern:?}, \"b\"]\nredact = [{pattern:?}]\n")
+    };
+    let service = good(load_with(&machine(), &Config::default(), text(4000).as_bytes(), &[]));
+    assert_eq!(service.log.selection.map(|selection| selection.include.len()), Some(2));
+    let entry = load_with(&machine(), &Config::default(), text(4096).as_bytes(), &[]);
+    assert!(entry.service.is_none());
+    assert_eq!(entry.diagnostics[0].message, "the patterns of `[log]` are longer than 8 KiB, all together");
+}

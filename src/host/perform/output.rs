@@ -240,7 +240,9 @@ fn own_log(directory: &Path, policy: &LogPolicy) -> logger::Order {
 
 fn destination(directory: &Path, file: LogFile, policy: &LogPolicy) -> Destination {
     let directory = directory.to_owned();
-    Destination { directory, file, policy: policy.clone(), service: String::new(), instance: 0, owner: None }
+    // A log command is none of the logger's business.
+    let policy = LogPolicy { way: None, ..policy.clone() };
+    Destination { directory, file, policy, service: String::new(), instance: 0, owner: None }
 }
 
 /// With whose rights the log of `service` is written: in the place that the file of a delegated source names, with those
