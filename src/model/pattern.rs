@@ -17,7 +17,10 @@ pub fn compile(text: &str) -> Result<Regex, String> {
     if text.len() > MAX_PATTERN {
         return Err(format!("it is longer than {MAX_PATTERN} bytes"));
     }
-    RegexBuilder::new(text).size_limit(MAX_SIZE).build().map_err(|error| error.to_string())
+    RegexBuilder::new(text).size_limit(MAX_SIZE).build().map_err(|error| {
+        // The library draws the pattern and points into it; its last line says what is wrong.
+        error.to_string().lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
+    })
 }
 
 #[cfg(test)]

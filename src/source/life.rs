@@ -267,9 +267,7 @@ impl Life<'_> {
 
     fn log(&mut self, text: &str) -> Check {
         if let Err(wrong) = pattern::compile(text) {
-            // The library draws the pattern and points into it; its last line says what is wrong.
-            let said = wrong.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
-            let message = format!("the pattern is no regular expression: {said}");
+            let message = format!("the pattern is no regular expression: {wrong}");
             self.error("ready.log", Code::BadValue, message, "correct it; a `\\` before a sign takes it as it is");
         }
         Check::Log(text.to_owned())

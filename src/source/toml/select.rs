@@ -23,9 +23,7 @@ impl Value for Patterns {
         let mut whole = true;
         for (text, element) in texts.iter().zip(array) {
             if let Err(wrong) = pattern::compile(text) {
-                // The library draws the pattern and points into it; its last line says what is wrong.
-                let said = wrong.lines().last().unwrap_or_default().trim_start_matches("error: ");
-                let message = format!("the pattern is no regular expression: {said}");
+                let message = format!("the pattern is no regular expression: {wrong}");
                 reader.wrong(
                     element.span(),
                     Code::BadValue,
