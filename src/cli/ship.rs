@@ -5,6 +5,7 @@
 mod outlet;
 
 use super::exit;
+use crate::host::clock;
 use crate::host::sys::pipe::held;
 use crate::log::lines::Piece;
 use crate::log::message::{self, Sender};
@@ -22,7 +23,7 @@ use outlet::Outlet;
 use std::cell::Cell;
 use std::io::{Write, stderr, stdin};
 use std::os::fd::{AsFd, OwnedFd};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 /// Examples.
 pub const EXAMPLES: &str = "\
@@ -30,7 +31,7 @@ Examples:
   backup.sh 2>&1 | abide ship --to journald --tag backup
   zcat app.log.1.gz | abide ship --to syslog:logs.example:601 --tag app
 
-At the end of its input it waits five seconds for a log that cannot be reached, or with `--on-full block` for ever.
+At the end of its input it waits some five seconds for a log that cannot be reached, or with `--on-full block` for ever.
 Exit codes: 0 all is sent, 1 lines were lost, 64 usage";
 
 /// `abide ship`
@@ -178,7 +179,7 @@ impl<'a> Shipment<'a> {
     }
 
     fn send_one(&mut self, piece: Piece<'_>) {
-        let now = now();
+        let now = clock::now().wall.0;
         let (verdict, text) = match &self.sieve {
             Some(sieve) => sieve.judge(piece, now, &mut self.gate),
             None => (Verdict::Written, piece.text.into()),
@@ -208,14 +209,14 @@ impl<'a> Shipment<'a> {
         let (lines, bytes) = self.lost;
         if bytes > 0 {
             let text = format!("{lines} lines of output ({bytes} bytes) could not be sent, and are lost");
-            if !self.say(text.as_bytes(), now()) {
+            if !self.say(text.as_bytes(), clock::now().wall.0) {
                 return false;
             }
             self.lost = (0, 0);
         }
         if self.limited > 0 {
             let text = format!("{} lines of output over the rate limit are left out", self.limited);
-            if self.say(text.as_bytes(), now()) {
+            if self.say(text.as_bytes(), clock::now().wall.0) {
                 self.limited = 0;
             }
         }
@@ -273,10 +274,4 @@ fn take(input: impl AsFd, buffer: &mut [u8]) -> Result<(), Errno> {
         }
     }
     Ok(())
-}
-
-/// Microseconds since 1970.
-fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }
