@@ -77,7 +77,7 @@ impl Fleet {
             let finding = Diagnostic::error(file, Code::DuplicateName, message).help("rename this file");
             return Some(Charge { findings: vec![finding], offered: None, missing: vec![writer] });
         }
-        let reader = Some(name).filter(|_| service.log.way.is_some()).and_then(log_command::name)?;
+        let reader = service.log_command_name()?;
         let other = of(&reader).filter(|member| !member.is_log_command_of(name))?;
         let message =
             format!("the log command would be called {reader}, as is the service of {}", other.file.display());

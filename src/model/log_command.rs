@@ -18,6 +18,11 @@ pub fn name(service: &ServiceName) -> Option<ServiceName> {
 }
 
 impl Service {
+    /// What its log command is called, if it has one.
+    pub fn log_command_name(&self) -> Option<ServiceName> {
+        self.log.way.as_ref().and_then(|_| name(&self.name))
+    }
+
     /// The service that takes its output, if one does: as this one's user, in its directory, with its variables. What it
     /// prints itself goes where the output of this one would.
     pub fn log_command(&self) -> Option<Self> {

@@ -95,8 +95,8 @@ impl Host {
         self.no_longer_awaited(seat.slot);
         self.give_up_group(instance, seat.definition.service.stop.scope);
         self.refusals.remove(&Some(instance.clone()));
-        if let Some(reader) = seat.definition.service.log_command() {
-            self.leave_unread(&InstanceId::new(reader.name, instance.index));
+        if let Some(reader) = seat.definition.service.log_command_name() {
+            self.leave_unread(&InstanceId::new(reader, instance.index));
         }
         if !seat.attached {
             return self.vacate(seat.slot);

@@ -12,15 +12,17 @@ impl Host {
     /// The number of the pipe that takes the output of `instance`, which has a seat. A log command that has none yet gets
     /// one: its pipe is there before it is. `None`: no seat is left.
     pub(super) fn output_of(&mut self, instance: &InstanceId, definition: &Definition) -> Option<usize> {
-        let Some(reader) = definition.service.log_command() else {
+        let Some(reader) = definition.service.log_command_name() else {
             return self.seats.get(instance).map(|seat| seat.slot as usize);
         };
-        let (id, numbered) = (InstanceId::new(reader.name.clone(), instance.index), reader.instances > 1);
-        let slot = match self.seats.get(&id).filter(|seat| !seat.leaving) {
-            Some(seat) => seat.slot,
-            None => self.seat_of(&id, &Arc::new(Definition::from(reader)), numbered)?.slot,
-        };
-        Some(pipe::input(slot as usize))
+        let id = InstanceId::new(reader, instance.index);
+        if let Some(seat) = self.seats.get(&id).filter(|seat| !seat.leaving) {
+            return Some(pipe::input(seat.slot as usize));
+        }
+        let reader = definition.service.log_command()?;
+        let numbered = reader.instances > 1;
+        let seat = self.seat_of(&id, &Arc::new(Definition::from(reader)), numbered)?;
+        Some(pipe::input(seat.slot as usize))
     }
 
     /// Who writes what this run reads is gone: it comes to the end of it.
