@@ -1,7 +1,7 @@
 //! A line as a message to another's log: RFC 5424, and journald's native protocol. Pure.
 //!
-//! Both are written here and not by a crate: those that there are stamp and send each message themselves, take text
-//! alone, and bring several times as much code as these two forms are.
+//! Both are written here and not by a crate: those that there are stamp and send each message themselves, and take text
+//! alone.
 
 use super::level::Level;
 use super::stamp::Civil;
