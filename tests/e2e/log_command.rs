@@ -47,8 +47,8 @@ fn every_line_gets_to_the_command_whoever_of_the_two_dies() {
     // By itself: nobody had to signal it.
     let log = fs::read_to_string(world.logs().join("abide.log")).expect("it is written");
     let lines = log.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"));
-    let ended = lines.filter(|line| line["service"] == "web.log" && line["to"] == "stopped").last();
-    assert_eq!(ended.map(|line| line["exit"].clone()), Some("exit code 0".into()));
+    let mut ended = lines.filter(|line| line["service"] == "web.log" && line["to"] == "stopped");
+    assert_eq!(ended.next_back().map(|line| line["exit"].clone()), Some("exit code 0".into()));
 }
 
 #[test]
