@@ -47,7 +47,7 @@ impl Value for Rate {
     fn read(reader: &mut Reader<'_>, path: &str, node: &Node<'_>) -> Option<Self> {
         let text = reader.string(path, node)?;
         let rate = Self::parse(&text).ok_or_else(|| BadUnit {
-            message: format!("`{}` is not {}", shown(path), clipped(&text)),
+            message: format!("`{}`: {} is no rate", shown(path), clipped(&text)),
             help: "write lines and a time from a millisecond to a day, such as \"1000/s\" or \"50/10s\"".to_owned(),
         });
         or_say(reader, node, Code::BadValue, rate)
@@ -66,7 +66,7 @@ impl Value for To {
     fn read(reader: &mut Reader<'_>, path: &str, node: &Node<'_>) -> Option<Self> {
         let text = reader.string(path, node)?;
         let to = LogTo::parse(&text).map(Self).ok_or_else(|| BadUnit {
-            message: format!("`{}` is not {}", shown(path), clipped(&text)),
+            message: format!("`{}`: {} is no place for a log", shown(path), clipped(&text)),
             help: "write \"file\", \"journald\", \"syslog\", \"syslog:/PATH\" or \"syslog:HOST:PORT\"".to_owned(),
         });
         or_say(reader, node, Code::BadValue, to)
