@@ -3,6 +3,7 @@
 use super::table::{error_lines, wrapped};
 use super::words::{bytes, clean, ended, number, since, span, why_instance, why_service};
 use super::{Paint, Style, sign};
+use crate::model::log_command;
 use crate::model::status::{Desired, HealthState, HealthStatus, InstanceStatus, LastExit, LimitStatus, ServiceStatus};
 use crate::model::time::Wall;
 use std::time::Duration;
@@ -165,6 +166,8 @@ fn instance_lines(
             Some(Err(reason)) => lines.quoted(&[format!("(its lines cannot be read: {reason})")]),
             None => {}
         }
+    } else if let Some(reader) = log_command::name(&service.name) {
+        lines.field("log", &format!("in no file: the service {reader} takes it"));
     }
 }
 
