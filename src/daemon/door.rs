@@ -8,10 +8,11 @@ use crate::api::feed::Feeder;
 use crate::api::{server, socket};
 use crate::decide::event::CallId;
 use crate::host::clock;
+use crate::host::perform::Tending;
 use crate::model::access::DoorPolicy;
 use crate::model::news::News;
-use crate::model::order::{Author, Done, Order};
-use std::collections::HashMap;
+use crate::model::order::{Act, Author, Done, Order};
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
@@ -37,6 +38,8 @@ pub(super) struct Door {
     feed: Option<Feeder>,
     /// Orders that are on their way.
     waiting: HashMap<CallId, Waiting>,
+    /// Answers that are given once the logger has done so much.
+    due: VecDeque<(u64, CallId, Vec<Done>)>,
     last_call: u64,
     /// What is wrong with the doors, for the status.
     pub(super) trouble: Vec<String>,
@@ -48,6 +51,8 @@ struct Waiting {
     answer: Answer<Vec<Done>>,
     act: &'static str,
     author: Author,
+    /// Whether its answer says what the logger has done.
+    of_logs: bool,
 }
 
 fn bind(runtime: &Path, path: &Path) -> io::Result<UnixListener> {
@@ -78,7 +83,19 @@ impl Door {
             None => bind(runtime, &path)?,
         };
         let (policy, waiting, trouble) = (watch::channel(policy).0, HashMap::new(), Vec::new());
-        Ok(Self { letters, instance_id, control, path, policy, file, feed: None, waiting, last_call: 0, trouble })
+        Ok(Self {
+            letters,
+            instance_id,
+            control,
+            path,
+            policy,
+            file,
+            feed: None,
+            waiting,
+            due: VecDeque::new(),
+            last_call: 0,
+            trouble,
+        })
     }
 
     /// The control socket, for who comes after us.
@@ -143,13 +160,30 @@ impl Door {
     pub(super) fn note(&mut self, order: &Order, answer: Answer<Vec<Done>>) -> CallId {
         self.last_call += 1;
         let call = CallId(self.last_call);
-        self.waiting.insert(call, Waiting { answer, act: order.act.word(), author: order.author.clone() });
+        let (act, author) = (order.act.word(), order.author.clone());
+        self.waiting.insert(call, Waiting { answer, act, author, of_logs: matches!(order.act, Act::Log(_)) });
         call
     }
 
-    /// The core's answer: written down whether anybody still waits for it or not.
-    pub(super) fn answer(&mut self, call: CallId, done: Vec<Done>) {
-        let Some(Waiting { answer, act, author }) = self.waiting.remove(&call) else { return };
+    /// The core's answer. What it says of logs is given when it is so ([`Self::logs_are_done`]).
+    pub(super) fn answer(&mut self, call: CallId, done: Vec<Done>, tending: &Tending) {
+        if self.waiting.get(&call).is_some_and(|waiting| waiting.of_logs) && !tending.is_done_to(tending.last()) {
+            return self.due.push_back((tending.last(), call, done));
+        }
+        self.give(call, done);
+    }
+
+    /// The logger has done something: the answers that this makes true are given.
+    pub(super) fn logs_are_done(&mut self, tending: &Tending) {
+        let given = self.due.iter().take_while(|(number, ..)| tending.is_done_to(*number)).count();
+        for (_, call, done) in self.due.drain(..given).collect::<Vec<_>>() {
+            self.give(call, done);
+        }
+    }
+
+    /// Written down whether anybody still waits for it or not.
+    fn give(&mut self, call: CallId, done: Vec<Done>) {
+        let Some(Waiting { answer, act, author, .. }) = self.waiting.remove(&call) else { return };
         report::order(act, &author, &done);
         self.tell(|| News::Order { act: act.to_owned(), targets: done.clone(), author });
         let _ = answer.send(done);

@@ -183,6 +183,7 @@ pub(super) async fn run(
             ready = logger.readable() => {
                 ready?.clear_ready();
                 supervisor.host.reports();
+                supervisor.door.logs_are_done(supervisor.host.tending());
             }
             ready = writable(room.as_ref()) => {
                 ready?.clear_ready();
@@ -355,7 +356,7 @@ impl Supervisor {
                 self.probes.start(instance, run, which, &definition);
             }
             Effect::DropProbe { run, .. } => self.probes.stop(run),
-            Effect::Answer { call, done } => self.door.answer(call, done),
+            Effect::Answer { call, done } => self.door.answer(call, done, self.host.tending()),
             effect => self.host.perform(effect),
         }
     }

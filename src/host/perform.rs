@@ -12,6 +12,7 @@ mod piped;
 mod records;
 mod signs;
 mod starts;
+mod tending;
 
 use super::cgroup::Groups;
 use super::cgroup::watch::Watches;
@@ -42,6 +43,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
+pub use tending::Tending;
 
 /// Linux, as the loop sees it.
 #[derive(Debug)]
@@ -91,6 +93,7 @@ pub struct Host {
     /// Slots that are to come to the end of what they read.
     ending_inputs: BTreeSet<u32>,
     own_log_state: OwnLog,
+    tending: Tending,
     events: VecDeque<Event>,
     troubles: Vec<Trouble>,
 }
@@ -187,6 +190,7 @@ impl Host {
             awaited: Vec::new(),
             ending_inputs: BTreeSet::new(),
             own_log_state: OwnLog::default(),
+            tending: Tending::default(),
             events: VecDeque::new(),
             troubles: Vec::new(),
         })

@@ -80,12 +80,15 @@ pub enum Order {
         /// Which slot.
         slot: u32,
     },
-    /// Write what its pipes hold, then close its file; what comes goes to what then has its name.
+    /// Write what its pipes hold, then close its file; what comes goes to what then has its name. Answered by
+    /// [`Report::Tended`].
     Tend {
         /// Which slot.
         slot: u32,
         /// Whether the file gets its rotated name first.
         rotate: bool,
+        /// Which such order, of all slots: only told back.
+        number: u64,
     },
     /// Look for a line that matches, from now on, and say so once ([`Report::Matched`]); in place of what was looked
     /// for before.
@@ -118,6 +121,13 @@ pub enum Report {
         slot: u32,
         /// For which run.
         run: u64,
+    },
+    /// This order about the slot's file is carried out, and all earlier ones about it.
+    Tended {
+        /// Which slot.
+        slot: u32,
+        /// Which order.
+        number: u64,
     },
     /// A line matched.
     Matched {
@@ -175,8 +185,8 @@ impl Order {
             }
             Self::Detach { slot } => Packet::new(b'D', *slot).0,
             Self::Complete { slot } => Packet::new(b'C', *slot).0,
-            Self::Tend { slot, rotate } => {
-                let mut packet = Packet::new(b'T', *slot);
+            Self::Tend { slot, rotate, number } => {
+                let mut packet = Packet(Packet::numbered(b'T', *slot, *number));
                 packet.0.push(u8::from(*rotate));
                 packet.0
             }
@@ -204,8 +214,9 @@ impl Report {
         match self {
             Self::Hello => Packet::new(b'h', 0).0,
             Self::Detached { slot } => Packet::new(b'd', *slot).0,
-            Self::Watching { slot, run } => Packet::of_run(b'w', *slot, *run),
-            Self::Matched { slot, run } => Packet::of_run(b'm', *slot, *run),
+            Self::Watching { slot, run } => Packet::numbered(b'w', *slot, *run),
+            Self::Tended { slot, number } => Packet::numbered(b'e', *slot, *number),
+            Self::Matched { slot, run } => Packet::numbered(b'm', *slot, *run),
             Self::Dropped { slot, bytes, lines } => {
                 let mut packet = Packet::new(b'l', *slot);
                 packet.0.extend(bytes.to_le_bytes());
@@ -244,7 +255,7 @@ impl Packet {
         Self(bytes)
     }
 
-    fn of_run(kind: u8, slot: u32, run: u64) -> Vec<u8> {
+    fn numbered(kind: u8, slot: u32, run: u64) -> Vec<u8> {
         let mut packet = Self::new(kind, slot);
         packet.0.extend(run.to_le_bytes());
         packet.0
@@ -284,7 +295,7 @@ impl<'a> Rest<'a> {
             }
             b'D' => Some(Order::Detach { slot }),
             b'C' => Some(Order::Complete { slot }),
-            b'T' => Some(Order::Tend { slot, rotate: self.flag()? }),
+            b'T' => Some(Order::Tend { slot, number: self.u64()?, rotate: self.flag()? }),
             b'W' => {
                 let (run, fresh) = (self.u64()?, self.flag()?);
                 Some(Order::Watch { slot, run, pattern: self.maybe_text()?.map(words), fresh })
@@ -298,6 +309,7 @@ impl<'a> Rest<'a> {
         match kind {
             b'h' => Some(Report::Hello),
             b'd' => Some(Report::Detached { slot }),
+            b'e' => Some(Report::Tended { slot, number: self.u64()? }),
             b'w' => Some(Report::Watching { slot, run: self.u64()? }),
             b'm' => Some(Report::Matched { slot, run: self.u64()? }),
             b'l' => Some(Report::Dropped { slot, bytes: self.u64()?, lines: self.u64()? }),
@@ -388,7 +400,7 @@ mod tests {
             }),
             any::<u32>().prop_map(|slot| Order::Detach { slot }),
             any::<u32>().prop_map(|slot| Order::Complete { slot }),
-            any::<(u32, bool)>().prop_map(|(slot, rotate)| Order::Tend { slot, rotate }),
+            any::<(u32, bool, u64)>().prop_map(|(slot, rotate, number)| Order::Tend { slot, rotate, number }),
             (any::<(u32, u64, bool)>(), prop::option::of(".{0,100}"))
                 .prop_map(|((slot, run, fresh), pattern)| Order::Watch { slot, run, pattern, fresh }),
         ]
@@ -400,6 +412,7 @@ mod tests {
             any::<u32>().prop_map(|slot| Report::Detached { slot }),
             any::<(u32, u64)>().prop_map(|(slot, run)| Report::Watching { slot, run }),
             any::<(u32, u64)>().prop_map(|(slot, run)| Report::Matched { slot, run }),
+            any::<(u32, u64)>().prop_map(|(slot, number)| Report::Tended { slot, number }),
             any::<(u32, u64, u64)>().prop_map(|(slot, bytes, lines)| Report::Dropped { slot, bytes, lines }),
             (any::<u32>(), ".{0,100}").prop_map(|(slot, message)| Report::Refused { slot, message }),
             (any::<u32>(), prop::option::of(".{0,100}")).prop_map(|(slot, message)| Report::Trouble { slot, message }),

@@ -43,6 +43,7 @@ pub(super) enum Command {
     Tend {
         slot: u32,
         rotate: bool,
+        number: u64,
     },
     /// Another worker reads it from now on.
     Yield {

@@ -68,7 +68,8 @@ fn key(report: &Report) -> (u32, u8) {
         Report::Watching { slot, .. } => (*slot, 3),
         Report::Matched { slot, .. } => (*slot, 4),
         Report::Refused { slot, .. } => (*slot, 5),
-        Report::Detached { slot } => (*slot, 6),
+        Report::Tended { slot, .. } => (*slot, 6),
+        Report::Detached { slot } => (*slot, 7),
     }
 }
 

@@ -150,7 +150,13 @@ impl Logger {
                     Ok(Order::Attach { slot, to, rename_from }) => self.attach(slot, to, rename_from),
                     Ok(Order::Detach { slot }) => self.detach(slot),
                     Ok(Order::Complete { slot }) => self.pass_on(slot, Command::Complete { slot }),
-                    Ok(Order::Tend { slot, rotate }) => self.pass_on(slot, Command::Tend { slot, rotate }),
+                    // Nobody writes it, and nobody shall wait for that.
+                    Ok(Order::Tend { slot, number, .. }) if !self.slots.contains_key(&slot) => {
+                        self.outbox.send(Report::Tended { slot, number });
+                    }
+                    Ok(Order::Tend { slot, rotate, number }) => {
+                        self.pass_on(slot, Command::Tend { slot, rotate, number });
+                    }
                     Ok(Order::Watch { slot, run, pattern, fresh }) => self.watch(slot, run, pattern, fresh),
                     Err(error) => say(format_args!("cannot read an order to the logger: {error}. Restart abide")),
                 },

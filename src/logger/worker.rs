@@ -110,7 +110,10 @@ impl Worker {
                 }
                 Ok(Command::Watch { slot, run, lookout, fresh }) => self.watch(slot, run, lookout, fresh),
                 Ok(Command::Complete { slot }) => self.empty(slot),
-                Ok(Command::Tend { slot, rotate }) => self.tend_file(slot, rotate),
+                Ok(Command::Tend { slot, rotate, number }) => {
+                    self.tend_file(slot, rotate);
+                    self.outbox.send(Report::Tended { slot, number });
+                }
                 Ok(Command::Yield { slot }) => self.forget(slot),
                 Ok(Command::Finish) | Err(TryRecvError::Disconnected) => {
                     let slots: Vec<u32> = self.memory.slots.keys().copied().collect();

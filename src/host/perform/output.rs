@@ -1,6 +1,6 @@
 //! The output of instances: what the logger is told, and what it says.
 
-use super::{Host, OwnLog, Trouble};
+use super::{Host, OwnLog, Tending, Trouble};
 use crate::decide::event::{Event, RunId};
 use crate::host::chores::Told;
 use crate::host::seat::{Run, Seat, log_directory};
@@ -79,7 +79,13 @@ impl Host {
 
     pub(super) fn tend_log(&mut self, instance: &InstanceId, act: LogAct) {
         let Some(slot) = self.seats.get(instance).filter(|seat| seat.attached).map(|seat| seat.slot) else { return };
-        self.logger.send(&logger::Order::Tend { slot, rotate: act == LogAct::Rotate });
+        let order = self.tending.order(slot, act == LogAct::Rotate);
+        self.logger.send(&order);
+    }
+
+    /// What logs are waited for to be rotated or opened anew.
+    pub fn tending(&self) -> &Tending {
+        &self.tending
     }
 
     pub(super) fn close(&mut self, instance: &InstanceId) {
@@ -145,6 +151,7 @@ impl Host {
                 logger::Report::Hello => self.brief_logger(),
                 logger::Report::Detached { slot } => self.detached(slot),
                 logger::Report::Watching { slot, run } => self.watching(slot, RunId(run)),
+                logger::Report::Tended { slot, number } => self.tending.done(slot, number),
                 logger::Report::Matched { slot, run } => self.matched(slot, RunId(run)),
                 logger::Report::Dropped { slot: 0, lines, .. } => self.own_log_state.lines_lost = lines,
                 logger::Report::Trouble { slot: 0, message } => self.own_log_state.trouble = message,
@@ -200,6 +207,9 @@ impl Host {
         }
         for (slot, awaited) in &self.lines {
             self.logger.send(&awaited.order(*slot));
+        }
+        for order in self.tending.orders() {
+            self.logger.send(&order);
         }
         for order in self.closing.iter().flat_map(|(slot, closing)| closing.orders(*slot)) {
             self.logger.send(&order);
