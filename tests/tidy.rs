@@ -17,6 +17,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("host", &["model", "decide::event", "decide::effect", "table", "log", "store"]),
     ("host/sys", &["model"]),
     ("source", &["model", "host::users", "host::clock", "host::within", "host::sys::lease", "host::sys::eyes"]),
+    ("tools", &["model", "host::sys"]),
     ("log", &["model"]),
     ("logger", &["log", "model", "table", "host::pipe", "host::sys", "host::clock", "host::stderr"]),
     (
@@ -48,7 +49,23 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "host::look",
         ],
     ),
-    ("daemon", &["model", "decide", "render", "table", "store", "host", "source", "log", "logger", "keeper", "api"]),
+    (
+        "daemon",
+        &[
+            "model",
+            "decide",
+            "render",
+            "table",
+            "store",
+            "host",
+            "source",
+            "log",
+            "logger",
+            "keeper",
+            "api",
+            "tools::links",
+        ],
+    ),
     (
         "cli",
         &[
@@ -70,6 +87,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "logger",
             "api::client",
             "api::token",
+            "tools::links",
             "daemon",
         ],
     ),
@@ -95,8 +113,8 @@ const CRATE_ROOMS: &[(&str, &[&str])] = &[
     ("annotate_snippets", &["render/diagnostic"]),
     ("jiff", &["model/time", "render", "cli", "log", "daemon/trace"]),
     ("toml", &["source"]),
-    ("nix", &["host", "table", "store/ledger", "logger", "keeper", "source", "daemon", "cli"]),
-    ("libc", &["host", "table", "logger", "keeper", "source", "daemon", "cli"]),
+    ("nix", &["host", "tools", "table", "store/ledger", "logger", "keeper", "source", "daemon", "cli"]),
+    ("libc", &["host", "tools", "table", "logger", "keeper", "source", "daemon", "cli"]),
     ("tracing", &["daemon", "host", "source/worker", "api/server", "api/audit"]),
     ("tracing_subscriber", &["daemon/trace"]),
 ];

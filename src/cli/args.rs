@@ -179,6 +179,12 @@ pub enum Command {
     /// Send standard input to the log of another: journald, or syslog
     #[command(after_help = super::ship::EXAMPLES)]
     Ship(super::ship::ShipArgs),
+    /// Make links named as the commands of daemontools: svc, svstat, multilog and the others
+    #[command(after_help = super::links::LINKS)]
+    Links(super::links::LinksArgs),
+    /// Be one of the commands of daemontools
+    #[command(after_help = super::links::TOOL)]
+    Tool(super::links::ToolArgs),
     /// Print the completion script of a shell
     #[command(after_help = look::COMPLETIONS)]
     Completions(look::CompletionsArgs),

@@ -13,6 +13,7 @@ mod events;
 pub mod exit;
 mod history;
 pub mod keeper;
+pub mod links;
 mod log_level;
 mod logs;
 mod man;
@@ -80,6 +81,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Tree(args) => tree::run(&args),
         Command::Env(args) => env::run(&args),
         Command::Doctor(args) => doctor::run(&args),
+        Command::Links(args) => links::links(&args),
+        Command::Tool(args) => links::no_tool(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
         Command::Schema(args) => schema::run(&args),

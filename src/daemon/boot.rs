@@ -20,7 +20,7 @@ use crate::host::line::Logger;
 use crate::host::notify_socket;
 use crate::host::perform::{Host, Parts};
 use crate::host::pipe::{KeeperOrder, Kept, Pipes};
-use crate::host::spawn::Spawner;
+use crate::host::spawn::{Common, Spawner};
 use crate::host::sys::memory;
 use crate::host::{clock, limits};
 use crate::keeper::role::{self, NoRole, SupervisorEnds};
@@ -38,6 +38,7 @@ use crate::source::trust::Trust;
 use crate::source::{self, Surroundings, Text};
 use crate::store;
 use crate::table::{Mode, Table};
+use crate::tools::links;
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::{AsFd, OwnedFd};
@@ -112,7 +113,7 @@ fn supervise(
     let logger_socket = logger.as_fd().try_clone_to_owned().map_err(failed("copy a descriptor"))?;
     let mut host = Host::new(Parts {
         table: Arc::clone(&table),
-        spawner: spawner(&table, &pipes, &groups, &mark, letters.clone())?,
+        spawner: spawner(&table, &pipes, &groups, (&mark, &places.runtime), letters.clone())?,
         pipes,
         logger: Logger::new(logger_socket),
         log: places.log.clone(),
@@ -214,16 +215,29 @@ fn configuration(
     })
 }
 
+/// Where services find the commands of daemontools. Without it abide does all else.
+fn tools(runtime: &Path) -> Option<String> {
+    let directory = runtime.join("tools");
+    let program = std::env::current_exe().ok()?;
+    if let Err(error) = links::make(&directory, &program, true) {
+        tracing::warn!(directory = %directory.display(), cause = %error, "services do not find svc, multilog and the like");
+        return None;
+    }
+    // In a PATH it would be two.
+    directory.into_os_string().into_string().ok().filter(|path| !path.contains(':'))
+}
+
 fn spawner(
     table: &Arc<Table>,
     pipes: &Arc<Pipes>,
     groups: &Arc<Groups>,
-    mark: &str,
+    (mark, runtime): (&str, &Path),
     letters: UnboundedSender<Letter>,
 ) -> Result<Spawner, BootError> {
     let done = move |outcome| drop(letters.send(Letter::Spawned(outcome)));
+    let common = Common { mark: mark.to_owned(), tools: tools(runtime) };
     let (table, pipes, groups) = (Arc::clone(table), Arc::clone(pipes), Arc::clone(groups));
-    Spawner::start(table, pipes, groups, mark.to_owned(), done).map_err(failed("start a thread"))
+    Spawner::start(table, pipes, groups, common, done).map_err(failed("start a thread"))
 }
 
 /// What `abide.toml` says and its text, or the defaults where there is none.

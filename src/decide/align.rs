@@ -10,6 +10,7 @@ use super::phase::{Fit, Phase, Rest, Turn, Words};
 use super::plan::in_words;
 use crate::model::desired::Definition;
 use crate::model::limits::Limits;
+use crate::model::outcome::Failure;
 use crate::model::plan::{Change, Price};
 use std::sync::Arc;
 
@@ -31,6 +32,9 @@ impl Instance {
 
     /// The files' meaning changed, in `changes`.
     pub(super) fn edit(&mut self, new: &Arc<Definition>, numbered: bool, changes: &[Change], turn: &mut Turn) {
+        if self.wanted.service.enabled != new.service.enabled {
+            self.down_changed();
+        }
         let relabel = self.numbered != numbered || output_differs(&self.wanted, new);
         self.wanted = new.clone();
         self.numbered = numbered;
@@ -106,6 +110,21 @@ impl Instance {
         let old = std::mem::replace(&mut self.current, self.wanted.clone());
         self.turned(from, in_words(&changes).into(), turn);
         self.adapt(&old.service, turn);
+    }
+
+    /// What came of limits that were to be set on the running process.
+    pub(super) fn limits_set(&mut self, outcome: Result<Limits, Failure>, turn: &mut Turn) {
+        match (outcome, &mut self.process) {
+            (Ok(limits), Some(process)) => {
+                process.limits = limits;
+                self.fit = Fit::Met;
+            }
+            (Ok(_), None) => {}
+            (Err(failure), _) => {
+                self.fit = Fit::Unmet(failure.to_string());
+                self.remark(format!("limits of the running process are not changed: {failure}").into(), turn);
+            }
+        }
     }
 }
 

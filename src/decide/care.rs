@@ -45,6 +45,8 @@ pub(super) struct Care {
     pub(super) reload: Reload,
     /// How the process ended, for the commands that follow.
     pub(super) exit: Option<Exit>,
+    /// And which it was.
+    pub(super) pid: i32,
     /// The next of the commands that follow one another.
     pub(super) next_hook: usize,
     /// No time is left for commands.

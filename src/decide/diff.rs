@@ -82,7 +82,7 @@ pub fn diff(old: &Service, new: &Service, powers: &Powers) -> Vec<Change> {
     diff_identity(&mut found, identity, &new.identity);
     found.field("umask", *umask, new.umask, |mask| format!("{mask:04o}"), Price::Restart);
     diff_environment(&mut found, environment, &new.environment);
-    diff_base(&mut found, base, &new.base);
+    diff_base(&mut found, base, &new.base, *kind);
     order::diff(&mut found, order.as_deref(), new.order.as_deref());
     diff_restart(&mut found, restart, &new.restart);
     diff_stop(&mut found, stop, &new.stop);
@@ -165,7 +165,7 @@ fn diff_environment(found: &mut Changes, old: &Environment, new: &Environment) {
     }
 }
 
-fn diff_base(found: &mut Changes, old: &Environment, new: &Environment) {
+fn diff_base(found: &mut Changes, old: &Environment, new: &Environment, kind: Kind) {
     let mut words = Vec::new();
     for name in old.keys().chain(new.keys()).collect::<BTreeSet<_>>() {
         match (old.get(name), new.get(name)) {
@@ -176,7 +176,9 @@ fn diff_base(found: &mut Changes, old: &Environment, new: &Environment) {
         }
     }
     if !words.is_empty() {
-        found.push("base environment", None, Some(words.join(", ")), Price::Restart);
+        // That of a legacy service is the one that abide was started with, which no file of it says.
+        let price = if kind == Kind::Daemontools { Price::Live } else { Price::Restart };
+        found.push("base environment", None, Some(words.join(", ")), price);
     }
 }
 
@@ -213,7 +215,7 @@ fn diff_restart(found: &mut Changes, old: &RestartPolicy, new: &RestartPolicy) {
 }
 
 fn diff_stop(found: &mut Changes, old: &StopPolicy, new: &StopPolicy) {
-    let StopPolicy { signal, timeout, scope, command, steps } = old;
+    let StopPolicy { signal, timeout, scope, command, steps, patient: _ } = old; // that follows from `timeout-kill`
     found.field("stop.signal", *signal, new.signal, Signal::name, Price::Live);
     found.field("stop.timeout", *timeout, new.timeout, duration, Price::Live);
     found.field("stop.scope", *scope, new.scope, scope_word, Price::Live);
@@ -253,15 +255,21 @@ fn diff_log(found: &mut Changes, old: &LogPolicy, new: &LogPolicy) {
         compress,
     } = old;
     // Which program that is does not matter to the service: only whose pipe it is.
-    let price = if way.is_some() == new.way.is_some() { Price::Live } else { Price::Restart };
+    let price = match (way.as_deref(), new.way.as_deref()) {
+        // One that runs writes where it did until it is started again, as under svscan.
+        (None, Some(LogWay::Directory(_))) => Price::Live,
+        (None, Some(_)) | (Some(_), None) => Price::Restart,
+        _ => Price::Live,
+    };
     let words = |way: &Option<Box<LogWay>>| match way.as_deref()? {
         LogWay::Command(words) => Some(shell_words::join(words)),
+        LogWay::Directory(service) => Some(format!("{}/run", service.directory)),
         LogWay::Ship { .. } => None,
     };
     // The path of abide's own program is no news to anybody.
     let to = |way: &Option<Box<LogWay>>| match way.as_deref() {
         Some(LogWay::Ship { to, .. }) => Some(to.clone()),
-        Some(LogWay::Command(_)) => None,
+        Some(LogWay::Command(_) | LogWay::Directory(_)) => None,
         None => Some("file".to_owned()),
     };
     found.texts("log.command", words(way), words(&new.way), price);

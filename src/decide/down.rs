@@ -23,8 +23,7 @@ impl Instance {
             _ => false,
         };
         self.cause.clone_from(&why);
-        let policy = &self.wanted.service.stop;
-        let (scope, time) = (policy.scope, policy.timeout);
+        let (scope, time) = (self.reach(), self.wanted.service.stop.timeout);
         let ladder = Ladder::command(scope, main_gone);
         self.enter(Phase::Stopping { run, since, ladder, then }, why, None, turn);
         if self.current.service.stop.command.is_some() {
@@ -56,11 +55,22 @@ impl Instance {
 
     /// The first signal, where there has been none.
     pub(super) fn ask(&mut self, turn: &mut Turn) {
+        let may_linger = self.may_linger();
         let Phase::Stopping { ladder, .. } = &mut self.phase else { return };
         if ladder.is_commanded() {
-            let (next, climb) = ladder.ask(&self.wanted.service.stop, turn.now.mono);
+            let (mut next, climb) = ladder.ask(&self.wanted.service.stop, turn.now.mono);
+            if may_linger {
+                next.linger();
+            }
             *ladder = next;
             self.climbed(climb, None, turn);
+        }
+    }
+
+    /// One that had for ever to end has no longer than any other.
+    pub(super) fn hasten(&mut self, turn: &mut Turn) {
+        if let Phase::Stopping { ladder, .. } = &mut self.phase {
+            ladder.bound(&self.wanted.service.stop, turn.now.mono);
         }
     }
 

@@ -11,6 +11,7 @@ use crate::model::policy::StopScope;
 use crate::model::selector::Target;
 use crate::model::service::Version;
 use crate::model::signal::Signal;
+use crate::model::supervise::Shown;
 use crate::model::time::Wall;
 use crate::model::transition::Transition;
 use serde::{Deserialize, Serialize};
@@ -123,6 +124,8 @@ pub enum Effect {
         definition: Arc<Definition>,
         /// Variables beside those of the service.
         variables: Vec<(String, String)>,
+        /// Words after those of the command.
+        arguments: Vec<String>,
     },
     /// The errand takes too long, or is not wanted any more: KILL to its group. Its `ErrandEnded` comes all the same.
     EndErrand {
@@ -171,6 +174,28 @@ pub enum Effect {
         instance: InstanceId,
         /// What.
         act: LogAct,
+    },
+    /// Take the directory `supervise/` of a legacy service and listen there; a `Spawn` waits for that, and fails where
+    /// another holds it. Told by `Commanded` is what comes.
+    Supervise {
+        /// Whose.
+        instance: InstanceId,
+        /// Where, and with whose rights.
+        definition: Arc<Definition>,
+        /// What to write down there.
+        shown: Shown,
+    },
+    /// Write this down in `supervise/status`.
+    Show {
+        /// Whose.
+        instance: InstanceId,
+        /// What.
+        shown: Shown,
+    },
+    /// Let go of `supervise/`: nobody listens there any more.
+    Unsupervise {
+        /// Whose.
+        instance: InstanceId,
     },
     /// The instance is gone for good: what its pipe still holds is written, then its slot is free.
     Close {

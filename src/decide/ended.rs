@@ -42,6 +42,10 @@ impl Instance {
     /// What follows from a start that came to nothing, or from a run that failed while it lived.
     pub(super) fn after_failure(&mut self, words: &str, ordered: Mono, turn: &mut Turn) -> (Rest, Words) {
         self.faltered |= self.is_current();
+        if let Some(why) = self.ran_for_once() {
+            self.owed = None;
+            return (Rest::Done, format!("{words}; {why}").into());
+        }
         match self.wanted.service.restart.when {
             RestartWhen::Never if self.is_current() => {
                 self.owed = None;
@@ -62,7 +66,7 @@ impl Instance {
         let (rest, why) = self.after_end(end, &told, ordered, ran, turn);
         self.quit_pending(turn);
         self.note_exit(exit);
-        let scope = self.wanted.service.stop.scope;
+        let scope = self.reach();
         if !leftovers || scope == StopScope::Process {
             return self.cleared(rest, why, Some(exit), turn);
         }
@@ -82,6 +86,10 @@ impl Instance {
             // Whatever its policy says: there is no restart after the last word.
             self.want = false;
             return (Rest::Down, format!("{told}; abide ends with it").into());
+        }
+        if let Some(why) = self.ran_for_once() {
+            self.owed = None;
+            return (Rest::Done, format!("{told}; {why}").into());
         }
         let service = &self.wanted.service;
         let is_oneshot = self.is_oneshot();
@@ -112,7 +120,9 @@ impl Instance {
 
     fn note_exit(&mut self, exit: Exit) {
         if self.has_followers() {
-            self.care().exit = Some(exit);
+            let pid = self.process.as_ref().map_or(0, |process| process.pid);
+            let care = self.care();
+            (care.exit, care.pid) = (Some(exit), pid);
         }
     }
 

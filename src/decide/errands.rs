@@ -10,7 +10,7 @@ use super::phase::{Phase, Rest, Turn, Words, blocked};
 use super::restarts::Cause;
 use crate::model::outcome::{Exit, Failure};
 use crate::model::plan::Price;
-use crate::model::policy::Hooks;
+use crate::model::policy::{Finish, Hooks};
 use crate::model::time::Mono;
 use std::time::Duration;
 
@@ -51,8 +51,19 @@ impl Instance {
     pub(super) fn run_errand(&mut self, errand: Errand, until: Mono, turn: &mut Turn) {
         let run = self.order(What::Errand(errand), until, turn);
         let (instance, definition) = (self.id.clone(), self.current.clone());
-        let variables = self.variables();
-        turn.effects.push(Effect::RunErrand { instance, run, errand, definition, variables });
+        let (variables, arguments) = (self.variables(), self.arguments(errand));
+        turn.effects.push(Effect::RunErrand { instance, run, errand, definition, variables, arguments });
+    }
+
+    /// What `finish` of a legacy directory is told.
+    pub(super) fn arguments(&self, errand: Errand) -> Vec<String> {
+        let finish = self.finish().filter(|_| matches!(errand, Errand::Stopped(_)));
+        let (exit, pid) = self.care.as_ref().map_or((None, 0), |care| (care.exit, care.pid));
+        finish.map_or_else(Vec::new, |finish| finish.arguments(self.id.service.as_str(), exit, pid))
+    }
+
+    fn finish(&self) -> Option<Finish> {
+        self.current.service.hooks.as_ref().and_then(|hooks| hooks.finish)
     }
 
     pub(super) fn variables(&self) -> Vec<(String, String)> {
@@ -250,6 +261,15 @@ impl Instance {
                 }
                 self.ask(turn);
             }
+            (Phase::Clearing { then }, _) if self.is_last_word(errand, outcome) && in_time => {
+                self.owed = None;
+                self.cause = "its `finish` said (by 125) that it is not to be started again".into();
+                let then = if then == Rest::Down { then } else { Rest::Failed };
+                self.phase = Phase::Clearing { then };
+                self.clear_on(turn);
+            }
+            // What `finish` ends with means nothing else.
+            (Phase::Clearing { .. }, _) if self.finish().is_some() && in_time => self.clear_on(turn),
             (Phase::Clearing { .. }, _) => {
                 if let Some(wrong) = wrong(outcome).filter(|_| in_time) {
                     self.complain(self.failed(errand, &wrong), turn);
@@ -258,6 +278,12 @@ impl Instance {
             }
             _ => {}
         }
+    }
+
+    /// Whether that is s6's word for a failure for good.
+    fn is_last_word(&self, errand: Errand, outcome: &Result<Exit, Failure>) -> bool {
+        let finish = self.finish().filter(|_| matches!(errand, Errand::Stopped(_)));
+        finish.zip(outcome.as_ref().ok()).is_some_and(|(finish, exit)| finish.is_final(*exit))
     }
 
     /// Something that was ordered has had its time.

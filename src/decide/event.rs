@@ -146,6 +146,13 @@ pub enum Event {
         /// Why not, in words.
         outcome: Result<(), String>,
     },
+    /// Letters came over `supervise/control`, in this order.
+    Commanded {
+        /// To whom.
+        instance: InstanceId,
+        /// Which.
+        letters: Vec<u8>,
+    },
     /// The configuration files that `[reload] watch` names changed, and the change is settled.
     FilesChanged {
         /// Of which service.
@@ -203,6 +210,7 @@ impl Event {
             | Self::ErrandEnded { instance, .. }
             | Self::Probed { instance, .. }
             | Self::Measured { instance, .. }
+            | Self::Commanded { instance, .. }
             | Self::ResourcesSet { instance, .. } => Some(instance),
             Self::Delta(_)
             | Self::FilesChanged { .. }

@@ -151,6 +151,7 @@ impl Fleet {
             Event::RolledBack(rollbacks) => self.rejected_before(rollbacks),
             Event::Recalled { service, version } => self.recalled(&service, version.map(|version| *version)),
             Event::Suspended(suspended) => self.suspended_before(suspended),
+            Event::Commanded { instance, letters } => self.commanded(&instance, &letters),
             Event::Shutdown if self.ending < Ending::Asked => self.shut_down(Ending::Asked),
             Event::Shutdown => self.shut_down(Ending::Hurried),
             // It comes to the end of it soon.
@@ -177,6 +178,7 @@ impl Fleet {
     pub fn handle_timeout(&mut self, now: Now) {
         self.turn.now = now;
         for id in self.books.timers.due(now.mono) {
+            self.returns(&id);
             self.touch(&id, Instance::timeout);
         }
         if let Some(id) = self.books.queue.turn(now.mono) {
@@ -292,6 +294,7 @@ impl Fleet {
             let Some(member) = self.members.get_mut(&name) else { continue };
             for instance in &mut member.instances {
                 instance.want(false, &"abide is ending".into(), &mut self.turn);
+                instance.hasten(&mut self.turn);
                 if hurry {
                     instance.hurry(&mut self.turn);
                 }
@@ -302,7 +305,7 @@ impl Fleet {
     }
 
     /// Does something to one instance, and what follows from it for the rest.
-    fn touch(&mut self, id: &InstanceId, act: impl FnOnce(&mut Instance, &mut Turn)) {
+    pub(super) fn touch(&mut self, id: &InstanceId, act: impl FnOnce(&mut Instance, &mut Turn)) {
         self.prepare(&id.service);
         let Some(member) = self.members.get_mut(&id.service) else { return };
         let Some(instance) = member.instances.get_mut(id.index as usize) else { return };
@@ -327,6 +330,13 @@ impl Fleet {
         self.unwritten.insert(name.clone());
         let Some(member) = self.members.get_mut(name) else { return };
         let size = member.size() as usize;
+        if member.instances.first().is_some_and(Instance::is_supervised) {
+            for instance in &mut member.instances {
+                instance.show(&mut self.turn);
+                // Whatever is shown last, it may have a time of its own from now on.
+                self.books.note(&mut member.totals, instance, self.turn.now.mono);
+            }
+        }
         for instance in member.instances.iter_mut().skip(size) {
             if instance.opened && instance.rests() {
                 instance.opened = false;
@@ -336,6 +346,9 @@ impl Fleet {
         }
         while member.instances.len() > size && member.instances.last().is_some_and(Instance::rests) {
             if let Some(gone) = member.instances.pop() {
+                if gone.is_listened_to() {
+                    self.turn.effects.push(Effect::Unsupervise { instance: gone.id.clone() });
+                }
                 member.totals.replace(gone.noted.mark, None);
                 self.struck.extend(gone.noted.written.map(|_| (key_of_instance(&gone.id), None)));
             }

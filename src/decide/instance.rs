@@ -49,8 +49,8 @@ use super::member::Noted;
 use super::order::Gate;
 use super::phase::{Ended, Fit, Phase, Process, Rest, Turn, Words, blocked};
 use super::restarts::{Cause, Restarts};
+use super::supervised::Supervised;
 use crate::model::desired::Definition;
-use crate::model::limits::Limits;
 use crate::model::name::InstanceId;
 use crate::model::outcome::{Exit, Failure};
 use crate::model::policy::{ServiceType, StopScope};
@@ -109,6 +109,8 @@ pub(super) struct Instance {
     pub(super) adopted: bool,
     /// Whether a run of the newest version came to a bad end since that was new.
     pub(super) faltered: bool,
+    /// What it has beside that, if it is a legacy service.
+    pub(super) supervised: Option<Box<Supervised>>,
 }
 
 impl Instance {
@@ -138,6 +140,7 @@ impl Instance {
             sending: Vec::new(),
             adopted: false,
             faltered: false,
+            supervised: None,
         }
     }
 
@@ -219,6 +222,7 @@ impl Instance {
             Phase::Resting(Rest::Backoff(until)) => Some(until),
             Phase::Starting { until, .. } => until,
             Phase::Stopping { ladder, .. } => ladder.deadline(),
+            Phase::Resting(_) => self.return_time(),
             _ => None,
         };
         let Some(care) = &self.care else { return own };
@@ -322,20 +326,6 @@ impl Instance {
         }
     }
 
-    fn limits_set(&mut self, outcome: Result<Limits, Failure>, turn: &mut Turn) {
-        match (outcome, &mut self.process) {
-            (Ok(limits), Some(process)) => {
-                process.limits = limits;
-                self.fit = Fit::Met;
-            }
-            (Ok(_), None) => {}
-            (Err(failure), _) => {
-                self.fit = Fit::Unmet(failure.to_string());
-                self.remark(format!("limits of the running process are not changed: {failure}").into(), turn);
-            }
-        }
-    }
-
     /// Compares want with phase and takes the next step, if there is one.
     pub(super) fn step(&mut self, turn: &mut Turn) {
         match (self.want, self.phase) {
@@ -386,6 +376,9 @@ impl Instance {
         if turn.gate != Gate::Open {
             return self.block(exit, turn);
         }
+        if let Some(at) = self.next_start().filter(|at| *at > turn.now.mono) {
+            return self.enter(Phase::Resting(Rest::Backoff(at)), why, exit, turn);
+        }
         if let Some(cause) = self.owed.take() {
             self.restarts.count(cause, turn.now.mono);
         }
@@ -416,8 +409,10 @@ impl Instance {
             return self.block(exit, turn);
         }
         turn.last_run.0 += 1;
+        self.begins(turn.now.mono);
         (self.signals, self.adopted) = (0, false);
         self.sending.clear();
+        self.show(turn);
         let (run, definition) = (turn.last_run, self.current.clone());
         let (instance, numbered) = (self.id.clone(), self.numbered);
         turn.effects.push(Effect::Spawn { instance, run, definition, numbered, wanted: true });

@@ -399,6 +399,7 @@ impl Fleet {
         let Some(member) = self.members.get_mut(name) else { return };
         for instance in &mut member.instances {
             instance.want_or_hold(false, false, cause, &mut self.turn);
+            instance.hasten(&mut self.turn);
             self.books.note(&mut member.totals, instance, self.turn.now.mono);
         }
     }

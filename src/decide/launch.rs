@@ -23,7 +23,7 @@ const STEP: Duration = Duration::from_secs(1);
 
 /// How long a start may take; `None`: as long as it likes.
 fn start_time(service: &Service) -> Option<Duration> {
-    let said = service.ready.as_ref().map(|ready| ready.timeout);
+    let said = service.ready.as_ref().map(|ready| ready.timeout).filter(|time| *time != Duration::MAX);
     match service.service_type {
         ServiceType::Forking { .. } => said.or(Some(START_TIME)),
         ServiceType::Simple | ServiceType::Oneshot { .. } => said,

@@ -43,6 +43,7 @@ mod rollout;
 mod select;
 mod standing;
 mod stopping;
+mod supervised;
 mod timers;
 pub mod view;
 #[cfg(test)]

@@ -44,6 +44,9 @@ impl Instance {
             }
         }
         self.want(up && !held, cause, turn);
+        if held {
+            self.hasten(turn);
+        }
         // Last, so that what starts again is told to come from there.
         if !held && self.on_hold {
             let from = self.state();

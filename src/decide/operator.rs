@@ -166,6 +166,9 @@ impl Fleet {
     fn raise(&mut self, targets: &[Target], author: &Author, anew: bool) -> Vec<Done> {
         let verb = if anew { "restarted" } else { "started" };
         let why: Words = format!("{verb} by {}", author.name).into();
+        for target in targets {
+            self.forget_wish(target);
+        }
         let lifted: Vec<bool> = targets.iter().map(|target| self.lift(target)).collect();
         let names: BTreeSet<ServiceName> = targets.iter().map(|target| target.service.clone()).collect();
         for name in &names {
@@ -205,7 +208,7 @@ impl Fleet {
     }
 
     /// Lifts what holds `target`; whether anything did.
-    fn lift(&mut self, target: &Target) -> bool {
+    pub(super) fn lift(&mut self, target: &Target) -> bool {
         let Some(index) = target.index else {
             let held: Vec<Target> = self.holds.within(&target.service).map(|(target, _)| target.clone()).collect();
             for target in &held {
@@ -246,11 +249,16 @@ impl Fleet {
                 0 => Some("has `instances = 0` in its file: raise that".to_owned()),
                 count => Some(format!("does not exist: the file says `instances = {count}`")),
             },
-            Some(service) if !service.enabled && self.ties.caller(&target.service).is_none() => Some(if legacy {
-                "has a file `down` in its directory: remove that, and it starts by itself".to_owned()
-            } else {
-                "has `enabled = false` in its file: change that, and it starts by itself".to_owned()
-            }),
+            Some(_)
+                if !member.accepted.as_ref().is_some_and(|it| member.is_enabled(it))
+                    && self.ties.caller(&target.service).is_none() =>
+            {
+                Some(if legacy {
+                    "has a file `down` in its directory: remove that, and it starts by itself".to_owned()
+                } else {
+                    "has `enabled = false` in its file: change that, and it starts by itself".to_owned()
+                })
+            }
             Some(_) => None,
         }
     }
@@ -289,7 +297,7 @@ impl Fleet {
     }
 
     /// Every instance of `name` hears whether it is wanted, and whether it is held.
-    fn bring(&mut self, name: &ServiceName, cause: &Words) {
+    pub(super) fn bring(&mut self, name: &ServiceName, cause: &Words) {
         self.prepare(name);
         let up = self.asked(name);
         let Some(member) = self.members.get_mut(name) else { return };

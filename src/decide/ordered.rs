@@ -19,7 +19,7 @@ impl Fleet {
             return false;
         };
         let Some(definition) = member.accepted.as_ref().filter(|it| it.service.instances > 0) else { return false };
-        let up = definition.service.enabled || self.ties.caller(name).is_some();
+        let up = member.is_enabled(definition) || self.ties.caller(name).is_some();
         up && !self.holds.covers_all(name, definition.service.instances)
     }
 

@@ -13,6 +13,7 @@ use super::instance::Instance;
 use super::member::Kept;
 use super::phase::{Ended, Fit, Phase, Process};
 use super::restarts::{Cause, Restarts};
+use super::supervised::Supervised;
 use crate::model::desired::Definition;
 use crate::model::name::{InstanceId, ServiceName};
 use crate::model::order::Hold;
@@ -78,6 +79,8 @@ pub(super) struct KeptInstance<'a> {
     /// The last of these signals, which may not have been sent.
     #[serde(default, skip_serializing_if = "is_default")]
     pub(super) sending: Cow<'a, [(Signal, StopScope)]>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) supervised: Option<Cow<'a, Supervised>>,
 }
 
 fn met() -> Cow<'static, Fit> {
@@ -172,6 +175,7 @@ impl Instance {
             care: self.care.as_deref().map(Cow::Borrowed),
             signals: self.signals,
             sending: Cow::Borrowed(self.sending.as_slice()),
+            supervised: self.supervised.as_deref().map(Cow::Borrowed),
         };
         serde_json::to_vec(&kept).expect("strings, numbers and maps with string keys always serialise")
     }

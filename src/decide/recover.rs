@@ -207,6 +207,7 @@ impl Fleet {
             care: kept.care.map(|care| Box::new(care.into_owned())),
             signals: kept.signals,
             sending: kept.sending.into_owned(),
+            supervised: kept.supervised.map(|it| Box::new(it.into_owned())),
             adopted,
             ..Instance::new(id.clone(), &wanted, numbered)
         };
@@ -353,7 +354,10 @@ impl Instance {
                 What::Probe(which) => turn.effects.push(Effect::Probe { instance, run, which, definition }),
                 What::Errand(errand) => {
                     let variables = self.variables();
-                    let order = Effect::RunErrand { instance: instance.clone(), run, errand, definition, variables };
+                    let arguments = self.arguments(errand);
+                    let instance = instance.clone();
+                    let order =
+                        Effect::RunErrand { instance: instance.clone(), run, errand, definition, variables, arguments };
                     turn.effects.push(order);
                     if !matches!(pending.fate, Fate::Until(_)) {
                         turn.effects.push(Effect::EndErrand { instance, run });

@@ -11,6 +11,8 @@ use std::time::Duration;
 const DRAIN: Duration = Duration::from_secs(5);
 /// How long after KILL a process counts as one that cannot be killed.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// The end of a time that does not end.
+const NEVER: Mono = Mono(u64::MAX);
 
 /// One run on its way down. It has the scope under which it began: an edit in between changes the
 /// rungs to come and the next stop.
@@ -139,8 +141,26 @@ impl Ladder {
 
     pub(super) fn deadline(&self) -> Option<Mono> {
         match self.rung {
-            Rung::Drained { until } | Rung::Asked { until, .. } | Rung::Killed { until } => Some(until),
+            Rung::Drained { until } | Rung::Asked { until, .. } | Rung::Killed { until } => {
+                Some(until).filter(|until| *until != NEVER)
+            }
             Rung::Commanded | Rung::Stuck => None,
+        }
+    }
+
+    /// It has for ever.
+    pub(super) fn linger(&mut self) {
+        if let Rung::Asked { until, .. } = &mut self.rung {
+            *until = NEVER;
+        }
+    }
+
+    /// Where it had for ever, it has its time from now on.
+    pub(super) fn bound(&mut self, policy: &StopPolicy, now: Mono) {
+        if let Rung::Asked { until, step: index } = &mut self.rung
+            && *until == NEVER
+        {
+            *until = now.plus(step(policy, *index).map_or(Duration::ZERO, |(_, time)| time));
         }
     }
 

@@ -190,7 +190,8 @@ impl Fleet {
 
     /// One that its own file keeps from running says why it runs.
     fn stands_in(&self, instance: &Instance) -> Option<String> {
-        let runs = instance.running().is_some() && !instance.wanted.service.enabled;
+        let is_off = |member: &Member| !member.is_enabled(&instance.wanted);
+        let runs = instance.running().is_some() && self.members.get(&instance.id.service).is_some_and(|it| is_off(it));
         let caller = self.ties.caller(&instance.id.service).filter(|_| runs)?;
         Some(format!("runs in the place of {caller}, which has failed"))
     }

@@ -1,7 +1,9 @@
 //! What may take long and is no start of a process: one thread of its own, made when first needed.
 
 use crate::decide::event::{Event, RunId};
+use crate::host::supervise::{Taken, Untaken};
 use crate::model::name::InstanceId;
+use nix::errno::Errno;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
@@ -19,6 +21,20 @@ pub enum Told {
         what: String,
         /// Why not, in words.
         outcome: Result<(), String>,
+    },
+    /// A directory `supervise/` was taken, or why not.
+    Supervised {
+        /// Which.
+        number: u32,
+        /// Ours, or whose.
+        outcome: Result<Box<Taken>, Untaken>,
+    },
+    /// What one shows could not be written.
+    Unshown {
+        /// Which.
+        number: u32,
+        /// Why.
+        errno: Errno,
     },
     /// It is the core's business.
     Event(Event),

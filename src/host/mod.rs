@@ -17,6 +17,7 @@ pub mod priority;
 pub mod proc;
 mod seat;
 pub mod spawn;
+pub mod supervise;
 pub mod stderr;
 pub mod sys;
 pub mod tree;

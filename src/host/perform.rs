@@ -1,6 +1,7 @@
 //! The host: carries out effects and turns what the kernel, the keeper and the logger say into
 //! events. No condition here is policy.
 
+mod boards;
 mod ends;
 mod errands;
 mod heirs;
@@ -32,11 +33,13 @@ use crate::model::logging::LogPolicy;
 use crate::model::name::InstanceId;
 use crate::model::outcome::Failure;
 use crate::table::{SLOTS, Table};
+use boards::Boards;
 use errands::Errands;
 use heirs::Past;
 pub use heirs::Unrecorded;
 use lines::Awaited;
 use output::Closing;
+use piped::errors_of;
 use signs::Refusals;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::io;
@@ -77,6 +80,9 @@ pub struct Host {
     readings: Chores,
     /// Apart, since a disk takes its time.
     records: Chores,
+    /// Apart, since services may lie anywhere.
+    displays: Chores,
+    boards: Boards,
     state: PathBuf,
     /// Records that could not be made, and why.
     unkept: BTreeMap<String, String>,
@@ -180,7 +186,9 @@ impl Host {
             groups,
             chores: Chores::new(Arc::clone(&tell)),
             readings: Chores::new(Arc::clone(&tell)),
-            records: Chores::new(tell),
+            records: Chores::new(Arc::clone(&tell)),
+            displays: Chores::new(tell),
+            boards: Boards::default(),
             state,
             unkept: BTreeMap::new(),
             unkept_changed: false,
@@ -211,7 +219,8 @@ impl Host {
                 }
             }
             Effect::AbandonSpawn { instance, run } => {
-                if let Some(slot) = self.seats.get(&instance).map(|seat| seat.slot)
+                if !self.gives_up_waiting(&instance, run)
+                    && let Some(slot) = self.seats.get(&instance).map(|seat| seat.slot)
                     && !self.abandon_held(&instance, slot, run)
                 {
                     self.spawner.abandon(slot as usize, run);
@@ -244,28 +253,18 @@ impl Host {
                     Told::Event(Event::ResourcesSet { instance, run, outcome })
                 });
             }
-            Effect::RunErrand { instance, run, errand, definition, variables } => {
-                self.run_errand(instance, run, errand, &definition, variables);
+            Effect::RunErrand { instance, run, errand, definition, variables, arguments } => {
+                self.run_errand(instance, run, errand, &definition, (variables, arguments));
             }
+            Effect::Supervise { instance, definition, shown } => self.supervise(&instance, definition, shown),
+            Effect::Show { instance, shown } => self.show(&instance, Some(shown)),
+            Effect::Unsupervise { instance } => self.unsupervise(&instance),
             Effect::EndErrand { run, .. } => self.end_errand(run),
             Effect::FindMain { instance, run, definition, named } => {
                 self.find_main(instance, run, &definition, named);
             }
             Effect::Measure { instance, run } => self.measure(instance, run),
-            Effect::KeepHold { target, hold } => self.keep_hold(target, hold),
-            Effect::KeepSuspended(all) => self.keep_suspended(all),
-            Effect::KeepRollbacks(all) => self.keep_rollbacks(all),
-            Effect::KeepVersion { at, cause, file, file_hash, definition } => {
-                self.keep_version(at, cause, file, file_hash, definition);
-            }
-            Effect::Recall { service } => self.recall(service),
-            Effect::RetireVersions { service } => self.retire_versions(service),
-            Effect::Probe { .. }
-            | Effect::DropProbe { .. }
-            | Effect::Answer { .. }
-            | Effect::Report(_)
-            | Effect::Announce(_)
-            | Effect::Finished => {}
+            effect => self.keep(effect),
         }
     }
 
@@ -285,6 +284,8 @@ impl Host {
             Told::Nothing => {}
             Told::Event(event) => self.events.push_back(event),
             Told::Kept { what, outcome } => self.kept(what, outcome),
+            Told::Supervised { number, outcome } => self.supervised(number, outcome),
+            Told::Unshown { number, errno } => self.unshown(number, errno),
             Told::PidFile { instance, run, uid, pid } => self.found(instance, run, uid, pid.map(Some)),
         }
     }
@@ -324,7 +325,7 @@ impl Host {
     }
 
     fn spawn(&mut self, instance: InstanceId, run: RunId, definition: &Arc<Definition>, numbered: bool) {
-        if self.is_started(&instance, run, definition) {
+        if self.is_started(&instance, run, definition) || self.waits(&instance, run, definition, numbered) {
             return;
         }
         let Some(seat) = self.seat_of(&instance, definition, numbered) else {
@@ -351,7 +352,8 @@ impl Host {
             seat.run = Run::Ordered { run, exit: None, signs: Vec::new() };
         }
         let order = Order::service(instance, slot as usize, run, Arc::clone(definition));
-        self.order_start(Order { variables, output, ..order });
+        let errors = errors_of(&definition.service, slot);
+        self.order_start(Order { variables, output, errors, ..order });
     }
 
     /// The seat of `instance`, taken now if it has none; `None` when all are taken.

@@ -8,7 +8,7 @@ use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, openat};
 use nix::sys::stat::Mode;
 use nix::unistd::{Gid, Uid, UnlinkatFlags, fchown, unlinkat};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{DirBuilder, File};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
@@ -126,6 +126,8 @@ struct Slots {
     /// logger from its first line on, us only where there is a supervisor after us, and each message
     /// wakes the keeper.
     ours: Vec<(usize, OwnedFd)>,
+    /// Those of a supervisor before us, which the keeper may hold as well.
+    inherited: BTreeSet<usize>,
 }
 
 /// Descriptors that keeper and logger need for other things than pipes.
@@ -171,7 +173,8 @@ impl Pipes {
         let pipe = self.open_number(number, OFlag::O_NONBLOCK)?;
         let mut slots = self.slots();
         slots.ours.push((number, pipe));
-        if slots.ours.len() >= socket::MOST {
+        // Who reads from a pipe that nobody holds comes to its end, and there may be nobody who writes just now.
+        if slots.ours.len() >= socket::MOST || !is_captured(number) {
             self.hand_over(&slots.ours).inspect_err(|_| drop(slots.ours.pop()))?;
             slots.ours.clear();
         }
@@ -183,7 +186,13 @@ impl Pipes {
     /// until then, whatever the one before us had not handed over yet. Whether the first one is there.
     pub fn take_up(&self, slot: usize) -> bool {
         let numbers = [slot, second(slot), input(slot)];
-        let [first, ..] = numbers.map(|number| self.exists(number) && self.make(number).is_ok());
+        let [first, ..] = numbers.map(|number| {
+            let is_there = self.exists(number) && self.make(number).is_ok();
+            if is_there {
+                self.slots().inherited.insert(number);
+            }
+            is_there
+        });
         first
     }
 
@@ -236,9 +245,12 @@ impl Pipes {
         if slots.owners.remove(&number).is_none() {
             return Ok(());
         }
-        match slots.ours.iter().position(|(ours, _)| *ours == number) {
-            Some(position) => drop(slots.ours.swap_remove(position)),
-            None => socket::send(self.keeper.as_fd(), &KeeperOrder::Release(number as u32).encode(), &[])?,
+        let ours = slots.ours.iter().position(|(ours, _)| *ours == number);
+        if let Some(position) = ours {
+            slots.ours.swap_remove(position);
+        }
+        if ours.is_none() || slots.inherited.remove(&number) {
+            socket::send(self.keeper.as_fd(), &KeeperOrder::Release(number as u32).encode(), &[])?;
         }
         unlinkat(&self.directory, name(number).as_str(), UnlinkatFlags::NoRemoveDir)?;
         Ok(())

@@ -49,6 +49,8 @@ pub struct Order {
     pub variables: Vec<(String, String)>,
     /// The number of the pipe that takes the output: see [`crate::host::pipe`].
     pub output: usize,
+    /// The same of its errors, if they have one of their own that is not the second of `output`.
+    pub errors: Option<usize>,
     /// The number of the pipe that is its standard input, if one is.
     pub input: Option<usize>,
     /// The slot and run beside which it is executed, in the same namespaces.
@@ -67,10 +69,20 @@ impl Order {
             command: None,
             variables: Vec::new(),
             output: slot,
+            errors: None,
             input,
             beside: None,
         }
     }
+}
+
+/// What all that is started has in common.
+#[derive(Debug, Clone, Default)]
+pub struct Common {
+    /// What its marks begin with.
+    pub mark: String,
+    /// The directory at the end of its PATH: where the commands of daemontools are, should nobody else have them.
+    pub tools: Option<String>,
 }
 
 /// What became of an [`Order`].
@@ -143,15 +155,15 @@ struct Queue {
 }
 
 impl Spawner {
-    /// Starts the first thread. What is started bears marks that begin with `mark`. `done` is called from any of them, or from [`Spawner::abandon`].
+    /// Starts the first thread. `done` is called from any of them, or from [`Spawner::abandon`].
     pub fn start(
         table: Arc<Table>,
         pipes: Arc<Pipes>,
         groups: Arc<Groups>,
-        mark: String,
+        common: Common,
         done: impl Fn(Outcome) + Send + Sync + 'static,
     ) -> io::Result<Self> {
-        let workplace = Workplace::new(table, pipes, groups, mark)?;
+        let workplace = Workplace::new(table, pipes, groups, common)?;
         let shared = Shared { queue: Mutex::default(), arrived: Condvar::new(), workplace, done: Box::new(done) };
         let spawner = Self { shared: Arc::new(shared) };
         spawner.shared.queue().threads = 1;

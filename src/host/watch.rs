@@ -13,17 +13,26 @@ pub(super) enum Happened {
     Message,
     /// The readiness pipe of this slot is readable.
     Ready(u32),
+    /// Letters wait in the `control` of the directory with this number.
+    Control(u32),
 }
+
+/// Where numbers of directories begin: beyond all slots.
+const CONTROL: u64 = 1 << 33;
 
 impl Happened {
     fn token(self) -> u64 {
         match self {
             Self::Message => 0,
             Self::Ready(slot) => u64::from(slot) + 1,
+            Self::Control(number) => CONTROL + u64::from(number),
         }
     }
 
     fn of(token: u64) -> Self {
+        if let Some(number) = token.checked_sub(CONTROL) {
+            return Self::Control(number as u32);
+        }
         token.checked_sub(1).map_or(Self::Message, |slot| Self::Ready(slot as u32))
     }
 }
@@ -92,7 +101,9 @@ mod tests {
 
     #[test]
     fn what_happened_survives_the_way_through_the_kernel() {
-        for happened in [Happened::Message, Happened::Ready(0), Happened::Ready(1), Happened::Ready(16_383)] {
+        for happened in
+            [Happened::Message, Happened::Ready(0), Happened::Ready(1), Happened::Ready(16_383), Happened::Control(0)]
+        {
             assert_eq!(Happened::of(happened.token()), happened);
         }
     }

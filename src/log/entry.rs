@@ -1,7 +1,8 @@
 //! A line of a log file read back, whatever form it has. Pure.
 
-use super::format::{Stream, TAI_1970};
+use super::format::Stream;
 use super::stamp::Civil;
+use crate::model::time::TAI64_OF_1970;
 use serde_json::Value;
 use std::borrow::Cow;
 
@@ -45,7 +46,7 @@ impl<'a> Entry<'a> {
     fn of_tai64n(line: &'a [u8]) -> Option<Self> {
         let (label, rest) = line.split_at_checked(25)?;
         let hex = |from: usize, to: usize| u64::from_str_radix(std::str::from_utf8(&label[from..to]).ok()?, 16).ok();
-        let seconds = hex(1, 17)?.checked_sub(TAI_1970)?;
+        let seconds = hex(1, 17)?.checked_sub(TAI64_OF_1970)?;
         let micros = i64::try_from(seconds).ok()?.checked_mul(1_000_000)?.checked_add((hex(17, 25)? / 1000) as i64)?;
         let said = rest.strip_prefix(b" ").or(rest.is_empty().then_some(rest))?;
         Some(Self { at: Some(micros), stream: None, partial: false, text: Cow::Borrowed(said), object: false })

@@ -14,14 +14,12 @@ use super::lines::{self, Piece};
 use super::select::{Gate, Sieve, Tally, Verdict};
 use super::stamp::Civil;
 use crate::model::logging::LogFormat;
+use crate::model::time::TAI64_OF_1970;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use memchr::{memchr_iter, memrchr};
 use serde::de::IgnoredAny;
 use std::fmt::Write as _;
-
-/// TAI64 of the beginning of 1970; ten leap seconds for all times, as daemontools has it.
-pub(super) const TAI_1970: u64 = (1 << 62) + 10;
 
 /// No character is longer in UTF-8, bytes.
 const LONGEST_CHARACTER: usize = 4;
@@ -119,7 +117,7 @@ impl<'a> Formatter<'a> {
             }
             LogFormat::Tai64n | LogFormat::Multilog => {
                 let (seconds, micros) = (micros.max(0) as u64 / 1_000_000, micros.max(0) as u64 % 1_000_000);
-                let _ = write!(ended, "@{:016x}{:08x} ", TAI_1970 + seconds, micros * 1000);
+                let _ = write!(ended, "@{:016x}{:08x} ", TAI64_OF_1970 + seconds, micros * 1000);
                 begun.clone_from(&ended);
             }
             LogFormat::Plain => {}

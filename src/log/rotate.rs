@@ -1,8 +1,8 @@
 //! When a log file is rotated, what the rotated one is called, and which of those are deleted. Pure.
 
-use super::format::TAI_1970;
 use super::stamp::Civil;
 use crate::model::logging::{Compress, LogFormat, LogPolicy};
+use crate::model::time::TAI64_OF_1970;
 
 /// The length of a time in a name.
 const STAMP: usize = 23;
@@ -121,7 +121,7 @@ impl LogFile {
 /// A TAI64N label, without its `@`.
 fn label(micros: i64, nanos: u16) -> String {
     let (seconds, rest) = (micros.max(0) as u64 / 1_000_000, micros.max(0) as u64 % 1_000_000);
-    format!("{:016x}{:08x}", TAI_1970 + seconds, rest * 1000 + u64::from(nanos))
+    format!("{:016x}{:08x}", TAI64_OF_1970 + seconds, rest * 1000 + u64::from(nanos))
 }
 
 /// The time of a label: microseconds since 1970, and nanoseconds beyond.
@@ -130,7 +130,7 @@ fn time_of(label: &str) -> Option<(i64, u16)> {
         return None;
     }
     let (seconds, nanos) = label.split_at(16);
-    let seconds = i64::try_from(u64::from_str_radix(seconds, 16).ok()?.checked_sub(TAI_1970)?).ok()?;
+    let seconds = i64::try_from(u64::from_str_radix(seconds, 16).ok()?.checked_sub(TAI64_OF_1970)?).ok()?;
     let nanos = u32::from_str_radix(nanos, 16).ok().filter(|nanos| *nanos < 1_000_000_000)?;
     let micros = seconds.checked_mul(1_000_000)?.checked_add(i64::from(nanos / 1000))?;
     Some((micros, (nanos % 1000) as u16))

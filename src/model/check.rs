@@ -39,7 +39,7 @@ pub struct HttpCheck {
 pub struct Ready {
     /// How one finds out.
     pub check: Check,
-    /// How long it may take from the start; then the run has failed.
+    /// How long it may take from the start; then the run has failed. The longest there is: as long as it likes.
     pub timeout: Duration,
     /// The pause between two attempts of a check that abide makes (tcp, http, exec).
     pub interval: Duration,

@@ -30,6 +30,7 @@ impl Service {
         let (words, selection) = match log.way.as_deref()? {
             LogWay::Command(words) => (words.clone(), None),
             LogWay::Ship { to, program } => (self.shipping(to, program), log.selection.as_ref()),
+            LogWay::Directory(service) => return Some(Self::clone(service)),
         };
         // What a secret looks like is nothing for everybody's eyes.
         let selection = selection.and_then(|selection| serde_json::to_string(selection).ok());

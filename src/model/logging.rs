@@ -1,6 +1,7 @@
 //! Where a service's output goes, and in which form.
 
 use super::select::Selection;
+use super::service::Service;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::Duration;
@@ -121,6 +122,8 @@ pub enum LogWay {
         /// Where abide's own program is.
         program: String,
     },
+    /// The service in `log/` of a legacy directory; takes stdout alone.
+    Directory(Box<Service>),
 }
 
 impl Default for LogPolicy {

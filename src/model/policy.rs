@@ -151,6 +151,9 @@ pub struct StopPolicy {
     /// In place of `signal` and `timeout`: one signal after the other, each with the time until the next.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<(Signal, Duration)>,
+    /// Whether one that is asked to end over `supervise/control` has for ever to do so.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub patient: bool,
 }
 
 impl Default for StopPolicy {
@@ -161,6 +164,7 @@ impl Default for StopPolicy {
             scope: StopScope::Tree,
             command: None,
             steps: Vec::new(),
+            patient: false,
         }
     }
 }
@@ -227,6 +231,42 @@ pub struct Hooks {
     pub start_timeout: Duration,
     /// How long each of the last kind may take.
     pub stop_timeout: Duration,
+    /// Those of the last kind are `finish` of a legacy directory, and are told how it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finish: Option<Finish>,
+}
+
+/// By whose rules `finish` is run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Finish {
+    /// runsv(8): exit code or -1, low byte of the wait status.
+    Runit,
+    /// s6-supervise(8): exit code or 256, signal, name, process group; and 125 from it means that all is over.
+    S6,
+}
+
+impl Finish {
+    /// What it is told of the run of `name`: how that ended; `None`: it never began.
+    pub fn arguments(self, name: &str, exit: Option<Exit>, pid: i32) -> Vec<String> {
+        let (code, status) = match (self, exit) {
+            (Self::Runit, Some(Exit::Signal { signal, core })) => (-1, signal.number() + if core { 128 } else { 0 }),
+            (Self::S6, Some(Exit::Signal { signal, .. })) => (256, signal.number()),
+            (_, Some(Exit::Code(code))) => (code, 0),
+            // It could not be executed, or nobody knows.
+            (_, None | Some(Exit::Unknown)) => (111, 0),
+        };
+        let mut words = vec![code.to_string(), status.to_string()];
+        if self == Self::S6 {
+            words.extend([name.to_owned(), pid.to_string()]);
+        }
+        words
+    }
+
+    /// Whether `exit` of it says that the service is not to be started again.
+    pub fn is_final(self, exit: Exit) -> bool {
+        self == Self::S6 && exit == Exit::Code(125)
+    }
 }
 
 /// How a new version takes the place of the one that runs.

@@ -3,6 +3,9 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::time::Duration;
 
+/// The TAI64 label of the beginning of 1970; ten leap seconds for all times, as daemontools has it.
+pub const TAI64_OF_1970: u64 = (1 << 62) + 10;
+
 /// Nanoseconds of `CLOCK_MONOTONIC`: the clock that counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub struct Mono(pub u64);

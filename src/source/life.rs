@@ -337,6 +337,7 @@ impl Life<'_> {
     pub(super) fn hooks(&mut self, stop: &StopPolicy) -> Option<Box<Hooks>> {
         let (start, end) = (self.file.start.as_ref(), self.file.stop.as_ref());
         let hooks = Hooks {
+            finish: None,
             start_before: self.commands("start.before", start.and_then(|start| start.before.as_ref())),
             start_after: self.commands("start.after", start.and_then(|start| start.after.as_ref())),
             stop_after: self.commands("stop.after", end.and_then(|stop| stop.after.as_ref())),
@@ -360,6 +361,7 @@ impl Life<'_> {
             self.error("stop.signal", Code::BadValue, "both `signal` and `steps` are given", help);
         }
         StopPolicy {
+            patient: false,
             signal: said.signal.unwrap_or(default.signal),
             timeout: said.timeout.unwrap_or(default.timeout),
             scope: said.scope.unwrap_or(default.scope),

@@ -42,9 +42,7 @@ pub fn load_of<'a>(
 pub fn load(around: &Surroundings, config: &Config, name: &ServiceName, material: &Material) -> Entry {
     match material {
         Material::Toml { main, drop_ins } => load_toml(around, config, name, main, drop_ins),
-        Material::Daemontools { shown, directory, down, run } => {
-            daemontools::load(around, config, name, (shown, directory), *down, run)
-        }
+        Material::Daemontools { service, log } => daemontools::load(around, config, name, service, log.as_ref()),
     }
 }
 

@@ -1,6 +1,8 @@
 //! One look at one candidate: open, judge, read, load. Changes nothing; what was found is settled
 //! and published by others.
 
+mod legacy;
+
 use super::catalogue::{Candidate, Catalogue, Content, Found, Input, Key, Standing, service_of};
 use super::delegation::Delegation;
 use super::entry::{Naming, is_drop_in};
@@ -16,7 +18,6 @@ use crate::model::desired::Entry;
 use crate::model::diagnostic::{Code, Diagnostic};
 use crate::model::name::ServiceName;
 use crate::model::service::{Kind, Version};
-use nix::dir::Type;
 use nix::errno::Errno;
 use nix::sys::stat::stat;
 use sha2::{Digest, Sha256};
@@ -204,81 +205,6 @@ impl Eye<'_> {
         Ok(Material::Toml { main, drop_ins: drop_ins? })
     }
 
-    /// `NAME/` with an executable `run`.
-    fn legacy(
-        &self,
-        candidate: &Candidate,
-        directory: &Directory,
-        shown: &Path,
-        gathered: &mut Gathered,
-    ) -> Result<Material, End> {
-        let inner = match directory.directory(&candidate.name, self.trust) {
-            Ok(inner) => inner,
-            Err(OpenError::Absent) => return Err(End::Outcome(Outcome::Gone { known: true })),
-            Err(error @ OpenError::Refused(_)) => {
-                let mut run = candidate.name.clone();
-                run.push("/run");
-                let is_service = directory.stat(&run).is_some();
-                let reason = || End::Stray("a directory without `run`".into());
-                return Err(if is_service { End::Bad(error.diagnostic(shown)) } else { reason() });
-            }
-            Err(OpenError::NotADirectory(_)) => {
-                return Err(End::Stray("it is neither NAME.toml nor a directory with an executable `run`".into()));
-            }
-            Err(error) => return Err(End::Stray(error.to_string())),
-        };
-        for name in ["run", "down"] {
-            gathered.wants.push((inner.path.clone(), Which::One(name.into())));
-        }
-        gathered.links(&inner.links);
-        let shown_run = shown.join("run");
-        let run = match self.open(&inner, OsStr::new("run"), &shown_run, gathered) {
-            Err(End::Outcome(Outcome::Gone { .. })) if candidate.standing != Some(Standing::Service) => {
-                return Err(End::Stray("a directory without `run`".into()));
-            }
-            run => run?,
-        };
-        if run.stat.st_mode & 0o111 == 0 {
-            return Err(End::Stray("its `run` is not executable".into()));
-        }
-        self.parts(&inner, shown)?;
-        let down = inner.lstat(OsStr::new("down")).is_some();
-        gathered.stamps.push(if down { gathered.stamps[0] } else { Stamp::default() });
-        if is_unchanged(candidate, &gathered.stamps) {
-            return Err(End::Outcome(Outcome::Same));
-        }
-        // A program that is large is no text: what tells its versions apart is its stamp.
-        let run = if run.stat.st_size.unsigned_abs() > read::MAX_SIZE {
-            Text { path: shown_run, bytes: gathered.stamps[0].text().into_bytes() }
-        } else {
-            self.text(candidate, &run, &shown_run)?
-        };
-        Ok(Material::Daemontools { shown: shown.to_owned(), directory: inner.path, down, run })
-    }
-
-    /// What else of a legacy directory makes something run, or decides how: nobody else may write it either.
-    fn parts(&self, inner: &Directory, shown: &Path) -> Result<(), End> {
-        for name in ["log", "env", "supervise"].map(OsStr::new) {
-            if inner.lstat(name).is_none_or(|found| file_type(&found) == Some(Type::File)) {
-                continue;
-            }
-            let directory = match inner.directory(name, self.trust) {
-                Ok(directory) => directory,
-                Err(error @ OpenError::Refused(_)) => return Err(End::Bad(error.diagnostic(&shown.join(name)))),
-                Err(_) => continue,
-            };
-            if name == "log"
-                && let Err(error @ OpenError::Refused(_)) = directory.file(OsStr::new("run"), self.trust)
-            {
-                return Err(End::Bad(error.diagnostic(&shown.join("log/run"))));
-            }
-        }
-        match inner.file(OsStr::new("finish"), self.trust) {
-            Err(error @ OpenError::Refused(_)) => Err(End::Bad(error.diagnostic(&shown.join("finish")))),
-            _ => Ok(()),
-        }
-    }
-
     /// `.abide-hold`, `.abide-allow-removals`.
     fn control(&self, candidate: &Candidate, directory: &Directory, shown: &Path) -> Look {
         let mut gathered = Gathered::default();
@@ -454,10 +380,16 @@ fn digest(material: &Material, is_orphan: bool) -> [u8; 32] {
                 part(&drop_in.bytes);
             }
         }
-        Material::Daemontools { directory, down, run, .. } => {
-            part(directory.as_os_str().as_encoded_bytes());
-            part(&[u8::from(*down)]);
-            part(&run.bytes);
+        Material::Daemontools { service, log } => {
+            for directory in std::iter::once(service).chain(log) {
+                part(directory.path.as_os_str().as_encoded_bytes());
+                part(&[u8::from(directory.down)]);
+                part(&directory.run.bytes);
+                for (name, text) in &directory.parts {
+                    part(name.as_bytes());
+                    part(&text.bytes);
+                }
+            }
         }
     }
     hash.finalize().into()

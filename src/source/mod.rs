@@ -60,17 +60,28 @@ pub enum Material {
         /// `NAME.toml.d/*.toml`.
         drop_ins: Vec<Text>,
     },
-    /// A directory with an executable `run`.
+    /// A directory with an executable `run`, and its `log/`, if that is another.
     Daemontools {
-        /// The directory, as shown to people.
-        shown: PathBuf,
-        /// The directory, absolute, links resolved.
-        directory: PathBuf,
-        /// Whether it holds `down`.
-        down: bool,
-        /// What `run` is: the bytes that its digest covers.
-        run: Text,
+        /// The directory.
+        service: ServiceDirectory,
+        /// `log/` in it.
+        log: Option<ServiceDirectory>,
     },
+}
+
+/// A directory with an executable `run`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServiceDirectory {
+    /// The directory, as shown to people.
+    pub shown: PathBuf,
+    /// The directory, absolute, links resolved.
+    pub path: PathBuf,
+    /// Whether it holds `down`.
+    pub down: bool,
+    /// What `run` is: the bytes that its digest covers.
+    pub run: Text,
+    /// What else counts: files of runit and s6, and the beginnings of those that are texts.
+    pub parts: Vec<(&'static str, Text)>,
 }
 
 impl Material {
@@ -78,7 +89,7 @@ impl Material {
     pub fn digest(&self) -> u64 {
         let (first, others) = match self {
             Self::Toml { main, drop_ins } => (main, drop_ins.as_slice()),
-            Self::Daemontools { run, .. } => (run, &[][..]),
+            Self::Daemontools { service, .. } => (&service.run, &[][..]),
         };
         let bytes = [first].into_iter().chain(others).flat_map(|text| &text.bytes);
         bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
@@ -88,7 +99,7 @@ impl Material {
     pub fn size(&self) -> u64 {
         let (first, others) = match self {
             Self::Toml { main, drop_ins } => (main, drop_ins.as_slice()),
-            Self::Daemontools { run, .. } => (run, &[][..]),
+            Self::Daemontools { service, .. } => (&service.run, &[][..]),
         };
         [first].into_iter().chain(others).map(|text| text.bytes.len() as u64).sum()
     }
@@ -97,7 +108,7 @@ impl Material {
     pub fn file(&self) -> &Path {
         match self {
             Self::Toml { main, .. } => &main.path,
-            Self::Daemontools { shown, .. } => shown,
+            Self::Daemontools { service, .. } => &service.shown,
         }
     }
 

@@ -489,13 +489,15 @@ fn legacy_directories_run_as_the_user_too() {
     let own = make("ours", 0, attack.world.services());
     let pid = attack.world.pid("ours");
     for part in ["env", "supervise", "log"] {
-        fs::create_dir(own.join(part)).expect("it is there");
-        fs::set_permissions(own.join(part), Permissions::from_mode(0o777)).expect("it is ours");
+        // `supervise` is there already.
+        let at = own.join(part);
+        fs::create_dir_all(&at).expect("it is there");
+        fs::set_permissions(&at, Permissions::from_mode(0o777)).expect("it is ours");
         fs::write(own.join("run"), format!("#!/bin/sh\n# {part}\nexec sleep 1000\n")).expect("it is ours");
         let said = attack.world.error("ours", "untrusted");
         assert!(said.contains(part), "{said}");
         assert_eq!(attack.world.pid_now("ours"), Some(pid));
-        fs::remove_dir(own.join(part)).expect("it is there");
+        fs::set_permissions(&at, Permissions::from_mode(0o700)).expect("it is ours");
         fs::write(own.join("run"), "#!/bin/sh\nexec sleep 1000\n").expect("it is ours");
         attack.world.mended("ours");
     }

@@ -16,7 +16,7 @@ use abide::source::config::{self, Config};
 use abide::source::load::load;
 use abide::source::toml::schema;
 use abide::source::toml::shape::{self, Limits};
-use abide::source::{Material, Surroundings, Text};
+use abide::source::{Material, ServiceDirectory, Surroundings, Text};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -340,13 +340,9 @@ fn root_may_give_a_service_to_anybody() {
 
 fn legacy(config: &Config, down: bool, run: &str) -> Entry {
     let run = Text { path: "services.d/old/run".into(), bytes: run.into() };
-    let (shown, directory) = ("services.d/old".into(), "/srv/$old".into());
-    load(
-        &machine(),
-        config,
-        &ServiceName::new("old").expect("legal"),
-        &Material::Daemontools { shown, directory, down, run },
-    )
+    let service =
+        ServiceDirectory { shown: "services.d/old".into(), path: "/srv/$old".into(), down, run, parts: Vec::new() };
+    load(&machine(), config, &ServiceName::new("old").expect("legal"), &Material::Daemontools { service, log: None })
 }
 
 #[test]

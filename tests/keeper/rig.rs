@@ -92,8 +92,14 @@ impl Rig {
         let (chore, told) = channel();
         let tell: Tell = Arc::new(move |what| drop(chore.send(what)));
         let done = move |outcome| drop(send.send(outcome));
-        let spawner =
-            Spawner::start(Arc::clone(&ends.table), Arc::clone(&pipes), Arc::default(), MARK.into(), done).unwrap();
+        let spawner = Spawner::start(
+            Arc::clone(&ends.table),
+            Arc::clone(&pipes),
+            Arc::default(),
+            abide::host::spawn::Common { mark: MARK.into(), tools: None },
+            done,
+        )
+        .unwrap();
         let (ours, theirs) =
             socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_NONBLOCK).unwrap();
         let (table, own_log, log) = (Arc::clone(&ends.table), LogPolicy::default(), place.join("log"));
@@ -167,7 +173,8 @@ impl Rig {
     pub(crate) fn errand(&mut self, run: u64, errand: Errand, definition: &Arc<Definition>) {
         let (run, definition, instance) = (RunId(run), Arc::clone(definition), instance(definition));
         let variables = vec![("EXTRA".to_owned(), "more".to_owned())];
-        self.host.perform(Effect::RunErrand { instance, run, errand, definition, variables });
+        let arguments = Vec::new();
+        self.host.perform(Effect::RunErrand { instance, run, errand, definition, variables, arguments });
     }
 
     pub(crate) fn errand_ended(&mut self, run: u64) -> Result<Exit, Failure> {

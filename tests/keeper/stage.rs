@@ -89,7 +89,14 @@ impl Stage {
             // The scenario may be over.
             let _ = send.send(outcome);
         };
-        let spawner = Spawner::start(Arc::clone(&table), pipes, Arc::default(), MARK.into(), done).unwrap();
+        let spawner = Spawner::start(
+            Arc::clone(&table),
+            pipes,
+            Arc::default(),
+            abide::host::spawn::Common { mark: MARK.into(), tools: None },
+            done,
+        )
+        .unwrap();
         let notices = RefCell::default();
         Self { place: place.into(), table, spawner, outcomes, bell, _logger: logger, notices }
     }

@@ -109,6 +109,7 @@ impl World {
             )
         });
         self.probes.clear();
+        self.boards.clear();
         self.fragments.clear();
         self.fleet = crate::world::unguarded(7);
         let now = self.now();

@@ -15,6 +15,7 @@ use abide::model::status::State;
 fn hooked(before: usize, after: usize, stopped: usize) -> Service {
     let list = |count: usize| vec![command("/bin/hook"); count];
     let hooks = Hooks {
+        finish: None,
         start_before: list(before),
         start_after: list(after),
         stop_after: list(stopped),

@@ -15,6 +15,7 @@ mod readiness;
 mod reloads;
 mod scenarios;
 mod services;
+mod supervised;
 mod tasks;
 mod traits;
 mod types;

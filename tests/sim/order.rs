@@ -788,7 +788,7 @@ impl File {
                 let (start_before, stop_after) = (vec![vec!["/bin/one".to_owned()]], vec![vec!["/bin/two".to_owned()]]);
                 let (start_timeout, stop_timeout) = (Duration::from_secs(1), Duration::from_secs(1));
                 let start_after = Vec::new();
-                let hooks = Hooks { start_before, start_after, stop_after, start_timeout, stop_timeout };
+                let hooks = Hooks { start_before, start_after, stop_after, start_timeout, stop_timeout, finish: None };
                 service.hooks = Some(Box::new(hooks));
             }
             _ => {}

@@ -103,6 +103,7 @@ impl Traits {
         let (before, after, stopped) = (self.hooks.0, self.hooks.1 && !job, self.hooks.2);
         service.hooks = (before || after || stopped).then(|| {
             Box::new(Hooks {
+                finish: None,
                 start_before: list(before),
                 start_after: list(after),
                 stop_after: list(stopped),

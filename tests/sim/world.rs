@@ -4,6 +4,7 @@ use crate::behaviour::{Behaviour, GOOD, Process, Start};
 use crate::crashes::Past;
 use crate::invariants;
 use crate::services::{UID, name};
+use crate::supervised::Boards;
 use crate::tasks::{GOOD_TASKS, Task, Tasks};
 use abide::decide::diff::Powers;
 use abide::decide::effect::Effect;
@@ -72,6 +73,8 @@ pub(crate) struct World {
     pub(crate) answers: Vec<Done>,
     /// The signal that an operator sends.
     pub(crate) by_hand: Option<Signal>,
+    /// What legacy services show.
+    pub(crate) boards: Boards,
     /// What outlives a supervisor.
     pub(crate) past: Past,
 }
@@ -119,6 +122,7 @@ impl World {
             holds: BTreeMap::new(),
             answers: Vec::new(),
             by_hand: None,
+            boards: Boards::new(),
             past: Past::default(),
         }
     }
@@ -401,7 +405,7 @@ impl World {
             }
             Effect::FindMain { instance, run, .. } => self.find_main(instance, run),
             Effect::RunErrand { run, .. } if self.is_begun(run) => self.tell_again(run),
-            Effect::RunErrand { instance, run, errand, definition, variables } => {
+            Effect::RunErrand { instance, run, errand, definition, variables, .. } => {
                 self.run_errand(instance, run, errand, &definition, &variables);
             }
             Effect::EndErrand { run, .. } => self.end_errand(run),
@@ -418,13 +422,8 @@ impl World {
                 self.holds.remove(&target);
             }
             Effect::Announce(step) => self.announced.push(step),
-            Effect::TendLog { .. }
-            | Effect::KeepSuspended(_)
-            | Effect::KeepVersion { .. }
-            | Effect::KeepRollbacks(_)
-            | Effect::Recall { .. }
-            | Effect::RetireVersions { .. } => {}
             Effect::Finished => self.all_is_over(),
+            effect => self.display(effect),
         }
     }
 

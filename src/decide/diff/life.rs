@@ -4,7 +4,7 @@
 use super::{Changes, duration};
 use crate::model::check::{Check, Health, OnFailure, Ready};
 use crate::model::plan::{Change, Price};
-use crate::model::policy::{ExitRules, Hooks, OnChange, ReloadBy, ReloadPolicy, ServiceType, UpdatePolicy};
+use crate::model::policy::{ExitRules, Finish, Hooks, OnChange, ReloadBy, ReloadPolicy, ServiceType, UpdatePolicy};
 use crate::model::service::Service;
 use crate::model::signal::Signal;
 use std::time::Duration;
@@ -129,13 +129,16 @@ fn commands(list: &[Vec<String>]) -> Option<String> {
 fn diff_hooks(found: &mut Changes, old: Option<&Hooks>, new: Option<&Hooks>) {
     let none = Hooks::default();
     let (from, to) = (old.unwrap_or(&none), new.unwrap_or(&none));
-    let Hooks { start_before, start_after, stop_after, start_timeout, stop_timeout: _ } = from; // that is `stop.timeout`
+    // `stop_timeout` is `stop.timeout`.
+    let Hooks { start_before, start_after, stop_after, start_timeout, stop_timeout: _, finish } = from;
     found.texts("start.before", commands(start_before), commands(&to.start_before), Price::Live);
     found.texts("start.after", commands(start_after), commands(&to.start_after), Price::Live);
     if old.is_some() && new.is_some() {
         found.field("start.timeout", *start_timeout, to.start_timeout, duration, Price::Live);
     }
     found.texts("stop.after", commands(stop_after), commands(&to.stop_after), Price::Live);
+    let finish_of = |finish: &Option<Finish>| finish.map(|finish| format!("{finish:?}").to_lowercase());
+    found.texts("finish", finish_of(finish), finish_of(&to.finish), Price::Live);
 }
 
 fn diff_reload(found: &mut Changes, old: Option<&ReloadPolicy>, new: Option<&ReloadPolicy>) {

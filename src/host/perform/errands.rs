@@ -1,6 +1,6 @@
 //! Errands: commands of a service beside the service itself, each in a slot of its own for as long as it takes.
 
-use super::Host;
+use super::{Host, errors_of};
 use crate::decide::effect::{Errand, Which};
 use crate::decide::event::{Event, RunId};
 use crate::host::seat::Run;
@@ -59,7 +59,7 @@ impl Host {
         run: RunId,
         errand: Errand,
         definition: &Arc<Definition>,
-        mut variables: Vec<(String, String)>,
+        (mut variables, arguments): (Vec<(String, String)>, Vec<String>),
     ) {
         if self.is_errand_begun(&instance, run) {
             return;
@@ -84,9 +84,10 @@ impl Host {
             return self.events.push_back(failed(Failure::NoDescriptors));
         };
         self.errands.0.insert(slot, UnderWay { instance: instance.clone(), run, stage: Stage::Ordered { exit: None } });
-        let (command, definition) = (Some(words.to_vec()), Arc::clone(definition));
-        let (slot, input) = (slot as usize, None);
-        self.spawner.order(Order { slot, run, instance, definition, command, variables, output, input, beside: main });
+        let errors = self.seats.get(&instance).and_then(|seat| errors_of(&definition.service, seat.slot));
+        let command = Some([words, arguments.as_slice()].concat());
+        let order = Order::service(instance, slot as usize, run, Arc::clone(definition));
+        self.spawner.order(Order { command, variables, output, errors, input: None, beside: main, ..order });
     }
 
     pub(super) fn end_errand(&mut self, run: RunId) {

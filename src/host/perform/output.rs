@@ -7,7 +7,7 @@ use crate::host::seat::{Run, Seat, log_directory};
 use crate::log::order::{self as logger, Destination, Owner};
 use crate::log::rotate::LogFile;
 use crate::model::desired::Definition;
-use crate::model::logging::LogPolicy;
+use crate::model::logging::{LogPolicy, LogWay};
 use crate::model::name::InstanceId;
 use crate::model::order::LogAct;
 use crate::model::policy::StopScope;
@@ -56,7 +56,7 @@ impl Host {
 
     /// The file that takes the output of `instance`, if one does.
     pub fn log_path(&self, instance: &InstanceId, definition: &Definition, numbered: bool) -> Option<String> {
-        if definition.service.log.way.is_some() {
+        if definition.service.log.way.as_deref().is_some_and(|way| !matches!(way, LogWay::Directory(_))) {
             return None;
         }
         let directory = log_directory(&self.log, definition, instance, numbered);
@@ -141,6 +141,7 @@ impl Host {
         if let Some(notify) = &self.notify {
             notify.remove();
         }
+        self.finish_displays();
         self.finish_records();
     }
 

@@ -5,8 +5,17 @@ use crate::decide::event::{Event, RunId};
 use crate::host::pipe;
 use crate::host::seat::{Run, Seat};
 use crate::model::desired::Definition;
+use crate::model::logging::{LogWay, StderrTo};
 use crate::model::name::InstanceId;
+use crate::model::service::Service;
 use std::sync::Arc;
+
+/// The number of the pipe that takes the errors of one in `slot`, where that is another than its output's: what is logged
+/// in `log/` is stdout alone.
+pub(super) fn errors_of(service: &Service, slot: u32) -> Option<usize> {
+    let is_apart = matches!(service.log.way.as_deref(), Some(LogWay::Directory(_)));
+    (is_apart && service.log.stderr != StderrTo::Discard).then_some(slot as usize)
+}
 
 impl Host {
     /// The number of the pipe that takes the output of `instance`, which has a seat. A log command that has none yet gets

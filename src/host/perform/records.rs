@@ -1,6 +1,7 @@
 //! What must outlive us is written down, one record after the other, on a thread that may wait for the disk.
 
 use super::{Host, Trouble};
+use crate::decide::effect::Effect;
 use crate::decide::event::Event;
 use crate::host::chores::Told;
 use crate::model::desired::Definition;
@@ -19,6 +20,21 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Host {
+    /// Carries out an effect that is about what must outlive us; all others are the loop's own business.
+    pub(super) fn keep(&mut self, effect: Effect) {
+        match effect {
+            Effect::KeepHold { target, hold } => self.keep_hold(target, hold),
+            Effect::KeepSuspended(all) => self.keep_suspended(all),
+            Effect::KeepRollbacks(all) => self.keep_rollbacks(all),
+            Effect::KeepVersion { at, cause, file, file_hash, definition } => {
+                self.keep_version(at, cause, file, file_hash, definition);
+            }
+            Effect::Recall { service } => self.recall(service),
+            Effect::RetireVersions { service } => self.retire_versions(service),
+            _ => {}
+        }
+    }
+
     pub(super) fn keep_hold(&mut self, target: Target, hold: Option<Hold>) {
         let state = self.state.clone();
         self.records.order(move || {

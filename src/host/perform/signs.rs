@@ -52,6 +52,7 @@ impl Host {
             match *happened {
                 Happened::Message => more = self.messages(),
                 Happened::Ready(slot) => self.readiness(slot),
+                Happened::Control(number) => self.letters(number),
             }
         }
         more || !happened.is_empty()

@@ -2,7 +2,7 @@
 
 use super::confine::Confinement;
 use super::readiness::readiness;
-use super::{Order, Refused, Started, no_pipe, unrunnable};
+use super::{Common, Order, Refused, Started, no_pipe, unrunnable};
 use crate::decide::event::RunId;
 use crate::host::cgroup::Groups;
 use crate::host::limits;
@@ -31,7 +31,7 @@ pub(super) struct Workplace {
     pub(super) table: Arc<Table>,
     pipes: Arc<Pipes>,
     groups: Arc<Groups>,
-    mark: String,
+    common: Common,
     null: OwnedFd,
     /// Limits that abide changed for itself, as they were: number, soft, hard.
     restore: Vec<(u32, u64, u64)>,
@@ -41,7 +41,7 @@ pub(super) struct Workplace {
 }
 
 impl Workplace {
-    pub(super) fn new(table: Arc<Table>, pipes: Arc<Pipes>, groups: Arc<Groups>, mark: String) -> io::Result<Self> {
+    pub(super) fn new(table: Arc<Table>, pipes: Arc<Pipes>, groups: Arc<Groups>, common: Common) -> io::Result<Self> {
         let originals = table.originals();
         let mut restore = Vec::new();
         for (resource, original) in (0..).zip(originals) {
@@ -52,7 +52,7 @@ impl Workplace {
         let dumpable = proc::read("/proc/sys/fs/suid_dumpable").is_ok_and(|text| text.trim() == "1");
         let uid = nix::unistd::geteuid().as_raw();
         let null = File::options().read(true).write(true).open("/dev/null")?.into();
-        Ok(Self { table, pipes, groups, mark, null, restore, uid, copy_for_users: dumpable })
+        Ok(Self { table, pipes, groups, common, null, restore, uid, copy_for_users: dumpable })
     }
 
     /// Carries out `order`, unless `given_up` before the child is made. Also whether its pipe was made.
@@ -71,6 +71,7 @@ impl Workplace {
         };
         let prepared = launch.and_then(|mut launch| {
             launch.environment.extend(order.variables.iter().cloned());
+            self.lead_to_tools(&mut launch);
             self.prepare(launch)
         });
         let prepared = match prepared {
@@ -79,6 +80,7 @@ impl Workplace {
         };
         let captured = pipe::is_captured(order.output);
         let second = (captured && service.log.stderr == StderrTo::Separate).then(|| pipe::second(order.output));
+        let second = order.errors.or(second);
         let mut numbers = [Some(order.output), second, order.input].into_iter().flatten();
         let made =
             numbers.try_fold(false, |made, number| Ok(self.pipes.make(number)? && pipe::is_captured(number) || made));
@@ -98,6 +100,16 @@ impl Workplace {
             Ok(pipes) => self.execute(order, &prepared, &pipes, nursery),
         };
         (result, opened_pipe)
+    }
+
+    /// The commands of daemontools come last: where they are installed, those are meant.
+    fn lead_to_tools(&self, launch: &mut Launch) {
+        let rooted = launch.security.as_ref().is_some_and(|security| security.chroot.is_some());
+        if let Some(tools) = self.common.tools.as_ref().filter(|_| !rooted) {
+            let path = launch.environment.entry("PATH".to_owned()).or_insert_with(|| "/usr/bin:/bin".to_owned());
+            path.push(':');
+            path.push_str(tools);
+        }
     }
 
     /// What can be found out of `launch` before there is a child.
@@ -125,7 +137,7 @@ impl Workplace {
         let legacy: Vec<RawFd> = joins.legacy.iter().map(AsRawFd::as_raw_fd).collect();
         let directory = CString::new(launch.directory.as_str()).unwrap_or_default();
         let readiness = readiness(order).map_err(|failure| Refused { failure, had_process: false })?;
-        let mark = tree::mark(&self.mark, order.slot, order.run.0);
+        let mark = tree::mark(&self.common.mark, order.slot, order.run.0);
         let null = self.null.as_raw_fd();
         let [input, out, err] = pipes.each_ref().map(|pipe| pipe.as_ref().map(AsRawFd::as_raw_fd));
         let out = out.unwrap_or(null);

@@ -3,11 +3,15 @@
 
 pub mod child;
 pub mod clone;
+pub mod exec;
 pub mod eyes;
+pub mod inherited;
 pub mod lease;
+pub mod localtime;
 pub mod memory;
 pub mod pipe;
 pub mod process;
+pub mod processor;
 pub mod socket;
 pub mod time;
 pub mod xattr;

@@ -217,9 +217,9 @@ pub(super) fn load(greeting: &str, name: &ServiceName, material: &Material) -> E
         Material::Toml { main, drop_ins } => {
             (Kind::Toml, &main.path, std::iter::once(main).chain(drop_ins).collect::<Vec<_>>())
         }
-        Material::Daemontools { run, .. } => (Kind::Daemontools, &run.path, vec![run]),
+        Material::Daemontools { service, .. } => (Kind::Daemontools, &service.run.path, vec![&service.run]),
     };
-    let down = matches!(material, Material::Daemontools { down: true, .. });
+    let down = matches!(material, Material::Daemontools { service, .. } if service.down);
     let mut said: String = texts.iter().map(|text| String::from_utf8_lossy(&text.bytes)).collect();
     said.insert_str(0, greeting);
     let bad = said.contains("bad");
