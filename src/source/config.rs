@@ -100,6 +100,15 @@ pub enum MetricsDetail {
     None,
 }
 
+/// What becomes of a legacy service whose directory is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnRemove {
+    /// It is stopped.
+    Stop,
+    /// It goes on until it is let go of.
+    Keep,
+}
+
 /// Whether files that change together count together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Batch {
@@ -109,6 +118,7 @@ pub enum Batch {
     Atomic,
 }
 
+choice!(OnRemove, "stop" => OnRemove::Stop, "keep" => OnRemove::Keep);
 choice!(Batch, "each" => Batch::Each, "atomic" => Batch::Atomic);
 choice!(MetricsDetail,
     "all" => MetricsDetail::All, "abnormal" => MetricsDetail::Abnormal, "none" => MetricsDetail::None);
@@ -136,6 +146,16 @@ impl Value for Period {
 }
 
 table! {
+    /// `[legacy]`.
+    Legacy {
+        /// What becomes of a service whose directory, or the link to it, is gone: "stop", or "keep": it goes on, and is
+        /// started again when it ends, until it is let go of by `svc -dx DIR DIR/log`, as under svscan. Default: "stop".
+        #[schemars(with = "Option<super::toml::values::ChoiceOf<OnRemove>>")]
+        on_remove: OnRemove,
+    } later &[]
+}
+
+table! {
     /// `abide.toml`.
     ConfigFile {
         /// The keys of a service file, merged under every service: all but `command`, `script`, `description`
@@ -151,6 +171,8 @@ table! {
         guard: Guard,
         /// How restarts that follow from edits are spread.
         rollout: Rollout,
+        /// Directories of daemontools.
+        legacy: Legacy,
         /// The status snapshot.
         status: Status,
         /// The Prometheus twin of the status snapshot.
@@ -301,7 +323,12 @@ fn complete(file: ConfigFile, layer: Layer<ConfigFile>) -> Config {
         Arc::new(Layer { path: layer.path, text: layer.text, file, places })
     });
     Config {
-        rules: rules(file.batch, &file.guard.unwrap_or_default(), &file.rollout.unwrap_or_default()),
+        rules: rules(
+            file.batch,
+            file.legacy.as_ref(),
+            &file.guard.unwrap_or_default(),
+            &file.rollout.unwrap_or_default(),
+        ),
         defaults,
         rescan: watch.rescan.map_or(default.rescan, |period| period.0),
         grace: watch.grace.unwrap_or(default.grace),
@@ -318,7 +345,7 @@ fn complete(file: ConfigFile, layer: Layer<ConfigFile>) -> Config {
     }
 }
 
-fn rules(batch: Option<Batch>, guard: &Guard, rollout: &Rollout) -> Rules {
+fn rules(batch: Option<Batch>, legacy: Option<&Legacy>, guard: &Guard, rollout: &Rollout) -> Rules {
     let default = GuardRules::default();
     let guard = GuardRules {
         window: guard.window.as_ref().map_or(default.window, |period| period.0),
@@ -331,7 +358,8 @@ fn rules(batch: Option<Batch>, guard: &Guard, rollout: &Rollout) -> Rules {
         max_parallel: count(&rollout.max_parallel, default.max_parallel),
         pause_on_failures: count(&rollout.pause_on_failures, default.pause_on_failures),
     };
-    Rules { guard, rollout, atomic: batch == Some(Batch::Atomic) }
+    let keep_legacy = legacy.is_some_and(|legacy| legacy.on_remove == Some(OnRemove::Keep));
+    Rules { guard, rollout, atomic: batch == Some(Batch::Atomic), keep_legacy }
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ mod browser;
 mod check;
 
 mod daemons;
+mod daemontools;
 mod doors;
 mod examples;
 mod files;
