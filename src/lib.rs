@@ -19,6 +19,7 @@ pub mod store;
 pub mod host;
 pub mod source;
 pub mod log;
+pub mod import;
 pub mod logger;
 pub mod keeper;
 pub mod api;
