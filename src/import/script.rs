@@ -84,10 +84,13 @@ pub(super) fn read(file: &'static str, bytes: &[u8], directory: &str) -> Result<
 
 /// Whether it is bash that reads the script; an error if it is no shell that we know.
 fn interpreter(text: &str) -> Result<bool, String> {
-    let first = text.lines().next().unwrap_or_default();
+    let first = text.split('\n').next().unwrap_or_default();
     let Some(line) = first.strip_prefix("#!") else {
         return Err("it does not begin with `#!`, so that the kernel does not know how to run it".into());
     };
+    if line.contains('\r') {
+        return Err("its first line ends as on Windows, so that the kernel looks for a program of another name".into());
+    }
     let mut words = line.split([' ', '\t']).filter(|word| !word.is_empty());
     let program = words.next().unwrap_or_default();
     let shell = match program {

@@ -286,6 +286,7 @@ fn what_is_not_understood_is_left_with_its_line_and_the_reason() {
         ("exec prog\n", "`#!`"),
         ("#!/usr/bin/perl\nexec 'prog'\n", "`/usr/bin/perl`"),
         ("#!/bin/sh -x\nexec prog\n", "`-x`"),
+        ("#!/bin/sh\r\nexec prog\n", "Windows"),
         ("#!/bin/sh\nprog\n", "it runs `prog`"),
         ("#!/bin/sh\n# nothing\n", "does not end by `exec"),
         ("#!/bin/sh\n\0", "NUL"),
