@@ -1,6 +1,7 @@
 //! Every option once: help and usage errors derive from it.
 
 pub mod hand;
+pub mod import;
 pub mod look;
 pub mod reconcile;
 pub mod inspect;
@@ -179,6 +180,9 @@ pub enum Command {
     /// Send standard input to the log of another: journald, or syslog
     #[command(after_help = super::ship::EXAMPLES)]
     Ship(super::ship::ShipArgs),
+    /// Make service files of the services of another supervisor
+    #[command(after_help = import::IMPORT)]
+    Import(import::ImportArgs),
     /// Print the completion script of a shell
     #[command(after_help = look::COMPLETIONS)]
     Completions(look::CompletionsArgs),

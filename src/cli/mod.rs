@@ -12,6 +12,7 @@ mod env;
 mod events;
 pub mod exit;
 mod history;
+mod import;
 pub mod keeper;
 mod log_level;
 mod logs;
@@ -80,6 +81,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Tree(args) => tree::run(&args),
         Command::Env(args) => env::run(&args),
         Command::Doctor(args) => doctor::run(&args),
+        Command::Import(args) => import::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
         Command::Schema(args) => schema::run(&args),
