@@ -88,6 +88,12 @@ impl Reader {
         self.chars.get(self.at).copied()
     }
 
+    /// The next character that a shell sees, where a line may be continued amid what belongs together.
+    fn peek_on(&mut self) -> Option<char> {
+        while self.continued() {}
+        self.peek()
+    }
+
     fn next(&mut self) -> Option<char> {
         let c = self.peek()?;
         self.at += 1;
@@ -96,7 +102,7 @@ impl Reader {
     }
 
     fn eat(&mut self, wanted: char) -> bool {
-        let is = self.peek() == Some(wanted);
+        let is = self.peek_on() == Some(wanted);
         if is {
             self.next();
         }
@@ -164,7 +170,7 @@ impl Reader {
 
     fn redirect(&mut self, number: Option<String>) -> Result<Token, Unclear> {
         let mut sign: String = self.next().into_iter().collect();
-        while let Some(c @ ('<' | '>' | '&' | '|')) = self.peek() {
+        while let Some(c @ ('<' | '>' | '&' | '|')) = self.peek_on() {
             sign.push(c);
             self.next();
         }
@@ -266,7 +272,7 @@ impl Reader {
 
     fn dollar(&mut self, word: &mut Word, quoted: bool) -> Result<(), Unclear> {
         self.next();
-        let name = match self.peek() {
+        let name = match self.peek_on() {
             Some('(') => return self.unclear("a command that is run to get a word (`$(...)`)"),
             Some('{') => {
                 self.next();
@@ -293,7 +299,7 @@ impl Reader {
 
     fn name(&mut self) -> String {
         let mut name = String::new();
-        while let Some(c) = self.peek().filter(|c| c.is_ascii_alphanumeric() || *c == '_') {
+        while let Some(c) = self.peek_on().filter(|c| c.is_ascii_alphanumeric() || *c == '_') {
             name.push(c);
             self.next();
         }

@@ -170,6 +170,14 @@ fn a_dollar_is_a_dollar_and_path_goes_on_from_what_it_was() {
 }
 
 #[test]
+fn a_line_that_is_continued_is_one_wherever_that_happens() {
+    assert_eq!(
+        command("AB=x\nexec prog $\\\nAB ${A\\\nB} $A\\\nB \"$A\\\nB\" 'a\\\nb' 2\\\n>\\\n&1"),
+        ["prog", "x", "x", "x", "x", "a\\\nb"]
+    );
+}
+
+#[test]
 fn what_is_not_exported_stays_in_the_script() {
     let launch = launch(&of("USERNAME=x\nWHO=www\nexec setuidgid $WHO prog $USERNAME").unwrap().text);
     assert!(!launch.environment.contains_key("USERNAME") && launch.argv == ["prog", "x"]);

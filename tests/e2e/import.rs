@@ -51,7 +51,7 @@ impl Svscan {
     }
 
     /// The process of a service, once it has become `program`.
-    fn pid(&self, world: &World, directory: &str, program: &str) -> i32 {
+    fn pid(world: &World, directory: &str, program: &str) -> i32 {
         let status = world.root().join(directory).join("supervise/status");
         let pid = || {
             let bytes = fs::read(&status).ok()?;
@@ -169,8 +169,8 @@ fn imported_services_run_as_the_real_supervise_ran_them() {
     }
     let log = || fs::read_to_string(dirs.join("web/log/main/current")).unwrap_or_default();
     let mut svscan = Svscan::start(&world, &["dirs/web", "dirs/web/log", "dirs/plain"]);
-    let old_web = facts(svscan.pid(&world, "dirs/web", "sleep"));
-    let old_plain = facts(svscan.pid(&world, "dirs/plain", "sleep"));
+    let old_web = facts(Svscan::pid(&world, "dirs/web", "sleep"));
+    let old_plain = facts(Svscan::pid(&world, "dirs/plain", "sleep"));
     world.until_true("multilog has written", || log().contains(" err\n"));
     // abide was not started by svscan, and yet each has its variables.
     world.start_as(&super::world::Start { variables: &[("FROM_SVSCAN", "1")], ..Default::default() });
@@ -263,4 +263,105 @@ fn in_the_place_of_the_old_the_file_takes_over_and_that_is_said() {
     });
     assert_eq!(service(&status, "web").map(|it| it.state), Some(State::Running));
     assert_eq!(arguments(new), ["sleep", "86400"]);
+}
+
+/// What a shell and abide's reader may disagree about.
+const PARTS: [&str; 48] = [
+    "a",
+    "b c",
+    " ",
+    " ",
+    " ",
+    "'",
+    "\"",
+    "\\",
+    "\\\n",
+    "\\\n",
+    "\n",
+    "$A",
+    "${A}",
+    "$B",
+    "\"$A\"",
+    "\"$B\"",
+    "'$A'",
+    "\"${B}\"",
+    "\\$A",
+    "$",
+    "#",
+    "=",
+    "x=y",
+    "%s",
+    "*",
+    "~",
+    "{a,b}",
+    ";",
+    "A=1",
+    "A='1 2'",
+    "\nB=$A\n",
+    "\nB=\"$A x\"\n",
+    "\nexport A=$B\n",
+    "\nA=\n",
+    "\t",
+    "ü",
+    "!",
+    "[x]",
+    "2>&1",
+    "'it\"s'",
+    "\"it's\"",
+    "\"a\\\"b\\c\\$d\"",
+    "''",
+    "\"\"",
+    "\"$\"",
+    "\\ ",
+    "'\n'",
+    "\"\\\n\"",
+];
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig { cases: 2000, failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn a_shell_reads_every_script_as_it_was_read(
+        before in proptest::collection::vec(proptest::sample::select(PARTS.to_vec()), 0..8),
+        behind in proptest::collection::vec(proptest::sample::select(PARTS.to_vec()), 0..10),
+        prefix in proptest::sample::select(vec!["", "A=1\n", "A='x y'\nB=z\n", "export A=1 B='*'\n", "A='*'; B=\"a'b\"\n"]),
+    ) {
+        let text = format!("#!/bin/sh\n{prefix}{}\nexec printf '%s\\0' {}\n", before.concat(), behind.concat());
+        let Some(expected) = as_imported(&text) else { return Ok(()) };
+        let place = tempfile::tempdir().expect("a directory");
+        fs::write(place.path().join("run"), &text).expect("it is new");
+        let output = Command::new("/bin/sh").arg("./run").current_dir(place.path()).output().expect("sh is there");
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        let mut words: Vec<&str> = said.split('\0').collect();
+        words.pop();
+        // Without an argument it prints as of an empty one.
+        let expected = if expected.is_empty() { vec![String::new()] } else { expected };
+        proptest::prop_assert_eq!(words, expected, "{}", text);
+    }
+}
+
+/// The arguments that printf would get behind its format, if the script is understood.
+fn as_imported(text: &str) -> Option<Vec<String>> {
+    let account = |_: &str| None;
+    let machine = abide::import::Machine { account: &account, hard: BTreeMap::new() };
+    let name = abide::model::name::ServiceName::new("web").expect("a name");
+    let directory = abide::import::daemontools::Directory {
+        name: name.clone(),
+        path: "/srv/web".into(),
+        run: text.into(),
+        down: false,
+        log: None,
+        log_is_down: false,
+        entries: Vec::new(),
+    };
+    let made = abide::import::daemontools::import(&directory, &machine).ok()?;
+    let ceilings = abide::host::limits::ceilings_of(None).expect("/proc is there");
+    let around = abide::source::surroundings(ceilings, false, false);
+    let main = abide::source::Text { path: "web.toml".into(), bytes: made.text.into() };
+    let material = abide::source::Material::Toml { main, drop_ins: Vec::new() };
+    let entry = abide::source::load::load(&around, &abide::source::config::Config::default(), &name, &material);
+    let service = entry.service.unwrap_or_else(|| panic!("{:?}\n{text}", entry.diagnostics));
+    let launch = abide::model::launch::Launch::prepare(&service.service, 0).expect("templates were checked");
+    assert_eq!(launch.argv[..2], ["printf", "%s\\0"], "{text}");
+    Some(launch.argv[2..].to_vec())
 }
