@@ -4,6 +4,7 @@
 //! certain is not translated: [`Left`] says which line it was, and why.
 
 mod chain;
+mod commands;
 pub mod daemontools;
 mod draft;
 mod logger;

@@ -4,7 +4,8 @@
 //! `${PATH}` stands for the one variable that is always there and whose value is not known yet.
 
 use super::Left;
-use super::shell::{Piece, Token, Unclear, Word, is_name, tokens};
+use super::commands::{Simple, commands, interpreter, is_harmless};
+use super::shell::{Piece, Unclear, Word, is_name, tokens};
 use crate::model::limits::{Bound, LimitKind};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -53,6 +54,8 @@ const OF_SHELLS: [&str; 12] =
 /// Variables that a service of abide always has: what a script says of them is seen by the program, exported or not.
 const ALWAYS_THERE: [&str; 6] = ["PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG"];
 
+const OR: &str = "`||` with anything but `exit` behind it";
+
 /// Reads the script `bytes`, which is called `file` and runs in `directory` (a template).
 pub(super) fn read(file: &'static str, bytes: &[u8], directory: &str) -> Result<Script, Left> {
     let left = |(line, why): Unclear| Left { file, line: Some(line), why };
@@ -80,84 +83,6 @@ pub(super) fn read(file: &'static str, bytes: &[u8], directory: &str) -> Result<
         return Err(Left::of(file, "it does not end by `exec PROGRAM`, so that the shell itself would be the service"));
     }
     Ok(reading.script)
-}
-
-/// Whether it is bash that reads the script; an error if it is no shell that we know.
-fn interpreter(text: &str) -> Result<bool, String> {
-    let first = text.split('\n').next().unwrap_or_default();
-    let Some(line) = first.strip_prefix("#!") else {
-        return Err("it does not begin with `#!`, so that the kernel does not know how to run it".into());
-    };
-    if line.contains('\r') {
-        return Err("its first line ends as on Windows, so that the kernel looks for a program of another name".into());
-    }
-    let mut words = line.split([' ', '\t']).filter(|word| !word.is_empty());
-    let program = words.next().unwrap_or_default();
-    let shell = match program {
-        "/usr/bin/env" => words.next().unwrap_or_default(),
-        "/bin/sh" | "/usr/bin/sh" => "sh",
-        "/bin/dash" | "/usr/bin/dash" => "dash",
-        "/bin/bash" | "/usr/bin/bash" | "/usr/local/bin/bash" => "bash",
-        other => other,
-    };
-    if !["sh", "dash", "bash"].contains(&shell) {
-        return Err(format!("it is a script for `{program}`, and only those for a shell are read"));
-    }
-    match words.find(|word| !is_harmless(word)) {
-        Some(word) => Err(format!("the shell is started with `{word}`, which changes what it does")),
-        None => Ok(shell == "bash"),
-    }
-}
-
-/// Options of a shell that end a script which fails, and change nothing else.
-fn is_harmless(option: &str) -> bool {
-    option.strip_prefix('-').is_some_and(|letters| !letters.is_empty() && letters.chars().all(|c| "eu".contains(c)))
-}
-
-/// A command, with what stands behind it.
-struct Simple {
-    line: usize,
-    words: Vec<Word>,
-    redirects: Vec<(Option<String>, String, Word)>,
-    end: &'static str,
-}
-
-const OR: &str = "`||` with anything but `exit` behind it";
-
-impl Simple {
-    /// Whether it is `exit` and nothing else follows from it.
-    fn is_exit(&self) -> bool {
-        let words: Option<Vec<&str>> = self.words.iter().map(Word::plain).collect();
-        let number = |text: &str| text.chars().all(|c| c.is_ascii_digit());
-        let ends = matches!(words.as_deref(), Some(["exit"]))
-            || matches!(words.as_deref(), Some(["exit", code]) if number(code));
-        ends && self.redirects.is_empty() && matches!(self.end, "\n" | ";")
-    }
-}
-
-fn commands(tokens: Vec<(usize, Token)>) -> Result<Vec<Simple>, Unclear> {
-    let mut all = Vec::new();
-    let begin = |line| Simple { line, words: Vec::new(), redirects: Vec::new(), end: "\n" };
-    let mut current: Option<Simple> = None;
-    let mut tokens = tokens.into_iter();
-    while let Some((line, token)) = tokens.next() {
-        match token {
-            Token::Word(word) => current.get_or_insert_with(|| begin(line)).words.push(word),
-            Token::Redirect { number, sign } => {
-                let Some((_, Token::Word(word))) = tokens.next() else {
-                    return Err((line, format!("`{sign}` without a file behind it")));
-                };
-                current.get_or_insert_with(|| begin(line)).redirects.push((number, sign, word));
-            }
-            Token::End(end) => match current.take() {
-                Some(simple) => all.push(Simple { end, ..simple }),
-                None if end == "\n" => {}
-                None => return Err((line, format!("`{end}` without a command before it"))),
-            },
-        }
-    }
-    all.extend(current);
-    Ok(all)
 }
 
 struct Reading {
