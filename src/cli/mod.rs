@@ -12,6 +12,7 @@ mod env;
 mod events;
 pub mod exit;
 mod history;
+mod import;
 pub mod keeper;
 pub mod links;
 mod log_level;
@@ -83,6 +84,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Doctor(args) => doctor::run(&args),
         Command::Links(args) => links::links(&args),
         Command::Tool(args) => links::no_tool(&args),
+        Command::Import(args) => import::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
         Command::Schema(args) => schema::run(&args),

@@ -25,6 +25,7 @@ mod guard;
 mod hooks;
 mod http;
 mod idle;
+mod import;
 mod in_depth;
 mod leaks;
 mod limits;
