@@ -187,7 +187,8 @@ fn put(
     if !args.force && path.symlink_metadata().is_ok() {
         return Err(format!("{} is there already; --force replaces it", path.display()));
     }
-    if watched && is_supervised(directory) {
+    // In the same place it is abide that supervises it, and takes the file in its stead.
+    if watched && !is_in_place(args) && is_supervised(directory) {
         let watched = to.display();
         let help = "write to a directory that none watches, and go on as the report then says";
         return Err(format!("supervise runs it, and abide watches {watched}: it would run twice; {help}"));
@@ -229,6 +230,11 @@ fn rename_anew(from: &Path, to: &Path) -> io::Result<()> {
 fn is_supervised(directory: &Path) -> bool {
     let ok = directory.join("supervise/ok");
     OpenOptions::new().write(true).custom_flags(libc::O_NONBLOCK).open(ok).is_ok()
+}
+
+/// Whether the files come to lie beside the directories.
+fn is_in_place(args: &ImportArgs) -> bool {
+    args.to.as_ref().is_some_and(|to| to.canonicalize().ok() == args.path.canonicalize().ok())
 }
 
 /// Whether a living abide watches `directory`.
@@ -273,7 +279,7 @@ fn report(args: &ImportArgs, fates: &[Fate]) {
 
 fn steps(out: &mut String, args: &ImportArgs, done: &[&Fate]) {
     let to = args.to.as_deref().unwrap_or(Path::new("."));
-    let same = to.canonicalize().ok() == args.path.canonicalize().ok();
+    let same = is_in_place(args);
     if same {
         let _ = writeln!(
             out,

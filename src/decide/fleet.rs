@@ -350,6 +350,7 @@ impl Fleet {
                     self.turn.effects.push(Effect::Unsupervise { instance: gone.id.clone() });
                 }
                 member.totals.replace(gone.noted.mark, None);
+                self.books.timers.shift(&gone.id, gone.noted.deadline, None);
                 self.struck.extend(gone.noted.written.map(|_| (key_of_instance(&gone.id), None)));
             }
         }

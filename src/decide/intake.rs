@@ -196,7 +196,8 @@ impl Fleet {
             let known = self.members.get(name).and_then(|member| member.charge.as_deref());
             let Some(offered) = known.and_then(|known| known.offered.clone()) else { continue };
             let same = |charge: &Charge| known.is_some_and(|known| known.missing == charge.missing);
-            match self.unknown_in(name, &offered, known, &mut guesses) {
+            let other = self.has_another_name(name, &offered, &mut homes);
+            match other.or_else(|| self.unknown_in(name, &offered, known, &mut guesses)) {
                 Some(charge) if same(&charge) => {}
                 Some(charge) => {
                     verdicts.insert(name.clone(), Some(Charge { offered: Some(offered), ..charge }));

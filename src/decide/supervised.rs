@@ -78,8 +78,12 @@ impl Member {
 
     /// Whether the service is to run, were it alone: as its files say, or as was wished since.
     pub(super) fn is_enabled(&self, definition: &Definition) -> bool {
-        let wish = self.instances.first().and_then(|instance| instance.supervised.as_ref()?.wish);
-        wish.map_or(definition.service.enabled, |wish| wish != Wish::Down)
+        let supervised = self.instances.first().and_then(|instance| instance.supervised.as_deref());
+        match supervised {
+            Some(Supervised { leaving: Leaving::Gone(_), .. } | Supervised { wish: Some(Wish::Down), .. }) => false,
+            Some(Supervised { wish: Some(_), .. }) => true,
+            _ => definition.service.enabled,
+        }
     }
 }
 
@@ -143,7 +147,9 @@ impl Fleet {
 
     /// Where legacy services are, and which: those in force, less those that `fresh` has anew.
     pub(super) fn homes(&self, fresh: &BTreeMap<ServiceName, Arc<Definition>>) -> Homes {
-        if !fresh.values().any(|definition| definition.service.kind == Kind::Daemontools) {
+        let is_one = |definition: &Arc<Definition>| definition.service.kind == Kind::Daemontools;
+        let was_refused = |name: &ServiceName| self.members.get(name).is_some_and(|it| it.kind == Kind::Daemontools);
+        if !fresh.values().any(is_one) && !self.ties.refused.iter().any(was_refused) {
             return Homes::new();
         }
         let there = self.members.iter().filter(|(name, member)| !member.removed && !fresh.contains_key(*name));

@@ -7,7 +7,7 @@ use abide::cli::{exit, schema};
 use abide::model::diagnostic::Code;
 use abide::source::config::doors::{Access, Control, HttpTable, HttpToken, Tls};
 use abide::source::config::sources::{Source, SourceLimits};
-use abide::source::config::{ConfigFile, Guard, Metrics, Own, OwnLog, Rollout, Status, Watch};
+use abide::source::config::{ConfigFile, Guard, Legacy, Metrics, Own, OwnLog, Rollout, Status, Watch};
 use abide::source::toml::schema as shapes;
 use abide::source::toml::shape::{
     Health, Limits, Log, Ready, Reload, Resources, Restart, RestartLimit, Schedule, Security, ServiceFile, Start, Stop,
@@ -105,6 +105,7 @@ fn abide_toml() -> String {
         ("guard", "Guard", Guard::KEYS),
         ("rollout", "Rollout", Rollout::KEYS),
         ("status", "Status", Status::KEYS),
+        ("legacy", "Legacy", Legacy::KEYS),
         ("metrics", "Metrics", Metrics::KEYS),
         ("log", "OwnLog", OwnLog::KEYS),
         ("supervisor", "Own", Own::KEYS),

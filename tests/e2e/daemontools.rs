@@ -431,3 +431,50 @@ fn the_binary_is_every_command_by_its_name() {
     assert_eq!(fs::read(made.join("svc")).expect("it is there"), b"mine");
     assert!(Path::new(&made.join("multilog")).exists());
 }
+
+#[test]
+fn where_it_is_so_wished_a_link_that_goes_stops_nothing() {
+    let Some(svstat) = wanted("svstat") else { return };
+    let mut world = World::empty();
+    world.replace(&world.root().join("abide.toml"), "[legacy]\non_remove = \"keep\"\n");
+    put(&world, "web", SLEEPER);
+    put(&world, "web/log", "exec cat");
+    link(&world, "web");
+    world.start();
+    let pid = world.pid("web");
+    world.remove("web");
+    world.fence_removals();
+    assert_eq!(world.pid_now("web"), Some(pid));
+    // It is supervised as ever, also by who comes next.
+    let supervisor = world.status().expect("it runs").abide.supervisor_pid;
+    send(supervisor, Signal::SIGKILL);
+    world.until("another supervisor", |status| status.abide.supervisor_pid != supervisor);
+    world.fence_removals();
+    send(pid, Signal::SIGKILL);
+    let pid = world.pid_after("web", pid);
+    let here = world.root().join("sv/web");
+    shell(&format!("svc -dx {0} {0}/log", here.display()), world.root());
+    world.gone("web");
+    world.gone("web.log");
+    assert!(!alive(pid));
+    let said = Command::new(svstat).arg(&here).output().expect("it is there").stdout;
+    assert!(String::from_utf8_lossy(&said).contains("supervise not running"), "{said:?}");
+}
+
+#[test]
+fn a_second_name_of_one_directory_is_an_error_until_the_first_is_gone() {
+    let world = World::with(&[("other", super::world::SLEEPER)]);
+    world.believe_removals();
+    put(&world, "web", SLEEPER);
+    link(&world, "web");
+    let first = world.pid("web");
+    std::os::unix::fs::symlink(world.root().join("sv/web"), world.file("alias")).expect("it is new");
+    let said = world.error("alias", "duplicate-name");
+    assert!(said.contains("the directory of the service web already"), "{said}");
+    world.overwrite("other.toml", super::world::LONGER);
+    world.fence();
+    assert_eq!((world.pid_now("alias"), world.pid_now("web")), (None, Some(first)));
+    world.remove("web");
+    world.pid("alias");
+    assert!(!alive(first));
+}

@@ -129,6 +129,10 @@ fn assert_same(name: &str, mut old: Facts, mut new: Facts, other_user: bool) {
     }
     for variable in BASE {
         let (was, is) = (old.environment.remove(variable), new.environment.remove(variable));
+        // There abide's services find the commands of daemontools, should nobody else have them.
+        let is = is.map(|is| {
+            is.strip_suffix("/tools").and_then(|is| is.rsplit_once(':')).map_or(is.clone(), |it| it.0.to_owned())
+        });
         let personal = other_user && variable != "PATH" && variable != "LANG";
         assert!(was.is_none() || was == is || personal, "{name}: {variable} was {was:?} and is {is:?}");
     }

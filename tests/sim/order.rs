@@ -16,7 +16,7 @@ use abide::model::name::{InstanceId, ServiceName};
 use abide::model::order::Act;
 use abide::model::outcome::{Exit, Used};
 use abide::model::policy::{Hooks, Order, RestartLimit, RestartWhen, ServiceType};
-use abide::model::service::Service;
+use abide::model::service::{Kind, Service};
 use abide::model::signal::Signal;
 use abide::model::status::{ServiceStatus, State};
 use abide::model::time::{Mono, Now, Wall};
@@ -202,7 +202,10 @@ pub(crate) fn the_judge_is_just(world: &World) {
     let readers: BTreeSet<ServiceName> =
         world.written.values().filter_map(|it| Some(it.service.log_command()?.name)).collect();
     // Which of two of one name is refused is told elsewhere.
-    if readers.iter().any(|reader| world.written.contains_key(reader)) {
+    let legacy = world.written.values().filter(|it| it.service.kind == Kind::Daemontools);
+    let mut homes = BTreeSet::new();
+    let is_twice = legacy.into_iter().any(|it| !homes.insert(&it.service.directory));
+    if is_twice || readers.iter().any(|reader| world.written.contains_key(reader)) {
         return;
     }
     for (name, it) in &world.written {

@@ -539,6 +539,10 @@ impl World {
         }
         invariants::no_signal_without_reason(self, run);
         crate::order::those_after_it_are_down(self, run);
+        let told = self.processes.get(&run).filter(|process| process.definition.service.kind == Kind::Daemontools);
+        if let Some(line) = told.map(|process| format!("{}: {signal}", process.instance)) {
+            self.note(&line);
+        }
         let Some(process) = self.processes.get_mut(&run) else { return };
         process.asked = true;
         let immortal = process.behaviour.immortal;
