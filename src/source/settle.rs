@@ -54,7 +54,7 @@ pub enum Outcome {
     Good,
     /// Something wrong, which is published if it is still so after this long.
     Bad(Duration),
-    /// Somebody writes to it: there will be a close.
+    /// Somebody writes to it: there will be a close, if it is written under this name.
     Busy,
     /// Nobody can say whether somebody writes to it.
     Doubtful,
@@ -84,6 +84,8 @@ struct Pending {
     opened: Mono,
     /// Being written: no look will help before its close, unless the kernel can say more.
     writing: bool,
+    /// What is written was written under this name, so that its close will be told of it.
+    by_name: bool,
     /// Ahead of its window.
     leading: bool,
     absent_since: Option<Mono>,
@@ -154,8 +156,15 @@ impl<K: Ord + Copy> Settle<K> {
 
     /// Something was noticed about `key`.
     pub fn note(&mut self, key: K, seen: Seen, now: Mono) {
-        let fresh =
-            Pending { opened: now, writing: false, leading: false, absent_since: None, bad_since: None, due: None };
+        let fresh = Pending {
+            opened: now,
+            writing: false,
+            by_name: false,
+            leading: false,
+            absent_since: None,
+            bad_since: None,
+            due: None,
+        };
         let mut pending = *self.pending.entry(key).or_insert(fresh);
         if seen == Seen::Vanished {
             pending.absent_since.get_or_insert(now);
@@ -187,12 +196,13 @@ impl<K: Ord + Copy> Settle<K> {
             }
             Seen::Created | Seen::Written => {
                 pending.writing = true;
+                pending.by_name |= seen == Seen::Written;
                 Some(quiet)
             }
             // Says little: what is due earlier stays so.
             Seen::Changed => Some(before.map_or(quiet, |before| before.min(quiet))),
             Seen::Closed | Seen::Arrived => {
-                pending.writing = false;
+                (pending.writing, pending.by_name) = (false, false);
                 self.complete(key, &mut pending, seen, now)
             }
         };
@@ -261,7 +271,8 @@ impl<K: Ord + Copy> Settle<K> {
                 let end = pending.bad_since.get_or_insert(now).plus(after);
                 if end <= now { (Verdict::Publish, None) } else { (Verdict::Wait, Some(end)) }
             }
-            Outcome::Busy => (Verdict::Wait, None),
+            // One that got its name by link(2) while it was open is closed under another, or under none.
+            Outcome::Busy => (Verdict::Wait, (!pending.by_name).then(|| now.plus(SECOND_LOOK))),
             Outcome::Doubtful => (Verdict::Wait, (!pending.writing).then(|| now.plus(SECOND_LOOK))),
         };
         if verdict != Verdict::Wait {

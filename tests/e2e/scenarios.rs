@@ -328,6 +328,28 @@ fn s49_an_environment_file_that_changes_is_acted_on_and_one_that_goes_is_an_erro
 }
 
 #[test]
+fn a_file_that_gets_its_name_while_it_is_open_is_taken_once_it_is_closed() {
+    use std::io::Write;
+    let world = World::with(&[]);
+    for (name, unlinked_first) in [("a", false), ("b", true)] {
+        let new = world.file(".new");
+        let mut file = std::fs::File::create(&new).expect("the world is writable");
+        file.write_all(SLEEPER.as_bytes()).expect("the world is writable");
+        std::fs::hard_link(&new, world.file(&format!("{name}.toml"))).expect("it is new");
+        if unlinked_first {
+            std::fs::remove_file(&new).expect("it is ours");
+        }
+        // Long enough for a look that finds it open, whichever comes first.
+        world.fence();
+        drop(file);
+        if !unlinked_first {
+            std::fs::remove_file(&new).expect("it is ours");
+        }
+        world.pid(name);
+    }
+}
+
+#[test]
 fn s50_a_legacy_directory_is_treated_as_a_file_is() {
     let world = World::with(&[("a", SLEEPER)]);
     let run = |time: u32| format!("#!/bin/sh\nexec sleep {time}\n");

@@ -107,6 +107,17 @@ fn a_slow_writer_is_left_alone_until_its_close() {
 }
 
 #[test]
+fn one_that_is_open_under_another_name_is_looked_at_until_it_is_closed() {
+    let mut settle = settle();
+    settle.note(1, Seen::Created, ms(0));
+    assert_eq!(settle.due(ms(100)), [1]);
+    assert_eq!(settle.looked(1, Outcome::Busy, ms(100)), Verdict::Wait);
+    assert_eq!(settle.next(), Some(ms(220)));
+    assert_eq!(settle.due(ms(220)), [1]);
+    assert_eq!(settle.looked(1, Outcome::Good, ms(220)), Verdict::Publish);
+}
+
+#[test]
 fn without_leases_a_written_file_waits_for_its_close_and_a_found_one_for_a_second_look() {
     let mut settle = settle();
     settle.note(1, Seen::Written, ms(0));
