@@ -80,7 +80,9 @@ pub fn diff(old: &Service, new: &Service, powers: &Powers) -> Vec<Change> {
     );
     found.texts("directory", Some(directory.clone()), Some(new.directory.clone()), Price::Restart);
     diff_identity(&mut found, identity, &new.identity);
-    found.field("umask", *umask, new.umask, |mask| format!("{mask:04o}"), Price::Restart);
+    // No file of a legacy service says it.
+    let price = if *kind == Kind::Daemontools { Price::Live } else { Price::Restart };
+    found.field("umask", *umask, new.umask, |mask| format!("{mask:04o}"), price);
     diff_environment(&mut found, environment, &new.environment);
     diff_base(&mut found, base, &new.base, *kind);
     order::diff(&mut found, order.as_deref(), new.order.as_deref());

@@ -67,6 +67,7 @@ fn service(text: &str) -> Service {
         ceilings,
         environment,
         uid: 0,
+        umask: 0o022,
         is_init: false,
         preflight: false,
         advise: false,

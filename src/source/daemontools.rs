@@ -114,7 +114,7 @@ impl Lowering<'_> {
             update: None,
             schedule: None,
             security: None,
-            umask: 0o022,
+            umask: around.umask,
             base,
             environment: Environment::new(),
             restart: RestartPolicy::daemontools(),

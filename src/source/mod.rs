@@ -130,6 +130,8 @@ pub struct Surroundings {
     pub environment: Environment,
     /// Effective uid of abide.
     pub uid: u32,
+    /// The file mode creation mask that abide was started with.
+    pub umask: u32,
     /// Whether abide is PID 1, whose environment is the configuration of its container.
     pub is_init: bool,
     /// Whether to look at the machine (program, directory, environment files, limits); false reads
@@ -152,7 +154,15 @@ pub fn surroundings(ceilings: Ceilings, is_init: bool, preflight: bool) -> Surro
     let environment =
         std::env::vars_os().filter_map(named).filter(|(name, _)| !OURS.contains(&name.as_str())).collect();
     let uid = nix::unistd::geteuid().as_raw();
-    Surroundings { ceilings, environment, uid, is_init, preflight, advise: false, delegation: None }
+    let umask = umask().unwrap_or(0o022);
+    Surroundings { ceilings, environment, uid, umask, is_init, preflight, advise: false, delegation: None }
+}
+
+/// That of this process: umask(2) tells it only to who changes it.
+fn umask() -> Option<u32> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let mask = status.lines().find_map(|line| line.strip_prefix("Umask:"))?;
+    u32::from_str_radix(mask.trim(), 8).ok()
 }
 
 /// Where `abide.toml` lies, or would: as named, else beside the first watched directory as given.

@@ -24,6 +24,7 @@ fn machine() -> Surroundings {
         ceilings: Ceilings { hard, may_raise: false, nr_open: 1 << 20, uid: 0, cgroups, rights: root() },
         environment: BTreeMap::new(),
         uid: 0,
+        umask: 0o022,
         is_init: false,
         preflight: true,
         advise: false,
