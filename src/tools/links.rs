@@ -17,11 +17,17 @@ pub enum Linked {
     Taken,
 }
 
-/// Makes links named as the tools in `directory`, which is made if it is missing, to `program`. What else has such a name
-/// stays, unless it is a link and `replace` says that links may go.
+/// Those that are abide's own engine, which `abide-tools` has not.
+const ENGINE: [&str; 3] = ["svscan", "supervise", "svscanboot"];
+
+/// Makes links named as the tools in `directory`, which is made if it is missing, to `program`, or to `abide-tools` beside
+/// it, if that is there. What else has such a name stays, unless it is a link and `replace` says that links may go.
 pub fn make(directory: &Path, program: &Path, replace: bool) -> io::Result<Vec<(&'static str, Linked)>> {
     fs::DirBuilder::new().recursive(true).mode(0o755).create(directory)?;
-    NAMES.iter().map(|name| Ok((*name, link(&directory.join(name), program, replace)?))).collect()
+    let small = program.with_file_name("abide-tools");
+    let small = if small.is_file() { &small } else { program };
+    let target = |name: &str| if ENGINE.contains(&name) { program } else { small };
+    NAMES.iter().map(|name| Ok((*name, link(&directory.join(name), target(name), replace)?))).collect()
 }
 
 fn link(path: &Path, program: &Path, replace: bool) -> io::Result<Linked> {

@@ -44,6 +44,11 @@ pub fn run(name: &str, words: &[OsString]) -> Option<u8> {
     Some(tool(words))
 }
 
+/// What whoever asked for no tool is told; the exit code.
+pub fn none() -> u8 {
+    say::usage("abide-tools: usage: abide-tools tool NAME [ARGUMENT...], or by way of a link of that name")
+}
+
 fn find(name: &str) -> Option<fn(&[OsString]) -> u8> {
     Some(match name {
         "envdir" => envdir::run,
