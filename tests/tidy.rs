@@ -64,6 +64,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "keeper",
             "api",
             "tools::links",
+            "tools::errno",
         ],
     ),
     (
@@ -88,6 +89,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "api::client",
             "api::token",
             "tools::links",
+            "tools::errno",
+            "host::stderr",
             "daemon",
         ],
     ),

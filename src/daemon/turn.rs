@@ -295,6 +295,7 @@ impl Supervisor {
         self.trace.hold();
         loop {
             while let Some(event) = self.host.next_event() {
+                self.say_as_supervise(&event);
                 self.handle(event);
             }
             let effects = self.fleet.take_effects();
@@ -344,7 +345,7 @@ impl Supervisor {
     fn carry_out(&mut self, effect: Effect) {
         match effect {
             Effect::Report(transition) => {
-                trace::transition(&transition);
+                trace::transition(&transition, self.planner.config.guise.is_none());
                 self.door.tell(|| report::news_of_transition(&transition));
             }
             Effect::Announce(step) => {

@@ -33,7 +33,7 @@ impl Instance {
     /// The files' meaning changed, in `changes`.
     pub(super) fn edit(&mut self, new: &Arc<Definition>, numbered: bool, changes: &[Change], turn: &mut Turn) {
         if self.wanted.service.enabled != new.service.enabled {
-            self.down_changed();
+            self.down_changed(turn.guise.is_some());
         }
         let relabel = self.numbered != numbered || output_differs(&self.wanted, new);
         self.wanted = new.clone();

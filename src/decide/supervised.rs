@@ -12,6 +12,7 @@ use super::instance::Instance;
 use super::member::Member;
 use super::phase::{Phase, Rest, Turn, Words};
 use crate::model::desired::Definition;
+use crate::model::guise::Guise;
 use crate::model::name::InstanceId;
 use crate::model::policy::StopScope;
 use crate::model::selector::Target;
@@ -198,10 +199,11 @@ impl Instance {
         self.wanted.service.stop.patient && self.supervised.as_ref().is_some_and(|it| it.wish == Some(Wish::Down))
     }
 
-    /// The file `down` came or went: that counts now.
-    pub(super) fn down_changed(&mut self) {
+    /// The file `down` came or went: that counts now. Under supervise it counts once, when the service is found.
+    pub(super) fn down_changed(&mut self, once: bool) {
+        let found = if self.wanted.service.enabled { Wish::Up } else { Wish::Down };
         if let Some(supervised) = &mut self.supervised {
-            supervised.wish = None;
+            supervised.wish = once.then(|| supervised.wish.unwrap_or(found));
         }
     }
 
@@ -266,6 +268,7 @@ impl Instance {
         if it.leaving == Leaving::Asked && rests {
             (it.leaving, it.wish, it.asked) = (Leaving::Gone(turn.now.mono.plus(SCAN)), None, None);
             turn.effects.push(Effect::Unsupervise { instance });
+            turn.last_word.let_go |= matches!(turn.guise, Some(Guise::Supervise { .. }));
         }
     }
 

@@ -44,9 +44,11 @@ pub(super) fn load(
     let stack = Stack::new(&main.run.path, defaults.as_deref().into_iter().collect());
     let said = stack.merged();
     let said = ServiceFile { limits: said.limits, resources: said.resources, log: said.log, ..ServiceFile::default() };
-    let mut lowering = Lowering { around, stack: &stack, said: &said, findings: &mut findings };
+    let umask = config.guise.as_ref().map_or(0o022, |(_, umask)| *umask);
+    let mut lowering = Lowering { around, stack: &stack, said: &said, umask, findings: &mut findings };
     let service = lowering.service(name, main).and_then(|service| lowering.with_log(service, log));
     let findings = reader::bounded(findings);
+    let service = service.map(|service| if config.guise.is_some() { as_under_svscan(service) } else { service });
     let good = !findings.iter().any(Diagnostic::is_error);
     Entry {
         file: main.run.path.clone(),
@@ -60,11 +62,25 @@ pub(super) fn load(
     }
 }
 
+/// What is not abide's to choose is as abide itself has it.
+fn as_under_svscan(service: Service) -> Service {
+    let plain = |log: LogPolicy| LogPolicy { way: Some(Box::new(LogWay::Inherit)), ..log };
+    let log = match service.log.way.map(|way| *way) {
+        Some(LogWay::Directory(reader)) => {
+            let reader = Service { content: None, log: plain(reader.log.clone()), ..*reader };
+            LogPolicy { way: Some(Box::new(LogWay::Directory(Box::new(reader)))), ..service.log }
+        }
+        _ => plain(LogPolicy { way: None, ..service.log }),
+    };
+    Service { content: None, log, ..service }
+}
+
 /// A directory on its way to a service.
 struct Lowering<'a> {
     around: &'a Surroundings,
     stack: &'a Stack<'a>,
     said: &'a ServiceFile,
+    umask: u32,
     findings: &'a mut Vec<Diagnostic>,
 }
 
@@ -114,7 +130,7 @@ impl Lowering<'_> {
             update: None,
             schedule: None,
             security: None,
-            umask: 0o022,
+            umask: self.umask,
             base,
             environment: Environment::new(),
             restart: RestartPolicy::daemontools(),
