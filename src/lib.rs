@@ -20,6 +20,7 @@ pub mod host;
 pub mod tools;
 pub mod source;
 pub mod log;
+pub mod import;
 pub mod logger;
 pub mod keeper;
 pub mod api;

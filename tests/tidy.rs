@@ -19,6 +19,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("source", &["model", "host::users", "host::clock", "host::within", "host::sys::lease", "host::sys::eyes"]),
     ("tools", &["model", "host::sys"]),
     ("log", &["model"]),
+    ("import", &["model"]),
     ("logger", &["log", "model", "table", "host::pipe", "host::sys", "host::clock", "host::stderr"]),
     (
         "keeper",
@@ -84,6 +85,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "host::look",
             "host::sys::pipe",
             "log",
+            "import",
             "keeper",
             "logger",
             "api::client",
@@ -123,7 +125,7 @@ const CRATE_ROOMS: &[(&str, &[&str])] = &[
 ];
 
 /// What a pure room has no business with. Tests of such a room are held to it too.
-const PURE: &[&str] = &["model", "decide", "render", "log/rotate"];
+const PURE: &[&str] = &["model", "decide", "render", "log/rotate", "import"];
 const IMPURE: &[&str] = &[
     "std::fs::",
     "std::process::",

@@ -1,6 +1,7 @@
 //! Every option once: help and usage errors derive from it.
 
 pub mod hand;
+pub mod import;
 pub mod look;
 pub mod reconcile;
 pub mod inspect;
@@ -186,6 +187,9 @@ pub enum Command {
     /// Be one of the commands of daemontools
     #[command(after_help = super::links::TOOL)]
     Tool(super::links::ToolArgs),
+    /// Make service files of the services of another supervisor
+    #[command(after_help = import::IMPORT)]
+    Import(import::ImportArgs),
     /// Print the completion script of a shell
     #[command(after_help = look::COMPLETIONS)]
     Completions(look::CompletionsArgs),

@@ -14,8 +14,8 @@ codes! {
     OK = 0,
     /// Something is wrong: errors in files (`check`, `plan`), a service that is not as desired (`status`),
     /// a supervisor that could not start or has died (`run`), an order that could not be obeyed or may not be given
-    /// (`start`, `stop`, `restart`, `reload`, `signal`), a state that cannot be reached any more (`wait`), a name that
-    /// means nothing. With `--nagios`: WARNING.
+    /// (`start`, `stop`, `restart`, `reload`, `signal`), a state that cannot be reached any more (`wait`), a
+    /// service that was left as it is (`import`), a name that means nothing. With `--nagios`: WARNING.
     ERRORS = 1,
     /// Something would change (`plan`). With `--nagios`: CRITICAL.
     CHANGES = 2,

@@ -13,6 +13,7 @@ mod events;
 pub mod exit;
 mod guise;
 mod history;
+mod import;
 pub mod keeper;
 pub mod links;
 mod log_level;
@@ -84,6 +85,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Doctor(args) => doctor::run(&args),
         Command::Links(args) => links::links(&args),
         Command::Tool(args) => links::no_tool(&args),
+        Command::Import(args) => import::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
         Command::Schema(args) => schema::run(&args),

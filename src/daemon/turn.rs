@@ -315,7 +315,7 @@ impl Supervisor {
         let renewed =
             self.look_after_own_log() | self.host.take_unkept_changed() | std::mem::take(&mut self.records_changed);
         for finding in self.fleet.take_findings() {
-            report::finding(&finding);
+            self.tell_of(&finding);
             self.door.tell(|| report::news_of_finding(&finding));
         }
         let now = clock::now();

@@ -430,6 +430,7 @@ impl Fleet {
                 ("RemovalHeld".to_owned(), message)
             }
             Kept::Suspended => ("Suspended".to_owned(), self.why_suspended(name)),
+            Kept::Unlinked => ("Unlinked".to_owned(), "its directory is gone; it goes on until `svc -dx`".to_owned()),
             Kept::Batch => {
                 let files = self.batch_status().map(|batch| batch.files).unwrap_or_default();
                 let bad = match files.as_slice() {

@@ -58,7 +58,8 @@ impl Fleet {
         self.surroundings_changed |= !changes.is_empty();
         self.note_hold_files();
         let released = permits.map_or_else(Vec::new, |permits| self.permitted(permits));
-        let changes = self.with_vanished(changes, &unsettled);
+        let mut changes = self.with_vanished(changes, &unsettled);
+        self.keep_unlinked(&mut changes);
         // What waited is one batch with what is new, which overrides it.
         let mut all: BTreeMap<ServiceName, Option<Entry>> = self.resumed().into_iter().collect();
         all.extend(changes);
@@ -162,12 +163,17 @@ impl Fleet {
         let mut verdicts: BTreeMap<ServiceName, Option<Charge>> = BTreeMap::new();
         let mut taken = Offers::new();
         let mut guesses = Guesses::default();
+        let mut homes = self.homes(&fresh);
         // Edits first, then what has nothing in force yet, then what was refused while another version
         // holds: whoever comes later is the one who closes a circle.
         let mut stages = [Offers::new(), Offers::new(), Offers::new()];
         let accepted = |name: &ServiceName| self.members.get(name)?.accepted.as_ref();
         let has_one = |name: &ServiceName| accepted(name).is_some();
         for (name, definition) in fresh {
+            if let Some(charge) = self.has_another_name(&name, &definition, &mut homes) {
+                verdicts.insert(name, Some(Charge { offered: Some(definition), ..charge }));
+                continue;
+            }
             let is_old = accepted(&name).is_some_and(|old| old.version == definition.version);
             match self.unknown_in(&name, &definition, None, &mut guesses) {
                 charge if is_old => {

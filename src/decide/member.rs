@@ -293,6 +293,8 @@ pub(super) enum Kept {
     Suspended,
     /// Another file of its batch is bad.
     Batch,
+    /// It is a legacy service that goes on until it is let go of.
+    Unlinked,
 }
 
 /// Every condition, in the order of the status.
@@ -436,7 +438,10 @@ impl Member {
 
     /// Whether what is in force is not what its files say, though they are good.
     pub(super) fn is_behind(&self) -> bool {
-        self.kept.is_some() || self.rollback.is_some() || self.queued || self.rolling.is_some()
+        self.kept.is_some_and(|kept| kept != Kept::Unlinked)
+            || self.rollback.is_some()
+            || self.queued
+            || self.rolling.is_some()
     }
 
     /// Since when the condition is not in its good value.

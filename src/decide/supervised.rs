@@ -6,14 +6,17 @@
 //! Let go of, a service is as one that svscan has just found: after a while it is as its files say. Until then nobody
 //! listens.
 
+use super::backlog::FileChange;
 use super::effect::Effect;
 use super::fleet::Fleet;
 use super::instance::Instance;
-use super::member::Member;
+use super::judge::Charge;
+use super::member::{Kept, Member};
 use super::phase::{Phase, Rest, Turn, Words};
 use crate::model::desired::Definition;
+use crate::model::diagnostic::{Code, Diagnostic};
 use crate::model::guise::Guise;
-use crate::model::name::InstanceId;
+use crate::model::name::{InstanceId, ServiceName};
 use crate::model::policy::StopScope;
 use crate::model::selector::Target;
 use crate::model::service::Kind;
@@ -21,6 +24,8 @@ use crate::model::signal::Signal;
 use crate::model::supervise::{Letter, Shown, Wish};
 use crate::model::time::{Mono, Wall};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -62,7 +67,16 @@ impl Supervised {
     }
 }
 
+/// Legacy services by their directories.
+pub(super) type Homes = BTreeMap<String, ServiceName>;
+
 impl Member {
+    /// Whether it is a directory with `run`, and not the `log` of one.
+    fn is_legacy(&self) -> bool {
+        let service = self.accepted.as_ref().map(|definition| &definition.service);
+        service.is_some_and(|service| service.kind == Kind::Daemontools && service.reads.is_none())
+    }
+
     /// Whether the service is to run, were it alone: as its files say, or as was wished since.
     pub(super) fn is_enabled(&self, definition: &Definition) -> bool {
         let wish = self.instances.first().and_then(|instance| instance.supervised.as_ref()?.wish);
@@ -104,12 +118,60 @@ impl Fleet {
         let Some(supervised) = instance.and_then(|it| it.supervised.as_mut()) else { return };
         if matches!(supervised.leaving, Leaving::Gone(at) if at <= now) {
             **supervised = Supervised::new(self.turn.now.wall);
+            if self.members.get(&id.service).is_some_and(|member| member.kept == Some(Kept::Unlinked)) {
+                return self.act_on(vec![(id.service.clone(), None)], &[]);
+            }
             let why = "found again";
             self.bring(&id.service, &why.into());
             if self.asked(&id.service) {
                 self.touch(id, |instance, turn| instance.rise(&why.into(), turn));
             }
         }
+    }
+
+    /// Takes out of `changes` those removals that stop nothing, if that is how it is to be.
+    pub(super) fn keep_unlinked(&mut self, changes: &mut Vec<FileChange>) {
+        if !self.backlog.rules.keep_legacy {
+            return;
+        }
+        changes.retain(|(name, entry)| {
+            let member = self.members.get_mut(name).filter(|_| entry.is_none());
+            let Some(member) = member.filter(|member| member.is_legacy() && !member.removed) else { return true };
+            member.kept = Some(Kept::Unlinked);
+            false
+        });
+    }
+
+    /// Where legacy services are, and which: those in force, less those that `fresh` has anew.
+    pub(super) fn homes(&self, fresh: &BTreeMap<ServiceName, Arc<Definition>>) -> Homes {
+        if !fresh.values().any(|definition| definition.service.kind == Kind::Daemontools) {
+            return Homes::new();
+        }
+        let there = self.members.iter().filter(|(name, member)| !member.removed && !fresh.contains_key(*name));
+        let legacy = there.filter(|(_, member)| member.is_legacy());
+        let homes = legacy.filter_map(|(name, member)| Some((&member.accepted.as_ref()?.service.directory, name)));
+        homes.map(|(directory, name)| (directory.clone(), name.clone())).collect()
+    }
+
+    /// What is wrong with `definition` because its directory is another service's already.
+    pub(super) fn has_another_name(
+        &self,
+        name: &ServiceName,
+        definition: &Definition,
+        homes: &mut Homes,
+    ) -> Option<Charge> {
+        let service = &definition.service;
+        if service.kind != Kind::Daemontools || service.reads.is_some() {
+            return None;
+        }
+        let first = homes.entry(service.directory.clone()).or_insert_with(|| name.clone());
+        if first == name {
+            return None;
+        }
+        let file = self.members.get(name).map_or(Path::new(""), |member| &member.file);
+        let message = format!("{} is the directory of the service {first} already", service.directory);
+        let finding = Diagnostic::error(file, Code::DuplicateName, message).help("remove one of the two names");
+        Some(Charge { findings: vec![finding], offered: None, missing: vec![first.clone()] })
     }
 
     /// An operator's start counts more than what was wished over `control`.

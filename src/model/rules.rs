@@ -12,6 +12,9 @@ pub struct Rules {
     pub atomic: bool,
     /// How restarts are spread.
     pub rollout: RolloutRules,
+    /// Whether a legacy service whose directory is gone from here goes on until it is let go of (`svc -dx`), as under
+    /// svscan.
+    pub keep_legacy: bool,
 }
 
 /// When removals are too many to be believed.

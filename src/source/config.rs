@@ -68,11 +68,11 @@ pub struct Config {
 const LITTLE: u64 = 1 << 20;
 
 impl Config {
-    /// That of an abide in a guise: nothing is held back, and nothing is counted.
+    /// That of an abide in a guise: nothing is held back, and what is removed goes on.
     pub fn dressed(guise: Guise, umask: u32) -> Self {
         let guard = GuardRules { window: None, ..GuardRules::default() };
         let rollout = RolloutRules { max_parallel: u64::MAX, pause_on_failures: u64::MAX };
-        let rules = Rules { guard, rollout, ..Rules::default() };
+        let rules = Rules { guard, rollout, keep_legacy: true, ..Rules::default() };
         let guise = Some((guise, umask));
         Self { rules, log_max_size: LITTLE, log_max_files: 1, guise, ..Self::default() }
     }
@@ -116,6 +116,15 @@ pub enum MetricsDetail {
     None,
 }
 
+/// What becomes of a legacy service whose directory is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnRemove {
+    /// It is stopped.
+    Stop,
+    /// It goes on until it is let go of.
+    Keep,
+}
+
 /// Whether files that change together count together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Batch {
@@ -125,6 +134,7 @@ pub enum Batch {
     Atomic,
 }
 
+choice!(OnRemove, "stop" => OnRemove::Stop, "keep" => OnRemove::Keep);
 choice!(Batch, "each" => Batch::Each, "atomic" => Batch::Atomic);
 choice!(MetricsDetail,
     "all" => MetricsDetail::All, "abnormal" => MetricsDetail::Abnormal, "none" => MetricsDetail::None);
@@ -152,6 +162,16 @@ impl Value for Period {
 }
 
 table! {
+    /// `[legacy]`.
+    Legacy {
+        /// What becomes of a service whose directory, or the link to it, is gone: "stop", or "keep": it goes on, and is
+        /// started again when it ends, until it is let go of by `svc -dx DIR DIR/log`, as under svscan. Default: "stop".
+        #[schemars(with = "Option<super::toml::values::ChoiceOf<OnRemove>>")]
+        on_remove: OnRemove,
+    } later &[]
+}
+
+table! {
     /// `abide.toml`.
     ConfigFile {
         /// The keys of a service file, merged under every service: all but `command`, `script`, `description`
@@ -167,6 +187,8 @@ table! {
         guard: Guard,
         /// How restarts that follow from edits are spread.
         rollout: Rollout,
+        /// Directories of daemontools.
+        legacy: Legacy,
         /// The status snapshot.
         status: Status,
         /// The Prometheus twin of the status snapshot.
@@ -317,7 +339,12 @@ fn complete(file: ConfigFile, layer: Layer<ConfigFile>) -> Config {
         Arc::new(Layer { path: layer.path, text: layer.text, file, places })
     });
     Config {
-        rules: rules(file.batch, &file.guard.unwrap_or_default(), &file.rollout.unwrap_or_default()),
+        rules: rules(
+            file.batch,
+            file.legacy.as_ref(),
+            &file.guard.unwrap_or_default(),
+            &file.rollout.unwrap_or_default(),
+        ),
         defaults,
         rescan: watch.rescan.map_or(default.rescan, |period| period.0),
         grace: watch.grace.unwrap_or(default.grace),
@@ -335,7 +362,7 @@ fn complete(file: ConfigFile, layer: Layer<ConfigFile>) -> Config {
     }
 }
 
-fn rules(batch: Option<Batch>, guard: &Guard, rollout: &Rollout) -> Rules {
+fn rules(batch: Option<Batch>, legacy: Option<&Legacy>, guard: &Guard, rollout: &Rollout) -> Rules {
     let default = GuardRules::default();
     let guard = GuardRules {
         window: guard.window.as_ref().map_or(default.window, |period| period.0),
@@ -348,7 +375,8 @@ fn rules(batch: Option<Batch>, guard: &Guard, rollout: &Rollout) -> Rules {
         max_parallel: count(&rollout.max_parallel, default.max_parallel),
         pause_on_failures: count(&rollout.pause_on_failures, default.pause_on_failures),
     };
-    Rules { guard, rollout, atomic: batch == Some(Batch::Atomic) }
+    let keep_legacy = legacy.is_some_and(|legacy| legacy.on_remove == Some(OnRemove::Keep));
+    Rules { guard, rollout, atomic: batch == Some(Batch::Atomic), keep_legacy }
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ mod browser;
 mod check;
 
 mod daemons;
+mod daemontools;
 mod doors;
 mod examples;
 mod files;
@@ -24,6 +25,7 @@ mod guard;
 mod hooks;
 mod http;
 mod idle;
+mod import;
 mod in_depth;
 mod leaks;
 mod limits;

@@ -291,10 +291,12 @@ fn every_example_of_every_help_runs() {
     ] {
         std::fs::create_dir_all(root.join(directory)).expect("new");
     }
+    std::fs::create_dir_all(root.join("service/web")).expect("new");
+    super::process::shell("printf '#!/bin/sh\nexec sleep 1000\n' >run; chmod +x run", &root.join("service/web"));
     for example in examples() {
         // What lies at a fixed place lies below the world's root here.
         let mut line = example.clone();
-        for place in ["/etc/", "/srv/", "/services", "/tmp/"] {
+        for place in ["/etc/", "/srv/", "/service", "/tmp/"] {
             line = line.replace(&format!(" {place}"), &format!(" {}{place}", root.display()));
         }
         // The hash of a file that is here.

@@ -9,6 +9,7 @@ use abide::model::name::InstanceId;
 use abide::model::order::Act;
 use abide::model::outcome::Exit;
 use abide::model::policy::{RestartPolicy, StopPolicy};
+use abide::model::rules::Rules;
 use abide::model::service::{Kind, Service};
 use abide::model::status::State;
 use abide::model::supervise::{Shown, Wish};
@@ -192,4 +193,37 @@ fn what_was_wished_outlives_the_supervisor() {
     world.crash("web", Exit::Code(0));
     world.pass(3_000);
     assert_eq!(state(&world, "web"), State::Stopped);
+}
+
+#[test]
+fn a_directory_that_is_gone_from_here_stops_nothing_where_that_is_how_it_is_to_be() {
+    let mut world = begun(GOOD);
+    world.fleet.set_rules(Rules { keep_legacy: true, ..Rules::default() });
+    let process = pid(&world, "web");
+    world.remove("web");
+    world.pass(10_000);
+    assert_eq!((state(&world, "web"), pid(&world, "web")), (State::Running, process));
+    // It is supervised as ever.
+    world.crash("web", Exit::Code(1));
+    world.pass(2_000);
+    assert_eq!(state(&world, "web"), State::Running);
+    world.letters("web", b"dx");
+    world.pass(20_000);
+    assert!(world.boards.is_empty() && world.fleet.names().all(|there| *there != name("web")));
+}
+
+#[test]
+fn a_second_name_of_one_directory_is_refused_until_the_first_is_gone() {
+    let mut world = World::new();
+    let at = |text: &str| Service { directory: "/srv/web".to_owned(), ..legacy(text) };
+    world.write(at("web"));
+    world.settle();
+    world.write(at("alias"));
+    world.settle();
+    let status = world.fragments.get(&name("alias")).expect("it is told of");
+    assert!(status.errors.iter().any(|error| error.message.contains("the service web already")), "{status:?}");
+    assert!(status.instances.is_empty());
+    world.remove("web");
+    world.pass(10_000);
+    assert_eq!(state(&world, "alias"), State::Running);
 }
