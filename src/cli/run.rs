@@ -50,7 +50,7 @@ pub(super) fn supervisor(args: RunArgs) -> u8 {
     match places(args.places.into()) {
         Ok(places) => {
             let directories = if args.directories.is_empty() { args.trust_owner.clone() } else { args.directories };
-            daemon::run(&places, directories, &args.trust_owner, args.exit_with, args.guise)
+            daemon::run(&places, directories, &args.trust_owner, args.exit_with, args.guise.as_ref())
         }
         Err(error) => complain(&error, exit::ERRORS),
     }

@@ -84,7 +84,7 @@ pub fn run(
     directories: Vec<PathBuf>,
     trusted: &[PathBuf],
     exit_with: Option<ServiceName>,
-    guise: Option<Guise>,
+    guise: Option<&Guise>,
 ) -> u8 {
     match supervise(places, directories, &granted(trusted), exit_with, guise) {
         Ok(code) => code,
@@ -101,7 +101,7 @@ fn supervise(
     directories: Vec<PathBuf>,
     granted: &Granted,
     exit_with: Option<ServiceName>,
-    guise: Option<Guise>,
+    guise: Option<&Guise>,
 ) -> Result<u8, BootError> {
     memory::share_heap();
     let SupervisorEnds { table, keeper, bell, logger, kept: [notify_socket, control] } = role::enter_supervisor()?;
@@ -110,19 +110,18 @@ fn supervise(
     let (mut records, Inheritance { records: past, broken, mark }) = Records::open(&places.table, &instance_id);
     let config_path =
         source::config_path(places.config.as_deref(), directories.first().map_or(Path::new("."), |it| it));
-    let (config, config_text) =
-        match guise.clone().map_or_else(|| configuration(&config_path, surroundings.uid, &past), dressed) {
-            Ok((config, text)) => (granting(config, granted), text),
-            Err(findings) => return Ok(refuse(&config_path, &findings)),
-        };
+    let (config, config_text) = match configuration(&config_path, surroundings.uid, &past, guise) {
+        Ok((config, text)) => (granting(config, granted), text),
+        Err(findings) => return Ok(refuse(&config_path, &findings)),
+    };
     let pipes = Arc::new(Pipes::new(&places.pipes(), keeper).map_err(failed("open the directory of pipes"))?);
     let own_log = own_log_pipe(&pipes).map_err(failed("make the pipe of abide's own log"))?;
-    let trace = trace::start(Some(own_log), io::stderr().is_terminal(), guise.as_ref());
+    let trace = trace::start(Some(own_log), io::stderr().is_terminal(), guise);
     let (letters, inbox) = unbounded_channel();
     let logger_socket = logger.as_fd().try_clone_to_owned().map_err(failed("copy a descriptor"))?;
     let mut host = Host::new(Parts {
         table: Arc::clone(&table),
-        spawner: spawner(&table, &pipes, &groups, (&mark, tools_of(places, guise.as_ref())), letters.clone())?,
+        spawner: spawner(&table, &pipes, &groups, (&mark, tools_of(places, guise)), letters.clone())?,
         pipes,
         logger: Logger::new(logger_socket),
         log: places.log.clone(),
@@ -217,16 +216,15 @@ fn configuration(
     path: &Path,
     uid: u32,
     past: &BTreeMap<String, Vec<u8>>,
+    guise: Option<&Guise>,
 ) -> Result<(Config, Option<Text>), Vec<Diagnostic>> {
+    if let Some(guise) = guise {
+        return Ok((Config::dressed(guise.clone(), umask()), None));
+    }
     read_config(path, uid).or_else(|findings| {
         let (config, text) = records::config_in(past, path).ok_or(findings)?;
         Ok((config, Some(text)))
     })
-}
-
-/// What holds for an abide in a guise.
-fn dressed(guise: Guise) -> Result<(Config, Option<Text>), Vec<Diagnostic>> {
-    Ok((Config::dressed(guise, umask()), None))
 }
 
 /// The umask that we were started with.

@@ -196,7 +196,8 @@ impl Fleet {
             let known = self.members.get(name).and_then(|member| member.charge.as_deref());
             let Some(offered) = known.and_then(|known| known.offered.clone()) else { continue };
             let same = |charge: &Charge| known.is_some_and(|known| known.missing == charge.missing);
-            match self.unknown_in(name, &offered, known, &mut guesses) {
+            let twin = self.has_another_name(name, &offered, &mut homes);
+            match twin.or_else(|| self.unknown_in(name, &offered, known, &mut guesses)) {
                 Some(charge) if same(&charge) => {}
                 Some(charge) => {
                     verdicts.insert(name.clone(), Some(Charge { offered: Some(offered), ..charge }));
@@ -360,6 +361,7 @@ impl Fleet {
     /// Every instance of `name` hears of its `new` definition; missing ones are added.
     fn bring_in_line(&mut self, name: &ServiceName, new: &Arc<Definition>, cause: &Words, changes: &[Change]) {
         self.prepare(name);
+        self.keep_wishes(name, new);
         let up = self.asked(name);
         let rolls = policy(&new.service).rolling && new.service.instances > 1 && dearest(changes) == Price::Restart;
         let Some(member) = self.members.get_mut(name) else { return };

@@ -144,7 +144,8 @@ impl Fleet {
 
     /// Where legacy services are, and which: those in force, less those that `fresh` has anew.
     pub(super) fn homes(&self, fresh: &BTreeMap<ServiceName, Arc<Definition>>) -> Homes {
-        if !fresh.values().any(|definition| definition.service.kind == Kind::Daemontools) {
+        let has_legacy = fresh.values().any(|definition| definition.service.kind == Kind::Daemontools);
+        if !has_legacy && self.ties.refused.is_empty() {
             return Homes::new();
         }
         let there = self.members.iter().filter(|(name, member)| !member.removed && !fresh.contains_key(*name));
@@ -172,6 +173,14 @@ impl Fleet {
         let message = format!("{} is the directory of the service {first} already", service.directory);
         let finding = Diagnostic::error(file, Code::DuplicateName, message).help("remove one of the two names");
         Some(Charge { findings: vec![finding], offered: None, missing: vec![first.clone()] })
+    }
+
+    /// Under supervise what `down` said when the service was found counts until it is let go of.
+    pub(super) fn keep_wishes(&mut self, name: &ServiceName, new: &Definition) {
+        let member = self.members.get_mut(name).filter(|_| self.turn.guise.is_some());
+        for instance in member.into_iter().flat_map(|member| &mut member.instances) {
+            instance.down_counted(new);
+        }
     }
 
     /// An operator's start counts more than what was wished over `control`.
@@ -261,11 +270,18 @@ impl Instance {
         self.wanted.service.stop.patient && self.supervised.as_ref().is_some_and(|it| it.wish == Some(Wish::Down))
     }
 
-    /// The file `down` came or went: that counts now. Under supervise it counts once, when the service is found.
-    pub(super) fn down_changed(&mut self, once: bool) {
-        let found = if self.wanted.service.enabled { Wish::Up } else { Wish::Down };
+    /// The file `down` came or went: that counts now.
+    pub(super) fn down_changed(&mut self) {
         if let Some(supervised) = &mut self.supervised {
-            supervised.wish = once.then(|| supervised.wish.unwrap_or(found));
+            supervised.wish = None;
+        }
+    }
+
+    /// The same under supervise, where it counts once: as the service is found.
+    fn down_counted(&mut self, new: &Definition) {
+        let enabled = self.wanted.service.enabled;
+        if let Some(supervised) = self.supervised.as_mut().filter(|_| enabled != new.service.enabled) {
+            supervised.wish.get_or_insert(if enabled { Wish::Up } else { Wish::Down });
         }
     }
 
