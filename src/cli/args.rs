@@ -7,6 +7,7 @@ pub mod reconcile;
 pub mod inspect;
 
 use crate::daemon::paths::Wishes;
+use crate::model::guise::Guise;
 use crate::model::name::ServiceName;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -266,6 +267,9 @@ pub struct RunArgs {
     /// abide.toml
     #[arg(long, value_name = "DIR")]
     pub trust_owner: Vec<PathBuf>,
+    /// As what abide was called
+    #[arg(long, hide = true)]
+    pub guise: Option<Guise>,
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented by its type")]
     pub places: PlaceArgs,

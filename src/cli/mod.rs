@@ -11,6 +11,7 @@ mod doctor;
 mod env;
 mod events;
 pub mod exit;
+mod guise;
 mod history;
 mod import;
 pub mod keeper;
@@ -41,7 +42,7 @@ use std::io::Write;
 /// Runs the command that `arguments` (the program's name first) ask for; the exit code.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    if let Some(code) = completions::answer(&arguments) {
+    if let Some(code) = guise::answer(&arguments).or_else(|| completions::answer(&arguments)) {
         return code;
     }
     let cli = match Cli::try_parse_from(&arguments) {

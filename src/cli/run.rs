@@ -4,6 +4,7 @@
 use super::args::{CandidateArgs, RunArgs};
 use super::{complain, exit};
 use crate::daemon::paths::{PathError, Places, Wishes};
+use crate::host::stderr;
 use crate::keeper::role;
 use crate::{daemon, keeper, logger};
 use std::ffi::OsString;
@@ -29,13 +30,17 @@ pub(super) fn run(args: RunArgs, arguments: &[OsString]) -> u8 {
         let error = format!("--trust-owner {}: only root can act as another user", directory.display());
         return complain(&std::io::Error::other(error), exit::USAGE);
     }
+    if let Some(guise) = &args.guise {
+        stderr::speak_as(guise.name());
+    }
     let after_command = arguments.iter().position(|argument| argument == "run").map_or(2, |at| at + 1);
     let setup = keeper::Setup {
         directory: places.table.clone(),
         arguments: arguments[after_command.min(arguments.len())..].to_vec(),
-        terminal: std::io::stdin().is_terminal() || std::io::stderr().is_terminal(),
+        terminal: args.guise.is_none() && (std::io::stdin().is_terminal() || std::io::stderr().is_terminal()),
         program: None,
         timing: keeper::Timing::default(),
+        guise: args.guise,
     };
     u8::try_from(keeper::run(&setup)).unwrap_or(exit::ERRORS)
 }
@@ -45,7 +50,7 @@ pub(super) fn supervisor(args: RunArgs) -> u8 {
     match places(args.places.into()) {
         Ok(places) => {
             let directories = if args.directories.is_empty() { args.trust_owner.clone() } else { args.directories };
-            daemon::run(&places, directories, &args.trust_owner, args.exit_with)
+            daemon::run(&places, directories, &args.trust_owner, args.exit_with, args.guise.as_ref())
         }
         Err(error) => complain(&error, exit::ERRORS),
     }
@@ -58,6 +63,9 @@ pub(super) fn candidate(args: &CandidateArgs) -> u8 {
 
 /// The logger, a child of the keeper.
 pub(super) fn logger(args: RunArgs) -> u8 {
+    if let Some(guise) = &args.guise {
+        stderr::speak_as(guise.name());
+    }
     match places(args.places.into()) {
         Ok(places) => match role::enter_logger() {
             Ok(ends) => {

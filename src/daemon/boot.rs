@@ -25,6 +25,7 @@ use crate::host::sys::memory;
 use crate::host::{clock, limits};
 use crate::keeper::role::{self, NoRole, SupervisorEnds};
 use crate::model::diagnostic::Diagnostic;
+use crate::model::guise::Guise;
 use crate::model::logging::{LogFormat, LogPolicy};
 use crate::model::name::ServiceName;
 use crate::model::outcome::Exit;
@@ -78,8 +79,14 @@ fn failed(attempt: &'static str) -> impl FnOnce(io::Error) -> BootError {
 /// ends when a process of the service `exit_with` does.
 ///
 /// Each directory of `trusted` is handed to the user who owns it.
-pub fn run(places: &Places, directories: Vec<PathBuf>, trusted: &[PathBuf], exit_with: Option<ServiceName>) -> u8 {
-    match supervise(places, directories, &granted(trusted), exit_with) {
+pub fn run(
+    places: &Places,
+    directories: Vec<PathBuf>,
+    trusted: &[PathBuf],
+    exit_with: Option<ServiceName>,
+    guise: Option<&Guise>,
+) -> u8 {
+    match supervise(places, directories, &granted(trusted), exit_with, guise) {
         Ok(code) => code,
         Err(error) => {
             let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
@@ -94,6 +101,7 @@ fn supervise(
     directories: Vec<PathBuf>,
     granted: &Granted,
     exit_with: Option<ServiceName>,
+    guise: Option<&Guise>,
 ) -> Result<u8, BootError> {
     memory::share_heap();
     let SupervisorEnds { table, keeper, bell, logger, kept: [notify_socket, control] } = role::enter_supervisor()?;
@@ -102,18 +110,18 @@ fn supervise(
     let (mut records, Inheritance { records: past, broken, mark }) = Records::open(&places.table, &instance_id);
     let config_path =
         source::config_path(places.config.as_deref(), directories.first().map_or(Path::new("."), |it| it));
-    let (config, config_text) = match configuration(&config_path, surroundings.uid, &past) {
+    let (config, config_text) = match configuration(&config_path, surroundings.uid, &past, guise) {
         Ok((config, text)) => (granting(config, granted), text),
         Err(findings) => return Ok(refuse(&config_path, &findings)),
     };
     let pipes = Arc::new(Pipes::new(&places.pipes(), keeper).map_err(failed("open the directory of pipes"))?);
     let own_log = own_log_pipe(&pipes).map_err(failed("make the pipe of abide's own log"))?;
-    let trace = trace::start(Some(own_log), io::stderr().is_terminal());
+    let trace = trace::start(Some(own_log), io::stderr().is_terminal(), guise);
     let (letters, inbox) = unbounded_channel();
     let logger_socket = logger.as_fd().try_clone_to_owned().map_err(failed("copy a descriptor"))?;
     let mut host = Host::new(Parts {
         table: Arc::clone(&table),
-        spawner: spawner(&table, &pipes, &groups, (&mark, &places.runtime), letters.clone())?,
+        spawner: spawner(&table, &pipes, &groups, (&mark, tools_of(places, guise)), letters.clone())?,
         pipes,
         logger: Logger::new(logger_socket),
         log: places.log.clone(),
@@ -208,11 +216,20 @@ fn configuration(
     path: &Path,
     uid: u32,
     past: &BTreeMap<String, Vec<u8>>,
+    guise: Option<&Guise>,
 ) -> Result<(Config, Option<Text>), Vec<Diagnostic>> {
+    if let Some(guise) = guise {
+        return Ok((Config::dressed(guise.clone()), None));
+    }
     read_config(path, uid).or_else(|findings| {
         let (config, text) = records::config_in(past, path).ok_or(findings)?;
         Ok((config, Some(text)))
     })
+}
+
+/// Nothing is added to the environment that svscan hands through.
+fn tools_of(places: &Places, guise: Option<&Guise>) -> Option<String> {
+    guise.is_none().then(|| tools(&places.runtime)).flatten()
 }
 
 /// Where services find the commands of daemontools. Without it abide does all else.
@@ -231,11 +248,11 @@ fn spawner(
     table: &Arc<Table>,
     pipes: &Arc<Pipes>,
     groups: &Arc<Groups>,
-    (mark, runtime): (&str, &Path),
+    (mark, tools): (&str, Option<String>),
     letters: UnboundedSender<Letter>,
 ) -> Result<Spawner, BootError> {
     let done = move |outcome| drop(letters.send(Letter::Spawned(outcome)));
-    let common = Common { mark: mark.to_owned(), tools: tools(runtime) };
+    let common = Common { mark: mark.to_owned(), tools };
     let (table, pipes, groups) = (Arc::clone(table), Arc::clone(pipes), Arc::clone(groups));
     Spawner::start(table, pipes, groups, common, done).map_err(failed("start a thread"))
 }
@@ -274,6 +291,9 @@ fn fleet(
     fleet.set_rules(planner.config.rules.clone());
     if let Some(name) = exit_with {
         fleet.end_with(name.clone());
+    }
+    if let Some(guise) = &planner.config.guise {
+        fleet.dress(guise.clone());
     }
     let (held, unread) = store::holds::read(&places.state);
     broken.extend(unread);

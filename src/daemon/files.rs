@@ -47,8 +47,13 @@ fn loader(
     letters: &UnboundedSender<Letter>,
 ) -> Loader<Arc<Config>> {
     let (around, granted, letters) = (Arc::clone(&planner.around), granted.clone(), letters.clone());
+    let dressed = planner.config.guise.is_some().then(|| Arc::clone(&planner.config));
     Loader {
         parse: Box::new(move |text| {
+            // Of an abide in a guise no file says anything.
+            if let Some(dressed) = &dressed {
+                return (Some(Arc::clone(dressed)), Vec::new());
+            }
             let (config, findings) = config::parse(text);
             let config = config.map(|config| granting(Config { text: Some(text.clone()), ..config }, &granted));
             (config.map(Arc::new), findings)
@@ -80,6 +85,7 @@ pub(super) fn start(
         config_text,
         state_directory: Some(places.state.clone()),
         uid: planner.around.uid,
+        guise: planner.config.guise.clone(),
         loader: loader(planner, granted, safe, poison, letters),
         changed: Box::new(move |service, files| drop(changes.send(Letter::FilesChanged(service, files)))),
     };

@@ -8,6 +8,7 @@ mod boot;
 mod claim;
 mod door;
 mod files;
+mod guise;
 pub mod paths;
 mod past;
 mod planner;

@@ -95,6 +95,25 @@ impl Places {
         Ok(Self { config, table: state.join(boot_id), runtime, state, log })
     }
 
+    /// Locations of its own for an abide in a guise: below the directory where an abide without one has its own, which is
+    /// made if need be. Nothing of it is anybody else's, and all of it goes with the boot, as far as it goes by itself.
+    pub fn apart(name: &str, uid: u32, environment: impl Fn(&str) -> Option<String>) -> Result<Self, PathError> {
+        let named = environment("ABIDE_RUNTIME_DIR").filter(|path| !path.is_empty()).map(PathBuf::from);
+        // The others are of no interest here, and it shall not matter that there is no HOME.
+        let unused = Some(PathBuf::from("/"));
+        let common = Wishes { runtime: named, state: unused.clone(), log: unused, ..Wishes::default() };
+        let common = Self::resolve(common, uid, environment)?.runtime;
+        make(&common, if uid == 0 { 0o755 } else { 0o700 }, uid, "ABIDE_RUNTIME_DIR")?;
+        let own = common.join(name);
+        let wishes = Wishes {
+            config: Some(own.join("abide.toml")),
+            state: Some(own.join("state")),
+            log: Some(own.join("log")),
+            runtime: Some(own),
+        };
+        Self::resolve(wishes, uid, |_| None)
+    }
+
     /// Makes what is missing, and refuses what belongs to somebody else.
     pub fn make(&self, uid: u32) -> Result<(), PathError> {
         make(&self.runtime, if uid == 0 { 0o755 } else { 0o700 }, uid, "--runtime-dir")?;

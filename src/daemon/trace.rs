@@ -6,6 +6,7 @@
 mod pipe;
 
 use crate::log::stamp::Civil;
+use crate::model::guise::Guise;
 use crate::model::status::State;
 use crate::model::transition::Transition;
 use pipe::Pipe;
@@ -46,14 +47,18 @@ pub struct Trace {
 /// be written it would be one more line that cannot, and one more to say it of.
 pub(super) const NOT_IN_THE_FILE: &str = "abide::own_log";
 
+/// Under this target people are told the very message, where abide is in a guise.
+pub(super) const AS_IT_IS: &str = "abide::as_it_is";
+
 /// Starts the log for the whole process: JSON lines into `pipe`, and, for people, to stderr:
 /// everything if it is a terminal, else warnings and errors. The filter is [`FILTER`], by default `info`.
-pub fn start(pipe: Option<OwnedFd>, stderr_is_terminal: bool) -> Trace {
+pub fn start(pipe: Option<OwnedFd>, stderr_is_terminal: bool, guise: Option<&Guise>) -> Trace {
     let filter = std::env::var(FILTER).unwrap_or_default();
     let (filter, complaint) = filter_of(&filter);
     // A descriptor of its own: a thread that hangs in a write must not hold the lock of std's stderr.
     let stderr = std::io::stderr().as_fd().try_clone_to_owned().ok().map(std::fs::File::from);
-    let (subscriber, trace) = assemble(pipe, stderr, stderr_is_terminal, filter);
+    let manner = guise.map_or(Manner::Own { is_terminal: stderr_is_terminal }, |guise| Manner::Guise(guise.name()));
+    let (subscriber, trace) = assemble(pipe, stderr, manner, filter);
     // Fails only if the process has a log already; then that one goes on.
     let _ = tracing::subscriber::set_global_default(subscriber);
     if let Some(pipe) = trace.pipe.clone() {
@@ -70,14 +75,16 @@ pub fn start(pipe: Option<OwnedFd>, stderr_is_terminal: bool) -> Trace {
 }
 
 /// One transition, one event.
-pub fn transition(t: &Transition) {
+///
+/// In a guise it is nothing to warn of: svscan and supervise do not speak of it.
+pub fn transition(t: &Transition, is_news: bool) {
     let service = t.instance.service.as_str();
     let instance = t.numbered.then_some(t.instance.index);
     let (from, to, reason, pid) = (t.from.as_str(), t.to.as_str(), t.reason.as_str(), t.pid);
     let exit = t.exit.map(tracing::field::display);
     // One that went down for want of what it requires is down though its file wants it up.
     let taken_down = t.from == State::Stopping && t.to == State::Waiting;
-    if t.grave || taken_down || matches!(t.to, State::Backoff | State::Failed) {
+    if is_news && (t.grave || taken_down || matches!(t.to, State::Backoff | State::Failed)) {
         tracing::warn!(service, instance, from, to, reason, pid, exit);
     } else {
         tracing::info!(service, instance, from, to, reason, pid, exit);
@@ -154,7 +161,7 @@ fn filter_of(text: &str) -> (Targets, Option<String>) {
 fn assemble(
     pipe: Option<OwnedFd>,
     people: Option<impl Write + Send + 'static>,
-    is_terminal: bool,
+    manner: Manner,
     filter: Targets,
 ) -> (impl Subscriber + Send + Sync, Trace) {
     let pipe = pipe.map(|fd| Arc::new(Pipe::new(fd)));
@@ -169,7 +176,7 @@ fn assemble(
     });
     let unshown = Arc::new(AtomicU64::new(0));
     let people = people.and_then(|out| write_for_people(out, unshown.clone()).ok());
-    let short = people.clone().map(|lines| ForPeople { lines, unshown: unshown.clone(), is_terminal });
+    let short = people.clone().map(|lines| ForPeople { lines, unshown: unshown.clone(), manner });
     let (filter, handle) = reload::Layer::new(filter);
     let subscriber = Registry::default().with(filter).with(json).with(short);
     (subscriber, Trace { pipe, people, unshown, filter: handle })
@@ -221,18 +228,34 @@ fn write_lines(mut out: impl Write, waiting: &Receiver<Line>, unshown: &AtomicU6
 struct ForPeople {
     lines: SyncSender<Line>,
     unshown: Arc<AtomicU64>,
-    is_terminal: bool,
+    manner: Manner,
+}
+
+/// How people are spoken to.
+#[derive(Debug, Clone, Copy)]
+enum Manner {
+    Own {
+        is_terminal: bool,
+    },
+    /// As this command of daemontools: warnings alone, without a time.
+    Guise(&'static str),
 }
 
 impl<S: Subscriber> Layer<S> for ForPeople {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let level = *event.metadata().level();
-        if !self.is_terminal && level > Level::WARN {
+        let is_terminal = matches!(self.manner, Manner::Own { is_terminal: true });
+        if !is_terminal && level > Level::WARN {
             return;
         }
         let mut words = Words::default();
         event.record(&mut words);
-        if self.lines.try_send(Line::Text(words.draw(now(), level, self.is_terminal))).is_err() {
+        let line = match self.manner {
+            Manner::Own { .. } => words.draw(now(), level, is_terminal),
+            Manner::Guise(_) if event.metadata().target() == AS_IT_IS => words.message + "\n",
+            Manner::Guise(name) => words.as_warning(name),
+        };
+        if self.lines.try_send(Line::Text(line)).is_err() {
             self.unshown.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -264,6 +287,13 @@ impl Words {
         line
     }
 
+    fn as_warning(&self, name: &str) -> String {
+        let mut line = format!("{name}: warning: ");
+        let written = self.write_facts(&mut line, false);
+        debug_assert!(written.is_ok(), "a String takes everything");
+        line
+    }
+
     fn write(&self, line: &mut String, at: Civil, level: Level, colour: bool) -> fmt::Result {
         let (sign, paint) = match level {
             Level::ERROR => ("✗", "\x1b[31m"),
@@ -275,6 +305,11 @@ impl Words {
         line.write_str(paints("\x1b[2m"))?;
         at.clock(line)?;
         write!(line, "Z{} {}{sign}{} ", paints("\x1b[0m"), paints(paint), paints("\x1b[0m"))?;
+        self.write_facts(line, colour)
+    }
+
+    fn write_facts(&self, line: &mut String, colour: bool) -> fmt::Result {
+        let paints = |paint| if colour { paint } else { "" };
         if !self.service.is_empty() {
             write!(line, "{}{}", paints("\x1b[1m"), self.service)?;
             if !self.instance.is_empty() {

@@ -295,6 +295,7 @@ impl Supervisor {
         self.trace.hold();
         loop {
             while let Some(event) = self.host.next_event() {
+                self.say_as_supervise(&event);
                 self.handle(event);
             }
             let effects = self.fleet.take_effects();
@@ -314,7 +315,7 @@ impl Supervisor {
         let renewed =
             self.look_after_own_log() | self.host.take_unkept_changed() | std::mem::take(&mut self.records_changed);
         for finding in self.fleet.take_findings() {
-            report::finding(&finding);
+            self.tell_of(&finding);
             self.door.tell(|| report::news_of_finding(&finding));
         }
         let now = clock::now();
@@ -344,7 +345,7 @@ impl Supervisor {
     fn carry_out(&mut self, effect: Effect) {
         match effect {
             Effect::Report(transition) => {
-                trace::transition(&transition);
+                trace::transition(&transition, self.planner.config.guise.is_none());
                 self.door.tell(|| report::news_of_transition(&transition));
             }
             Effect::Announce(step) => {

@@ -266,12 +266,13 @@ fn diff_log(found: &mut Changes, old: &LogPolicy, new: &LogPolicy) {
     let words = |way: &Option<Box<LogWay>>| match way.as_deref()? {
         LogWay::Command(words) => Some(shell_words::join(words)),
         LogWay::Directory(service) => Some(format!("{}/run", service.directory)),
-        LogWay::Ship { .. } => None,
+        LogWay::Ship { .. } | LogWay::Inherit => None,
     };
     // The path of abide's own program is no news to anybody.
     let to = |way: &Option<Box<LogWay>>| match way.as_deref() {
         Some(LogWay::Ship { to, .. }) => Some(to.clone()),
         Some(LogWay::Command(_) | LogWay::Directory(_)) => None,
+        Some(LogWay::Inherit) => Some("abide's own stdout".to_owned()),
         None => Some("file".to_owned()),
     };
     found.texts("log.command", words(way), words(&new.way), price);

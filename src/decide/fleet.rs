@@ -18,6 +18,7 @@ use super::rollout::Rollout;
 use super::timers::Timers;
 use crate::model::desired::Definition;
 use crate::model::diagnostic::Diagnostic;
+use crate::model::guise::Guise;
 use crate::model::name::{InstanceId, ServiceName};
 use crate::model::outcome::{Exit, Used};
 use crate::model::status::{FileError, IgnoredEntry, SourceState, SourceStatus, State, Summary};
@@ -102,6 +103,7 @@ impl Fleet {
             powers,
             used: Used::default(),
             last_word: LastWord::default(),
+            guise: None,
             gate: Gate::Open,
             held: None,
         };
@@ -132,7 +134,12 @@ impl Fleet {
 
     /// All ends in order when a process of `service` ends by itself.
     pub fn end_with(&mut self, service: ServiceName) {
-        self.turn.last_word = LastWord { of: Some(service), exit: None };
+        self.turn.last_word = LastWord { of: Some(service), ..LastWord::default() };
+    }
+
+    /// From now on all is as under the one that abide stands in for.
+    pub fn dress(&mut self, guise: Guise) {
+        self.turn.guise = Some(guise);
     }
 
     /// How the process with which all ends did, once it has.
@@ -167,11 +174,15 @@ impl Fleet {
         }
         self.judge_trials();
         self.roll_on();
-        if self.ending == Ending::No && self.turn.last_word.exit.is_some() {
-            self.shut_down(Ending::OfItself);
-        }
+        self.end_if_said();
         self.settle();
         self.finish_if_done();
+    }
+
+    fn end_if_said(&mut self) {
+        if self.ending == Ending::No && self.turn.last_word.is_said() {
+            self.shut_down(Ending::OfItself);
+        }
     }
 
     /// Time passed. Harmless if called for nothing.
@@ -192,6 +203,7 @@ impl Fleet {
         for name in self.ties.ring(now.mono) {
             self.notice(&name);
         }
+        self.end_if_said();
         self.settle();
         self.finish_if_done();
     }

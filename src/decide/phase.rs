@@ -6,6 +6,7 @@ use super::effect::Effect;
 use super::event::RunId;
 use super::order::Gate;
 use super::stopping::Ladder;
+use crate::model::guise::Guise;
 use crate::model::limits::Limits;
 use crate::model::name::{InstanceId, ServiceName};
 use crate::model::outcome::{Exit, Used};
@@ -31,6 +32,8 @@ pub(super) struct Turn {
     pub(super) used: Used,
     /// The service with which all ends, and how it did.
     pub(super) last_word: LastWord,
+    /// As what abide was called.
+    pub(super) guise: Option<Guise>,
     /// What the order of services lets the one do that it is about.
     pub(super) gate: Gate,
     /// Why it may not go down yet.
@@ -42,9 +45,16 @@ pub(super) struct Turn {
 pub(super) struct LastWord {
     pub(super) of: Option<ServiceName>,
     pub(super) exit: Option<Exit>,
+    /// The only service of a supervise was let go of.
+    pub(super) let_go: bool,
 }
 
 impl LastWord {
+    /// Whether all is to end.
+    pub(super) fn is_said(&self) -> bool {
+        self.exit.is_some() || self.let_go
+    }
+
     /// Whether this one has it.
     pub(super) fn is_of(&self, instance: &InstanceId) -> bool {
         self.of.as_ref() == Some(&instance.service)

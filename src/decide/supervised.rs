@@ -15,6 +15,7 @@ use super::member::{Kept, Member};
 use super::phase::{Phase, Rest, Turn, Words};
 use crate::model::desired::Definition;
 use crate::model::diagnostic::{Code, Diagnostic};
+use crate::model::guise::Guise;
 use crate::model::name::{InstanceId, ServiceName};
 use crate::model::policy::StopScope;
 use crate::model::selector::Target;
@@ -179,6 +180,14 @@ impl Fleet {
         Some(Charge { findings: vec![finding], offered: None, missing: vec![first.clone()] })
     }
 
+    /// Under supervise what `down` said when the service was found counts until it is let go of.
+    pub(super) fn keep_wishes(&mut self, name: &ServiceName, new: &Definition) {
+        let member = self.members.get_mut(name).filter(|_| self.turn.guise.is_some());
+        for instance in member.into_iter().flat_map(|member| &mut member.instances) {
+            instance.down_counted(new);
+        }
+    }
+
     /// An operator's start counts more than what was wished over `control`.
     pub(super) fn forget_wish(&mut self, target: &Target) {
         let Some(member) = self.members.get_mut(&target.service) else { return };
@@ -273,6 +282,14 @@ impl Instance {
         }
     }
 
+    /// The same under supervise, where it counts once: as the service is found.
+    fn down_counted(&mut self, new: &Definition) {
+        let enabled = self.wanted.service.enabled;
+        if let Some(supervised) = self.supervised.as_mut().filter(|_| enabled != new.service.enabled) {
+            supervised.wish.get_or_insert(if enabled { Wish::Up } else { Wish::Down });
+        }
+    }
+
     /// How long the next start has to wait: two are never less than so far apart.
     pub(super) fn next_start(&self) -> Option<Mono> {
         let ordered = self.supervised.as_ref()?.ordered?;
@@ -334,6 +351,7 @@ impl Instance {
         if it.leaving == Leaving::Asked && rests {
             (it.leaving, it.wish, it.asked) = (Leaving::Gone(turn.now.mono.plus(SCAN)), None, None);
             turn.effects.push(Effect::Unsupervise { instance });
+            turn.last_word.let_go |= matches!(turn.guise, Some(Guise::Supervise { .. }));
         }
     }
 

@@ -42,6 +42,9 @@ pub enum Untaken {
 const DIRECTORY: OFlag = OFlag::O_RDONLY.union(OFlag::O_DIRECTORY).union(OFlag::O_CLOEXEC);
 const NAMED: OFlag = OFlag::O_NOFOLLOW.union(OFlag::O_NONBLOCK).union(OFlag::O_CLOEXEC);
 
+/// How the words begin that say that another supervises it.
+pub const HELD: &str = "another supervises it";
+
 /// Takes that of the service in `service`, with the rights of `owner` if there is one, and shows this there.
 pub(super) fn take(service: &Path, owner: Option<&Owner>, shown: &Shown) -> Result<Taken, Untaken> {
     let shown_path = service.join("supervise");
@@ -61,7 +64,7 @@ pub(super) fn take(service: &Path, owner: Option<&Owner>, shown: &Shown) -> Resu
     let lock = made("lock", openat(&directory, "lock", append | NAMED, private))?;
     let lock = Flock::lock(lock, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| match errno {
         Errno::EAGAIN => Untaken::Held(format!(
-            "another supervises it: {}/lock is locked. End that one (`svc -dx {}`), or take the directory away from here",
+            "{HELD}: {}/lock is locked. End that one (`svc -dx {}`), or take the directory away from here",
             shown_path.display(),
             service.display()
         )),

@@ -11,6 +11,7 @@ mod attend;
 mod comeback;
 mod end;
 mod foster;
+mod guise;
 mod herald;
 mod hold;
 mod place;
@@ -24,6 +25,7 @@ use crate::host::clock;
 use crate::host::pipe::KeeperOrder;
 use crate::host::stderr::say;
 use crate::host::sys::{memory, process};
+use crate::model::guise::Guise;
 use crate::table::{Mode, Request, Role, Table};
 use attend::{Act, Attendance};
 use comeback::Comeback;
@@ -61,6 +63,8 @@ pub struct Setup {
     pub program: Option<PathBuf>,
     /// How long it waits for what.
     pub timing: Timing,
+    /// As what abide was called: then signals do what they do to any program, and services go on.
+    pub guise: Option<Guise>,
 }
 
 /// How long the keeper waits for what.
@@ -98,11 +102,19 @@ pub fn run(setup: &Setup) -> i32 {
             memory::give_back();
             keeper.serve()
         }
-        Err(error) => {
-            say(format_args!("{}", Chain(&error)));
-            1
-        }
+        Err(error) => match &setup.guise {
+            None => {
+                say(format_args!("{}", Chain(&error)));
+                1
+            }
+            Some(guise) => guise::refuse(guise, &error),
+        },
     }
+}
+
+/// Which process is the keeper in that directory of a table; `None`: nobody is.
+pub fn holder(directory: &std::path::Path) -> Option<i32> {
+    place::holder_of_lock(directory)
 }
 
 /// An error with its causes, as one sentence.
@@ -164,10 +176,14 @@ struct Keeper {
 
 impl Keeper {
     fn new(setup: &Setup) -> Result<Self, Refused> {
+        let deadly = setup.guise.as_ref().map(|_| guise::deadly());
         process::reset_dispositions();
-        let signals = block_signals()?;
+        let signals = block_signals(&deadly.unwrap_or_else(SigSet::empty))?;
         process::close_on_exec_from(3).map_err(Refused::system("close inherited descriptors"))?;
-        process::name_ourselves();
+        // Called as svscan we are called that already.
+        if setup.guise.is_none() {
+            process::name_ourselves();
+        }
         nix::sys::prctl::set_child_subreaper(true).map_err(Refused::system("become the parent of orphans"))?;
         let place = Place::take(&setup.directory)?;
         let originals = place::raise_open_files()?;
@@ -457,12 +473,13 @@ struct Ready {
 }
 
 /// Everything is blocked but what a bug of ours raises, and what we act upon comes by descriptor.
-/// Ctrl-Z too: a keeper that stands still reaps nobody.
-fn block_signals() -> Result<SignalFd, Refused> {
+/// Ctrl-Z too: a keeper that stands still reaps nobody. Those that are `deadly` do what they do to any program.
+fn block_signals(deadly: &SigSet) -> Result<SignalFd, Refused> {
     let mut blocked = SigSet::all();
     for fault in [Signal::SIGSEGV, Signal::SIGBUS, Signal::SIGFPE, Signal::SIGILL, Signal::SIGABRT, Signal::SIGTRAP] {
         blocked.remove(fault);
     }
+    deadly.iter().for_each(|signal| blocked.remove(signal));
     sigprocmask(SigmaskHow::SIG_SETMASK, Some(&blocked), None).map_err(Refused::system("block signals"))?;
     let mut read = SigSet::empty();
     for signal in [

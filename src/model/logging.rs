@@ -109,7 +109,7 @@ pub struct LogPolicy {
 /// A quarter of a pipe: a line must be seen whole to be written whole.
 pub const MOST_A_LINE: u64 = 16 << 10;
 
-/// What takes a service's output in place of a file of abide's: always a program.
+/// What takes a service's output in place of a file of abide's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogWay {
@@ -124,6 +124,8 @@ pub enum LogWay {
     },
     /// The service in `log/` of a legacy directory; takes stdout alone.
     Directory(Box<Service>),
+    /// None: it goes where abide's own does, as under svscan.
+    Inherit,
 }
 
 impl Default for LogPolicy {
@@ -143,6 +145,17 @@ impl Default for LogPolicy {
             max_age: None,
             max_total: None,
             compress: Compress::default(),
+        }
+    }
+}
+
+impl LogPolicy {
+    /// Whether the service has the standard descriptors that abide itself has, all but its stdout where `log/` takes that.
+    pub fn inherits(&self) -> bool {
+        match self.way.as_deref() {
+            Some(LogWay::Inherit) => true,
+            Some(LogWay::Directory(reader)) => reader.log.inherits(),
+            _ => false,
         }
     }
 }

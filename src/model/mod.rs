@@ -10,6 +10,7 @@ pub mod desired;
 pub mod diagnostic;
 pub mod endpoint;
 pub mod history;
+pub mod guise;
 pub mod launch;
 pub mod limits;
 pub mod log_command;

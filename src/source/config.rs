@@ -17,6 +17,7 @@ use super::toml::values::{Account, Count, DurationText, Files, Percent, Size, Wo
 
 use crate::model::access::DoorPolicy;
 use crate::model::diagnostic::{Code, Diagnostic};
+use crate::model::guise::Guise;
 use crate::model::resources::Resources;
 use crate::model::rules::{GuardRules, RolloutRules, Rules};
 use crate::model::service::Delegated;
@@ -59,9 +60,23 @@ pub struct Config {
     pub sources: Vec<Arc<Delegation>>,
     /// What it was read from.
     pub text: Option<Text>,
+    /// As what abide was called: no file says this.
+    pub guise: Option<Guise>,
 }
 
+/// Of abide's own log, where nobody looks for one, so much is kept: it lies in memory there.
+const LITTLE: u64 = 1 << 20;
+
 impl Config {
+    /// That of an abide in a guise: nothing is held back, and what is removed goes on.
+    pub fn dressed(guise: Guise) -> Self {
+        let guard = GuardRules { window: None, ..GuardRules::default() };
+        let rollout = RolloutRules { max_parallel: u64::MAX, pause_on_failures: u64::MAX };
+        let rules = Rules { guard, rollout, keep_legacy: true, ..Rules::default() };
+        let guise = Some(guise);
+        Self { rules, log_max_size: LITTLE, log_max_files: 1, guise, ..Self::default() }
+    }
+
     /// What each delegated source may use, all its services together.
     pub fn bounds(&self) -> impl Iterator<Item = (Delegated, &Resources)> {
         self.sources.iter().map(|source| (source.mark(), &source.caps.together))
@@ -85,6 +100,7 @@ impl Default for Config {
             trusted_groups: Vec::new(),
             sources: Vec::new(),
             text: None,
+            guise: None,
         }
     }
 }
@@ -342,6 +358,7 @@ fn complete(file: ConfigFile, layer: Layer<ConfigFile>) -> Config {
         sources: default.sources,
         watchdog: file.supervisor.and_then(|own| own.watchdog).map_or(default.watchdog, |period| period.0),
         text: None,
+        guise: default.guise,
     }
 }
 

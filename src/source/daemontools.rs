@@ -47,6 +47,7 @@ pub(super) fn load(
     let mut lowering = Lowering { around, stack: &stack, said: &said, findings: &mut findings };
     let service = lowering.service(name, main).and_then(|service| lowering.with_log(service, log));
     let findings = reader::bounded(findings);
+    let service = service.map(|service| if config.guise.is_some() { as_under_svscan(service) } else { service });
     let good = !findings.iter().any(Diagnostic::is_error);
     Entry {
         file: main.run.path.clone(),
@@ -58,6 +59,19 @@ pub(super) fn load(
         inputs: Vec::new(),
         delegated: delegated(around),
     }
+}
+
+/// What is not abide's to choose is as abide itself has it.
+fn as_under_svscan(service: Service) -> Service {
+    let plain = |log: LogPolicy| LogPolicy { way: Some(Box::new(LogWay::Inherit)), ..log };
+    let log = match service.log.way.map(|way| *way) {
+        Some(LogWay::Directory(reader)) => {
+            let reader = Service { content: None, log: plain(reader.log.clone()), ..*reader };
+            LogPolicy { way: Some(Box::new(LogWay::Directory(Box::new(reader)))), ..service.log }
+        }
+        _ => plain(LogPolicy { way: None, ..service.log }),
+    };
+    Service { content: None, log, ..service }
 }
 
 /// A directory on its way to a service.

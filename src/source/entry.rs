@@ -5,7 +5,8 @@
 
 use super::settle::Seen;
 use crate::model::diagnostic::escaped;
-use crate::model::name::{BadName, ServiceName};
+use crate::model::guise::Guise;
+use crate::model::name::{BadName, MAX_NAME, ServiceName};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
@@ -79,6 +80,26 @@ pub fn naming(name: &OsStr) -> Naming {
     }
 }
 
+/// What `name` is to an abide in that guise: a directory, unless it is hidden.
+pub(super) fn naming_as(guise: Option<&Guise>, name: &OsStr) -> Naming {
+    match guise {
+        None => naming(name),
+        Some(_) if name.as_bytes().starts_with(b".") => Naming::Ignored,
+        Some(_) => likeness(name).map_or(Naming::Ignored, Naming::Directory),
+    }
+}
+
+/// A name for the service of a directory that may be called anything.
+fn likeness(name: &OsStr) -> Option<ServiceName> {
+    let text = name.to_string_lossy();
+    if let Ok(name) = ServiceName::new(&text) {
+        return Some(name);
+    }
+    let legal = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '_' };
+    let like: String = "s.".chars().chain(text.chars().map(legal)).take(MAX_NAME).collect();
+    ServiceName::new(&like).ok()
+}
+
 /// Whether what was seen of `name` in a watched directory can change anything: of debris nothing
 /// does, and what is written into a file does where its content counts.
 pub fn matters(name: &OsStr, seen: Seen) -> bool {
@@ -143,6 +164,15 @@ mod tests {
         assert_eq!(naming(OsStr::new(".abide-allow-removals")), Naming::Control(Control::AllowRemovals));
         assert_eq!(naming(OsStr::new(".abide-hold~")), Naming::Ignored);
         assert!(matters(OsStr::new(".abide-hold"), Seen::Closed));
+    }
+
+    #[test]
+    fn to_svscan_all_that_is_not_hidden_is_a_directory() {
+        let of = |text| naming_as(Some(&Guise::Svscan), OsStr::new(text));
+        assert_eq!(of("web.toml"), Naming::Directory(name("web.toml")));
+        assert_eq!(of(".web"), Naming::Ignored);
+        assert_eq!(of("my service~"), Naming::Directory(name("s.my_service_")));
+        assert_eq!(of("abide"), Naming::Directory(name("s.abide")));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! and published by others.
 
 mod legacy;
+mod plain;
 
 use super::catalogue::{Candidate, Catalogue, Content, Found, Input, Key, Standing, service_of};
 use super::delegation::Delegation;
@@ -16,6 +17,7 @@ use super::watch::{Want, Which};
 use super::{Material, Text};
 use crate::model::desired::Entry;
 use crate::model::diagnostic::{Code, Diagnostic};
+use crate::model::guise::Guise;
 use crate::model::name::ServiceName;
 use crate::model::service::{Kind, Version};
 use nix::errno::Errno;
@@ -58,6 +60,8 @@ pub(super) struct Eye<'a> {
     pub(super) delegation: Option<&'a Delegation>,
     /// Why it is not even read, if that is said of the source.
     pub(super) full: Option<Diagnostic>,
+    /// With the eyes of whom, if not with abide's own.
+    pub(super) guise: Option<&'a Guise>,
 }
 
 /// What was gathered on the way.
@@ -113,7 +117,10 @@ impl Eye<'_> {
         let material = match (&candidate.naming, full) {
             (Naming::File(_) | Naming::Directory(_), Some(finding)) => Err(End::Bad(finding)),
             (Naming::File(_), None) => self.file(candidate, directory, &shown, drop_ins, &mut gathered),
-            (Naming::Directory(_), None) => self.legacy(candidate, directory, &shown, &mut gathered),
+            (Naming::Directory(_), None) => match self.guise {
+                Some(guise) => self.plain(guise, candidate, directory, &shown, &mut gathered),
+                None => self.legacy(candidate, directory, &shown, &mut gathered),
+            },
             (Naming::Control(_), _) => return self.control(candidate, directory, &shown),
             (naming, _) => return stray(candidate, naming, directory, &shown, drop_ins),
         };

@@ -73,7 +73,7 @@ pub fn read_all(
                 continue;
             }
         };
-        let names = match scan(&directory) {
+        let names = match scan(&directory, None) {
             Ok(names) => names,
             Err(errno) => {
                 problems.push(finding(format!("the directory cannot be listed: {}", errno.desc())));
@@ -121,7 +121,7 @@ fn read_directory(
         Some(only) => vec![(only.clone(), naming(only))],
         None => names,
     };
-    let eye = Eye { trust, careful: false, delegation: delegation.map(Arc::as_ref), full: None };
+    let eye = Eye { trust, careful: false, delegation: delegation.map(Arc::as_ref), full: None, guise: None };
     for (name, naming) in names {
         let around = match &naming {
             Naming::File(service) => with_drop_ins.contains(service),

@@ -1,7 +1,8 @@
 //! A directory to its names: one pass, nothing else is looked at.
 
-use super::entry::{Naming, naming};
+use super::entry::{Naming, naming_as};
 use super::open::Directory;
+use crate::model::guise::Guise;
 use nix::dir::Dir;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
@@ -10,10 +11,10 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
 /// The names in a watched directory that are not ignored, in order, with what they are.
-pub(super) fn scan(directory: &Directory) -> Result<Vec<(OsString, Naming)>, Errno> {
+pub(super) fn scan(directory: &Directory, guise: Option<&Guise>) -> Result<Vec<(OsString, Naming)>, Errno> {
     let mut names = Vec::new();
     for name in list(directory)? {
-        match naming(&name) {
+        match naming_as(guise, &name) {
             Naming::Ignored => {}
             naming => names.push((name, naming)),
         }

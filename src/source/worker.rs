@@ -12,6 +12,7 @@ use super::trust::Trust;
 use super::watch::{Mailbox, Noticed, Target, Watch};
 use crate::model::desired::{Delta, Permit};
 use crate::model::diagnostic::Diagnostic;
+use crate::model::guise::Guise;
 use crate::model::name::ServiceName;
 use crate::model::status::SourceStatus;
 use crate::model::time::Mono;
@@ -46,6 +47,8 @@ pub struct Setup<C> {
     pub uid: u32,
     /// How texts become entries.
     pub loader: Loader<C>,
+    /// As what abide was called, if not as itself.
+    pub guise: Option<Guise>,
     /// Is told which files that a service's `[reload] watch` names are other than they were.
     pub changed: Changed,
 }
@@ -117,6 +120,8 @@ struct Worker<C> {
     trust: Trust,
     /// Whom to trust with `abide.toml`, which says whom to trust.
     own: Trust,
+    /// With whose eyes it looks, if not with abide's own.
+    guise: Option<Guise>,
     /// For files that make nothing run.
     everyone: Trust,
     reloads: Reloads,
@@ -141,7 +146,8 @@ struct Worker<C> {
 
 impl<C> Worker<C> {
     fn new(setup: Setup<C>, watch: Watch, mailbox: Arc<Mailbox>, send: Box<dyn Fn(Delta) + Send>) -> Self {
-        let Setup { directories, config_path, config, config_text, state_directory, uid, loader, changed } = setup;
+        let Setup { directories, config_path, config, config_text, state_directory, uid, loader, guise, changed } =
+            setup;
         let configuration = Configuration::new(config_path, config, config_text.as_ref(), loader);
         let mut settle = Settle::new(configuration.timing().grace);
         settle.set_leads(!configuration.timing().atomic);
@@ -151,7 +157,8 @@ impl<C> Worker<C> {
             changed,
             watch,
             own: Trust::new(uid),
-            trust: Trust::new(uid).with_groups(&configuration.trusted()),
+            trust: trust_of(&configuration, uid, guise.as_ref()),
+            guise,
             everyone: Trust::everyone(),
             reloads: Reloads::new(configuration.timing().grace),
             markers: Markers::new(state_directory.as_deref()),
@@ -349,6 +356,14 @@ impl<C> Worker<C> {
                 tracing::warn!(path = %root.given.display(), %error, "cannot remember that services were read from it");
             }
         }
+    }
+}
+
+/// Whom to trust with services. svscan and supervise do not ask.
+fn trust_of<C>(configuration: &Configuration<C>, uid: u32, guise: Option<&Guise>) -> Trust {
+    match guise {
+        Some(_) => Trust::everyone(),
+        None => Trust::new(uid).with_groups(&configuration.trusted()),
     }
 }
 

@@ -3,7 +3,7 @@
 use nix::errno::Errno;
 
 /// The text for a system error.
-pub(super) fn text(errno: Errno) -> &'static str {
+pub fn text(errno: Errno) -> &'static str {
     files(errno).or_else(|| processes(errno)).or_else(|| network(errno)).unwrap_or("unknown error")
 }
 

@@ -2,7 +2,7 @@
 
 mod chain;
 mod envdir;
-mod errno;
+pub mod errno;
 mod filter;
 mod hacks;
 pub mod links;
@@ -14,6 +14,7 @@ mod say;
 mod setlock;
 mod softlimit;
 mod svc;
+mod svscanboot;
 mod svstat;
 mod tai64n;
 mod tai64nlocal;
@@ -62,6 +63,7 @@ fn find(name: &str) -> Option<fn(&[OsString]) -> u8> {
         "softlimit" => softlimit::run,
         "svc" => svc::run,
         "svok" => svc::svok,
+        "svscanboot" => svscanboot::run,
         "svstat" => svstat::run,
         "tai64n" => tai64n::run,
         "tai64nlocal" => tai64nlocal::run,

@@ -22,6 +22,7 @@ mod first_process;
 mod forking;
 mod given;
 mod guard;
+mod guise;
 mod hooks;
 mod http;
 mod idle;

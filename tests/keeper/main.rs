@@ -53,7 +53,7 @@ fn as_keeper() {
     let program = Some(program);
     let directory = PathBuf::from(place).join("run");
     let timing = timing();
-    std::process::exit(keeper::run(&Setup { directory, arguments, terminal: false, program, timing }));
+    std::process::exit(keeper::run(&Setup { directory, arguments, terminal: false, program, timing, guise: None }));
 }
 
 #[test]

@@ -28,7 +28,7 @@ fn parsed(bytes: &[u8]) -> Vec<Value> {
 }
 
 fn json_only(pipe: OwnedFd) -> (impl Subscriber + Send + Sync, Trace) {
-    assemble(Some(pipe), None::<Vec<u8>>, false, info())
+    assemble(Some(pipe), None::<Vec<u8>>, Manner::Own { is_terminal: false }, info())
 }
 
 fn example(to: State) -> Transition {
@@ -59,7 +59,7 @@ impl Write for Teller {
 
 fn told(is_terminal: bool, work: impl FnOnce()) -> Vec<String> {
     let (teller, lines) = channel();
-    let (subscriber, trace) = assemble(None, Some(Teller(teller)), is_terminal, info());
+    let (subscriber, trace) = assemble(None, Some(Teller(teller)), Manner::Own { is_terminal }, info());
     tracing::subscriber::with_default(subscriber, work);
     trace.flush();
     assert_eq!(trace.unshown(), 0);
@@ -70,7 +70,7 @@ fn told(is_terminal: bool, work: impl FnOnce()) -> Vec<String> {
 fn what_is_said_of_the_log_itself_reaches_people_and_not_the_file() {
     let (reader, writer) = pipe();
     let (teller, lines) = channel();
-    let (subscriber, trace) = assemble(Some(writer), Some(Teller(teller)), false, info());
+    let (subscriber, trace) = assemble(Some(writer), Some(Teller(teller)), Manner::Own { is_terminal: false }, info());
     tracing::subscriber::with_default(subscriber, || {
         crate::daemon::report::own_log("the disk is full");
         tracing::warn!("something else");
@@ -87,8 +87,8 @@ fn a_transition_is_one_json_line_whose_fields_are_at_the_top() {
     let (reader, writer) = pipe();
     let (subscriber, trace) = json_only(writer);
     tracing::subscriber::with_default(subscriber, || {
-        transition(&example(State::Backoff));
-        transition(&Transition { numbered: false, pid: None, exit: None, ..example(State::Stopped) });
+        transition(&example(State::Backoff), true);
+        transition(&Transition { numbered: false, pid: None, exit: None, ..example(State::Stopped) }, true);
         tracing::debug!("not asked for");
     });
     let lines = parsed(&drain(&reader));
@@ -151,7 +151,7 @@ fn a_line_longer_than_the_pipe_is_completed_before_the_next() {
 
 #[test]
 fn a_terminal_shows_transitions_shortly_and_in_colour() {
-    let lines = told(true, || transition(&example(State::Backoff)));
+    let lines = told(true, || transition(&example(State::Backoff), true));
     let bare = lines[0].replace(['\x1b'], "");
     for colour in ["[0m", "[1m", "[2m", "[33m"] {
         assert!(bare.contains(colour), "{bare}");
@@ -164,7 +164,7 @@ fn elsewhere_only_warnings_and_errors_are_shown_and_without_colour() {
     let lines = told(false, || {
         tracing::info!("all is well");
         tracing::warn!(file = "web.toml", "cannot read it");
-        transition(&example(State::Failed));
+        transition(&example(State::Failed), true);
     });
     assert_eq!(lines.len(), 2, "{lines:?}");
     assert_eq!(&lines[0][9..], " ! web.toml: cannot read it\n");
@@ -199,7 +199,7 @@ fn what_a_terminal_would_obey_is_escaped() {
 fn a_stopped_terminal_stalls_nobody() {
     let (_reader, writer) = nix::unistd::pipe2(OFlag::O_CLOEXEC).unwrap();
     let terminal = std::fs::File::from(writer);
-    let (subscriber, trace) = assemble(None, Some(terminal), true, info());
+    let (subscriber, trace) = assemble(None, Some(terminal), Manner::Own { is_terminal: true }, info());
     tracing::subscriber::with_default(subscriber, || {
         for _ in 0..5_000 {
             tracing::info!("to a terminal that nobody reads");
@@ -230,7 +230,7 @@ fn cost_of_an_event() {
         let transition_of = example(State::Running);
         let begin = std::time::Instant::now();
         for _ in 0..4_000 {
-            transition(&transition_of);
+            transition(&transition_of, true);
         }
         println!("{:?} an event", begin.elapsed() / 4_000);
     });

@@ -56,7 +56,8 @@ impl Host {
 
     /// The file that takes the output of `instance`, if one does.
     pub fn log_path(&self, instance: &InstanceId, definition: &Definition, numbered: bool) -> Option<String> {
-        if definition.service.log.way.as_deref().is_some_and(|way| !matches!(way, LogWay::Directory(_))) {
+        let log = &definition.service.log;
+        if log.inherits() || log.way.as_deref().is_some_and(|way| !matches!(way, LogWay::Directory(_))) {
             return None;
         }
         let directory = log_directory(&self.log, definition, instance, numbered);

@@ -14,7 +14,7 @@ use std::sync::Arc;
 /// in `log/` is stdout alone.
 pub(super) fn errors_of(service: &Service, slot: u32) -> Option<usize> {
     let is_apart = matches!(service.log.way.as_deref(), Some(LogWay::Directory(_)));
-    (is_apart && service.log.stderr != StderrTo::Discard).then_some(slot as usize)
+    (is_apart && !service.log.inherits() && service.log.stderr != StderrTo::Discard).then_some(slot as usize)
 }
 
 impl Host {

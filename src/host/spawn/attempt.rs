@@ -72,16 +72,18 @@ impl Workplace {
         let prepared = launch.and_then(|mut launch| {
             launch.environment.extend(order.variables.iter().cloned());
             self.lead_to_tools(&mut launch);
-            self.prepare(launch)
+            self.prepare(launch, service.log.inherits())
         });
         let prepared = match prepared {
             Ok(prepared) => prepared,
             Err(failure) => return (Err(refuse(failure)), false),
         };
         let captured = pipe::is_captured(order.output);
-        let second = (captured && service.log.stderr == StderrTo::Separate).then(|| pipe::second(order.output));
+        let output = Some(order.output).filter(|_| !captured || !service.log.inherits());
+        let second = (captured && output.is_some() && service.log.stderr == StderrTo::Separate)
+            .then(|| pipe::second(order.output));
         let second = order.errors.or(second);
-        let mut numbers = [Some(order.output), second, order.input].into_iter().flatten();
+        let mut numbers = [output, second, order.input].into_iter().flatten();
         let made =
             numbers.try_fold(false, |made, number| Ok(self.pipes.make(number)? && pipe::is_captured(number) || made));
         let opened_pipe = match made {
@@ -92,7 +94,8 @@ impl Workplace {
         let uid = if identity.change { identity.uid } else { self.uid };
         let open = |number| self.pipes.open(number, uid);
         let input = || order.input.map(|number| self.pipes.open_to_read(number)).transpose();
-        let opened = open(order.output).and_then(|first| Ok([input()?, Some(first), second.map(open).transpose()?]));
+        let opened =
+            input().and_then(|input| Ok([input, output.map(open).transpose()?, second.map(open).transpose()?]));
         let result = match opened {
             Err(error) => Err(refuse(no_pipe(&error))),
             // Meanwhile the core gave it up: no child, and the caller says why.
@@ -113,11 +116,11 @@ impl Workplace {
     }
 
     /// What can be found out of `launch` before there is a child.
-    fn prepare(&self, launch: Launch) -> Result<Prepared, Failure> {
+    fn prepare(&self, launch: Launch, plain: bool) -> Result<Prepared, Failure> {
         still_there(&launch.identity)?;
         let program = find_program(&launch)?;
         let confinement = Confinement::of(&launch, self.uid)?;
-        Ok(Prepared { launch, program, confinement })
+        Ok(Prepared { launch, program, confinement, plain })
     }
 
     fn execute(
@@ -127,7 +130,7 @@ impl Workplace {
         pipes: &[Option<OwnedFd>; 3],
         nursery: &mut Nursery,
     ) -> Result<Started, Refused> {
-        let Prepared { launch, program, confinement } = prepared;
+        let Prepared { launch, program, confinement, .. } = prepared;
         let service = &order.definition.service;
         let joins = match &order.command {
             None => self.groups.prepare(&order.instance, service),
@@ -140,9 +143,15 @@ impl Workplace {
         let mark = tree::mark(&self.common.mark, order.slot, order.run.0);
         let null = self.null.as_raw_fd();
         let [input, out, err] = pipes.each_ref().map(|pipe| pipe.as_ref().map(AsRawFd::as_raw_fd));
-        let out = out.unwrap_or(null);
-        let err = err.unwrap_or(if service.log.stderr == StderrTo::Discard { null } else { out });
-        let mut descriptors = vec![(input.unwrap_or(null), 0), (out, 1), (err, 2)];
+        // Our own are those of the keeper, in each of its supervisors.
+        let [no_input, no_out] = if service.log.inherits() { [0, 1] } else { [null, null] };
+        let out = out.unwrap_or(no_out);
+        let err = err.unwrap_or(match service.log.stderr {
+            _ if service.log.inherits() => 2,
+            StderrTo::Discard => null,
+            StderrTo::Merge | StderrTo::Separate => out,
+        });
+        let mut descriptors = vec![(input.unwrap_or(no_input), 0), (out, 1), (err, 2)];
         // Last: its number may be that of one of the others.
         descriptors.extend(readiness.as_ref().map(|ready| (ready.write.as_raw_fd(), ready.number)));
         let beside = order.beside.and_then(|(slot, run)| self.process(slot, run));
@@ -226,18 +235,19 @@ impl Workplace {
 
     fn failure(&self, refusal: Refusal, prepared: &Prepared) -> Failure {
         let Refusal { step, errno, detail, .. } = refusal;
-        let Prepared { launch, program, confinement } = prepared;
+        let Prepared { launch, program, confinement, plain } = prepared;
         if let Some(subject) = confinement.subject(refusal) {
             return Failure::Step { step, errno, subject };
         }
         let program = program.to_string_lossy();
         let identity = &launch.identity;
         let subject = match step {
-            Step::Exec if errno == libc::ENOENT && !is_there(launch, &program) => {
+            Step::Exec if errno == libc::ENOENT && !plain && !is_there(launch, &program) => {
                 return Failure::NoProgram { program: program.into_owned(), searched: String::new() };
             }
             // Only now is it counted among its user's.
             Step::Exec if errno == libc::EAGAIN => format!("{program} (limit `processes` of user {})", identity.user),
+            Step::Exec if *plain => program.into_owned(),
             Step::Exec => match unrunnable::why(root(launch), &Path::new(&launch.directory).join(&*program), errno) {
                 Some(why) => return Failure::Unrunnable { program: program.into_owned(), why },
                 None => program.into_owned(),
@@ -265,6 +275,8 @@ struct Prepared {
     launch: Launch,
     program: CString,
     confinement: Confinement,
+    /// Why it cannot be executed is told in the kernel's words alone.
+    plain: bool,
 }
 
 /// Whether the user is still who it was when the file was read: another may have its number by now.

@@ -5,10 +5,9 @@ use crate::model::name::ServiceName;
 use crate::model::time::Mono;
 use crate::source::Material;
 use crate::source::catalogue::{Content, Found, Key, service_of};
-use crate::source::entry::{Naming, naming};
+use crate::source::entry::{Naming, naming_as};
 use crate::source::look::{Eye, Look};
 use crate::source::settle::{Outcome, Seen, Verdict};
-use crate::source::trust::Trust;
 use crate::source::watch::Target;
 use std::ffi::{OsStr, OsString};
 use std::sync::Arc;
@@ -89,7 +88,8 @@ impl<C> Worker<C> {
             let shown = self.catalogue.shown(source, &candidate.name);
             delegation.full(&shown, self.catalogue.spent_by(source, key))
         });
-        let eye = Eye { trust, careful: true, delegation: delegation.map(Arc::as_ref), full };
+        let eye =
+            Eye { trust, careful: true, delegation: delegation.map(Arc::as_ref), full, guise: self.guise.as_ref() };
         let mut load = self.configuration.load(delegation);
         let mut ration = |name: &ServiceName, material: &Material| {
             let mut entry = load(name, material);
@@ -164,7 +164,7 @@ impl<C> Worker<C> {
     /// A folder of drop-ins means something or nothing as its service comes or goes.
     fn look_again(&mut self, source: usize, drop_ins: Option<OsString>, now: Mono) {
         let Some(name) = drop_ins else { return };
-        let naming = naming(&name);
+        let naming = naming_as(self.guise.as_ref(), &name);
         if let Naming::DropIns(service) = &naming
             && self.roots[source].drop_ins.contains(service)
         {
@@ -199,7 +199,7 @@ impl<C> Worker<C> {
         };
         if is_new {
             self.settle.set_grace(self.configuration.timing().grace);
-            self.trust = Trust::new(self.own.uid()).with_groups(&self.configuration.trusted());
+            self.trust = super::trust_of(&self.configuration, self.own.uid(), self.guise.as_ref());
             self.delegate();
             self.settle.set_leads(!self.configuration.timing().atomic);
             self.reloads.set_grace(self.configuration.timing().grace);

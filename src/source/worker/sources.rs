@@ -5,7 +5,7 @@ use super::{Why, Worker, main_of};
 use crate::model::status::SourceState;
 use crate::model::time::Mono;
 use crate::source::catalogue::Key;
-use crate::source::entry::{Control, Naming, naming};
+use crate::source::entry::{Control, Naming, naming_as};
 use crate::source::open::{Directory, file_type};
 use crate::source::read::Stamp;
 use crate::source::root::{Root, wall};
@@ -51,7 +51,7 @@ impl<C> Worker<C> {
 
     /// Something happened to a name in a source.
     pub(super) fn entry(&mut self, source: usize, name: &OsStr, seen: Seen, now: Mono) {
-        let naming = naming(name);
+        let naming = naming_as(self.guise.as_ref(), name);
         let root = &mut self.roots[source];
         root.last_event = Some(wall());
         let Some(directory) = root.speaking() else {
@@ -122,7 +122,7 @@ impl<C> Worker<C> {
         root.scans += u64::from(why == Why::Safety);
         root.polled =
             polled.or_else(|| root.directory.as_ref().and_then(silent_kind)).or_else(|| root.distrusted.clone());
-        let listed = root.directory.as_ref().map_or(Ok(Vec::new()), scan);
+        let listed = root.directory.as_ref().map_or(Ok(Vec::new()), |found| scan(found, self.guise.as_ref()));
         let names = match listed {
             Ok(names) => names,
             Err(errno) => {

@@ -104,6 +104,7 @@ impl Bench {
             state_directory: Some(self.root.path().join("state")),
             uid,
             loader: loader(timing),
+            guise: None,
             changed: Box::new(move |service, files| drop(tell.send((service, files)))),
         };
         let handle = spawn(setup, move |delta| drop(send.send(delta)), watch).unwrap();
