@@ -182,7 +182,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--n", type=int, default=500, help="executions a round")
     parser.add_argument("--megabytes", type=int, default=200, help="a run of multilog")
-    parser.add_argument("--services", type=int, default=1000)
+    parser.add_argument("--services", type=int, default=990, help="svscan knows a thousand at most")
     parser.add_argument("what", nargs="+", choices=["commands", "multilog", "thousand"])
     args = parser.parse_args()
     args.binary = os.path.abspath(args.binary)

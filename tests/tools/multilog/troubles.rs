@@ -9,7 +9,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::scene::{Program, Scene, mask, original, put, skip, until};
+use super::scene::{Program, Scene, mask, original, put, skip_for_want_of_rights, until};
 use super::{BOTH, cases, words};
 
 /// The lines of a log, in their order, the old files first.
@@ -114,13 +114,13 @@ fn fill_up(program: Program) -> Option<(String, Vec<u8>)> {
 fn a_full_disk_is_waited_for() {
     const NAME: &str = "multilog::a_full_disk_is_waited_for";
     if !geteuid().is_root() {
-        return skip(NAME, "only root can mount");
+        return skip_for_want_of_rights(NAME, "only root can mount");
     }
     let programs = if original(NAME).is_some() { &BOTH[..] } else { &BOTH[..1] };
     let runs: Vec<_> = programs.iter().map(|program| std::thread::spawn(|| fill_up(*program))).collect();
     let outcomes: Vec<_> = runs.into_iter().map(|run| run.join().expect("it did not panic")).collect();
     if outcomes.contains(&None) {
-        return skip(NAME, "nothing can be mounted");
+        return skip_for_want_of_rights(NAME, "nothing can be mounted");
     }
     let (errors, _) = outcomes[0].as_ref().expect("it was mounted");
     assert!(errors.starts_with("multilog: warning: unable to write to ./m/current, pausing: out of disk space\n"));
