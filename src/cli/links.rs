@@ -41,6 +41,7 @@ pub struct LinksArgs {
 #[derive(Debug, Args)]
 pub struct ToolArgs {
     /// Which: svc, svstat, multilog, ...
+    #[arg(value_name = "TOOL")]
     pub name: String,
     /// What it is told
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
