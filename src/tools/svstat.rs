@@ -11,7 +11,8 @@ use nix::time::{ClockId, clock_gettime};
 use nix::unistd;
 
 use super::errno::text;
-use super::{filter, number, svc, tai64n};
+use super::{filter, number, svc};
+use crate::model::time::TAI64_OF_1970;
 
 const SIZE: usize = 18;
 
@@ -104,7 +105,7 @@ fn report(found: Result<Service, Trouble>, out: &mut Vec<u8>) {
 /// The clock of time(2), which does not run ahead of the one supervise reads.
 fn now() -> u64 {
     let seconds = clock_gettime(ClockId::CLOCK_REALTIME_COARSE).map_or(0, |time| time.tv_sec());
-    tai64n::EPOCH.wrapping_add(seconds as u64)
+    TAI64_OF_1970.wrapping_add(seconds as u64)
 }
 
 /// The tool.

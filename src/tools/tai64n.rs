@@ -4,12 +4,12 @@ use std::ffi::OsString;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::filter;
+use crate::model::time::TAI64_OF_1970;
 
-/// The TAI64 label of the start of 1970. Leap seconds play no part.
-pub(super) const EPOCH: u64 = (1 << 62) + 10;
+/// `@` and 24 hexadecimal digits.
+pub(super) type Label = [u8; 25];
 
-/// A label: `@` and 24 hexadecimal digits.
-pub(super) fn label(seconds: u64, nanoseconds: u32) -> [u8; 25] {
+fn label(seconds: u64, nanoseconds: u32) -> Label {
     let mut label = [b'@'; 25];
     let digits = (0..16).map(|digit| seconds >> (60 - 4 * digit));
     let digits = digits.chain((0..8).map(|digit| u64::from(nanoseconds) >> (28 - 4 * digit)));
@@ -20,10 +20,10 @@ pub(super) fn label(seconds: u64, nanoseconds: u32) -> [u8; 25] {
 }
 
 /// The label of now. The clock counts as one of microseconds, each labelled by its middle.
-pub(super) fn now() -> [u8; 25] {
+pub(super) fn now() -> Label {
     let (seconds, micros) = match SystemTime::now().duration_since(UNIX_EPOCH) {
-        Ok(since) => (EPOCH.wrapping_add(since.as_secs()), since.subsec_micros()),
-        Err(_) => (EPOCH, 0),
+        Ok(since) => (TAI64_OF_1970.wrapping_add(since.as_secs()), since.subsec_micros()),
+        Err(_) => (TAI64_OF_1970, 0),
     };
     label(seconds, micros * 1000 + 500)
 }
@@ -53,9 +53,9 @@ mod tests {
 
     #[test]
     fn known_labels() {
-        assert_eq!(&label(EPOCH, 0), b"@400000000000000a00000000");
-        assert_eq!(&label(EPOCH + 935_467_445, 787_492_500), b"@4000000037c219bf2ef02e94");
-        assert_eq!(&label(EPOCH - 11, 1), b"@3fffffffffffffff00000001");
+        assert_eq!(&label(TAI64_OF_1970, 0), b"@400000000000000a00000000");
+        assert_eq!(&label(TAI64_OF_1970 + 935_467_445, 787_492_500), b"@4000000037c219bf2ef02e94");
+        assert_eq!(&label(TAI64_OF_1970 - 11, 1), b"@3fffffffffffffff00000001");
     }
 
     proptest! {

@@ -2,8 +2,9 @@
 
 use std::ffi::OsString;
 
-use super::{filter, number, tai64n};
+use super::{filter, number};
 use crate::host::sys::localtime::{self, Local};
+use crate::model::time::TAI64_OF_1970;
 
 /// Where in a line we are.
 enum Place {
@@ -30,7 +31,7 @@ impl Label {
     }
 
     fn show(&self, out: &mut Vec<u8>, local: impl Fn(i64) -> Option<Local>) {
-        let Some(time) = local(self.seconds.wrapping_sub(tai64n::EPOCH) as i64) else {
+        let Some(time) = local(self.seconds.wrapping_sub(TAI64_OF_1970) as i64) else {
             out.push(b'@');
             out.extend_from_slice(&self.digits);
             return;

@@ -7,9 +7,9 @@ use memchr::{memchr, memrchr};
 use std::io::Write;
 
 use super::cut::{Sink, Stream};
-use super::label::Label;
 use super::script::{Action, Script, matches};
 use super::status::Status;
+use crate::tools::tai64n::Label;
 
 /// What the original reads at a time.
 pub(super) const PIECE: usize = 1024;

@@ -4,7 +4,6 @@ mod cut;
 mod directory;
 mod files;
 mod input;
-mod label;
 mod lines;
 mod old;
 mod processor;
@@ -12,13 +11,13 @@ mod script;
 mod status;
 mod trouble;
 
+use crate::tools::tai64n::{self, Label};
 use nix::sys::stat::{Mode, umask};
 use std::ffi::OsString;
 
 use cut::Stream;
 use directory::Directory;
 use input::{Event, Input};
-use label::Label;
 use lines::{LINE, Lines, PIECE};
 use script::Script;
 use status::Status;
@@ -67,7 +66,7 @@ fn work(input: &mut Input, lines: &mut Lines<Directory>) {
     loop {
         match input.next(&mut buffer[held..held + READ], held == 0 && !lines.overlong) {
             Event::Data(len) => {
-                let now: Label = if lines.are_labelled() { label::now() } else { [0; _] };
+                let now: Label = if lines.are_labelled() { tai64n::now() } else { [0; _] };
                 let end = held + len;
                 let done = lines.take(&buffer[..end], held, &now);
                 buffer.copy_within(done..end, 0);

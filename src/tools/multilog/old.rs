@@ -7,8 +7,8 @@ use nix::sys::stat::{Mode, stat};
 use nix::unistd::{linkat, unlink};
 use std::ffi::CString;
 
-use super::label;
 use super::trouble::{insist, pause};
+use crate::tools::tai64n;
 
 /// A name starting with `@` and at least this long is an old file's, whoever made it.
 const OLD: usize = 25;
@@ -42,7 +42,7 @@ impl Keeper<'_> {
     fn link(&self, file: &str, code: u8) {
         loop {
             let mut name = [b'.'; OLD + 2];
-            name[..OLD].copy_from_slice(&label::now());
+            name[..OLD].copy_from_slice(&tai64n::now());
             name[OLD + 1] = code;
             match linkat(AT_FDCWD, file, AT_FDCWD, &name[..], AtFlags::empty()) {
                 Ok(()) => return,
