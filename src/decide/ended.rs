@@ -186,7 +186,9 @@ impl Instance {
         let now = turn.now.mono;
         match rest {
             _ if !self.want => {
-                let why = exit.map_or_else(|| self.cause.clone(), |exit| exit.to_string().into());
+                // By which signal it ended is no news to who sent `svc -d`; who finds it down wants to know of that.
+                let told = exit.filter(|_| !self.is_wished_down());
+                let why = told.map_or_else(|| self.cause.clone(), |exit| exit.to_string().into());
                 self.enter(Phase::Resting(Rest::Down), why, exit, turn);
             }
             Rest::Down | Rest::Blocked { .. } => self.start(why, exit, turn),

@@ -235,8 +235,7 @@ impl Instance {
     fn pause(&mut self, paused: bool, turn: &mut Turn) {
         if let Some(supervised) = &mut self.supervised {
             supervised.paused = paused;
-            let stop = Signal::from_number(19).unwrap_or(Signal::TERM);
-            self.pass_on(if paused { stop } else { Signal::CONT }, turn);
+            self.pass_on(if paused { Signal::STOP } else { Signal::CONT }, turn);
         }
     }
 
@@ -272,7 +271,12 @@ impl Instance {
 
     /// Whether it has for ever to end: it was asked to over `control`, and nobody else wants it to.
     pub(super) fn may_linger(&self) -> bool {
-        self.wanted.service.stop.patient && self.supervised.as_ref().is_some_and(|it| it.wish == Some(Wish::Down))
+        self.wanted.service.stop.patient && self.is_wished_down()
+    }
+
+    /// Whether it is down since that was asked for over `control`.
+    pub(super) fn is_wished_down(&self) -> bool {
+        self.supervised.as_ref().is_some_and(|it| it.wish == Some(Wish::Down))
     }
 
     /// The file `down` came or went: that counts now.

@@ -25,6 +25,8 @@ impl Signal {
     pub const TERM: Self = Self(15);
     /// Go on, if stopped.
     pub const CONT: Self = Self(18);
+    /// The stop that nobody can refuse.
+    pub const STOP: Self = Self(19);
 
     /// The signal of this number, if it is one.
     pub fn from_number(number: i32) -> Option<Self> {

@@ -175,7 +175,7 @@ table! {
     /// `abide.toml`.
     ConfigFile {
         /// The keys of a service file, merged under every service: all but `command`, `script`, `description`
-        /// and `enabled`. Legacy directories take only `limits` and `log` from it.
+        /// and `enabled`. Legacy directories take only `limits`, `resources` and `log` from it.
         defaults: ServiceFile,
         /// How the directories are watched.
         watch: Watch,
