@@ -329,7 +329,11 @@ fn take_up(config: &Config, table: &Table, records: &mut Records) {
 /// The directories, and in words who else has them.
 fn claims(directories: &[PathBuf], config: &Config, notes: &mut Vec<String>) -> Claims {
     let all = directories.iter().chain(config.sources.iter().map(|source| &source.path));
-    let (claims, others) = Claims::on(&all.cloned().collect::<Vec<_>>());
+    let (claims, mut others) = Claims::on(&all.cloned().collect::<Vec<_>>());
+    // There each service has a lock of its own, and the claim may be that of one who was killed and is not quite gone.
+    if config.guise.is_some() {
+        others.clear();
+    }
     for sentence in &others {
         tracing::warn!("{sentence}");
     }
