@@ -712,6 +712,18 @@ fn a_line_is_looked_for_from_the_order_on_however_it_comes() {
     logger.finish();
 }
 
+#[test]
+fn a_line_that_the_pipe_holds_already_is_found_by_who_is_told_of_it_first() {
+    let place = Place::new();
+    let logger = Logger::start(&place);
+    let mut pipe = place.pipe(1);
+    pipe.write_all(b"ready\n").unwrap();
+    logger.order(&Order::Watch { slot: 1, run: 7, pattern: Some("^ready$".to_owned()), fresh: false });
+    logger.attach(1, place.to("web", 1 << 20, 3));
+    assert_eq!(logger.report(), Report::Matched { slot: 1, run: 7 });
+    logger.finish();
+}
+
 /// How much is done in the long form (`ABIDE_CHAOS=long`), and in the short one.
 fn long_or_short<T>(long: T, short: T) -> T {
     if std::env::var("ABIDE_CHAOS").is_ok_and(|form| form == "long") { long } else { short }

@@ -100,7 +100,7 @@ pub enum Order {
         /// As [`crate::model::pattern::compile`] takes it. `None`: for nothing any more.
         pattern: Option<String>,
         /// Whether what the pipe holds now is of another run: it is written first, unlooked at, and that this is
-        /// done is answered by [`Report::Watching`].
+        /// done is answered by [`Report::Watching`]. If it is not, the order may come before the slot is attached.
         fresh: bool,
     },
 }
@@ -167,6 +167,11 @@ pub enum Report {
 pub struct BadPacket(pub usize);
 
 impl Order {
+    /// Whether a logger that does not know the slot has to hear it before it reads the pipe, so that it misses nothing.
+    pub fn comes_before_its_pipe(&self) -> bool {
+        matches!(self, Self::Watch { fresh: false, .. })
+    }
+
     /// As a packet.
     pub fn encode(&self) -> Vec<u8> {
         match self {

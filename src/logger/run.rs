@@ -69,6 +69,8 @@ struct Logger {
     workers: HashMap<FileSystem, Post>,
     /// Which worker has it.
     slots: HashMap<u32, FileSystem>,
+    /// What is looked for in slots that are not attached yet, and for which run.
+    early: HashMap<u32, (u64, Lookout)>,
 }
 
 /// A worker, seen from here.
@@ -98,11 +100,11 @@ impl Logger {
         epoll.add(&signals, EpollEvent::new(EpollFlags::EPOLLIN, SIGNALS))?;
         let outbox = Arc::new(Outbox::new(control.clone(), epoll.clone(), CONTROL));
         let mounts = Mounts::read();
-        let (workers, slots) = (HashMap::new(), HashMap::new());
+        let (workers, slots, early) = (HashMap::new(), HashMap::new(), HashMap::new());
         // Before anything is written: what a logger before us was about is brought to its end.
         Lane::recover_all(&table, &pipes)?;
         let lanes = (0..LANES).rev().collect();
-        Ok(Self { control, epoll, signals, pipes, outbox, table, mounts, lanes, workers, slots })
+        Ok(Self { control, epoll, signals, pipes, outbox, table, mounts, lanes, workers, slots, early })
     }
 
     fn run(mut self) -> i32 {
@@ -196,6 +198,8 @@ impl Logger {
     ) -> Result<(), Trouble> {
         let failed = |errno| Trouble::Pipe { slot, errno };
         let opened = open_pipes(&self.pipes, slot, &to);
+        let early = self.early.remove(&slot);
+        let watch = early.map(|(run, lookout)| Command::Watch { slot, run, lookout: Some(lookout), fresh: false });
         let post = match self.workers.entry(file_system.clone()) {
             Entry::Occupied(post) => post.into_mut(),
             Entry::Vacant(free) => free.insert(
@@ -208,6 +212,7 @@ impl Logger {
             // Open files may hold what it needs, and only their worker may close them.
             Err(Errno::EMFILE | Errno::ENFILE) if !self.slots.contains_key(&slot) => {
                 let _ = post.commands.send(Command::Open { slot, to, rename_from });
+                let _ = watch.map(|watch| post.commands.send(watch));
                 let _ = post.bell.write(1);
                 return Ok(());
             }
@@ -216,6 +221,7 @@ impl Logger {
         // Told before it is watched, so that the worker knows every slot that it hears of.
         let wake = rename_from.is_some();
         let _ = post.commands.send(Command::Attach { slot, pipes: pipes.clone(), to, rename_from });
+        let _ = watch.map(|watch| post.commands.send(watch));
         if let Err(errno) = watch_pipes(&post.epoll, slot, &pipes) {
             let _ = post.commands.send(Command::Yield { slot });
             return Err(failed(errno));
@@ -227,6 +233,7 @@ impl Logger {
     }
 
     fn detach(&mut self, slot: u32) {
+        self.early.remove(&slot);
         if let Some(file_system) = self.slots.remove(&slot) {
             return self.tell(&file_system, Command::Detach { slot });
         }
@@ -242,20 +249,25 @@ impl Logger {
     }
 
     /// Has a line looked for. The pattern is understood here, where there is stack enough for any.
-    fn watch(&self, slot: u32, run: u64, pattern: Option<String>, fresh: bool) {
-        let Some(file_system) = self.slots.get(&slot) else {
-            // Nobody can read it, and nobody shall wait for that.
-            return self.outbox.send(Report::Watching { slot, run });
-        };
-        let pattern = pattern.and_then(|text| match pattern::compile(&text) {
-            Ok(pattern) => Some(pattern),
+    fn watch(&mut self, slot: u32, run: u64, pattern: Option<String>, fresh: bool) {
+        let lookout = pattern.and_then(|text| match pattern::compile(&text) {
+            Ok(pattern) => Some(Lookout::new(pattern)),
             Err(reason) => {
                 let message = format!("cannot look for `{text}` in its output: {reason}. Write another `[ready] log`");
                 self.outbox.send(Report::Trouble { slot, message: Some(message) });
                 None
             }
         });
-        self.tell(file_system, Command::Watch { slot, run, lookout: pattern.map(Lookout::new), fresh });
+        if let Some(file_system) = self.slots.get(&slot) {
+            return self.tell(file_system, Command::Watch { slot, run, lookout, fresh });
+        }
+        self.early.remove(&slot);
+        match lookout {
+            // Nobody can read it, and nobody shall wait for that.
+            _ if fresh => self.outbox.send(Report::Watching { slot, run }),
+            Some(lookout) => drop(self.early.insert(slot, (run, lookout))),
+            None => {}
+        }
     }
 
     fn tell(&self, file_system: &FileSystem, command: Command) {

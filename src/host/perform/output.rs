@@ -204,11 +204,17 @@ impl Host {
     fn brief_logger(&mut self) {
         self.logger.forget();
         self.logger.send(&own_log(&self.log, &self.own_log));
+        // What is looked for in a run that goes on comes before the pipe, which may hold it by now.
+        let orders = self.lines.iter().map(|(slot, awaited)| awaited.order(*slot));
+        let (ahead, after): (Vec<_>, Vec<_>) = orders.partition(logger::Order::comes_before_its_pipe);
+        for order in &ahead {
+            self.logger.send(order);
+        }
         for (instance, seat) in self.seats.each().filter(|(_, seat)| seat.attached) {
             self.logger.send(&attach(instance.index, seat, None));
         }
-        for (slot, awaited) in &self.lines {
-            self.logger.send(&awaited.order(*slot));
+        for order in &after {
+            self.logger.send(order);
         }
         for order in self.tending.orders() {
             self.logger.send(&order);

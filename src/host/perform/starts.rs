@@ -12,9 +12,9 @@ impl Host {
         let Outcome { instance, slot, run, result, opened_pipe } = outcome;
         if let Some(seat) = self.seats.get_mut(&instance).filter(|_| opened_pipe) {
             seat.attached = true;
-            self.logger.send(&attach(instance.index, seat, None));
-            let slot = seat.slot;
+            let (slot, order) = (seat.slot, attach(instance.index, seat, None));
             self.remind_of_line(slot);
+            self.logger.send(&order);
         }
         if self.errands.is_one(slot as u32, run) {
             return self.errand_spawned(slot as u32, result.map(drop));
