@@ -47,6 +47,9 @@ pub(super) struct Over {
 impl Backoff {
     /// When the next attempt is due after a run that is `over`; `None` to give up.
     pub(super) fn next(&mut self, policy: &RestartPolicy, over: Over, now: Mono, jitter: &mut Jitter) -> Option<Mono> {
+        if let Some(retries) = policy.retries {
+            return self.retry(retries, over, now, policy.spacing);
+        }
         let delay = if over.ran.is_some_and(|ran| ran >= policy.reset_after) {
             self.attempt = 0;
             Duration::ZERO
@@ -56,6 +59,20 @@ impl Backoff {
         };
         let at = now.plus(delay).max(over.ordered.plus(policy.spacing));
         self.within_limit(policy, now, at).then_some(at)
+    }
+
+    /// As supervisord counts.
+    fn retry(&mut self, retries: u32, over: Over, now: Mono, spacing: Duration) -> Option<Mono> {
+        if over.ran.is_some() {
+            self.attempt = 0;
+            return Some(now.max(over.ordered.plus(spacing)));
+        }
+        self.attempt = self.attempt.saturating_add(1);
+        if self.attempt > retries {
+            self.attempt = 0;
+            return None;
+        }
+        Some(now.plus(Duration::from_secs(u64::from(self.attempt))))
     }
 
     fn within_limit(&mut self, policy: &RestartPolicy, now: Mono, at: Mono) -> bool {
@@ -128,6 +145,20 @@ mod tests {
         let limit = Some(RestartLimit { count: 3, window: Duration::from_secs(60) });
         let policy = RestartPolicy { limit, ..RestartPolicy::default() };
         assert_eq!(delays(&policy, 9).len(), 3);
+    }
+
+    #[test]
+    fn failed_starts_are_counted_as_supervisord_does() {
+        let policy =
+            RestartPolicy { retries: Some(3), spacing: Duration::from_millis(100), ..RestartPolicy::default() };
+        let (mut backoff, mut jitter) = (Backoff::default(), Jitter::new(1));
+        let failed = Over { ordered: Mono(0), ran: None };
+        let mut next = |over| backoff.next(&policy, over, Mono(0), &mut jitter).map(|at| at.0 / 1_000_000);
+        assert_eq!([next(failed), next(failed), next(failed)], [Some(1000), Some(2000), Some(3000)]);
+        assert_eq!(next(failed), None);
+        assert_eq!(next(failed), Some(1000), "counting begins anew once it was given up");
+        assert_eq!(next(SHORT), Some(100), "what had started is started again at once");
+        assert_eq!(next(failed), Some(1000));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 mod life;
 mod order;
+mod program;
 mod resources;
 mod security;
 
@@ -61,6 +62,7 @@ pub fn diff(old: &Service, new: &Service, powers: &Powers) -> Vec<Change> {
         resources,
         schedule,
         security,
+        program,
         delegated,
     } = old;
     let mut found = Changes(Vec::new());
@@ -80,8 +82,8 @@ pub fn diff(old: &Service, new: &Service, powers: &Powers) -> Vec<Change> {
     );
     found.texts("directory", Some(directory.clone()), Some(new.directory.clone()), Price::Restart);
     diff_identity(&mut found, identity, &new.identity);
-    // No file of a legacy service says it.
-    let price = if *kind == Kind::Daemontools { Price::Live } else { Price::Restart };
+    // That of abide itself is nothing that the files say.
+    let price = if kind.inherits() { Price::Live } else { Price::Restart };
     found.field("umask", *umask, new.umask, |mask| format!("{mask:04o}"), price);
     diff_environment(&mut found, environment, &new.environment);
     diff_base(&mut found, base, &new.base, *kind);
@@ -97,6 +99,7 @@ pub fn diff(old: &Service, new: &Service, powers: &Powers) -> Vec<Change> {
     found.field("stdin", stdin.as_ref(), new.stdin.as_ref(), security::input, Price::Restart);
     security::schedule(&mut found, schedule.as_deref(), new.schedule.as_deref());
     security::security(&mut found, security.as_deref(), new.security.as_deref());
+    program::diff(&mut found, program.as_deref(), new.program.as_deref());
     found.0
 }
 
@@ -178,8 +181,8 @@ fn diff_base(found: &mut Changes, old: &Environment, new: &Environment, kind: Ki
         }
     }
     if !words.is_empty() {
-        // That of a legacy service is the one that abide was started with, which no file of it says.
-        let price = if kind == Kind::Daemontools { Price::Live } else { Price::Restart };
+        // The one that abide was started with is nothing that the files say.
+        let price = if kind.inherits() { Price::Live } else { Price::Restart };
         found.push("base environment", None, Some(words.join(", ")), price);
     }
 }
@@ -194,6 +197,7 @@ fn diff_restart(found: &mut Changes, old: &RestartPolicy, new: &RestartPolicy) {
         reset_after,
         limit,
         spacing,
+        retries,
         exits,
         on_give_up,
         max_age,
@@ -211,16 +215,19 @@ fn diff_restart(found: &mut Changes, old: &RestartPolicy, new: &RestartPolicy) {
     let named = |name: &Option<ServiceName>| name.as_ref().map(ToString::to_string);
     found.texts("restart.on_give_up", named(on_give_up), named(&new.on_give_up), Price::Live);
     found.field("restart.spacing", *spacing, new.spacing, duration, Price::Live);
+    let retries_of = |retries: &Option<u32>| retries.map(|retries| retries.to_string());
+    found.texts("restart.retries", retries_of(retries), retries_of(&new.retries), Price::Live);
     life::diff_exits(found, exits.as_deref(), new.exits.as_deref());
     found.texts("restart.max_age", max_age.map(duration), new.max_age.map(duration), Price::Live);
     found.texts("restart.max_memory", max_memory.map(size), new.max_memory.map(size), Price::Live);
 }
 
 fn diff_stop(found: &mut Changes, old: &StopPolicy, new: &StopPolicy) {
-    let StopPolicy { signal, timeout, scope, command, steps, patient: _ } = old; // that follows from `timeout-kill`
+    let StopPolicy { signal, timeout, scope, kill_scope, command, steps, patient: _ } = old; // that follows from `timeout-kill`
     found.field("stop.signal", *signal, new.signal, Signal::name, Price::Live);
     found.field("stop.timeout", *timeout, new.timeout, duration, Price::Live);
     found.field("stop.scope", *scope, new.scope, scope_word, Price::Live);
+    found.texts("stop.kill_scope", kill_scope.map(scope_word), new.kill_scope.map(scope_word), Price::Live);
     life::diff_way_down(found, (command.as_ref(), steps), (new.command.as_ref(), &new.steps));
 }
 
@@ -333,6 +340,7 @@ fn kind_word(kind: Kind) -> String {
     match kind {
         Kind::Toml => "toml",
         Kind::Daemontools => "daemontools",
+        Kind::Supervisord => "supervisord",
     }
     .to_owned()
 }

@@ -111,7 +111,8 @@ impl Instance {
                 self.signal(run, Signal::CONT, ladder.scope(), turn);
             }
             Climb::Kill => {
-                self.signal(run, Signal::KILL, ladder.scope(), turn);
+                let scope = self.wanted.service.stop.kill_scope.unwrap_or(ladder.scope());
+                self.signal(run, Signal::KILL, scope, turn);
                 if let Some(killed) = killed {
                     self.remark(killed.into(), turn);
                 }

@@ -47,7 +47,7 @@ impl Instance {
             return (Rest::Done, format!("{words}; {why}").into());
         }
         match self.wanted.service.restart.when {
-            RestartWhen::Never if self.is_current() => {
+            RestartWhen::Never if self.is_current() && self.wanted.service.restart.retries.is_none() => {
                 self.owed = None;
                 (Rest::Failed, format!("{words}; not tried again under policy \"never\"").into())
             }
@@ -66,7 +66,9 @@ impl Instance {
         let (rest, why) = self.after_end(end, &told, ordered, ran, turn);
         self.quit_pending(turn);
         self.note_exit(exit);
-        let scope = self.reach();
+        // Under supervisord what a program left behind is let be; only a stop may be for more.
+        let is_let_be = self.wanted.service.program.is_some();
+        let scope = if is_let_be { StopScope::Process } else { self.reach() };
         if !leftovers || scope == StopScope::Process {
             return self.cleared(rest, why, Some(exit), turn);
         }
@@ -93,7 +95,9 @@ impl Instance {
         }
         let service = &self.wanted.service;
         let is_oneshot = self.is_oneshot();
-        if self.is_current() && is_done(service, exit) {
+        // Whatever its code, with supervisord an end is a failed start until the program has started.
+        let is_false_start = service.restart.retries.is_some() && self.stage() != Stage::Up;
+        if self.is_current() && !is_false_start && is_done(service, exit) {
             let done = is_oneshot && service.restart.is_success(exit);
             let why = if done { format!("{told}, done") } else { format!("{told}, not restarted by its policy") };
             return (Rest::Done, why.into());
@@ -167,6 +171,10 @@ impl Instance {
             Some(at) => {
                 let delay = at.since(now).as_secs_f64();
                 (Rest::Backoff(at), format!("{end}, next attempt in {delay:.1} s").into())
+            }
+            None if policy.retries.is_some() => {
+                let tries = policy.retries.map_or(0, |retries| retries.saturating_add(1));
+                (Rest::Failed, Failure::NeverStarted { tries, last: end.to_owned() }.to_string().into())
             }
             None => {
                 let (count, window) = policy.limit.map_or((0, Duration::ZERO), |limit| (limit.count, limit.window));

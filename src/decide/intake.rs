@@ -124,6 +124,7 @@ impl Fleet {
             let Some(new) = taken.remove(&turnover.name) else { continue };
             let Some(member) = self.members.get_mut(&turnover.name) else { continue };
             turnover.old = member.accepted.replace(new.clone());
+            self.heed_autostart(&turnover.name, turnover.old.as_deref(), &new);
             self.ties.tie(&turnover.name, Some(&new));
             if turnover.old.as_ref().is_none_or(|old| old.version != new.version) {
                 self.keep_version(&turnover.name, "edited");

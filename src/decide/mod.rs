@@ -9,6 +9,7 @@ pub mod diff;
 pub mod plan;
 pub mod fleet;
 mod align;
+mod autostart;
 mod backlog;
 mod backoff;
 mod care;

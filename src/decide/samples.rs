@@ -31,6 +31,7 @@ pub(crate) fn service(name: &str) -> Service {
         update: None,
         schedule: None,
         security: None,
+        program: None,
         delegated: None,
         umask: 0o022,
         base: Arc::new(Environment::new()),

@@ -60,7 +60,8 @@ pub struct Order {
 impl Order {
     /// To start the service itself.
     pub fn service(instance: InstanceId, slot: usize, run: RunId, definition: Arc<Definition>) -> Self {
-        let input = definition.service.reads.as_ref().map(|_| pipe::input(slot));
+        let service = &definition.service;
+        let input = (service.reads.is_some() || service.program.is_some()).then(|| pipe::input(slot));
         Self {
             slot,
             run,

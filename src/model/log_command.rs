@@ -56,6 +56,7 @@ impl Service {
             service_type: ServiceType::default(),
             stdin: None,
             reads: Some(self.name.clone()),
+            program: None,
             order: None,
             ready: None,
             health: None,

@@ -25,6 +25,7 @@ pub mod outcome;
 pub mod pattern;
 pub mod plan;
 pub mod policy;
+pub mod program;
 pub mod resources;
 pub mod rules;
 pub mod schedule;

@@ -251,6 +251,13 @@ pub enum Failure {
         /// How it ended last.
         last: String,
     },
+    /// So many starts in a row came to nothing.
+    NeverStarted {
+        /// How many.
+        tries: u32,
+        /// How the last one ended.
+        last: String,
+    },
     /// No slot or descriptor is left: it waits until one is free.
     NoDescriptors,
 }
@@ -287,6 +294,8 @@ impl fmt::Display for Failure {
                 let restarts = if *count == 1 { "restart" } else { "restarts" };
                 write!(f, "has used up its {count} {restarts} within {} s; last: {last}", window.as_secs())
             }
+            Self::NeverStarted { tries: 1, last } => write!(f, "did not start, and is not tried again: {last}"),
+            Self::NeverStarted { tries, last } => write!(f, "did not start in {tries} tries; last: {last}"),
             Self::NoDescriptors => f.write_str("waits for a free descriptor; raise the limit of open files of abide"),
         }
     }

@@ -39,6 +39,11 @@ pub struct RestartPolicy {
     pub limit: Option<RestartLimit>,
     /// The least time from one start to the next (daemontools: one second). Zero: none.
     pub spacing: Duration,
+    /// As supervisord counts: a run that ends before the service is ready is a failed start, whatever its end; the n-th
+    /// in a row is followed by a pause of n seconds, and after more than so many the service is given up. Then none of
+    /// the delays above counts, nor `limit`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retries: Option<u32>,
     /// What an end means, where that is not the usual.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exits: Option<Box<ExitRules>>,
@@ -60,6 +65,9 @@ impl Eq for RestartPolicy {}
 pub struct ExitRules {
     /// Codes that are successes, beside 0.
     pub success_codes: Vec<i32>,
+    /// Whether 0 is one only where it is among them, as with supervisord's `exitcodes`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub only_those: bool,
     /// Signals whose end is a success.
     pub success_signals: Vec<Signal>,
     /// Codes after which it is never restarted: it has failed.
@@ -86,6 +94,7 @@ impl Default for RestartPolicy {
             reset_after: Duration::from_secs(2),
             limit: None,
             spacing: Duration::ZERO,
+            retries: None,
             exits: None,
             on_give_up: None,
             max_age: None,
@@ -98,7 +107,7 @@ impl RestartPolicy {
     /// Whether this end is what the service is for.
     pub fn is_success(&self, exit: Exit) -> bool {
         match (exit, &self.exits) {
-            _ if exit.is_success() => true,
+            (_, rules) if exit.is_success() && rules.as_ref().is_none_or(|rules| !rules.only_those) => true,
             (Exit::Code(code), Some(rules)) => rules.success_codes.contains(&code),
             (Exit::Signal { signal, .. }, Some(rules)) => rules.success_signals.contains(&signal),
             _ => false,
@@ -145,6 +154,9 @@ pub struct StopPolicy {
     pub timeout: Duration,
     /// What is reached.
     pub scope: StopScope,
+    /// What KILL reaches, if that is more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kill_scope: Option<StopScope>,
     /// Run first, in place of the first signal; `timeout` holds for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<Vec<String>>,
@@ -162,6 +174,7 @@ impl Default for StopPolicy {
             signal: Signal::TERM,
             timeout: Duration::from_secs(10),
             scope: StopScope::Tree,
+            kill_scope: None,
             command: None,
             steps: Vec::new(),
             patient: false,

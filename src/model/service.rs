@@ -5,6 +5,7 @@ use super::limits::Limits;
 use super::logging::LogPolicy;
 use super::name::ServiceName;
 use super::policy::{Hooks, Order, ReloadPolicy, RestartPolicy, ServiceType, StopPolicy, UpdatePolicy};
+use super::program::Program;
 use super::resources::Resources;
 use super::schedule::Schedule;
 use super::security::Security;
@@ -91,6 +92,10 @@ pub struct Service {
     /// What its processes may do and see.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub security: Option<Box<Security>>,
+    /// What supervisord's clients know of it, if its files are supervisord's. Then its standard input is a pipe that
+    /// nobody closes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub program: Option<Box<Program>>,
     /// Whose files say all this, if not root's or abide's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delegated: Option<Box<Delegated>>,
@@ -112,6 +117,16 @@ pub enum Kind {
     Toml,
     /// `NAME/run`.
     Daemontools,
+    /// A section of `NAME.conf` or `NAME.ini`.
+    Supervisord,
+}
+
+impl Kind {
+    /// Whether a process of this kind has what abide itself was started with where its files say nothing else: that is
+    /// no part of what they say, and a change of it no change of theirs.
+    pub fn inherits(self) -> bool {
+        matches!(self, Self::Daemontools | Self::Supervisord)
+    }
 }
 
 /// What is executed.

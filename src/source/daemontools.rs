@@ -128,6 +128,7 @@ impl Lowering<'_> {
             update: None,
             schedule: None,
             security: None,
+            program: None,
             umask: around.umask,
             base,
             environment: Environment::new(),

@@ -361,6 +361,7 @@ impl Life<'_> {
             self.error("stop.signal", Code::BadValue, "both `signal` and `steps` are given", help);
         }
         StopPolicy {
+            kill_scope: None,
             patient: false,
             signal: said.signal.unwrap_or(default.signal),
             timeout: said.timeout.unwrap_or(default.timeout),
@@ -436,7 +437,12 @@ impl Life<'_> {
             let message = format!("{code} is a success and cannot be in `never_on` too");
             self.error("restart.never_on", Code::BadValue, message, "remove it from one of the two");
         }
-        let rules = ExitRules { success_codes: success.codes, success_signals: success.signals, never_on };
+        let rules = ExitRules {
+            success_codes: success.codes,
+            success_signals: success.signals,
+            never_on,
+            ..ExitRules::default()
+        };
         policy.exits = (rules != ExitRules::default()).then(|| Box::new(rules));
         policy.max_age = said.max_age.map(|age| self.time("restart.max_age", Some(age), age));
         policy.max_memory = said.max_memory.map(|size| size.0);

@@ -200,6 +200,7 @@ impl<'a> Lowering<'a> {
             resources,
             schedule,
             security,
+            program: None,
             umask: self.file.umask.map_or(0o022, |mask| mask.0),
             base,
             environment: variables,

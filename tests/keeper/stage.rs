@@ -61,6 +61,7 @@ pub(crate) fn service(run: Run) -> Service {
         update: None,
         schedule: None,
         security: None,
+        program: None,
         delegated: None,
         umask: 0o022,
         base: Arc::new(base.into()),

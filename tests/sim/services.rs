@@ -39,6 +39,7 @@ pub(crate) fn service(text: &str) -> Service {
         update: Some(Box::new(UpdatePolicy { rollback: false, ..UpdatePolicy::default() })),
         schedule: None,
         security: None,
+        program: None,
         delegated: None,
         umask: 0o022,
         base: Arc::new(Environment::new()),

@@ -224,7 +224,12 @@ fn a_job_that_takes_too_long_has_failed_where_its_file_says_how_long() {
 
 #[test]
 fn ends_mean_what_the_file_says() {
-    let rules = ExitRules { success_codes: vec![3], success_signals: vec![Signal::INT], never_on: vec![100] };
+    let rules = ExitRules {
+        success_codes: vec![3],
+        success_signals: vec![Signal::INT],
+        never_on: vec![100],
+        ..ExitRules::default()
+    };
     let mut strict = service("web");
     strict.restart.when = RestartWhen::OnFailure;
     strict.restart.exits = Some(Box::new(rules));

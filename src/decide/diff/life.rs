@@ -163,11 +163,12 @@ fn diff_reload(found: &mut Changes, old: Option<&ReloadPolicy>, new: Option<&Rel
 pub(super) fn diff_exits(found: &mut Changes, old: Option<&ExitRules>, new: Option<&ExitRules>) {
     let none = ExitRules::default();
     let (old, new) = (old.unwrap_or(&none), new.unwrap_or(&none));
-    let ExitRules { success_codes: _, success_signals: _, never_on } = old;
+    let ExitRules { success_codes: _, only_those: _, success_signals: _, never_on } = old;
     let success = |rules: &ExitRules| {
         let codes = rules.success_codes.iter().map(i32::to_string);
         let all: Vec<String> = codes.chain(rules.success_signals.iter().copied().map(Signal::name)).collect();
-        (!all.is_empty()).then(|| all.join(", "))
+        let only = if rules.only_those { "only " } else { "" };
+        (!all.is_empty() || rules.only_those).then(|| format!("{only}{}", all.join(", ")))
     };
     found.texts("restart.success", success(old), success(new), Price::Live);
     let codes = |codes: &[i32]| {

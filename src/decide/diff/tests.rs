@@ -29,7 +29,7 @@ fn words() -> Vec<String> {
 
 #[expect(clippy::unnecessary_wraps, reason = "as the field is")]
 fn exits(success_codes: Vec<i32>, never_on: Vec<i32>) -> Option<Box<ExitRules>> {
-    Some(Box::new(ExitRules { success_codes, success_signals: Vec::new(), never_on }))
+    Some(Box::new(ExitRules { success_codes, never_on, ..ExitRules::default() }))
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "as the field is")]

@@ -112,7 +112,7 @@ pub(super) fn why_service(service: &ServiceStatus, now: Wall) -> String {
     parts.extend(hold.map(|hold| why_held(hold, service.name.as_str(), now)));
     if parts.is_empty() && is_switched_off(service) {
         parts.push(match service.source.kind {
-            Kind::Toml => "its file says `enabled = false`".to_owned(),
+            Kind::Toml | Kind::Supervisord => "its file says `enabled = false`".to_owned(),
             Kind::Daemontools => "its directory holds a file `down`".to_owned(),
         });
     }

@@ -252,6 +252,7 @@ pub(super) fn load(greeting: &str, name: &ServiceName, material: &Material) -> E
         update: None,
         schedule: None,
         security: None,
+        program: None,
         delegated: None,
         umask: 0o022,
         base: Arc::new(BTreeMap::from([("CONF".to_owned(), "conf".to_owned())])),
