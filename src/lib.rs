@@ -16,6 +16,7 @@ pub mod decide;
 pub mod render;
 pub mod table;
 pub mod store;
+pub mod supervisord;
 pub mod host;
 pub mod tools;
 pub mod source;

@@ -116,7 +116,7 @@ fn in_path(name: &str) -> Value {
             "One or more, with commas between them: services (`web`), patterns (`web*`), instances (`web@2`), states (`@failed`).",
             "^[A-Za-z0-9._*?-]+(@[0-9]{1,4})?(,[A-Za-z0-9._*?-]+(@[0-9]{1,4})?){0,3}$",
         ),
-        _ => ("The name of a service.", "^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"),
+        _ => ("The name of a service.", "^[A-Za-z0-9][A-Za-z0-9._-]{0,127}(:[A-Za-z0-9][A-Za-z0-9._-]*)?$"),
     };
     json!({ "name": name, "in": "path", "required": true, "description": about, "schema": { "type": "string", "pattern": pattern } })
 }

@@ -13,8 +13,8 @@ use crate::model::name::ServiceName;
 use crate::model::status::{AbideState, Status};
 use crate::source::config::Config;
 use crate::source::entry;
-use crate::source::load::load;
-use crate::source::{self, Material, Surroundings, Text};
+use crate::source::load::load_file;
+use crate::source::{self, Surroundings, Text};
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use nix::unistd::{User, getgrouplist};
@@ -125,7 +125,7 @@ fn one(name: &OsStr, path: &Path, machine: &Machine<'_>, around: &Surroundings) 
     let imported = daemontools::import(&directory, machine).map_err(|left| left.to_string())?;
     // What is written is what abide takes: its own reader has the last word.
     let main = Text { path: format!("{named}.toml").into(), bytes: imported.text.clone().into_bytes() };
-    let entry = load(around, &Config::default(), &named, &Material::Toml { main, drop_ins: Vec::new() });
+    let entry = load_file(around, &Config::default(), &named, &main, &[]);
     match entry.diagnostics.iter().find(|finding| finding.is_error()) {
         Some(Diagnostic { message, help, .. }) => {
             let help = help.as_ref().map_or_else(String::new, |help| format!(" ({help})"));

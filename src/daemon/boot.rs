@@ -105,7 +105,7 @@ fn supervise(
 ) -> Result<u8, BootError> {
     memory::share_heap();
     let SupervisorEnds { table, keeper, bell, logger, kept: [notify_socket, control] } = role::enter_supervisor()?;
-    let (groups, surroundings) = look_around(places)?;
+    let (groups, surroundings) = look_around(places, &table)?;
     let instance_id = fresh_id();
     let (mut records, Inheritance { records: past, broken, mark }) = Records::open(&places.table, &instance_id);
     let config_path =
@@ -202,10 +202,15 @@ fn kept(door: Door, host: &Host) -> Door {
 }
 
 /// What there is to be had on this machine.
-fn look_around(places: &Places) -> Result<(Arc<Groups>, Surroundings), BootError> {
+fn look_around(places: &Places, table: &Table) -> Result<(Arc<Groups>, Surroundings), BootError> {
     let mut ceilings = limits::ceilings_of(None).map_err(failed("read the limits from /proc"))?;
     let groups = Groups::new(Ground::look(), &places.table).map_err(failed("look at the runtime directory"))?;
     ceilings.cgroups = groups.cgroups().clone();
+    // Those that abide changed for itself, as services have them.
+    let originals = table.originals();
+    for (kind, soft) in &mut ceilings.soft {
+        soft.0 = originals.get(kind.resource() as usize).map_or(soft.0, |(soft, _)| *soft);
+    }
     let surroundings = source::surroundings(ceilings, nix::unistd::getppid().as_raw() == 1, true);
     Ok((Arc::new(groups), surroundings))
 }

@@ -4,9 +4,9 @@
 use crate::model::desired::Entry;
 use crate::model::diagnostic::{Code, Diagnostic};
 use crate::model::name::ServiceName;
-use crate::source::Material;
+use crate::source::{Loaded, Material};
 use crate::table::Table;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// What the keys of such texts begin with, in the ledger.
@@ -30,22 +30,22 @@ impl Poison {
     }
 
     /// Has `material` loaded by `load`, unless that has been the end of a supervisor.
-    pub(super) fn guard(&self, name: &ServiceName, material: &Material, load: impl FnOnce() -> Entry) -> Entry {
+    pub(super) fn guard(&self, name: &ServiceName, material: &Material, load: impl FnOnce() -> Loaded) -> Loaded {
         let digest = material.digest();
         if self.known.get(name.as_str()) == Some(&digest) {
-            return refuse(material);
+            return refuse(name, material);
         }
         self.table.begin_loading(name.as_str(), digest);
-        let entry = load();
+        let loaded = load();
         self.table.end_loading();
-        entry
+        loaded
     }
 }
 
-fn refuse(material: &Material) -> Entry {
+fn refuse(name: &ServiceName, material: &Material) -> Loaded {
     let finding = Diagnostic::error(material.file(), Code::Poison, "abide died while it read this text");
     let finding = finding.help("change it, and tell the authors of abide what it said");
-    Entry {
+    let entry = Entry {
         file: material.file().to_owned(),
         drop_ins: Vec::new(),
         kind: material.kind(),
@@ -54,5 +54,13 @@ fn refuse(material: &Material) -> Entry {
         diagnostics: vec![finding],
         inputs: Vec::new(),
         delegated: None,
+    };
+    match material {
+        Material::Supervisord(programs) => {
+            let known: BTreeSet<&ServiceName> = programs.known.values().flatten().collect();
+            let problems = if known.is_empty() { entry.diagnostics.clone() } else { Vec::new() };
+            Loaded { entries: known.into_iter().map(|name| (name.clone(), entry.clone())).collect(), problems }
+        }
+        _ => (name.clone(), entry).into(),
     }
 }

@@ -21,6 +21,7 @@ pub fn ceilings_of(pid: Option<i32>) -> io::Result<Ceilings> {
     Ok(Ceilings {
         // The kernel's own default, where /proc/sys is hidden.
         nr_open: number_in("/proc/sys/fs/nr_open").unwrap_or(1 << 20),
+        soft: limits.iter().map(|(kind, limit)| (*kind, limit.soft)).collect(),
         hard: limits.into_iter().map(|(kind, limit)| (kind, limit.hard)).collect(),
         may_raise: rights.has(capability::SYS_RESOURCE),
         uid: credentials.uid,

@@ -10,8 +10,8 @@ use crate::model::policy::StopScope;
 use crate::model::resources::Cgroups;
 use crate::model::service::Service;
 use crate::source::config::Config;
-use crate::source::load::load;
-use crate::source::{Material, Surroundings, Text};
+use crate::source::load::load_file;
+use crate::source::{Surroundings, Text};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -61,7 +61,7 @@ fn service(text: &str) -> Service {
         oom_score_adjust: 0,
         cpus: vec![0],
     };
-    let ceilings = Ceilings { hard, may_raise: true, nr_open: 1 << 20, uid: 0, cgroups, rights };
+    let ceilings = Ceilings { soft: hard.clone(), hard, may_raise: true, nr_open: 1 << 20, uid: 0, cgroups, rights };
     let environment = BTreeMap::from([("PATH".to_owned(), "/own/bin".to_owned())]);
     let around = Surroundings {
         ceilings,
@@ -74,8 +74,7 @@ fn service(text: &str) -> Service {
         delegation: None,
     };
     let main = Text { path: "web.toml".into(), bytes: text.as_bytes().to_vec() };
-    let material = Material::Toml { main, drop_ins: Vec::new() };
-    let entry = load(&around, &Config::default(), &ServiceName::new("web").unwrap(), &material);
+    let entry = load_file(&around, &Config::default(), &ServiceName::new("web").unwrap(), &main, &[]);
     assert!(entry.diagnostics.is_empty(), "{:?}\n{text}", entry.diagnostics);
     entry.service.unwrap().service.clone()
 }

@@ -158,6 +158,8 @@ pub type Limits = BTreeMap<LimitKind, Limit>;
 pub struct Ceilings {
     /// The hard limits in force for the process that starts services.
     pub hard: BTreeMap<LimitKind, Bound>,
+    /// What a service has where nothing is said.
+    pub soft: BTreeMap<LimitKind, Bound>,
     /// Whether that process has CAP_SYS_RESOURCE, and so may raise hard limits.
     pub may_raise: bool,
     /// `/proc/sys/fs/nr_open`: what `open_files` cannot exceed even with that right.

@@ -9,7 +9,8 @@ use std::sync::Arc;
 pub const MAX_NAME: usize = 128;
 
 /// The name of a service: `[A-Za-z0-9][A-Za-z0-9._-]*`, at most [`MAX_NAME`] bytes, and not
-/// beginning with `abide`, which is kept for abide's own files beside those of services.
+/// beginning with `abide`, which is kept for abide's own files beside those of services. Of one in a group of supervisord
+/// it is two such names with a colon between them.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[schemars(with = "String")]
 #[serde(try_from = "String", into = "String")]
@@ -45,13 +46,21 @@ impl ServiceName {
             return Err(BadName::Character(first));
         }
         let legal = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-        if let Some(bad) = name.chars().find(|c| !legal(c)) {
+        let (group, process) = name.split_once(':').unwrap_or((name, "x"));
+        let first_of_process = process.chars().next().filter(char::is_ascii_alphanumeric);
+        let bad = group.chars().chain(process.chars()).find(|c| !legal(c));
+        if let Some(bad) = bad.or(Some(':').filter(|_| first_of_process.is_none())) {
             return Err(BadName::Character(bad));
         }
         if name.starts_with("abide") {
             return Err(BadName::Reserved);
         }
         Ok(Self(name.into()))
+    }
+
+    /// The same of what has no group: a file, or a directory.
+    pub fn alone(name: &str) -> Result<Self, BadName> {
+        if name.contains(':') { Err(BadName::Character(':')) } else { Self::new(name) }
     }
 
     /// The name as text.
@@ -127,13 +136,17 @@ mod tests {
 
     #[test]
     fn legal_names_pass_and_others_say_why() {
-        for good in ["a", "0", "web-1.2_x", &"n".repeat(MAX_NAME)] {
+        for good in ["a", "0", "web-1.2_x", "web:web_00", &"n".repeat(MAX_NAME)] {
             assert!(ServiceName::new(good).is_ok(), "{good}");
         }
         assert_eq!(ServiceName::new(""), Err(BadName::Empty));
         assert_eq!(ServiceName::new("-rf"), Err(BadName::Character('-')));
         assert_eq!(ServiceName::new("a b"), Err(BadName::Character(' ')));
         assert_eq!(ServiceName::new("a\nb"), Err(BadName::Character('\n')));
+        for bad in ["a:", ":a", "a:b:c", "a:-b"] {
+            assert_eq!(ServiceName::new(bad), Err(BadName::Character(':')), "{bad}");
+        }
+        assert_eq!(ServiceName::alone("a:b"), Err(BadName::Character(':')));
         assert_eq!(ServiceName::new("abide.log"), Err(BadName::Reserved));
         assert_eq!(ServiceName::new(&"n".repeat(129)), Err(BadName::TooLong(129)));
     }

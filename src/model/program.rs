@@ -3,13 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 /// A process of a group: what clients of supervisord know it by.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Program {
     /// The group that it is in.
     pub group: String,
     /// Its own name in that group.
     pub process: String,
-    /// The section that it comes from: `web` of `[program:web]`.
+    /// The section that it comes from: `program:web`.
     pub section: String,
     /// The lower, the earlier its group starts and the later that stops.
     pub group_priority: i64,

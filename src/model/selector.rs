@@ -55,7 +55,7 @@ impl NamePattern {
         if text.is_empty() {
             return Err(BadSelector::Empty);
         }
-        let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '*' | '?');
+        let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | ':' | '*' | '?');
         match text.chars().find(|c| !legal(*c)) {
             Some(c) => Err(BadSelector::Character(c)),
             None => Ok(Self(text.to_owned())),

@@ -1,16 +1,16 @@
 //! What every name in the watched directories stands for, and who wins where two claim one name.
 //! Pure bookkeeping: it is told what was found and says what changed.
 
-use super::Material;
 use super::delegation::{Delegation, Spent};
 use super::entry::{Naming, shown};
 use super::read::Stamp;
+use super::{Loaded, Material};
 use crate::model::desired::Entry;
 use crate::model::diagnostic::{Code, Diagnostic};
 use crate::model::name::ServiceName;
 use crate::model::service::Version;
 use crate::model::status::IgnoredEntry;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -33,6 +33,10 @@ pub(super) struct Candidate {
     pub(super) naming: Naming,
     /// What it was last published as.
     pub(super) standing: Option<Standing>,
+    /// The services that it was last published for: one, or as many as one of supervisord's files has.
+    names: Vec<ServiceName>,
+    /// What else is wrong with it.
+    problems: Vec<Diagnostic>,
     /// What was read when it was published.
     pub(super) content: Option<Content>,
     /// A look that could not tell whether somebody writes; when.
@@ -92,8 +96,8 @@ pub(super) enum Standing {
 /// What to publish about a candidate.
 #[derive(Debug)]
 pub(super) enum Found {
-    /// A service's entry, good or bad.
-    Entry(Box<Entry>, Content),
+    /// Entries of services, good or bad: one, or as many as one of supervisord's files has.
+    Entries(Loaded, Content),
     /// A file that says how changes are to be taken: its text.
     Control(Vec<u8>, Content),
     /// Something else.
@@ -175,6 +179,8 @@ impl Catalogue {
             name,
             naming,
             standing: None,
+            names: Vec::new(),
+            problems: Vec::new(),
             content: None,
             doubt: None,
             reload: false,
@@ -206,22 +212,27 @@ impl Catalogue {
         self.candidates.keys().copied().collect()
     }
 
-    /// Whether `entry` is what was last told about its service, by the same candidate.
-    pub(super) fn is_told(&self, key: Key, name: &ServiceName, entry: &Entry, digest: [u8; 32]) -> bool {
-        let told = self.claims.get(name).and_then(|claim| claim.told.as_ref());
-        told.is_some_and(|told| {
-            let version = entry.service.as_ref().map(|service| service.version);
-            told.by == key && told.digest == digest && told.version == version && told.diagnostics == entry.diagnostics
-        })
+    /// Whether `entries` are what was last told about their services, by the same candidate, and all of it.
+    pub(super) fn is_told(&self, key: Key, loaded: &Loaded, digest: [u8; 32]) -> bool {
+        let is_told = |(name, entry): &(ServiceName, Entry)| {
+            let told = self.claims.get(name).and_then(|claim| claim.told.as_ref());
+            told.is_some_and(|told| {
+                let version = entry.service.as_ref().map(|service| service.version);
+                let is_same = told.version == version && told.diagnostics == entry.diagnostics;
+                told.by == key && told.digest == digest && is_same
+            })
+        };
+        let is_all = |it: &Candidate| it.names.len() == loaded.entries.len() && it.problems == loaded.problems;
+        let known = self.get(key).filter(|candidate| candidate.standing == Some(Standing::Service));
+        known.is_some_and(is_all) && loaded.entries.iter().all(is_told)
     }
 
     /// Whether the last thing told about this candidate's service was that its files are wrong, or
     /// may be: what is around them may have been mended since.
     pub(super) fn is_troubled(&self, candidate: &Candidate) -> bool {
-        let claim = service_of(&candidate.naming).and_then(|name| self.claims.get(name));
-        claim
-            .and_then(|claim| claim.told.as_ref())
-            .is_some_and(|told| told.diagnostics.iter().any(Diagnostic::is_error))
+        let claims = candidate.names.iter().filter_map(|name| self.claims.get(name));
+        let mut told = claims.filter_map(|claim| claim.told.as_ref());
+        told.any(|told| told.diagnostics.iter().any(Diagnostic::is_error))
     }
 
     /// The services of which something has still to be told.
@@ -229,39 +240,41 @@ impl Catalogue {
         self.changes.keys()
     }
 
-    /// This is what `key` is from now on.
-    pub(super) fn publish(&mut self, key: Key, found: Found) {
-        let Some(candidate) = self.candidates.get_mut(&key) else { return };
+    /// This is what `key` is from now on. Returns who now has what was one of its services, and must be read for it.
+    pub(super) fn publish(&mut self, key: Key, found: Found) -> Vec<Key> {
+        let Some(candidate) = self.candidates.get_mut(&key) else { return Vec::new() };
         candidate.reload = false;
         match found {
             Found::Other(standing) => {
                 candidate.content = None;
+                candidate.problems.clear();
                 if candidate.standing.as_ref() != Some(&standing) {
-                    let was_service = candidate.standing.replace(standing) == Some(Standing::Service);
+                    candidate.standing = Some(standing);
                     self.others_changed = true;
-                    if was_service {
-                        self.services[candidate.source] -= 1;
-                        self.withdraw(key);
-                    }
+                    return self.withdraw(key, &[]);
                 }
             }
             Found::Control(_, content) => {
                 candidate.content = Some(content);
                 self.others_changed |= candidate.standing.replace(Standing::Control) != Some(Standing::Control);
             }
-            Found::Entry(entry, content) => {
-                let Some(name) = service_of(&candidate.naming).cloned() else { return };
+            Found::Entries(Loaded { entries, problems }, content) => {
                 let digest = content.digest;
-                candidate.cost = cost(&entry, content.bytes(), candidate.cost);
+                candidate.cost = cost(&entries, content.bytes(), candidate.cost);
                 candidate.content = Some(content);
                 let before = candidate.standing.replace(Standing::Service);
-                if before != Some(Standing::Service) {
-                    self.services[candidate.source] += 1;
-                    self.others_changed |= before.is_some();
+                self.others_changed |= before.is_some_and(|before| before != Standing::Service);
+                self.others_changed |= candidate.problems != problems;
+                candidate.problems = problems;
+                let names: Vec<ServiceName> = entries.iter().map(|(name, _)| name.clone()).collect();
+                let heirs = self.withdraw(key, &names);
+                for (name, entry) in entries {
+                    self.claim(key, name, entry, digest);
                 }
-                self.claim(key, name, *entry, digest);
+                return heirs;
             }
         }
+        Vec::new()
     }
 
     fn claim(&mut self, key: Key, name: ServiceName, entry: Entry, digest: [u8; 32]) {
@@ -282,23 +295,30 @@ impl Catalogue {
         }
     }
 
-    /// `key` is gone. Returns who now has its service, and must be read for it.
-    pub(super) fn remove(&mut self, key: Key) -> Option<Key> {
-        let heir = self.withdraw(key);
+    /// `key` is gone. Returns who now has one of its services, and must be read for it.
+    pub(super) fn remove(&mut self, key: Key) -> Vec<Key> {
+        let heirs = self.withdraw(key, &[]);
         if let Some(candidate) = self.candidates.remove(&key) {
             self.index.remove(&(candidate.source, candidate.name));
-            match candidate.standing {
-                Some(Standing::Service) => self.services[candidate.source] -= 1,
-                Some(_) => self.others_changed = true,
-                None => {}
-            }
+            self.others_changed |= !candidate.problems.is_empty();
+            self.others_changed |= candidate.standing.is_some_and(|standing| standing != Standing::Service);
         }
-        heir
+        heirs
     }
 
-    fn withdraw(&mut self, key: Key) -> Option<Key> {
-        let name = service_of(&self.candidates.get(&key)?.naming)?.clone();
-        let claim = self.claims.get_mut(&name)?;
+    /// Of the services of `key` only `names` are left.
+    fn withdraw(&mut self, key: Key, names: &[ServiceName]) -> Vec<Key> {
+        let Some(candidate) = self.candidates.get_mut(&key) else { return Vec::new() };
+        let before = std::mem::replace(&mut candidate.names, names.to_vec());
+        let count = &mut self.services[candidate.source];
+        *count = *count + names.len() as u64 - before.len() as u64;
+        let now: HashSet<&ServiceName> = names.iter().collect();
+        let gone = before.iter().filter(|name| !now.contains(name));
+        gone.filter_map(|name| self.withdraw_one(key, name)).collect()
+    }
+
+    fn withdraw_one(&mut self, key: Key, name: &ServiceName) -> Option<Key> {
+        let claim = self.claims.get_mut(name)?;
         let before = claim.claimants.len();
         claim.claimants.retain(|&other| other != key);
         self.others_changed |= before > 1;
@@ -311,8 +331,8 @@ impl Catalogue {
             }
             return Some(heir);
         }
-        self.claims.remove(&name);
-        self.changes.insert(name, None);
+        self.claims.remove(name);
+        self.changes.insert(name.clone(), None);
         None
     }
 
@@ -352,6 +372,7 @@ impl Catalogue {
                 _ => None,
             })
             .collect();
+        problems.extend(self.candidates.values().flat_map(|candidate| &candidate.problems).cloned());
         for (name, claim) in self.claims.iter().filter(|(_, claim)| claim.claimants.len() > 1) {
             let path = |key: &Key| self.candidates.get(key).map(|found| self.shown(found.source, &found.name));
             let Some(winner) = claim.claimants.first().and_then(path) else { continue };
@@ -393,17 +414,20 @@ impl Catalogue {
         heirs
     }
 
-    /// Refuses `entry`, made of `material`, if with the others of its source it is more than was granted.
+    /// Refuses `entries`, made of `material`, if with the others of their source they are more than was granted.
     pub(super) fn ration(
         &self,
         key: Key,
         delegation: Option<&Arc<Delegation>>,
-        entry: &mut Entry,
+        entries: &mut [(ServiceName, Entry)],
         material: &Material,
     ) {
         let Some((delegation, candidate)) = delegation.zip(self.get(key)) else { return };
-        let cost = cost(entry, material.size(), candidate.cost);
-        delegation.ration(entry, self.spent_by(candidate.source, key), cost);
+        let cost = cost(entries, material.size(), candidate.cost);
+        let spent = self.spent_by(candidate.source, key);
+        for (_, entry) in entries {
+            delegation.ration(entry, spent, cost);
+        }
     }
 
     /// What the services of a source take, but for `key`.
@@ -425,16 +449,18 @@ fn sort(claimants: &mut [Key], candidates: &BTreeMap<Key, Box<Candidate>>, deleg
     claimants.sort_by_key(|key| candidates.get(key).map(|found| place(found)));
 }
 
-/// What an entry takes of what its source was granted. One that is broken runs on as it was.
-fn cost(entry: &Entry, bytes: u64, before: Spent) -> Spent {
-    if entry.diagnostics.iter().any(|finding| finding.code == Code::OverQuota) {
+/// What entries take of what their source was granted. One that is broken runs on as it was.
+fn cost(entries: &[(ServiceName, Entry)], bytes: u64, before: Spent) -> Spent {
+    let entries = || entries.iter().map(|(_, entry)| entry);
+    if entries().any(|entry| entry.diagnostics.iter().any(|finding| finding.code == Code::OverQuota)) {
         return before;
     }
-    let instances = entry.service.as_ref().map_or(before.instances, |definition| definition.service.instances);
-    Spent { services: 1, instances, bytes }
+    let instances = |entry: &Entry| entry.service.as_ref().map(|definition| definition.service.instances);
+    let instances = entries().map(instances).try_fold(0_u32, |sum, count| Some(sum.saturating_add(count?)));
+    Spent { services: entries().count() as u32, instances: instances.unwrap_or(before.instances), bytes }
 }
 
-/// The service that a name claims.
+/// The one service that a name claims.
 pub(super) fn service_of(naming: &Naming) -> Option<&ServiceName> {
     match naming {
         Naming::File(name) | Naming::Directory(name) => Some(name),
@@ -446,6 +472,7 @@ pub(super) fn service_of(naming: &Naming) -> Option<&ServiceName> {
 fn rank(naming: &Naming) -> u8 {
     match naming {
         Naming::File(_) => 0,
-        _ => 1,
+        Naming::Programs => 1,
+        _ => 2,
     }
 }

@@ -8,8 +8,7 @@ use super::read::{Care, Content, Stamp, read};
 use super::settle::{ERRORS, Outcome};
 use super::trust::Trust;
 use super::watch::{Want, Which};
-use super::{Material, Text};
-use crate::model::desired::Entry;
+use super::{Loaded, Material, Text};
 use crate::model::diagnostic::{Code, Diagnostic};
 use crate::model::name::ServiceName;
 use sha2::{Digest, Sha256};
@@ -23,7 +22,7 @@ pub type Parse<C> = Box<dyn Fn(&Text) -> (Option<C>, Vec<Diagnostic>) + Send>;
 /// Which directories are handed to whom.
 pub type Sources<C> = Box<dyn Fn(&C) -> Vec<Arc<Delegation>> + Send>;
 /// What was read of one service to its entry.
-pub type Load<C> = Box<dyn FnMut(&C, Option<&Arc<Delegation>>, &ServiceName, &Material) -> Entry + Send>;
+pub type Load<C> = Box<dyn FnMut(&C, Option<&Arc<Delegation>>, &ServiceName, &Material) -> Loaded + Send>;
 
 /// How texts become meaning, for a configuration `C`.
 pub struct Loader<C> {
@@ -131,7 +130,7 @@ impl<C> Configuration<C> {
     }
 
     /// The loader under the configuration in force.
-    pub(super) fn load(&mut self, from: Option<&Arc<Delegation>>) -> impl FnMut(&ServiceName, &Material) -> Entry {
+    pub(super) fn load(&mut self, from: Option<&Arc<Delegation>>) -> impl FnMut(&ServiceName, &Material) -> Loaded {
         let (config, load) = (&self.config, &mut self.loader.load);
         move |name, material| load(config, from, name, material)
     }

@@ -128,6 +128,7 @@ impl Delegation {
             ..own.rights.clone()
         };
         Ceilings {
+            soft: own.soft.clone(),
             hard: LimitKind::ALL.into_iter().map(|kind| (kind, highest(kind))).collect(),
             may_raise: false,
             nr_open: own.nr_open,

@@ -7,7 +7,7 @@ use super::settle::Seen;
 use crate::model::diagnostic::escaped;
 use crate::model::guise::Guise;
 use crate::model::name::{BadName, MAX_NAME, ServiceName};
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
 /// What a name amounts to.
@@ -17,8 +17,10 @@ pub enum Naming {
     File(ServiceName),
     /// `NAME`: a service if it is a directory that holds `run`.
     Directory(ServiceName),
-    /// `NAME.toml.d`: drop-ins of that service.
-    DropIns(ServiceName),
+    /// `NAME.conf`, `NAME.ini`: programs of supervisord, as many as it says.
+    Programs,
+    /// `NAME.toml.d`, `NAME.conf.d`: drop-ins of that file.
+    DropIns,
     /// Says how the directory's changes are to be taken.
     Control(Control),
     /// Debris and hidden names: as if they were not there.
@@ -49,6 +51,9 @@ fn control(name: &[u8]) -> Option<Control> {
 /// Endings of what editors, packagers and merges leave behind.
 const DEBRIS: [&[u8]; 9] = [b"~", b".swp", b".swx", b".tmp", b".bak", b".orig", b".rej", b".save", b".rpmnew"];
 
+/// Endings of supervisord's files.
+const PROGRAMS: [&str; 2] = [".conf", ".ini"];
+
 /// What `name` is in a watched directory.
 pub fn naming(name: &OsStr) -> Naming {
     if let Some(control) = control(name.as_bytes()) {
@@ -66,15 +71,18 @@ pub fn naming(name: &OsStr) -> Naming {
         };
     };
     if let Some(stem) = text.strip_suffix(".toml") {
-        return ServiceName::new(stem).map_or_else(Naming::Bad, Naming::File);
+        return ServiceName::alone(stem).map_or_else(Naming::Bad, Naming::File);
     }
     if let Some(stem) = text.strip_suffix(".toml.d") {
-        return ServiceName::new(stem).map_or_else(Naming::Bad, Naming::DropIns);
+        return ServiceName::alone(stem).map_or_else(Naming::Bad, |_| Naming::DropIns);
     }
-    if matches!(text.rsplit_once('.'), Some((_, "conf" | "ini"))) {
-        return Naming::Unknown("supervisord files are not read by this release");
+    if PROGRAMS.iter().any(|ending| text.ends_with(ending)) {
+        return Naming::Programs;
     }
-    match ServiceName::new(text) {
+    if text.strip_suffix(".d").is_some_and(|main| PROGRAMS.iter().any(|ending| main.ends_with(ending))) {
+        return Naming::DropIns;
+    }
+    match ServiceName::alone(text) {
         Ok(name) => Naming::Directory(name),
         Err(_) => Naming::Unknown("it is neither NAME.toml nor a directory that could be a service"),
     }
@@ -90,9 +98,9 @@ pub(super) fn naming_as(guise: Option<&Guise>, name: &OsStr) -> Naming {
 }
 
 /// A name for the service of a directory that may be called anything.
-fn likeness(name: &OsStr) -> Option<ServiceName> {
+pub(super) fn likeness(name: &OsStr) -> Option<ServiceName> {
     let text = name.to_string_lossy();
-    if let Ok(name) = ServiceName::new(&text) {
+    if let Ok(name) = ServiceName::alone(&text) {
         return Some(name);
     }
     let legal = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '_' };
@@ -105,7 +113,7 @@ fn likeness(name: &OsStr) -> Option<ServiceName> {
 pub fn matters(name: &OsStr, seen: Seen) -> bool {
     match seen {
         _ if control(name.as_bytes()).is_some() => true,
-        Seen::Written | Seen::Closed => is_drop_in(name),
+        Seen::Written | Seen::Closed => is_drop_in(name) || naming(name) == Naming::Programs,
         _ => !is_debris(name.as_bytes()),
     }
 }
@@ -119,6 +127,18 @@ pub fn is_drop_in(name: &OsStr) -> bool {
 pub fn shown(name: &OsStr) -> String {
     let chunks = name.as_bytes().utf8_chunks();
     chunks.map(|chunk| escaped(chunk.valid()) + &chunk.invalid().escape_ascii().to_string()).collect()
+}
+
+/// `NAME.toml` of `NAME.toml.d`, and the like.
+pub(super) fn main_of(drop_ins: &OsStr) -> OsString {
+    OsStr::from_bytes(drop_ins.as_bytes().strip_suffix(b".d").unwrap_or(drop_ins.as_bytes())).to_owned()
+}
+
+/// `NAME.toml.d` of `NAME.toml`, and the like.
+pub(super) fn drop_ins_of(main: &OsStr) -> OsString {
+    let mut folder = main.to_owned();
+    folder.push(".d");
+    folder
 }
 
 fn is_debris(name: &[u8]) -> bool {
@@ -151,10 +171,13 @@ mod tests {
     #[test]
     fn service_names_are_told_from_the_rest() {
         assert_eq!(naming(OsStr::new("web.toml")), Naming::File(name("web")));
-        assert_eq!(naming(OsStr::new("web.toml.d")), Naming::DropIns(name("web")));
+        assert_eq!(naming(OsStr::new("web.toml.d")), Naming::DropIns);
         assert_eq!(naming(OsStr::new("web")), Naming::Directory(name("web")));
         assert_eq!(naming(OsStr::new("web.d")), Naming::Directory(name("web.d")));
-        assert!(matches!(naming(OsStr::new("web.conf")), Naming::Unknown(_)));
+        assert_eq!(naming(OsStr::new("web.conf")), Naming::Programs);
+        assert_eq!(naming(OsStr::new("my programs.ini")), Naming::Programs);
+        assert_eq!(naming(OsStr::new("web.conf.d")), Naming::DropIns);
+        assert_eq!(naming(OsStr::new("conf.d")), Naming::Directory(name("conf.d")));
         assert!(matches!(naming(OsStr::new("-rf")), Naming::Unknown(_)));
     }
 

@@ -9,7 +9,9 @@ use super::merge::Stack;
 use super::toml::reader::{self, Layer};
 use super::toml::shape::{self, Log, ServiceFile};
 use super::words::Templates;
-use super::{Material, Surroundings, Text, confine, daemontools, environment, order, preflight, schedule};
+use super::{
+    Loaded, Material, Surroundings, Text, confine, daemontools, environment, order, preflight, schedule, supervisord,
+};
 use crate::model::check::{Health, Ready};
 use crate::model::desired::{Definition, Entry};
 use crate::model::diagnostic::{Code, Diagnostic};
@@ -31,22 +33,25 @@ const LEAST_PAUSE: Duration = Duration::from_millis(100);
 pub fn load_of<'a>(
     around: &'a Surroundings,
     config: &'a Config,
-) -> impl FnMut(Option<&Arc<Delegation>>, &ServiceName, &Material) -> Entry {
+) -> impl FnMut(Option<&Arc<Delegation>>, &ServiceName, &Material) -> Loaded {
     move |from, name, material| {
         let theirs = from.map(|delegation| delegation.surroundings(around));
         load(theirs.as_ref().unwrap_or(around), config, name, material)
     }
 }
 
-/// What `material`, read from the files of `name`, amounts to. Without an error its service is there.
-pub fn load(around: &Surroundings, config: &Config, name: &ServiceName, material: &Material) -> Entry {
-    match material {
-        Material::Toml { main, drop_ins } => load_toml(around, config, name, main, drop_ins),
+/// What `material`, read from the files of `name`, amounts to. Without an error its services are there.
+pub fn load(around: &Surroundings, config: &Config, name: &ServiceName, material: &Material) -> Loaded {
+    let entry = match material {
+        Material::Toml { main, drop_ins } => load_file(around, config, name, main, drop_ins),
         Material::Daemontools { service, log } => daemontools::load(around, config, name, service, log.as_ref()),
-    }
+        Material::Supervisord(programs) => return supervisord::load(around, config, programs),
+    };
+    (name.clone(), entry).into()
 }
 
-fn load_toml(around: &Surroundings, config: &Config, name: &ServiceName, main: &Text, drop_ins: &[Text]) -> Entry {
+/// What `NAME.toml` with its drop-ins amounts to. Without an error its service is there.
+pub fn load_file(around: &Surroundings, config: &Config, name: &ServiceName, main: &Text, drop_ins: &[Text]) -> Entry {
     let mut findings = Vec::new();
     let defaults = defaults(around, config);
     let mut layers: Vec<Layer<ServiceFile>> = Vec::with_capacity(1 + drop_ins.len());
@@ -126,14 +131,16 @@ fn sort(findings: &mut [Diagnostic], main: &Text, drop_ins: &[Text]) {
 }
 
 /// One service on its way from what its files say to what is meant.
-struct Lowering<'a> {
+pub(super) struct Lowering<'a> {
     around: &'a Surroundings,
     stack: &'a Stack<'a>,
-    file: ServiceFile,
+    pub(super) file: ServiceFile,
+    /// The variables that it gets first, if not those of any TOML file.
+    pub(super) base: Option<Arc<Environment>>,
     /// Whether to look at the machine. What is not to run is not looked at, so that a service whose
     /// program is gone can still be disabled.
     look: bool,
-    findings: &'a mut Vec<Diagnostic>,
+    pub(super) findings: &'a mut Vec<Diagnostic>,
 }
 
 /// How it lives.
@@ -148,19 +155,20 @@ struct Lived {
 }
 
 impl<'a> Lowering<'a> {
-    fn new(around: &'a Surroundings, stack: &'a Stack<'a>, findings: &'a mut Vec<Diagnostic>) -> Self {
+    pub(super) fn new(around: &'a Surroundings, stack: &'a Stack<'a>, findings: &'a mut Vec<Diagnostic>) -> Self {
         let file = stack.merged();
         let runs = file.enabled.unwrap_or(true) && file.instances.is_none_or(|count| count.0 > 0);
-        Self { around, stack, file, look: around.preflight && runs, findings }
+        Self { around, stack, file, base: None, look: around.preflight && runs, findings }
     }
 
-    fn service(mut self, name: &ServiceName) -> Service {
+    pub(super) fn service(mut self, name: &ServiceName) -> Service {
         let person = identity::resolve(self.around, self.stack, &self.file, self.look, self.findings);
         if self.look && self.around.advise && person.identity.uid == 0 && self.file.user.is_none() {
             let finding = Diagnostic::warning(self.stack.main(), Code::RunsAsRoot, "the service runs as root");
             self.findings.push(finding.help("name the `user` that it needs, or say `user = \"root\"`"));
         }
         let base = environment::base(self.around, self.stack, &self.file, &person, self.look, self.findings);
+        let base = self.base.take().unwrap_or(base);
         let run = self.run();
         let security = confine::security(self.stack, &self.file, self.findings);
         let stdin = confine::stdin(&self.file);

@@ -3,10 +3,11 @@
 
 mod legacy;
 mod plain;
+mod programs;
 
 use super::catalogue::{Candidate, Catalogue, Content, Found, Input, Key, Standing, service_of};
 use super::delegation::Delegation;
-use super::entry::{Naming, is_drop_in};
+use super::entry::{Naming, drop_ins_of, is_drop_in, likeness, main_of};
 use super::open::{Directory, Link, OpenError, OpenFile, file_type};
 use super::read::{self, Care, Stamp};
 use super::root::{last_step, nearest};
@@ -14,7 +15,7 @@ use super::scan::list;
 use super::settle::{ERRORS, Outcome, STRAYS};
 use super::trust::Trust;
 use super::watch::{Want, Which};
-use super::{Material, Text};
+use super::{Known, Loaded, Material, Text};
 use crate::model::desired::Entry;
 use crate::model::diagnostic::{Code, Diagnostic};
 use crate::model::guise::Guise;
@@ -23,11 +24,12 @@ use crate::model::service::{Kind, Version};
 use nix::errno::Errno;
 use nix::sys::stat::stat;
 use sha2::{Digest, Sha256};
-use std::ffi::OsStr;
+use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 /// Makes an entry of what was read.
-pub(super) type Load<'a> = &'a mut dyn FnMut(&ServiceName, &Material) -> Entry;
+pub(super) type Load<'a> = &'a mut dyn FnMut(&ServiceName, &Material) -> Loaded;
 
 /// What a look found, and what one would have to watch to see it change.
 pub(super) struct Look {
@@ -42,6 +44,9 @@ pub(super) struct Look {
     /// It has been as it is for longer than errors need.
     pub(super) stood: bool,
 }
+
+/// A file, and how people are shown it.
+type Opened = (OpenFile, PathBuf);
 
 /// Why a look ends before there is material.
 enum End {
@@ -62,6 +67,8 @@ pub(super) struct Eye<'a> {
     pub(super) full: Option<Diagnostic>,
     /// With the eyes of whom, if not with abide's own.
     pub(super) guise: Option<&'a Guise>,
+    /// What sections of it were, if it has such.
+    pub(super) known: Known,
 }
 
 /// What was gathered on the way.
@@ -112,35 +119,27 @@ impl Eye<'_> {
         let shown = catalogue.shown(candidate.source, &candidate.name);
         let known_inputs = candidate.content.as_ref().map_or(&[][..], |content| &content.inputs);
         gathered.inputs(known_inputs.iter().map(|(path, _)| path.clone()));
-        let is_there = || directory.lstat(&candidate.name).is_some();
-        let full = self.full.clone().filter(|_| is_there());
-        let material = match (&candidate.naming, full) {
-            (Naming::File(_) | Naming::Directory(_), Some(finding)) => Err(End::Bad(finding)),
-            (Naming::File(_), None) => self.file(candidate, directory, &shown, drop_ins, &mut gathered),
-            (Naming::Directory(_), None) => match self.guise {
-                Some(guise) => self.plain(guise, candidate, directory, &shown, &mut gathered),
-                None => self.legacy(candidate, directory, &shown, &mut gathered),
-            },
-            (Naming::Control(_), _) => return self.control(candidate, directory, &shown),
-            (naming, _) => return stray(candidate, naming, directory, &shown, drop_ins),
+        let Some(name) = title(candidate) else {
+            return match &candidate.naming {
+                Naming::Control(_) => self.control(candidate, directory, &shown),
+                naming => stray(candidate, naming, directory, &shown, drop_ins),
+            };
         };
-        let Some(name) = service_of(&candidate.naming) else {
-            return conclude(Outcome::Same, None, gathered);
-        };
+        let material = self.material(candidate, directory, &shown, drop_ins, &mut gathered);
         let known = candidate.standing == Some(Standing::Service);
-        let (mut entry, digest) = match material {
+        let (mut loaded, digest) = match material {
             Ok(material) => {
                 let digest = digest(&material, gathered.is_orphan);
                 let is_same = candidate.content.as_ref().is_some_and(|content| content.digest == digest);
                 if is_same && known && !candidate.reload && !gathered.has_other_inputs(candidate) {
                     return same(gathered, digest);
                 }
-                let mut entry = load(name, &material);
-                gathered.inputs(std::mem::take(&mut entry.inputs));
+                let mut loaded = load(&name, &material);
+                gathered.inputs(loaded.entries.iter_mut().flat_map(|(_, entry)| std::mem::take(&mut entry.inputs)));
                 if gathered.is_orphan {
-                    entry.diagnostics.push(orphan(&shown));
+                    loaded.entries.iter_mut().for_each(|(_, entry)| entry.diagnostics.push(orphan(&shown)));
                 }
-                (entry, digest)
+                (loaded, digest)
             }
             Err(End::Outcome(Outcome::Gone { .. })) => {
                 let known = candidate.standing.is_some();
@@ -159,18 +158,62 @@ impl Eye<'_> {
             }
             Err(End::Stray(reason)) => {
                 let finding = Diagnostic::error(&shown, Code::NoProgram, reason);
-                refused(&candidate.naming, &shown, finding.help("run `chmod +x run`, or remove the directory"))
+                self.refused(name, candidate, &shown, finding.help("run `chmod +x run`, or remove the directory"))
             }
-            Err(End::Bad(finding)) => refused(&candidate.naming, &shown, finding),
+            Err(End::Bad(finding)) => self.refused(name, candidate, &shown, finding),
         };
-        entry.delegated = self.delegation.map(|delegation| Box::new(delegation.mark()));
+        for (_, entry) in &mut loaded.entries {
+            entry.delegated = self.delegation.map(|delegation| Box::new(delegation.mark()));
+        }
         let stood = gathered.stamps.first().is_some_and(|stamp| stamp.age() >= ERRORS);
-        if catalogue.is_told(key, name, &entry, digest) {
+        if catalogue.is_told(key, &loaded, digest) {
             return same(gathered, digest);
         }
-        let outcome = if entry.service.is_some() { Outcome::Good } else { Outcome::Bad(ERRORS) };
+        let is_bad = loaded.entries.iter().any(|(_, entry)| entry.service.is_none())
+            || loaded.problems.iter().any(Diagnostic::is_error);
+        let outcome = if is_bad { Outcome::Bad(ERRORS) } else { Outcome::Good };
         let content = gathered.content(digest);
-        Look { stood, ..conclude(outcome, Some(Found::Entry(Box::new(entry), content)), gathered) }
+        Look { stood, ..conclude(outcome, Some(Found::Entries(loaded, content)), gathered) }
+    }
+
+    /// What there is to load.
+    fn material(
+        &self,
+        candidate: &Candidate,
+        directory: &Directory,
+        shown: &Path,
+        drop_ins: bool,
+        gathered: &mut Gathered,
+    ) -> Result<Material, End> {
+        if let Some(finding) = self.full.clone().filter(|_| directory.lstat(&candidate.name).is_some()) {
+            return Err(End::Bad(finding));
+        }
+        match (&candidate.naming, self.guise) {
+            (Naming::Programs, _) => self.programs(candidate, directory, shown, drop_ins, gathered),
+            (Naming::Directory(_), Some(guise)) => self.plain(guise, candidate, directory, shown, gathered),
+            (Naming::Directory(_), None) => self.legacy(candidate, directory, shown, gathered),
+            _ => self.file(candidate, directory, shown, drop_ins, gathered),
+        }
+    }
+
+    /// What says only what is wrong.
+    fn refused(
+        &self,
+        name: ServiceName,
+        candidate: &Candidate,
+        shown: &Path,
+        finding: Diagnostic,
+    ) -> (Loaded, [u8; 32]) {
+        let digest = Sha256::digest(finding.to_string()).into();
+        if candidate.naming != Naming::Programs {
+            return ((name, refused(&candidate.naming, shown, finding)).into(), digest);
+        }
+        let known = self.known.values().flatten().collect::<BTreeSet<_>>();
+        let entry = |name: &ServiceName| (name.clone(), refused(&candidate.naming, shown, finding.clone()));
+        let entries: Vec<_> = known.into_iter().map(entry).collect();
+        // Where services say it, nothing else needs to.
+        let problems = if entries.is_empty() { vec![finding] } else { Vec::new() };
+        (Loaded { entries, problems }, digest)
     }
 
     /// `NAME.toml` and its drop-ins.
@@ -183,33 +226,43 @@ impl Eye<'_> {
         gathered: &mut Gathered,
     ) -> Result<Material, End> {
         let main = self.open(directory, &candidate.name, shown, gathered)?;
-        let mut parts = Vec::new();
-        if drop_ins {
-            let mut folder = candidate.name.clone();
-            folder.push(".d");
-            let shown_folder = shown.with_file_name(&folder);
-            match directory.directory(&folder, self.trust) {
-                Ok(folder) => {
-                    gathered.wants.push((folder.path.clone(), Which::All));
-                    gathered.links(&folder.links);
-                    let mut names = list(&folder).map_err(|errno| unlisted(&shown_folder, errno))?;
-                    names.retain(|name| is_drop_in(name));
-                    names.sort();
-                    for name in names {
-                        let shown = shown_folder.join(super::entry::shown(&name));
-                        parts.push((self.open(&folder, &name, &shown, gathered)?, shown));
-                    }
-                }
-                Err(OpenError::Absent) => {}
-                Err(error) => return Err(End::Bad(error.diagnostic(&shown_folder))),
-            }
-        }
+        let parts = if drop_ins { self.drop_ins(candidate, directory, shown, gathered)? } else { Vec::new() };
         if is_unchanged(candidate, &gathered.stamps) && !gathered.has_other_inputs(candidate) {
             return Err(End::Outcome(Outcome::Same));
         }
         let main = self.text(candidate, &main, shown)?;
-        let drop_ins: Result<_, _> = parts.iter().map(|(file, shown)| self.text(candidate, file, shown)).collect();
-        Ok(Material::Toml { main, drop_ins: drop_ins? })
+        Ok(Material::Toml { main, drop_ins: self.texts(candidate, &parts)? })
+    }
+
+    /// The drop-ins of a file, in order, opened.
+    fn drop_ins(
+        &self,
+        candidate: &Candidate,
+        directory: &Directory,
+        shown: &Path,
+        gathered: &mut Gathered,
+    ) -> Result<Vec<Opened>, End> {
+        let folder = drop_ins_of(&candidate.name);
+        let shown_folder = shown.with_file_name(&folder);
+        let folder = match directory.directory(&folder, self.trust) {
+            Ok(folder) => folder,
+            Err(OpenError::Absent) => return Ok(Vec::new()),
+            Err(error) => return Err(End::Bad(error.diagnostic(&shown_folder))),
+        };
+        gathered.wants.push((folder.path.clone(), Which::All));
+        gathered.links(&folder.links);
+        let mut names = list(&folder).map_err(|errno| unlisted(&shown_folder, errno))?;
+        names.retain(|name| is_drop_in(name));
+        names.sort();
+        let open = |name: OsString| {
+            let shown = shown_folder.join(super::entry::shown(&name));
+            Ok((self.open(&folder, &name, &shown, gathered)?, shown))
+        };
+        names.into_iter().map(open).collect()
+    }
+
+    fn texts(&self, candidate: &Candidate, opened: &[Opened]) -> Result<Vec<Text>, End> {
+        opened.iter().map(|(file, shown)| self.text(candidate, file, shown)).collect()
     }
 
     /// `.abide-hold`, `.abide-allow-removals`.
@@ -315,12 +368,22 @@ fn is_unchanged(candidate: &Candidate, stamps: &[Stamp]) -> bool {
     !candidate.reload && content.is_some_and(|content| !content.racy && *content.stamps == *stamps)
 }
 
+/// What stands for a candidate where one name has to.
+fn title(candidate: &Candidate) -> Option<ServiceName> {
+    match &candidate.naming {
+        Naming::Programs => likeness(&candidate.name),
+        naming => service_of(naming).cloned(),
+    }
+}
+
 /// An entry that says only what is wrong.
-fn refused(naming: &Naming, shown: &Path, finding: Diagnostic) -> (Entry, [u8; 32]) {
-    let kind = if matches!(naming, Naming::File(_)) { Kind::Toml } else { Kind::Daemontools };
-    let digest = Sha256::digest(finding.to_string()).into();
-    let file = if kind == Kind::Toml { shown.to_owned() } else { shown.join("run") };
-    let entry = Entry {
+fn refused(naming: &Naming, shown: &Path, finding: Diagnostic) -> Entry {
+    let (kind, file) = match naming {
+        Naming::File(_) => (Kind::Toml, shown.to_owned()),
+        Naming::Programs => (Kind::Supervisord, shown.to_owned()),
+        _ => (Kind::Daemontools, shown.join("run")),
+    };
+    Entry {
         file,
         drop_ins: Vec::new(),
         kind,
@@ -329,8 +392,7 @@ fn refused(naming: &Naming, shown: &Path, finding: Diagnostic) -> (Entry, [u8; 3
         diagnostics: vec![finding],
         inputs: Vec::new(),
         delegated: None,
-    };
-    (entry, digest)
+    }
 }
 
 /// What is no service whatever it holds.
@@ -344,10 +406,13 @@ fn stray(candidate: &Candidate, naming: &Naming, directory: &Directory, shown: &
             let finding = Diagnostic::error(shown, Code::BadName, bad.to_string());
             (Standing::Problem(finding.help("rename it, or move it out of the directory")), ERRORS)
         }
-        Naming::DropIns(_) if has_main => return conclude(Outcome::Gone { known: false }, None, gathered),
-        Naming::DropIns(name) => (Standing::Ignored(format!("drop-ins of {name}.toml, which is not there")), STRAYS),
+        Naming::DropIns if has_main => return conclude(Outcome::Gone { known: false }, None, gathered),
+        Naming::DropIns => {
+            let main = main_of(&candidate.name);
+            (Standing::Ignored(format!("drop-ins of {}, which is not there", super::entry::shown(&main))), STRAYS)
+        }
         Naming::Unknown(reason) => (Standing::Ignored((*reason).to_owned()), STRAYS),
-        Naming::File(_) | Naming::Directory(_) | Naming::Control(_) | Naming::Ignored => {
+        Naming::File(_) | Naming::Programs | Naming::Directory(_) | Naming::Control(_) | Naming::Ignored => {
             return conclude(Outcome::Same, None, gathered);
         }
     };
@@ -385,6 +450,12 @@ fn digest(material: &Material, is_orphan: bool) -> [u8; 32] {
             for drop_in in drop_ins {
                 part(drop_in.path.file_name().unwrap_or_default().as_encoded_bytes());
                 part(&drop_in.bytes);
+            }
+        }
+        Material::Supervisord(programs) => {
+            for text in programs.texts.iter().chain(&programs.drop_ins) {
+                part(text.path.as_os_str().as_encoded_bytes());
+                part(&text.bytes);
             }
         }
         Material::Daemontools { service, log } => {

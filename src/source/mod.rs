@@ -27,16 +27,21 @@ mod root;
 mod scan;
 mod schedule;
 pub mod settle;
+mod supervisord;
 pub mod toml;
 pub mod trust;
 mod watch;
 mod words;
 pub mod worker;
 
+use crate::model::desired::Entry;
+use crate::model::diagnostic::Diagnostic;
 use crate::model::limits::Ceilings;
+use crate::model::name::ServiceName;
 use crate::model::service::Environment;
 use crate::model::service::Kind;
 use delegation::Delegation;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -50,7 +55,7 @@ pub struct Text {
     pub bytes: Vec<u8>,
 }
 
-/// The files of one service, read.
+/// The files of one service, or of as many as one of supervisord's files has, read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Material {
     /// `NAME.toml` and its drop-ins in order of name.
@@ -67,6 +72,39 @@ pub enum Material {
         /// `log/` in it.
         log: Option<ServiceDirectory>,
     },
+    /// `NAME.conf` or `NAME.ini`.
+    Supervisord(Box<Programs>),
+}
+
+/// A file of supervisord, and what belongs to it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Programs {
+    /// The file, then those that its `[include]` names.
+    pub texts: Vec<Text>,
+    /// Patterns of `[include]` that nothing matches.
+    pub unmatched: Vec<String>,
+    /// `NAME.conf.d/*.toml`.
+    pub drop_ins: Vec<Text>,
+    /// What its sections last were.
+    pub known: Known,
+}
+
+/// The services of each section of a file that was good once: which of them a bad one concerns.
+pub type Known = BTreeMap<String, BTreeSet<ServiceName>>;
+
+/// What files amount to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Loaded {
+    /// Services, or what fails to be one.
+    pub entries: Vec<(ServiceName, Entry)>,
+    /// What is wrong, or worth a warning, and concerns none of them.
+    pub problems: Vec<Diagnostic>,
+}
+
+impl From<(ServiceName, Entry)> for Loaded {
+    fn from(entry: (ServiceName, Entry)) -> Self {
+        Self { entries: vec![entry], problems: Vec::new() }
+    }
 }
 
 /// A directory with an executable `run`.
@@ -87,21 +125,22 @@ pub struct ServiceDirectory {
 impl Material {
     /// A digest of all that is read of it (FNV-1a): tells whether it is what it was, and no more.
     pub fn digest(&self) -> u64 {
-        let (first, others) = match self {
-            Self::Toml { main, drop_ins } => (main, drop_ins.as_slice()),
-            Self::Daemontools { service, .. } => (&service.run, &[][..]),
-        };
-        let bytes = [first].into_iter().chain(others).flat_map(|text| &text.bytes);
+        let bytes = self.texts().flat_map(|text| &text.bytes);
         bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
     }
 
     /// Bytes of all that was read of it.
     pub fn size(&self) -> u64 {
+        self.texts().map(|text| text.bytes.len() as u64).sum()
+    }
+
+    fn texts(&self) -> impl Iterator<Item = &Text> {
         let (first, others) = match self {
-            Self::Toml { main, drop_ins } => (main, drop_ins.as_slice()),
-            Self::Daemontools { service, .. } => (&service.run, &[][..]),
+            Self::Toml { main, drop_ins } => (std::slice::from_ref(main), drop_ins.as_slice()),
+            Self::Daemontools { service, .. } => (std::slice::from_ref(&service.run), &[][..]),
+            Self::Supervisord(programs) => (programs.texts.as_slice(), programs.drop_ins.as_slice()),
         };
-        [first].into_iter().chain(others).map(|text| text.bytes.len() as u64).sum()
+        first.iter().chain(others)
     }
 
     /// The file that stands for it, as shown to people.
@@ -109,6 +148,7 @@ impl Material {
         match self {
             Self::Toml { main, .. } => &main.path,
             Self::Daemontools { service, .. } => &service.shown,
+            Self::Supervisord(programs) => programs.texts.first().map_or(Path::new(""), |text| &text.path),
         }
     }
 
@@ -117,6 +157,7 @@ impl Material {
         match self {
             Self::Toml { .. } => Kind::Toml,
             Self::Daemontools { .. } => Kind::Daemontools,
+            Self::Supervisord(_) => Kind::Supervisord,
         }
     }
 }

@@ -1,16 +1,16 @@
 //! Directories and files read once, with no waiting: for `abide check` and `abide plan`. The same
 //! table, the same eyes, the same loader as the files thread has.
 
-use super::Material;
 use super::catalogue::Catalogue;
 use super::delegation::Delegation;
-use super::entry::{Naming, naming};
+use super::entry::{Naming, drop_ins_of, main_of, naming};
 use super::look::Eye;
 use super::open::Directory;
 use super::root::Root;
 use super::scan::scan;
 use super::settle::Outcome;
 use super::trust::Trust;
+use super::{Known, Loaded, Material};
 use crate::model::desired::Entry;
 use crate::model::diagnostic::{Code, Diagnostic};
 use crate::model::name::ServiceName;
@@ -36,7 +36,7 @@ pub struct ReadAll {
 }
 
 /// Makes an entry of what was read, as whoever speaks in its source.
-pub type LoadOf<'a> = &'a mut dyn FnMut(Option<&Arc<Delegation>>, &ServiceName, &Material) -> Entry;
+pub type LoadOf<'a> = &'a mut dyn FnMut(Option<&Arc<Delegation>>, &ServiceName, &Material) -> Loaded;
 
 /// Reads directories whole, and of files just these (with their drop-ins). `config` is no service
 /// wherever it lies. What lies in a directory of `delegations` is read as its user sees it, where that can be had.
@@ -107,32 +107,31 @@ fn read_directory(
     (trust, delegation): (&Trust, Option<&Arc<Delegation>>),
     load: LoadOf<'_>,
 ) {
-    let mut with_drop_ins = HashSet::new();
-    let mut files = HashSet::new();
-    for (_, naming) in &names {
-        match naming {
-            Naming::DropIns(name) => with_drop_ins.insert(name.clone()),
-            Naming::File(name) => files.insert(name.clone()),
-            _ => false,
-        };
-    }
+    let all: HashSet<OsString> = names.iter().map(|(name, _)| name.clone()).collect();
     // A file that is named is read whatever its name: people ask why it is no service.
     let names = match only {
         Some(only) => vec![(only.clone(), naming(only))],
         None => names,
     };
-    let eye = Eye { trust, careful: false, delegation: delegation.map(Arc::as_ref), full: None, guise: None };
+    let eye = Eye {
+        trust,
+        careful: false,
+        delegation: delegation.map(Arc::as_ref),
+        full: None,
+        guise: None,
+        known: Known::new(),
+    };
     for (name, naming) in names {
         let around = match &naming {
-            Naming::File(service) => with_drop_ins.contains(service),
-            Naming::DropIns(service) => files.contains(service),
+            Naming::File(_) | Naming::Programs => all.contains(&drop_ins_of(&name)),
+            Naming::DropIns => all.contains(&main_of(&name)),
             _ => false,
         };
         let key = catalogue.intern(source, &name, naming);
         let mut load = |name: &_, material: &_| {
-            let mut entry = load(delegation, name, material);
-            catalogue.ration(key, delegation, &mut entry, material);
-            entry
+            let mut loaded = load(delegation, name, material);
+            catalogue.ration(key, delegation, &mut loaded.entries, material);
+            loaded
         };
         // Written while it is read: once more, as long as that is likely to help.
         let mut looks = std::iter::repeat_with(|| eye.look(catalogue, key, directory, around, &mut load)).take(20);
@@ -171,9 +170,9 @@ mod tests {
     use std::fs;
 
     fn read(paths: &[PathBuf], config: &Path) -> ReadAll {
-        let mut load = |_: Option<&Arc<Delegation>>, _: &ServiceName, material: &Material| {
+        let mut load = |_: Option<&Arc<Delegation>>, name: &ServiceName, material: &Material| {
             let Material::Toml { main, drop_ins } = material else { panic!("no legacy directory here") };
-            Entry {
+            let entry = Entry {
                 file: main.path.clone(),
                 drop_ins: drop_ins.iter().map(|text| text.path.clone()).collect(),
                 kind: Kind::Toml,
@@ -182,7 +181,8 @@ mod tests {
                 diagnostics: Vec::new(),
                 inputs: Vec::new(),
                 delegated: None,
-            }
+            };
+            Loaded::from((name.clone(), entry))
         };
         read_all(paths, config, (&Trust::everyone(), &[]), &mut load)
     }

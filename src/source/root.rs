@@ -8,7 +8,6 @@ use super::trust::Trust;
 use super::watch::{Want, Which};
 use crate::host::sys::eyes::Eyes;
 use crate::model::desired::Permit;
-use crate::model::name::ServiceName;
 use crate::model::order::Hold;
 use crate::model::service::{Identity, Version};
 use crate::model::status::{Mechanism, SourceState, SourceStatus};
@@ -16,6 +15,7 @@ use crate::model::time::Wall;
 use nix::unistd::{Uid, User};
 use sha2::{Digest, Sha256};
 use std::collections::HashSet;
+use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -36,8 +36,8 @@ pub(super) struct Root {
     pub(super) silent: Option<(SourceState, String)>,
     /// Why it is polled, if so.
     pub(super) polled: Option<String>,
-    /// The services that have a `NAME.toml.d`.
-    pub(super) drop_ins: HashSet<ServiceName>,
+    /// The files that have a folder of drop-ins.
+    pub(super) drop_ins: HashSet<OsString>,
     /// It holds a file `.abide-hold`.
     pub(super) hold: Option<Hold>,
     /// What its file `.abide-allow-removals` says.

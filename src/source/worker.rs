@@ -6,6 +6,7 @@
 use super::Text;
 use super::catalogue::{Catalogue, Key, service_of};
 use super::configuration::{Configuration, Loader};
+use super::entry::Naming;
 use super::root::{Markers, Root, steady, wall};
 use super::settle::{Seen, Settle};
 use super::trust::Trust;
@@ -17,8 +18,8 @@ use crate::model::name::ServiceName;
 use crate::model::status::SourceStatus;
 use crate::model::time::Mono;
 use reloads::Reloads;
+use sections::Sections;
 use std::collections::BTreeSet;
-use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -26,6 +27,7 @@ use std::time::{Duration, Instant};
 mod controls;
 mod examine;
 mod reloads;
+mod sections;
 mod sources;
 
 /// How often one looks where no event tells.
@@ -126,6 +128,7 @@ struct Worker<C> {
     everyone: Trust,
     reloads: Reloads,
     markers: Markers,
+    sections: Sections,
     configuration: Configuration<C>,
     catalogue: Catalogue,
     roots: Vec<Root>,
@@ -162,6 +165,7 @@ impl<C> Worker<C> {
             everyone: Trust::everyone(),
             reloads: Reloads::new(configuration.timing().grace),
             markers: Markers::new(state_directory.as_deref()),
+            sections: Sections::new(state_directory.as_deref()),
             settle,
             configuration,
             catalogue: Catalogue::new(directories.clone()),
@@ -337,7 +341,14 @@ impl<C> Worker<C> {
         }
         let pending = self.catalogue.keys().into_iter().filter(|key| self.settle.is_pending(*key));
         let candidates = pending.filter_map(|key| self.catalogue.get(key)).filter(|it| it.standing.is_none());
-        let mut names: BTreeSet<ServiceName> = candidates.filter_map(|it| service_of(&it.naming).cloned()).collect();
+        let mut names: BTreeSet<ServiceName> = BTreeSet::new();
+        for candidate in candidates {
+            names.extend(service_of(&candidate.naming).cloned());
+            if candidate.naming == Naming::Programs {
+                let file = self.catalogue.shown(candidate.source, &candidate.name);
+                names.extend(self.sections.of(&file).into_values().flatten());
+            }
+        }
         // What is known and waits for the rest of its batch was not told either.
         names.extend(self.catalogue.untold().cloned());
         let names: Vec<ServiceName> = names.into_iter().collect();
@@ -365,12 +376,6 @@ fn trust_of<C>(configuration: &Configuration<C>, uid: u32, guise: Option<&Guise>
         Some(_) => Trust::everyone(),
         None => Trust::new(uid).with_groups(&configuration.trusted()),
     }
-}
-
-/// `NAME.toml` of `NAME.toml.d`.
-fn main_of(drop_ins: &OsStr) -> OsString {
-    let text = drop_ins.to_string_lossy();
-    text.strip_suffix(".d").unwrap_or(&text).into()
 }
 
 #[cfg(test)]

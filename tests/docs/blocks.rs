@@ -4,9 +4,9 @@
 use crate::{all_pages, root};
 use abide::model::diagnostic::{Code, Diagnostic};
 use abide::model::name::ServiceName;
+use abide::source::Text;
 use abide::source::config::{self, Config};
-use abide::source::load::load;
-use abide::source::{Material, Text};
+use abide::source::load::load_file;
 use std::path::Path;
 
 /// What this machine lacks is no fault of a page.
@@ -38,8 +38,8 @@ fn findings(block: &str) -> Vec<Diagnostic> {
     let ceilings = abide::host::limits::ceilings_of(None).expect("/proc is there");
     let around = abide::source::surroundings(ceilings, false, false);
     let name = ServiceName::new("web").expect("a name");
-    let material = Material::Toml { main: Text { path: "web.toml".into(), bytes: block.into() }, drop_ins: Vec::new() };
-    load(&around, &Config::default(), &name, &material).diagnostics
+    let main = Text { path: "web.toml".into(), bytes: block.into() };
+    load_file(&around, &Config::default(), &name, &main, &[]).diagnostics
 }
 
 #[test]

@@ -364,8 +364,7 @@ fn as_imported(text: &str) -> Option<Vec<String>> {
     let ceilings = abide::host::limits::ceilings_of(None).expect("/proc is there");
     let around = abide::source::surroundings(ceilings, false, false);
     let main = abide::source::Text { path: "web.toml".into(), bytes: made.text.into() };
-    let material = abide::source::Material::Toml { main, drop_ins: Vec::new() };
-    let entry = abide::source::load::load(&around, &abide::source::config::Config::default(), &name, &material);
+    let entry = abide::source::load::load_file(&around, &abide::source::config::Config::default(), &name, &main, &[]);
     let service = entry.service.unwrap_or_else(|| panic!("{:?}\n{text}", entry.diagnostics));
     let launch = abide::model::launch::Launch::prepare(&service.service, 0).expect("templates were checked");
     assert_eq!(launch.argv[..2], ["printf", "%s\\0"], "{text}");

@@ -41,6 +41,7 @@ mod order;
 mod plan;
 mod probe;
 mod process;
+mod programs;
 mod random;
 mod ready;
 mod resources;

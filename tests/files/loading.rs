@@ -342,7 +342,8 @@ fn legacy(config: &Config, down: bool, run: &str) -> Entry {
     let run = Text { path: "services.d/old/run".into(), bytes: run.into() };
     let service =
         ServiceDirectory { shown: "services.d/old".into(), path: "/srv/$old".into(), down, run, parts: Vec::new() };
-    load(&machine(), config, &ServiceName::new("old").expect("legal"), &Material::Daemontools { service, log: None })
+    let material = Material::Daemontools { service, log: None };
+    load(&machine(), config, &ServiceName::new("old").expect("legal"), &material).entries.remove(0).1
 }
 
 #[test]

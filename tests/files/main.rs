@@ -11,8 +11,8 @@ use abide::model::limits::{Bound, Ceilings, LimitKind, Rights};
 use abide::model::name::ServiceName;
 use abide::model::resources::{Cgroups, Controller};
 use abide::source::config::Config;
-use abide::source::load::load;
-use abide::source::{Material, Surroundings, Text};
+use abide::source::load::load_file;
+use abide::source::{Surroundings, Text};
 use std::collections::BTreeMap;
 
 /// A machine that does not depend on who runs the test: root's, with few descriptors.
@@ -21,7 +21,15 @@ fn machine() -> Surroundings {
     // As on a machine between the two versions.
     let cgroups = Cgroups { v1: [Controller::Memory, Controller::Pids].into(), ..Cgroups::default() };
     Surroundings {
-        ceilings: Ceilings { hard, may_raise: false, nr_open: 1 << 20, uid: 0, cgroups, rights: root() },
+        ceilings: Ceilings {
+            soft: hard.clone(),
+            hard,
+            may_raise: false,
+            nr_open: 1 << 20,
+            uid: 0,
+            cgroups,
+            rights: root(),
+        },
         environment: BTreeMap::new(),
         uid: 0,
         umask: 0o022,
@@ -56,7 +64,7 @@ fn load_with(around: &Surroundings, config: &Config, main: &[u8], drop_ins: &[&s
         path: format!("services.d/web.toml.d/{index}.toml").into(),
         bytes: text.as_bytes().to_vec(),
     };
-    let drop_ins = drop_ins.iter().enumerate().map(drop_in).collect();
+    let drop_ins: Vec<Text> = drop_ins.iter().enumerate().map(drop_in).collect();
     let name = ServiceName::new("web").expect("legal");
-    load(around, config, &name, &Material::Toml { main, drop_ins })
+    load_file(around, config, &name, &main, &drop_ins)
 }

@@ -36,6 +36,7 @@ fn well() -> Machine {
     };
     let ceilings = Ceilings {
         nr_open: 1 << 20,
+        soft: std::collections::BTreeMap::new(),
         hard: [(LimitKind::OpenFiles, Bound(1 << 20))].into(),
         may_raise: true,
         uid: 0,

@@ -1,15 +1,16 @@
 //! What is due is looked at, and what was found settles, is published, or goes.
 
-use super::{Why, Worker, main_of};
+use super::{Why, Worker};
 use crate::model::name::ServiceName;
 use crate::model::time::Mono;
-use crate::source::Material;
 use crate::source::catalogue::{Content, Found, Key, service_of};
-use crate::source::entry::{Naming, naming_as};
+use crate::source::entry::{Naming, drop_ins_of, main_of, naming_as};
 use crate::source::look::{Eye, Look};
 use crate::source::settle::{Outcome, Seen, Verdict};
 use crate::source::watch::Target;
+use crate::source::{Known, Material};
 use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -77,8 +78,8 @@ impl<C> Worker<C> {
         let delegation = root.delegation();
         let _eyes = root.eyes().ok()?;
         let around = match &candidate.naming {
-            Naming::File(service) => root.drop_ins.contains(service),
-            Naming::DropIns(_) => self.catalogue.find(source, &main_of(&candidate.name)).is_some(),
+            Naming::File(_) | Naming::Programs => root.drop_ins.contains(&candidate.name),
+            Naming::DropIns => self.catalogue.find(source, &main_of(&candidate.name)).is_some(),
             _ => false,
         };
         let trust = root.trust(&self.trust);
@@ -88,13 +89,17 @@ impl<C> Worker<C> {
             let shown = self.catalogue.shown(source, &candidate.name);
             delegation.full(&shown, self.catalogue.spent_by(source, key))
         });
-        let eye =
-            Eye { trust, careful: true, delegation: delegation.map(Arc::as_ref), full, guise: self.guise.as_ref() };
+        let known = match &candidate.naming {
+            Naming::Programs => self.sections.of(&self.catalogue.shown(source, &candidate.name)),
+            _ => Known::new(),
+        };
+        let delegated = delegation.map(Arc::as_ref);
+        let eye = Eye { trust, careful: true, delegation: delegated, full, guise: self.guise.as_ref(), known };
         let mut load = self.configuration.load(delegation);
         let mut ration = |name: &ServiceName, material: &Material| {
-            let mut entry = load(name, material);
-            self.catalogue.ration(key, delegation, &mut entry, material);
-            entry
+            let mut loaded = load(name, material);
+            self.catalogue.ration(key, delegation, &mut loaded.entries, material);
+            loaded
         };
         let look = eye.look(&self.catalogue, key, directory, around, &mut ration);
         Some((source, look))
@@ -115,8 +120,8 @@ impl<C> Worker<C> {
         if missed {
             self.roots[source].missed_one();
         }
-        let drop_ins = drop_ins_of(&candidate.naming, &candidate.name);
-        if let Found::Entry(_, content) = &found
+        let drop_ins = parts_of(&candidate.naming, &candidate.name);
+        if let Found::Entries(_, content) = &found
             && is_new
             && let Some(other) = self.before_its_rename(content)
         {
@@ -127,8 +132,21 @@ impl<C> Worker<C> {
         if let Found::Control(bytes, _) = &found {
             self.control_said(key, bytes);
         }
-        self.catalogue.publish(key, found);
+        if let Found::Entries(loaded, _) = &found
+            && let Some(file) = self.programs_of(key)
+        {
+            self.sections.learn(&file, loaded);
+        }
+        for heir in self.catalogue.publish(key, found) {
+            self.settle.note(heir, Seen::Found, now);
+        }
         self.look_again(source, drop_ins, now);
+    }
+
+    /// The path of a file of supervisord.
+    fn programs_of(&self, key: Key) -> Option<PathBuf> {
+        let candidate = self.catalogue.get(key).filter(|candidate| candidate.naming == Naming::Programs)?;
+        Some(self.catalogue.shown(candidate.source, &candidate.name))
     }
 
     /// Who of those that wait out their grace was this file under its old name: the very file, or else one of the
@@ -151,8 +169,11 @@ impl<C> Worker<C> {
         if missed {
             self.roots[source].missed_one();
         }
-        let drop_ins = drop_ins_of(&candidate.naming, &candidate.name);
-        if let Some(heir) = self.drop_candidate(key) {
+        let drop_ins = parts_of(&candidate.naming, &candidate.name);
+        if let Some(file) = self.programs_of(key) {
+            self.sections.forget(&file);
+        }
+        for heir in self.drop_candidate(key) {
             self.settle.note(heir, Seen::Found, now);
         }
         if self.roots[source].delegation().is_some() {
@@ -165,15 +186,13 @@ impl<C> Worker<C> {
     fn look_again(&mut self, source: usize, drop_ins: Option<OsString>, now: Mono) {
         let Some(name) = drop_ins else { return };
         let naming = naming_as(self.guise.as_ref(), &name);
-        if let Naming::DropIns(service) = &naming
-            && self.roots[source].drop_ins.contains(service)
-        {
+        if naming == Naming::DropIns && self.roots[source].drop_ins.contains(&main_of(&name)) {
             let key = self.catalogue.intern(source, &name, naming);
             self.settle.note(key, Seen::Found, now);
         }
     }
 
-    pub(super) fn drop_candidate(&mut self, key: Key) -> Option<Key> {
+    pub(super) fn drop_candidate(&mut self, key: Key) -> Vec<Key> {
         self.settle.forget(key);
         let control = self.catalogue.get(key).and_then(|candidate| match candidate.naming {
             Naming::Control(control) => Some((candidate.source, control)),
@@ -237,11 +256,7 @@ impl<C> Worker<C> {
     }
 }
 
-/// `NAME.toml.d` of `NAME.toml`.
-fn drop_ins_of(naming: &Naming, name: &OsStr) -> Option<OsString> {
-    matches!(naming, Naming::File(_)).then(|| {
-        let mut folder = name.to_owned();
-        folder.push(".d");
-        folder
-    })
+/// The name of its drop-ins, if it may have such.
+fn parts_of(naming: &Naming, name: &OsStr) -> Option<OsString> {
+    matches!(naming, Naming::File(_) | Naming::Programs).then(|| drop_ins_of(name))
 }

@@ -1,11 +1,11 @@
 //! Sources against what is known of them: where they lead, which names came, went or are other.
 //! Looks at directories; of files it reads stamps at most.
 
-use super::{Why, Worker, main_of};
+use super::{Why, Worker};
 use crate::model::status::SourceState;
 use crate::model::time::Mono;
 use crate::source::catalogue::Key;
-use crate::source::entry::{Control, Naming, naming_as};
+use crate::source::entry::{Control, Naming, main_of, naming_as};
 use crate::source::open::{Directory, file_type};
 use crate::source::read::Stamp;
 use crate::source::root::{Root, wall};
@@ -63,13 +63,14 @@ impl<C> Worker<C> {
         }
         let is_link = seen == Seen::Created && directory.lstat(name).is_some_and(|stat| is_complete(&stat));
         let seen = if is_link { Seen::Arrived } else { seen };
-        if let Naming::DropIns(service) = &naming {
+        if naming == Naming::DropIns {
+            let main = main_of(name);
             if seen == Seen::Vanished {
-                root.drop_ins.remove(service);
+                root.drop_ins.remove(&main);
             } else {
-                root.drop_ins.insert(service.clone());
+                root.drop_ins.insert(main.clone());
             }
-            if let Some(main) = self.catalogue.find(source, &main_of(name)) {
+            if let Some(main) = self.catalogue.find(source, &main) {
                 self.settle.note(main, Seen::Changed, now);
             }
         }
@@ -170,11 +171,8 @@ impl<C> Worker<C> {
     /// Names that came, went, or are other than they were.
     fn compare(&mut self, source: usize, names: Vec<(OsString, Naming)>, why: Why) {
         let now = self.now();
-        let drop_ins = names.iter().filter_map(|(_, naming)| match naming {
-            Naming::DropIns(service) => Some(service.clone()),
-            _ => None,
-        });
-        self.roots[source].drop_ins = drop_ins.collect();
+        let drop_ins = names.iter().filter(|(_, naming)| *naming == Naming::DropIns);
+        self.roots[source].drop_ins = drop_ins.map(|(name, _)| main_of(name)).collect();
         let mut gone: BTreeSet<Key> = if why == Why::First {
             BTreeSet::new()
         } else {
@@ -232,7 +230,7 @@ impl<C> Worker<C> {
             return true;
         };
         let has_parts = match &candidate.naming {
-            Naming::File(service) => self.roots[source].drop_ins.contains(service),
+            Naming::File(_) | Naming::Programs => self.roots[source].drop_ins.contains(&candidate.name),
             _ => true,
         };
         if has_parts || content.racy || content.stamps.len() != 1 || !content.inputs.is_empty() {

@@ -13,7 +13,7 @@ use crate::model::status::SourceStatus;
 use crate::source::configuration::{Loader, Timing, read_config};
 use crate::source::watch::{Mailbox, Watch};
 use crate::source::worker::{Handle, Setup, spawn};
-use crate::source::{Material, Text};
+use crate::source::{Loaded, Material, Text};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
@@ -213,12 +213,15 @@ pub(super) fn loader(timing: Timing) -> Loader<Config> {
     }
 }
 
-pub(super) fn load(greeting: &str, name: &ServiceName, material: &Material) -> Entry {
+pub(super) fn load(greeting: &str, name: &ServiceName, material: &Material) -> Loaded {
     let (kind, file, texts) = match material {
         Material::Toml { main, drop_ins } => {
             (Kind::Toml, &main.path, std::iter::once(main).chain(drop_ins).collect::<Vec<_>>())
         }
         Material::Daemontools { service, .. } => (Kind::Daemontools, &service.run.path, vec![&service.run]),
+        Material::Supervisord(programs) => {
+            (Kind::Supervisord, &programs.texts[0].path, programs.texts.iter().collect())
+        }
     };
     let down = matches!(material, Material::Daemontools { service, .. } if service.down);
     let mut said: String = texts.iter().map(|text| String::from_utf8_lossy(&text.bytes)).collect();
@@ -262,7 +265,7 @@ pub(super) fn load(greeting: &str, name: &ServiceName, material: &Material) -> E
         limits: BTreeMap::default(),
         log: LogPolicy::default(),
     };
-    Entry {
+    let entry = Entry {
         file: file.clone(),
         drop_ins: texts[1..].iter().map(|text| text.path.clone()).collect(),
         kind,
@@ -271,5 +274,6 @@ pub(super) fn load(greeting: &str, name: &ServiceName, material: &Material) -> E
         diagnostics: if bad { vec![Diagnostic::error(file, Code::Syntax, "it is bad")] } else { vec![] },
         inputs: Vec::new(),
         delegated: None,
-    }
+    };
+    (name.clone(), entry).into()
 }
