@@ -212,7 +212,9 @@ impl Logger {
             // Open files may hold what it needs, and only their worker may close them.
             Err(Errno::EMFILE | Errno::ENFILE) if !self.slots.contains_key(&slot) => {
                 let _ = post.commands.send(Command::Open { slot, to, rename_from });
-                let _ = watch.map(|watch| post.commands.send(watch));
+                if let Some(watch) = watch {
+                    let _ = post.commands.send(watch);
+                }
                 let _ = post.bell.write(1);
                 return Ok(());
             }
@@ -221,7 +223,9 @@ impl Logger {
         // Told before it is watched, so that the worker knows every slot that it hears of.
         let wake = rename_from.is_some();
         let _ = post.commands.send(Command::Attach { slot, pipes: pipes.clone(), to, rename_from });
-        let _ = watch.map(|watch| post.commands.send(watch));
+        if let Some(watch) = watch {
+            let _ = post.commands.send(watch);
+        }
         if let Err(errno) = watch_pipes(&post.epoll, slot, &pipes) {
             let _ = post.commands.send(Command::Yield { slot });
             return Err(failed(errno));
