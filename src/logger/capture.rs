@@ -139,7 +139,7 @@ impl<'a> Capture<'a> {
             losses: after.losses,
             ..Intent::default()
         };
-        self.lane.speak_of(self.slot, self.to);
+        self.lane.speak_of(self.slot, false, || self.to.path());
         self.lane.intend(&intent, &bytes[..taken.bytes]);
         if let Err(failed) = sink.append(self.to, batch) {
             sink.cut(place);

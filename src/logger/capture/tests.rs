@@ -192,7 +192,7 @@ proptest! {
             let count = rig.lane.look(&rig.pipe, &mut look).unwrap();
             let place = rig.sink.place(&rig.to).unwrap();
             let intent = Intent { slot: 7, file: Some((place.id.0, place.id.1, place.size)), ..Intent::default() };
-            rig.lane.speak_of(7, &rig.to);
+            rig.lane.speak_of(7, false, || rig.to.path());
             rig.lane.intend(&intent, &look[..count]);
             rig.scratch.clear();
             let formatter = Formatter::new(format, 100, Whose { service: "web", instance: 0, pid: 42 }, Stream::Both, 1);
