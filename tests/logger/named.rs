@@ -97,7 +97,7 @@ fn without_backups_a_full_file_is_emptied_and_without_a_size_none_is_full() {
     until("it is written", || place.read("emptied.log").len() == 99);
     first.write_all(b"xx").unwrap();
     until("it is emptied", || place.read("emptied.log").is_empty());
-    second.write_all(&[b'x'; 60_000]).unwrap();
+    second.write_all(&b"x".repeat(60_000)).unwrap();
     until("it has grown", || place.read("grows.log").len() == 60_000);
     logger.finish();
     let mut there: Vec<_> = fs::read_dir(&place.root).unwrap().map(|it| it.unwrap().file_name()).collect();
@@ -314,6 +314,10 @@ fn colours_are_left_out_however_they_are_cut() {
     logger.finish();
 }
 
+/// What a logger of such files is killed at.
+const CALLS: [&str; 10] =
+    ["epoll_wait", "tee", "openat", "fstat", "newfstatat", "write", "splice", "renameat", "readlink", "close"];
+
 /// What all files of a log hold, oldest first.
 fn all_of(place: &Place, name: &str) -> String {
     let numbers = (1..2_000).take_while(|number| place.root.join(format!("{name}.{number}")).exists()).count();
@@ -327,8 +331,6 @@ fn each_byte_is_there_once_wherever_in_a_numbered_rotation_the_logger_dies() {
         assert!(std::env::var("CI").as_deref() != Ok("true"), "CI=true and strace is missing");
         return eprintln!("SKIPPED: strace is not installed");
     }
-    const CALLS: [&str; 10] =
-        ["epoll_wait", "tee", "openat", "fstat", "newfstatat", "write", "splice", "renameat", "readlink", "close"];
     let occurrences: &[u32] = long_or_short(&[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 20, 25], &[2, 5]);
     let mut deaths = std::collections::BTreeSet::new();
     for (call, nth) in CALLS.iter().flat_map(|call| occurrences.iter().map(move |nth| (*call, *nth))) {
@@ -344,7 +346,9 @@ fn each_byte_is_there_once_wherever_in_a_numbered_rotation_the_logger_dies() {
         let (mut said, mut length) = (String::new(), 0);
         let mut say = |number: u32, both: &mut [&mut File; 2]| {
             let text = format!("<{number:020}>");
-            both.iter_mut().for_each(|pipe| pipe.write_all(text.as_bytes()).unwrap());
+            for pipe in both.iter_mut() {
+                pipe.write_all(text.as_bytes()).unwrap();
+            }
             length += text.len();
             said += &text;
             length
