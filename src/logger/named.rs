@@ -1,8 +1,8 @@
 //! One file by a name of somebody's choice: opened for append whatever it is, rotated by numbers if it is a regular file.
 //!
 //! The directory may be anybody's, and is not made. A link in place of the file is followed where it and its directory
-//! belong to root or to us. The names of standard streams mean our own, which are those of the keeper: started by it
-//! we have what it has, and where we are not, what is written there goes where our own words would.
+//! belong to root or to us. The names of standard streams mean our own, which are those of the keeper, since we have what
+//! it has. Were they ever others, what is written there would go where our own words go.
 
 use super::directory::{holder_of, is_ours};
 use super::lane::Lane;
@@ -44,7 +44,7 @@ enum Kind {
     Regular,
     /// What it takes is gone: a FIFO, a terminal, a standard stream.
     Special,
-    /// The same, and not to be opened anew: others' writes to it may wait, and ours may not.
+    /// The same, and not to be opened anew: each write says that it does not wait.
     Socket,
 }
 
@@ -228,7 +228,8 @@ fn follow(
     Ok(openat(directory, name, WAY | OFlag::O_CREAT, MODE))
 }
 
-/// A standard stream of ours. It is opened anew, so that nobody but we does not wait for who reads it; a socket cannot be.
+/// A standard stream of ours. It is opened anew, so that our writes do not wait for who reads it, and those of others do
+/// as they did; a socket cannot be.
 fn open_standard(descriptor: i32) -> Result<Open, Errno> {
     let (out, err) = (io::stdout(), io::stderr());
     let stream = if descriptor == 1 { out.as_fd() } else { err.as_fd() };
