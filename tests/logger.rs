@@ -25,6 +25,9 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+#[path = "logger/named.rs"]
+mod named;
+
 const PIPES: &str = "ABIDE_TEST_PIPES";
 const FILE_SIZE: &str = "ABIDE_TEST_FILE_SIZE";
 const OPEN_FILES: &str = "ABIDE_TEST_OPEN_FILES";
@@ -107,7 +110,16 @@ impl Logger {
         Self::start_on(place, environment, ends)
     }
 
-    fn start_on(place: &Place, environment: &[(&str, &str)], (control, theirs): (OwnedFd, OwnedFd)) -> Self {
+    fn start_on(place: &Place, environment: &[(&str, &str)], ends: (OwnedFd, OwnedFd)) -> Self {
+        Self::start_into(place, environment, ends, Stdio::null())
+    }
+
+    fn start_into(
+        place: &Place,
+        environment: &[(&str, &str)],
+        (control, theirs): (OwnedFd, OwnedFd),
+        stdout: Stdio,
+    ) -> Self {
         let mut term = SigSet::empty();
         term.add(Signal::SIGTERM);
         term.thread_block().unwrap();
@@ -116,7 +128,7 @@ impl Logger {
             .env(PIPES, place.root.join("pipes"))
             .envs(environment.iter().copied())
             .stdin(Stdio::from(theirs))
-            .stdout(Stdio::null())
+            .stdout(stdout)
             .spawn()
             .unwrap();
         let logger = Self { child, control };

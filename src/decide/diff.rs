@@ -9,7 +9,7 @@ mod resources;
 mod security;
 
 use crate::model::limits::{Limit, LimitKind, Limits};
-use crate::model::logging::{LogPolicy, LogWay, RotateEvery};
+use crate::model::logging::{LogPolicy, LogWay, NamedFile, NamedFiles, RotateEvery};
 use crate::model::name::ServiceName;
 use crate::model::plan::{Change, Price};
 use crate::model::policy::{RestartLimit, RestartPolicy, RestartWhen, StopPolicy, StopScope};
@@ -263,8 +263,9 @@ fn diff_log(found: &mut Changes, old: &LogPolicy, new: &LogPolicy) {
         max_total,
         compress,
     } = old;
-    // Which program that is does not matter to the service: only whose pipe it is.
-    let price = match (way.as_deref(), new.way.as_deref()) {
+    // Which program that is does not matter to the service: only whose pipe it is. All files are the logger's.
+    let program = |log: &LogPolicy| log.way.clone().filter(|_| !log.is_logged());
+    let price = match (program(old).as_deref(), program(new).as_deref()) {
         // One that runs writes where it did until it is started again, as under svscan.
         (None, Some(LogWay::Directory(_))) => Price::Live,
         (None, Some(_)) | (Some(_), None) => Price::Restart,
@@ -273,7 +274,7 @@ fn diff_log(found: &mut Changes, old: &LogPolicy, new: &LogPolicy) {
     let words = |way: &Option<Box<LogWay>>| match way.as_deref()? {
         LogWay::Command(words) => Some(shell_words::join(words)),
         LogWay::Directory(service) => Some(format!("{}/run", service.directory)),
-        LogWay::Ship { .. } | LogWay::Inherit => None,
+        LogWay::Ship { .. } | LogWay::Inherit | LogWay::Files(_) => None,
     };
     // The path of abide's own program is no news to anybody.
     let to = |way: &Option<Box<LogWay>>| match way.as_deref() {
@@ -281,9 +282,11 @@ fn diff_log(found: &mut Changes, old: &LogPolicy, new: &LogPolicy) {
         Some(LogWay::Command(_) | LogWay::Directory(_)) => None,
         Some(LogWay::Inherit) => Some("abide's own stdout".to_owned()),
         None => Some("file".to_owned()),
+        Some(LogWay::Files(_)) => Some("named files".to_owned()),
     };
     found.texts("log.command", words(way), words(&new.way), price);
     found.texts("log.to", to(way), to(&new.way), price);
+    diff_files(found, old.files(), new.files());
     found.texts("log.directory", directory.clone(), new.directory.clone(), Price::Live);
     found.field("log.format", *format, new.format, |format| format.to_string(), Price::Live);
     // Where its descriptors lead is settled when a process is made.
@@ -300,6 +303,16 @@ fn diff_log(found: &mut Changes, old: &LogPolicy, new: &LogPolicy) {
     found.field("log.max_total", *max_total, new.max_total, |it| total(&it), Price::Live);
     found.field("log.compress", *compress, new.compress, |how| how.to_string(), Price::Live);
     found.field("log.max_files", *max_files, new.max_files, |n| n.to_string(), Price::Live);
+}
+
+fn diff_files(found: &mut Changes, old: Option<&NamedFiles>, new: Option<&NamedFiles>) {
+    let shown = |files: Option<&NamedFiles>| {
+        files.map_or([None, None], NamedFiles::each).map(|it| it.map(NamedFile::to_string))
+    };
+    let [old_out, old_err] = shown(old);
+    let [new_out, new_err] = shown(new);
+    found.texts("log.stdout_file", old_out, new_out, Price::Live);
+    found.texts("log.stderr_file", old_err, new_err, Price::Live);
 }
 
 /// Whether `prlimit(2)` may touch the service's process at all.

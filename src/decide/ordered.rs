@@ -107,7 +107,7 @@ impl Fleet {
     fn writes_on(&self, name: &ServiceName) -> Option<ServiceName> {
         let writer = self.ties.definition(name)?.service.reads.as_ref()?;
         let member = self.members.get(writer)?;
-        let is_piped = |definition: &Arc<Definition>| definition.service.log.way.is_some();
+        let is_piped = |definition: &Arc<Definition>| !definition.service.log.is_logged();
         let ends = self.falls(writer) || !member.accepted.as_ref().is_some_and(is_piped);
         let is_writing = member.instances.iter().any(|it| it.lingers() && is_piped(&it.current));
         (ends && is_writing).then(|| writer.clone())

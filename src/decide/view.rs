@@ -388,5 +388,5 @@ fn limits(limits: &Limits) -> BTreeMap<String, LimitStatus> {
 
 /// With whose rights the log of `service` is written: that of a delegated source, where its file says, with its user's.
 fn log_owner(service: &Service) -> Option<u32> {
-    (service.delegated.is_some() && service.log.directory.is_some()).then_some(service.identity.uid)
+    service.is_logged_as_its_user().then_some(service.identity.uid)
 }

@@ -8,8 +8,9 @@ mod way;
 
 use super::proc::{self, Credentials};
 use super::usage::{Main, Part, trees};
-use crate::log::rotate::LogFile;
+use crate::log::named::Names;
 use crate::model::look::{Process, ProcessState};
+use std::ffi::OsStr;
 use std::io;
 use std::path::Path;
 
@@ -65,7 +66,7 @@ pub fn environment(main: Main) -> Option<io::Result<Vec<(String, String)>>> {
     Some(read.map(|text| text.split(|byte| *byte == 0).filter_map(variable).collect()))
 }
 
-/// The size of the file `current` and of those that were rotated before it: what is there of the output. Others in
+/// The size of the newest file of a log and of those that were rotated before it: what is there of the output. Others in
 /// the directory are nobody's of ours.
 pub fn log_bytes(current: &Path) -> io::Result<u64> {
     let Some(directory) = current.parent() else { return Ok(0) };
@@ -74,8 +75,9 @@ pub fn log_bytes(current: &Path) -> io::Result<u64> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
         entries => entries?,
     };
-    let is_ours = |name: &str| name == LogFile::Current.name() || LogFile::Current.rotated_at(name).is_some();
-    let ours = entries.flatten().filter(|entry| entry.file_name().to_str().is_some_and(is_ours));
+    let names = Names::of(current);
+    let is_ours = |name: &OsStr| name == names.newest() || names.place(name).is_some();
+    let ours = entries.flatten().filter(|entry| is_ours(&entry.file_name()));
     // One that is deleted meanwhile has no size.
     let sizes = ours.filter_map(|entry| entry.metadata().ok()).filter(std::fs::Metadata::is_file);
     Ok(sizes.map(|found| found.len()).sum())
@@ -85,7 +87,7 @@ pub fn log_bytes(current: &Path) -> io::Result<u64> {
 #[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
-    use crate::log::rotate::Form;
+    use crate::log::rotate::{Form, LogFile};
 
     #[test]
     fn what_is_kept_is_the_file_and_those_before_it_and_nothing_else() {
@@ -97,6 +99,8 @@ mod tests {
         std::fs::write(current.with_file_name(LogFile::Current.rotated(1, Form::Plain)), "123").unwrap();
         std::fs::write(current.with_file_name("notes"), "1234567").unwrap();
         assert_eq!(log_bytes(&current).unwrap(), 8);
+        std::fs::write(directory.path().join("web/notes.1"), "1").unwrap();
+        assert_eq!(log_bytes(&current.with_file_name("notes")).unwrap(), 8, "by numbers");
     }
 
     #[test]

@@ -21,9 +21,9 @@ const MAX_MESSAGE: usize = 1 << 10;
 /// Where the output of a slot goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Destination {
-    /// The directory of the file, absolute. Made with the first byte.
+    /// The directory of the file, absolute. Made with the first byte, unless the policy names the files.
     pub directory: PathBuf,
-    /// Which file in it.
+    /// Which file in it, unless the policy names them.
     pub file: LogFile,
     /// In which form, and how much of it is kept.
     pub policy: LogPolicy,

@@ -139,7 +139,7 @@ impl<'a> Capture<'a> {
             losses: after.losses,
             ..Intent::default()
         };
-        self.lane.speak_of(self.slot, self.to);
+        self.lane.speak_of(self.slot, false, || self.to.path());
         self.lane.intend(&intent, &bytes[..taken.bytes]);
         if let Err(failed) = sink.append(self.to, batch) {
             sink.cut(place);
@@ -149,7 +149,8 @@ impl<'a> Capture<'a> {
         self.take(&intent, taken.bytes);
         *books = after;
         if rotates {
-            self.rotate(sink).map_err(failed)?;
+            // What is written stays written: why it cannot be rotated is said when there is no room for the next line.
+            let _ = self.rotate(sink);
         }
         Ok(taken)
     }

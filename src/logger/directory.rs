@@ -30,6 +30,12 @@ pub(super) fn open_or_make(path: &Path, owner: Option<u32>) -> Result<OwnedFd, T
     Ok(directory)
 }
 
+/// The directory that holds a file which somebody has named, whoever it belongs to, and the file's name there. It is not
+/// made.
+pub(super) fn holder_of(path: &Path, owner: Option<u32>) -> Result<(OwnedFd, &OsStr), Trouble> {
+    parent_of(path, false, owner)
+}
+
 /// Renames a log directory, if the new one does not exist and the old one does.
 pub(super) fn rename(from: &Path, to: &Path, owner: Option<u32>) -> Result<(), Trouble> {
     let failed = |errno| Trouble::Rename { from: from.into(), to: to.into(), errno };

@@ -3,7 +3,6 @@
 use super::pipes::open_pipe;
 use crate::host::pipe::witness;
 use crate::host::sys::pipe::held;
-use crate::log::order::Destination;
 use crate::table::{Intent, LANES, Phase, Table};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, SpliceFFlags, fcntl, openat, splice, tee};
@@ -12,6 +11,7 @@ use nix::unistd::{ftruncate, pipe2, read};
 use std::cell::Cell;
 use std::hash::{DefaultHasher, Hasher};
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// What an ordinary pipe holds.
@@ -33,8 +33,8 @@ pub(super) struct Lane {
     nowhere: OwnedFd,
     /// What can be looked at at once.
     reach: usize,
-    /// Of which slot the path in the table is.
-    spoken_of: Cell<Option<u32>>,
+    /// Of which slot the path in the table is, and whether of its second file.
+    spoken_of: Cell<Option<(u32, bool)>>,
 }
 
 impl Lane {
@@ -76,10 +76,10 @@ impl Lane {
         Ok(count)
     }
 
-    /// The next intents speak of the file of that slot.
-    pub(super) fn speak_of(&self, slot: u32, to: &Destination) {
-        if self.spoken_of.replace(Some(slot)) != Some(slot) {
-            self.table.set_lane_path(self.number, &to.path());
+    /// The next intents speak of the file of that slot, or of the second one that it has.
+    pub(super) fn speak_of(&self, slot: u32, second: bool, path: impl FnOnce() -> PathBuf) {
+        if self.spoken_of.replace(Some((slot, second))) != Some((slot, second)) {
+            self.table.set_lane_path(self.number, &path());
         }
     }
 

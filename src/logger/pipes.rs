@@ -10,6 +10,9 @@ use nix::sys::stat::Mode;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
+/// What tells what takes output from what brings it.
+const OUTLET: u64 = 1 << 33;
+
 /// The reading end of a slot's pipe: of stdout, or of stderr alone.
 pub(super) fn open_pipe(directory: &OwnedFd, slot: u32, second: bool) -> Result<OwnedFd, Errno> {
     let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
@@ -46,5 +49,15 @@ pub(super) fn slot_of(token: u64) -> u32 {
 
 /// Whether it is that of stderr alone.
 pub(super) fn second_of(token: u64) -> bool {
-    token >> 32 != 0
+    token >> 32 & 1 != 0
+}
+
+/// What an epoll set calls what takes a slot's output, where that has to be waited for.
+pub(super) fn outlet(slot: u32) -> u64 {
+    u64::from(slot) | OUTLET
+}
+
+/// Whether it is such a thing, and no pipe.
+pub(super) fn is_outlet(token: u64) -> bool {
+    token & OUTLET != 0
 }

@@ -188,7 +188,7 @@ impl Logger {
     }
 
     /// Opens a slot's pipe and gives it to the worker of a file system, without waking that one
-    /// unless there is something to rename: the pipe's first byte will.
+    /// unless there is something to rename or to make: the pipe's first byte will.
     fn give(
         &mut self,
         slot: u32,
@@ -221,7 +221,7 @@ impl Logger {
             Err(errno) => return Err(failed(errno)),
         };
         // Told before it is watched, so that the worker knows every slot that it hears of.
-        let wake = rename_from.is_some();
+        let wake = rename_from.is_some() || to.policy.files().is_some();
         let _ = post.commands.send(Command::Attach { slot, pipes: pipes.clone(), to, rename_from });
         if let Some(watch) = watch {
             let _ = post.commands.send(watch);

@@ -1,10 +1,12 @@
 //! What a worker knows of its slots: their pipes, where what they hold goes, and how that fares.
 
+use super::named::NamedSink;
 use super::sink::Sink;
 use super::trouble::Trouble;
 use crate::log::lookout::Lookout;
 use crate::log::order::Destination;
 use crate::log::select::{Bucket, Sieve, Verdict};
+use crate::model::logging::{NamedFiles, StderrTo};
 use crate::model::select::Selection;
 use crate::table::Losses;
 use std::collections::HashMap;
@@ -79,9 +81,21 @@ impl Way {
     }
 }
 
+/// How the writing of one file fares.
+#[derive(Default)]
+pub(super) struct Fare {
+    pub(super) trouble: Option<Trouble>,
+    /// When it is tried again, and after which time once more.
+    pub(super) retry: Option<(Instant, Duration)>,
+}
+
 #[derive(Default)]
 pub(super) struct Output {
     pub(super) sink: Sink,
+    /// In its place, where somebody has named the files.
+    pub(super) named: [NamedSink; 2],
+    /// Of each of these; of the one file of both streams the first.
+    pub(super) fares: [Fare; 2],
     pub(super) losses: Losses,
     pub(super) bucket: Bucket,
     /// When the log last said what came faster than it may.
@@ -89,14 +103,38 @@ pub(super) struct Output {
     pub(super) last_used: Option<Instant>,
     pub(super) loss_unreported: bool,
     pub(super) last_report: Option<Instant>,
-    pub(super) trouble: Option<Trouble>,
-    /// When it is tried again, and after which time once more.
-    pub(super) retry: Option<(Instant, Duration)>,
     /// Whether it stands in the worker's list.
     pub(super) active: bool,
 }
 
 impl Output {
+    /// Lets go of every file.
+    pub(super) fn close(&mut self) {
+        self.sink.close();
+        self.named.iter_mut().for_each(NamedSink::close);
+    }
+
+    /// Lets go of those that are not needed when nothing comes.
+    pub(super) fn rest(&mut self) {
+        self.sink.close();
+        self.named.iter_mut().filter(|it| it.may_rest()).for_each(NamedSink::close);
+    }
+
+    /// Whether there are such files.
+    pub(super) fn may_rest(&self) -> bool {
+        self.sink.is_open() || self.named.iter().any(NamedSink::may_rest)
+    }
+
+    /// Whether a descriptor is held.
+    pub(super) fn is_open(&self) -> bool {
+        self.sink.is_open() || self.named.iter().any(NamedSink::is_open)
+    }
+
+    /// What is amiss with any of the files, in words.
+    pub(super) fn trouble(&self) -> Option<String> {
+        self.fares.iter().find_map(|fare| fare.trouble.as_ref()).map(ToString::to_string)
+    }
+
     /// Whether the log is to say now what came faster than it may, if there is something.
     pub(super) fn tells_limited(&self, now: Instant) -> bool {
         self.last_limited.is_none_or(|last| last + BETWEEN_REPORTS <= now)
@@ -113,4 +151,24 @@ impl Slot {
     pub(super) fn new(pipes: [Option<Arc<OwnedFd>>; 2], to: Destination, sieve: Option<Arc<Sieve>>) -> Self {
         Self { ways: pipes.map(|pipe| pipe.map(Way::new)), to, sieve, output: None, watched: None }
     }
+
+    /// Which of its files takes what comes by that pipe.
+    pub(super) fn file_of(&self, second: bool) -> usize {
+        file_of(&self.to, second)
+    }
+
+    /// When what comes by that pipe is tried again.
+    pub(super) fn retry(&self, second: bool) -> Option<Instant> {
+        self.output.as_ref()?.fares[self.file_of(second)].retry.map(|(at, _)| at)
+    }
+}
+
+/// Which of the files of a destination takes what comes by that pipe: the second, where it is another than the first. What
+/// a process still says by a way of its own that its next run will not have goes to the first.
+pub(super) fn file_of(to: &Destination, second: bool) -> usize {
+    let is_apart = |files: &NamedFiles| {
+        let [out, err] = files.each().map(|file| file.map(|file| &file.path));
+        to.policy.stderr != StderrTo::Merge && (out.is_none() || out != err)
+    };
+    usize::from(second && to.policy.files().is_some_and(is_apart))
 }

@@ -27,6 +27,14 @@ pub(super) enum Trouble {
     Write { path: PathBuf, errno: Errno },
     #[error("cannot rotate {}: {}. {}", path.display(), errno.desc(), advice(*errno))]
     Rotate { path: PathBuf, errno: Errno },
+    #[error("cannot write {}: {}. {}", path.display(), errno.desc(), named_advice(*errno))]
+    Named { path: PathBuf, errno: Errno },
+    #[error("cannot write {}: it is a link, and it or its directory belongs to uid {uid}. Name the file that it leads to instead", path.display())]
+    NamedLink { path: PathBuf, uid: u32 },
+    #[error("cannot rotate {}: {}. {}", path.display(), errno.desc(), named_advice(*errno))]
+    RotateNamed { path: PathBuf, errno: Errno },
+    #[error("cannot write {}: who reads it does not keep up. Have it read, or name a file; what its service says waits", .0.display())]
+    Slow(PathBuf),
     #[error("cannot compress rotated files in {}: {}. {}", path.display(), errno.desc(), advice(*errno))]
     Compress { path: PathBuf, errno: Errno },
     #[error("cannot rename the log directory {} to {}: {}. Move its files by hand", from.display(), to.display(), errno.desc())]
@@ -45,12 +53,26 @@ impl Trouble {
 
     /// Whether it is for others to make way, and nothing is lost meanwhile.
     pub(super) fn is_of_others(&self) -> bool {
-        matches!(self, Self::Locked(_)) || self.is_want_of_descriptors()
+        matches!(self, Self::Locked(_) | Self::Slow(_)) || self.is_want_of_descriptors()
+    }
+
+    /// Whether all is written, and only in a file that is larger than it should be.
+    pub(super) fn is_of_rotation(&self) -> bool {
+        matches!(self, Self::RotateNamed { .. })
+    }
+
+    /// Whether who reads what is written is waited for.
+    pub(super) fn is_slowness(&self) -> bool {
+        matches!(self, Self::Slow(_))
     }
 
     /// Whether closing other files would help.
     pub(super) fn is_want_of_descriptors(&self) -> bool {
-        let (Self::Directory { errno, .. } | Self::Write { errno, .. } | Self::Rotate { errno, .. }) = self else {
+        let (Self::Directory { errno, .. }
+        | Self::Write { errno, .. }
+        | Self::Rotate { errno, .. }
+        | Self::Named { errno, .. }) = self
+        else {
             return false;
         };
         matches!(errno, Errno::EMFILE | Errno::ENFILE)
@@ -67,6 +89,19 @@ fn advice(errno: Errno) -> &'static str {
         Errno::EFBIG => "Raise the limit on file sizes, or lower `max_size` in `[log]`",
         Errno::EAGAIN | Errno::ENOMEM => "Raise the limits on processes and memory",
         _ => "Look after the disk; what is written meanwhile is dropped and counted",
+    }
+}
+
+/// The same of a file that no `[log]` names.
+fn named_advice(errno: Errno) -> &'static str {
+    match errno {
+        Errno::ENOENT => "Make its directory, or name another file",
+        Errno::EACCES | Errno::EPERM => "Let abide's user write there, or name another file",
+        Errno::EROFS => "Make the file system writable, or name another file",
+        Errno::EISDIR | Errno::ENOTDIR | Errno::ELOOP | Errno::ENAMETOOLONG => "Name another file",
+        Errno::ENXIO | Errno::EPIPE => "Start who reads it; what is written meanwhile is dropped and counted",
+        Errno::EFBIG => "Raise the limit on file sizes, or have it rotated earlier",
+        other => advice(other),
     }
 }
 

@@ -1,15 +1,18 @@
 //! One thread for the logs of one file system: looks at pipes in turn, writes what they hold, counts what it cannot.
 
-use super::capture::{Books, Capture, Outcome, rotate_now};
+mod files;
+mod tend;
+
+use super::capture::{Books, Capture, Outcome};
 use super::command::Command;
 use super::directory;
 use super::lane::{LARGE, Lane, SMALL};
 use super::outbox::Outbox;
 use super::pace::Pace;
 use super::packer::Packer;
-use super::pipes::{open_pipe, open_pipes, second_of, slot_of, token, watch_pipes};
+use super::pipes::{is_outlet, open_pipe, open_pipes, second_of, slot_of, token, watch_pipes};
 use super::sink::eyes;
-use super::slot::{BETWEEN_REPORTS, Memory, Output, Slot, Way};
+use super::slot::{BETWEEN_REPORTS, Memory, Output, Slot, Way, file_of};
 use super::trouble::Trouble;
 use crate::log::format::Stream;
 use crate::log::lookout::Lookout;
@@ -79,7 +82,7 @@ impl Worker {
                 return self.packer.finish();
             }
             let pipes = events.iter().map(EpollEvent::data).filter(|data| *data != BELL);
-            let bytes = pipes.map(|token| self.turn(slot_of(token), second_of(token), now, false)).sum();
+            let bytes = pipes.map(|token| self.told(token, now)).sum();
             if self.memory.deadline.is_some_and(|deadline| deadline <= now) {
                 self.tend(now);
             }
@@ -88,6 +91,16 @@ impl Worker {
             }
             before = Instant::now();
         }
+    }
+
+    /// One look at what the kernel tells of: a pipe that holds something, or room where there was none.
+    fn told(&mut self, token: u64, now: Instant) -> usize {
+        let slot = slot_of(token);
+        if is_outlet(token) {
+            // Both may have the same file.
+            return [false, true].into_iter().map(|second| self.turn(slot, second, now, false)).sum();
+        }
+        self.turn(slot, second_of(token), now, false)
     }
 
     /// Carries out what the main thread asked for. True: to end.
@@ -145,6 +158,7 @@ impl Worker {
             known.output = Some(Box::new(Output { losses, loss_unreported: true, ..Output::default() }));
         }
         self.memory.slots.insert(slot, known);
+        self.make_files(slot);
         if losses != Losses::default() {
             self.report_loss(slot, Instant::now());
         }
@@ -190,10 +204,10 @@ impl Worker {
             Ok(sieve) => known.sieve = sieve,
             Err(message) => self.outbox.send(Report::Refused { slot, message }),
         }
-        if (&known.to.directory, known.to.file, &known.to.owner) != (&to.directory, to.file, &to.owner)
-            && let Some(output) = &mut known.output
-        {
-            output.sink.close();
+        let place = |to: &Destination| (to.directory.clone(), to.file, to.owner.clone(), to.policy.way.clone());
+        let moves = place(&known.to) != place(&to);
+        if moves && let Some(output) = &mut known.output {
+            output.close();
         }
         known.to = to;
         if known.to.policy.stderr == StderrTo::Separate
@@ -203,6 +217,9 @@ impl Worker {
             // Who writes to it would stand still once it is full.
             let message = Trouble::Pipe { slot, errno }.to_string();
             self.outbox.send(Report::Refused { slot, message });
+        }
+        if moves {
+            self.make_files(slot);
         }
     }
 
@@ -290,18 +307,21 @@ impl Worker {
         let seen = known.watched.take_if(|watched| watched.1.sees(&self.memory.look[..outcome.taken]));
         let Some(output) = known.output.as_mut() else { return 0 };
         output.last_used = Some(now);
-        let failed = outcome.trouble.is_some();
-        output.retry = failed.then(|| {
-            let wait = output.retry.map_or(FIRST_RETRY, |(_, wait)| (wait * 2).min(LAST_RETRY));
+        let fare = &mut output.fares[file_of(&known.to, second)];
+        // A reader that makes room at once is no trouble.
+        let is_news =
+            fare.retry.is_some_and(|(at, _)| at <= now) || !outcome.trouble.as_ref().is_some_and(Trouble::is_slowness);
+        fare.retry = outcome.trouble.is_some().then(|| {
+            let wait = fare.retry.map_or(FIRST_RETRY, |(_, wait)| (wait * 2).min(LAST_RETRY));
             (now + wait, wait)
         });
-        let limited = output.limited_at(now);
-        let next = output.retry.map_or(now + IDLE, |(at, _)| at).min(limited.unwrap_or(now + IDLE));
-        if output.trouble != outcome.trouble {
-            let message = outcome.trouble.as_ref().map(ToString::to_string);
-            output.trouble = outcome.trouble;
+        let retry = fare.retry.map_or(now + IDLE, |(at, _)| at);
+        if fare.trouble != outcome.trouble && is_news {
+            fare.trouble = outcome.trouble;
+            let message = output.trouble();
             self.outbox.send(Report::Trouble { slot, message });
         }
+        let next = retry.min(output.limited_at(now).unwrap_or(now + IDLE));
         let report = output.loss_unreported && output.last_report.is_none_or(|last| now - last >= BETWEEN_REPORTS);
         self.wake_for(slot, next);
         if report {
@@ -315,6 +335,9 @@ impl Worker {
     }
 
     fn capture(&mut self, slot: u32, second: bool, part: Range<usize>, now: Instant, all: bool) -> Outcome {
+        if self.memory.slots.get(&slot).is_some_and(|known| known.to.policy.files().is_some()) {
+            return self.write_raw(slot, second, part, all);
+        }
         let Self { lane, memory, table, packer, .. } = self;
         let Memory { slots, look, scratch, .. } = memory;
         let Some(Slot { ways, to, output, sieve, .. }) = slots.get_mut(&slot) else { return Outcome::default() };
@@ -349,122 +372,6 @@ impl Worker {
                     count => total += count,
                 }
             }
-        }
-    }
-
-    fn tend_file(&mut self, slot: u32, rotate: bool) {
-        for second in [false, true] {
-            self.turn(slot, second, Instant::now(), false);
-        }
-        let Some(Slot { to, output, .. }) = self.memory.slots.get_mut(&slot) else { return };
-        let output = output.get_or_insert_default();
-        if rotate && let Err(trouble) = rotate_now(&mut output.sink, to, &self.packer) {
-            self.outbox.send(Report::Trouble { slot, message: Some(trouble.to_string()) });
-        }
-        output.sink.close();
-    }
-
-    /// Nothing more will come: the log says what it owes, and so do we.
-    fn close_books(&mut self, slot: u32, now: Instant) {
-        if let Some(output) = self.memory.slots.get_mut(&slot).and_then(|known| known.output.as_mut())
-            && output.losses.unowned_limited().0 > 0
-        {
-            output.last_limited = None;
-            self.write(slot, false, 0, now, false);
-        }
-        self.report_loss(slot, now);
-    }
-
-    fn report_loss(&mut self, slot: u32, now: Instant) {
-        let Some(output) = self.memory.slots.get_mut(&slot).and_then(|known| known.output.as_mut()) else { return };
-        if std::mem::take(&mut output.loss_unreported) {
-            output.last_report = Some(now);
-            let (bytes, lines) = output.losses.total();
-            self.outbox.send(Report::Dropped { slot, bytes, lines });
-        }
-    }
-
-    /// Closes every file. True if there was one.
-    fn close_all(&mut self) -> bool {
-        let outputs = self.memory.slots.values_mut().filter_map(|slot| slot.output.as_mut());
-        let open = outputs.filter(|output| output.sink.is_open()).map(|output| output.sink.close());
-        open.count() > 0
-    }
-
-    /// A slot is to be looked after at that time, or before.
-    fn wake_for(&mut self, slot: u32, at: Instant) {
-        let Some(known) = self.memory.slots.get_mut(&slot) else { return };
-        let output = known.output.get_or_insert_default();
-        if !std::mem::replace(&mut output.active, true) {
-            self.memory.active.push(slot);
-        }
-        self.memory.deadline = Some(self.memory.deadline.map_or(at, |deadline| deadline.min(at)));
-    }
-
-    /// What a flood has taken is given back.
-    fn shrink(&mut self, slot: u32) {
-        let Memory { slots, grown, look, scratch, .. } = &mut self.memory;
-        for way in slots.get_mut(&slot).iter_mut().flat_map(|known| known.ways.iter_mut().flatten()) {
-            if way.grown == Some(true) && fcntl(&way.pipe, FcntlArg::F_SETPIPE_SZ(SMALL as i32)).is_err() {
-                // It holds more than that just now.
-                continue;
-            }
-            *grown -= usize::from(way.grown.take() == Some(true));
-        }
-        if *grown == 0 {
-            (*look, *scratch) = (Vec::new(), Vec::new());
-        }
-    }
-
-    /// Writes lines whose end does not come, tries again what failed, closes files that got nothing for a while, and
-    /// reports losses that waited.
-    fn tend(&mut self, now: Instant) {
-        self.memory.deadline = None;
-        for slot in std::mem::take(&mut self.memory.active) {
-            self.tend_to(slot, now);
-            let Some(known) = self.memory.slots.get_mut(&slot) else { continue };
-            let unfinished = known.ways.iter().flatten().filter_map(|way| way.unfinished).map(|since| since + PATIENCE);
-            let Some(output) = known.output.as_mut() else { continue };
-            output.active = false;
-            let closing = output.sink.is_open().then(|| output.last_used.map_or(now, |used| used + IDLE));
-            let reporting = output.last_report.filter(|_| output.loss_unreported).map(|last| last + BETWEEN_REPORTS);
-            let retry = output.retry.map(|(at, _)| at);
-            let unfinished = unfinished.min().filter(|_| retry.is_none());
-            let limited = output.limited_at(now).filter(|_| retry.is_none());
-            let next = [closing, reporting, retry, unfinished, limited].into_iter().flatten().min();
-            if let Some(next) = next {
-                self.wake_for(slot, next.max(now));
-            }
-        }
-    }
-
-    fn tend_to(&mut self, slot: u32, now: Instant) {
-        for second in [false, true] {
-            let Some(known) = self.memory.slots.get(&slot) else { return };
-            let Some(way) = &known.ways[usize::from(second)] else { continue };
-            let retry = known.output.as_ref().and_then(|output| output.retry);
-            if way.unfinished.is_some_and(|since| since + PATIENCE <= now) && retry.is_none_or(|(at, _)| at <= now) {
-                self.turn(slot, second, now, true);
-            }
-        }
-        let Some(output) = self.memory.slots.get_mut(&slot).and_then(|known| known.output.as_mut()) else { return };
-        // Nothing to write but what it owes to the reader: how much is lost.
-        let retried = output.losses.unowned().0 > 0 && output.retry.is_some_and(|(at, _)| at <= now);
-        let limited =
-            output.limited_at(now).is_some_and(|at| at <= now) && output.retry.is_none_or(|(at, _)| at <= now);
-        if retried || limited {
-            self.write(slot, false, 0, now, false);
-        }
-        let Some(output) = self.memory.slots.get_mut(&slot).and_then(|known| known.output.as_mut()) else { return };
-        // What failed again is to be tried later, and nothing else is left to try.
-        output.retry = output.retry.filter(|(at, _)| *at > now);
-        if output.last_used.is_none_or(|used| used + IDLE <= now) {
-            output.sink.close();
-            self.shrink(slot);
-        }
-        let Some(output) = self.memory.slots.get(&slot).and_then(|known| known.output.as_ref()) else { return };
-        if output.loss_unreported && output.last_report.is_none_or(|last| now - last >= BETWEEN_REPORTS) {
-            self.report_loss(slot, now);
         }
     }
 }

@@ -20,7 +20,8 @@ pub fn name(service: &ServiceName) -> Option<ServiceName> {
 impl Service {
     /// What its log command is called, if it has one.
     pub fn log_command_name(&self) -> Option<ServiceName> {
-        self.log.way.as_deref().filter(|way| **way != LogWay::Inherit).and_then(|_| name(&self.name))
+        let is_none = self.log.is_logged() || self.log.way.as_deref() == Some(&LogWay::Inherit);
+        if is_none { None } else { name(&self.name) }
     }
 
     /// The service that takes its output, if one does: as this one's user, in its directory, with its variables. What it
@@ -31,7 +32,7 @@ impl Service {
             LogWay::Command(words) => (words.clone(), None),
             LogWay::Ship { to, program } => (self.shipping(to, program), log.selection.as_ref()),
             LogWay::Directory(service) => return Some(Self::clone(service)),
-            LogWay::Inherit => return None,
+            LogWay::Inherit | LogWay::Files(_) => return None,
         };
         // What a secret looks like is nothing for everybody's eyes.
         let selection = selection.and_then(|selection| serde_json::to_string(selection).ok());

@@ -2,6 +2,7 @@
 
 use super::select::Selection;
 use super::service::Service;
+use super::units;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::Duration;
@@ -126,6 +127,31 @@ pub enum LogWay {
     Directory(Box<Service>),
     /// None: it goes where abide's own does, as under svscan.
     Inherit,
+    /// None: abide's logger writes it, byte by byte, to files by names of somebody's choice, as supervisord does.
+    Files(Box<NamedFiles>),
+}
+
+/// The files that take a service's output as it comes. What has no file is read and thrown away, so that who writes it
+/// neither stands still nor dies.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct NamedFiles {
+    /// Of stdout, or of both where stderr goes its way.
+    pub out: Option<NamedFile>,
+    /// Of stderr, where that has a way of its own. It may be the same one.
+    pub err: Option<NamedFile>,
+}
+
+/// One of them. What is no regular file there is written to, and neither rotated nor emptied.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NamedFile {
+    /// Where it is, absolute; no template. Its directory has to be there.
+    pub path: String,
+    /// It is rotated once it has so many bytes; 0: never.
+    pub max_size: u64,
+    /// How many are kept beside it, as `PATH.1` and so on; 0: none, it is emptied.
+    pub backups: u32,
+    /// Whether what only colours and moves on a terminal is left out.
+    pub strip_ansi: bool,
 }
 
 impl Default for LogPolicy {
@@ -157,6 +183,41 @@ impl LogPolicy {
             Some(LogWay::Directory(reader)) => reader.log.inherits(),
             _ => false,
         }
+    }
+
+    /// The files that it goes to, where somebody has named them.
+    pub fn files(&self) -> Option<&NamedFiles> {
+        match self.way.as_deref() {
+            Some(LogWay::Files(files)) => Some(files),
+            _ => None,
+        }
+    }
+
+    /// Whether it is written by abide's logger.
+    pub fn is_logged(&self) -> bool {
+        self.way.is_none() || self.files().is_some()
+    }
+}
+
+impl NamedFiles {
+    /// The one that people mean by the log of a service.
+    pub fn first(&self) -> Option<&NamedFile> {
+        self.out.as_ref().or(self.err.as_ref())
+    }
+
+    /// Both, by the number of the stream.
+    pub fn each(&self) -> [Option<&NamedFile>; 2] {
+        [self.out.as_ref(), self.err.as_ref()]
+    }
+}
+
+impl fmt::Display for NamedFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.path)?;
+        if self.max_size > 0 {
+            write!(f, ", {} × {}", units::size(self.max_size), u64::from(self.backups) + 1)?;
+        }
+        f.write_str(if self.strip_ansi { ", without ANSI sequences" } else { "" })
     }
 }
 

@@ -194,6 +194,11 @@ impl Version {
 }
 
 impl Service {
+    /// Whether its log is written with its user's rights: that of a delegated source in a place that its file names.
+    pub fn is_logged_as_its_user(&self) -> bool {
+        self.delegated.is_some() && (self.log.directory.is_some() || self.log.files().is_some())
+    }
+
     /// Its version: the digest of its serialised meaning.
     pub fn version(&self) -> Version {
         use sha2::{Digest, Sha256};

@@ -70,11 +70,9 @@ async fn logs(
     })?;
     let instance = chosen(&service, query.instance)?;
     let Some(log) = &instance.log else {
-        let detail =
-            format!("the output of {name} is not kept by abide: its log command takes it, the service {name}.log");
-        return Err(
-            Problem::new(StatusCode::NOT_FOUND, "no-log", "there is no log", detail).hint("ask for that one's log")
-        );
+        let detail = format!("the output of {name} is not kept by abide: its log command takes it, or nobody does");
+        let hint = format!("if it has one, ask for the log of {name}.log");
+        return Err(Problem::new(StatusCode::NOT_FOUND, "no-log", "there is no log", detail).hint(hint));
     };
     let reading = Reading::of(Path::new(&log.path), log.owner.map_or(For::Others, For::User));
     let from = match query.since.as_deref() {

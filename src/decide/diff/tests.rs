@@ -33,6 +33,11 @@ fn exits(success_codes: Vec<i32>, never_on: Vec<i32>) -> Option<Box<ExitRules>> 
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "as the field is")]
+fn files(out: Option<NamedFile>) -> Option<Box<LogWay>> {
+    Some(Box::new(LogWay::Files(Box::new(NamedFiles { out, err: None }))))
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "as the field is")]
 fn ready(check: Check) -> Option<Box<Ready>> {
     Some(Box::new(Ready { check, timeout: SECOND, interval: SECOND }))
 }
@@ -147,6 +152,7 @@ fn every_field_alone_has_its_name_and_its_price() {
         (|s| s.stop.scope = StopScope::Process, "stop.scope", Live),
         (|s| s.limits = limit(512), "limits.open_files", Live),
         (|s| s.log.directory = Some("/logs".into()), "log.directory", Live),
+        (|s| s.log.way = files(None), "log.to", Live),
         (|s| s.log.max_size = 1 << 30, "log.max_size", Live),
         (|s| s.log.max_files = 9, "log.max_files", Live),
         (|s| s.stdin = Some("/f".into()), "stdin", Restart),
@@ -263,4 +269,20 @@ fn order_concerns_the_running_process_only_through_what_it_requires() {
     let words: Vec<_> = found.iter().map(|c| (c.field.as_str(), c.from.as_deref(), c.to.as_deref())).collect();
     assert_eq!(words, [("requires", None, Some("db, cache")), ("restart.on_give_up", None, Some("alarm"))]);
     assert_eq!(dearest(&found), Price::Live);
+}
+
+#[test]
+fn files_that_somebody_has_named_are_shown_with_how_much_is_kept() {
+    let file = |max_size| NamedFile { path: "/log/web".to_owned(), max_size, backups: 2, strip_ansi: max_size > 0 };
+    let changes = |old, new| {
+        let policy = |file| LogPolicy { way: files(file), ..LogPolicy::default() };
+        let mut found = Changes(Vec::new());
+        diff_log(&mut found, &policy(old), &policy(new));
+        found.0.into_iter().map(|it| (it.field, it.from, it.to, it.price)).collect::<Vec<_>>()
+    };
+    let text = |text: &str| Some(text.to_owned());
+    let field = "log.stdout_file".to_owned();
+    assert_eq!(changes(None, Some(file(0))), [(field.clone(), None, text("/log/web"), Price::Live)]);
+    let bounded = text("/log/web, 1MiB × 3, without ANSI sequences");
+    assert_eq!(changes(Some(file(0)), Some(file(1 << 20))), [(field, text("/log/web"), bounded, Price::Live)]);
 }

@@ -20,8 +20,29 @@ pub(super) fn open(path: &Path) -> io::Result<OwnedFd> {
     Ok(nix::fcntl::open(path, READ, Mode::empty())?)
 }
 
-/// Opens a log directory, step by step.
-pub(super) fn open_ours(path: &Path, owner: Option<u32>) -> io::Result<OwnedFd> {
+/// Opens a file of a log, whatever it is, without waiting for it. `follows`: also through a link that root or we have made.
+pub(super) fn open_file(
+    directory: &OwnedFd,
+    name: &OsStr,
+    owner: Option<u32>,
+    follows: bool,
+) -> Result<OwnedFd, Errno> {
+    let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+    match openat(directory, name, flags | OFlag::O_NOFOLLOW, Mode::empty()) {
+        Err(Errno::ELOOP) if follows => {
+            let link = fstatat(directory, name, AtFlags::AT_SYMLINK_NOFOLLOW)?;
+            if !is_ours(&link, owner) {
+                return Err(Errno::ELOOP);
+            }
+            openat(directory, name, flags, Mode::empty())
+        }
+        opened => opened,
+    }
+}
+
+/// Opens a log directory, step by step. `shared`: one in which nobody can take the place of another's file is as good as
+/// one that nobody else may write, as `/tmp` is.
+pub(super) fn open_ours(path: &Path, owner: Option<u32>, shared: bool) -> io::Result<OwnedFd> {
     let mut directory = nix::fcntl::open("/", STEP, Mode::empty())?;
     let mut components = path.components().filter(|component| *component != Component::RootDir).peekable();
     while let Some(component) = components.next() {
@@ -33,8 +54,13 @@ pub(super) fn open_ours(path: &Path, owner: Option<u32>) -> io::Result<OwnedFd> 
         };
     }
     let stat = fstat(&directory)?;
-    if !is_ours(&stat, owner) || stat.st_mode & 0o022 != 0 {
-        return Err(not_ours("the directory of this log can be written by others; abide does not write there either"));
+    let is_shared = shared && stat.st_mode & libc::S_ISVTX != 0;
+    if !is_ours(&stat, owner) || (stat.st_mode & 0o022 != 0 && !is_shared) {
+        return Err(not_ours(if shared {
+            "the directory of this log can be written by others, who could have anything read: read the file itself"
+        } else {
+            "the directory of this log can be written by others; abide does not write there either"
+        }));
     }
     Ok(openat(&directory, ".", READ, Mode::empty())?)
 }
@@ -71,12 +97,15 @@ mod tests {
         fs::create_dir_all(path.join("real/web")).unwrap();
         symlink("real", path.join("link")).unwrap();
         symlink("real/web", path.join("web")).unwrap();
-        open_ours(&path.join("real/web"), None).unwrap();
-        open_ours(&path.join("link/web"), None).unwrap();
-        assert!(open_ours(&path.join("web"), None).is_err(), "a link at the end");
-        assert_eq!(open_ours(&path.join("none/web"), None).unwrap_err().kind(), io::ErrorKind::NotFound);
+        open_ours(&path.join("real/web"), None, false).unwrap();
+        open_ours(&path.join("link/web"), None, false).unwrap();
+        assert!(open_ours(&path.join("web"), None, false).is_err(), "a link at the end");
+        assert_eq!(open_ours(&path.join("none/web"), None, false).unwrap_err().kind(), io::ErrorKind::NotFound);
         fs::set_permissions(path.join("real/web"), fs::Permissions::from_mode(0o777)).unwrap();
-        assert_eq!(open_ours(&path.join("real/web"), None).unwrap_err().kind(), io::ErrorKind::PermissionDenied);
+        assert_eq!(open_ours(&path.join("real/web"), None, false).unwrap_err().kind(), io::ErrorKind::PermissionDenied);
+        fs::set_permissions(path.join("real/web"), fs::Permissions::from_mode(0o1777)).unwrap();
+        assert!(open_ours(&path.join("real/web"), None, false).is_err());
+        open_ours(&path.join("real/web"), None, true).unwrap();
         open(&path.join("real/web")).unwrap();
         fs::set_permissions(path.join("real/web"), fs::Permissions::from_mode(0o755)).unwrap();
         if !geteuid().is_root() {
@@ -84,8 +113,8 @@ mod tests {
             return;
         }
         lchown(path.join("link"), Some(12_345), None).unwrap();
-        assert_eq!(open_ours(&path.join("link/web"), None).unwrap_err().kind(), io::ErrorKind::PermissionDenied);
+        assert_eq!(open_ours(&path.join("link/web"), None, false).unwrap_err().kind(), io::ErrorKind::PermissionDenied);
         lchown(path.join("real/web"), Some(12_345), None).unwrap();
-        assert_eq!(open_ours(&path.join("real/web"), None).unwrap_err().kind(), io::ErrorKind::PermissionDenied);
+        assert_eq!(open_ours(&path.join("real/web"), None, false).unwrap_err().kind(), io::ErrorKind::PermissionDenied);
     }
 }

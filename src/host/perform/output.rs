@@ -4,10 +4,11 @@ use super::{Host, OwnLog, Tending, Trouble};
 use crate::decide::event::{Event, RunId};
 use crate::host::chores::Told;
 use crate::host::seat::{Run, Seat, log_directory};
+use crate::log::named::standard;
 use crate::log::order::{self as logger, Destination, Owner};
 use crate::log::rotate::LogFile;
 use crate::model::desired::Definition;
-use crate::model::logging::{LogPolicy, LogWay};
+use crate::model::logging::{LogPolicy, LogWay, NamedFiles};
 use crate::model::name::InstanceId;
 use crate::model::order::LogAct;
 use crate::model::policy::StopScope;
@@ -57,8 +58,14 @@ impl Host {
     /// The file that takes the output of `instance`, if one does.
     pub fn log_path(&self, instance: &InstanceId, definition: &Definition, numbered: bool) -> Option<String> {
         let log = &definition.service.log;
-        if log.inherits() || log.way.as_deref().is_some_and(|way| !matches!(way, LogWay::Directory(_))) {
-            return None;
+        match log.way.as_deref() {
+            _ if log.inherits() => return None,
+            // What goes to where abide's own output goes is in no file that we know of.
+            Some(LogWay::Files(files)) => {
+                return files.first().filter(|file| standard(&file.path).is_none()).map(|file| file.path.clone());
+            }
+            None | Some(LogWay::Directory(_)) => {}
+            Some(_) => return None,
         }
         let directory = log_directory(&self.log, definition, instance, numbered);
         directory.join("current").into_os_string().into_string().ok()
@@ -249,7 +256,9 @@ pub(super) fn attach(instance: u32, seat: &Seat, moved_from: Option<&Path>) -> l
     let service = &seat.definition.service;
     let to = destination(&seat.log, LogFile::Current, &service.log);
     let to = Destination { owner: owner(service), service: service.name.to_string(), instance, ..to };
-    logger::Order::Attach { slot: seat.slot, to, rename_from: moved_from.map(Path::to_owned) }
+    // Files that somebody has named are in no directory of ours.
+    let rename_from = moved_from.filter(|_| service.log.files().is_none()).map(Path::to_owned);
+    logger::Order::Attach { slot: seat.slot, to, rename_from }
 }
 
 fn own_log(directory: &Path, policy: &LogPolicy) -> logger::Order {
@@ -257,16 +266,37 @@ fn own_log(directory: &Path, policy: &LogPolicy) -> logger::Order {
 }
 
 fn destination(directory: &Path, file: LogFile, policy: &LogPolicy) -> Destination {
-    let directory = directory.to_owned();
+    let named = policy.files().and_then(NamedFiles::first).and_then(|file| Path::new(&file.path).parent());
+    let directory = named.unwrap_or(directory).to_owned();
     // A log command is none of the logger's business.
-    let policy = LogPolicy { way: None, ..policy.clone() };
+    let way = policy.way.clone().filter(|_| policy.is_logged());
+    let policy = LogPolicy { way, ..policy.clone() };
     Destination { directory, file, policy, service: String::new(), instance: 0, owner: None }
 }
 
 /// With whose rights the log of `service` is written: in the place that the file of a delegated source names, with those
 /// of its user.
 pub(super) fn owner(service: &Service) -> Option<Owner> {
-    let named = service.delegated.is_some() && service.log.directory.is_some();
     let Identity { uid, gid, groups, .. } = &service.identity;
-    named.then(|| Owner { uid: *uid, gid: *gid, groups: groups.clone() })
+    service.is_logged_as_its_user().then(|| Owner { uid: *uid, gid: *gid, groups: groups.clone() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::logging::NamedFile;
+
+    #[test]
+    fn the_logger_is_told_of_files_and_of_no_command() {
+        let told = |way| {
+            let policy = LogPolicy { way: Some(Box::new(way)), ..LogPolicy::default() };
+            destination(Path::new("/log/web"), LogFile::Current, &policy)
+        };
+        let err = NamedFile { path: "/srv/err.log".to_owned(), max_size: 0, backups: 0, strip_ansi: false };
+        let files = NamedFiles { out: None, err: Some(err) };
+        let to = told(LogWay::Files(Box::new(files.clone())));
+        assert_eq!((to.directory.as_path(), to.policy.files()), (Path::new("/srv"), Some(&files)));
+        let to = told(LogWay::Command(vec!["/bin/eat".to_owned()]));
+        assert_eq!((to.directory.as_path(), to.policy.way), (Path::new("/log/web"), None));
+    }
 }

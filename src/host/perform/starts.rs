@@ -29,7 +29,7 @@ impl Host {
             (Ok(started), exit) => {
                 let (pid, start_ticks, limits) = (started.pid, started.start_ticks, started.limits);
                 seat.run = Run::Living { run };
-                let heard = seat.attached || seat.definition.service.log.way.is_some();
+                let heard = seat.attached || !seat.definition.service.log.is_logged();
                 self.events.push_back(Event::Spawned { instance: instance.clone(), run, pid, start_ticks, limits });
                 let said = signs.into_iter().map(|sign| Event::Signed { instance: instance.clone(), run, sign });
                 self.events.extend(said);

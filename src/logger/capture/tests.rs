@@ -12,6 +12,7 @@ use nix::unistd::mkfifo;
 use proptest::prelude::*;
 use std::fs::{self, File};
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -191,7 +192,7 @@ proptest! {
             let count = rig.lane.look(&rig.pipe, &mut look).unwrap();
             let place = rig.sink.place(&rig.to).unwrap();
             let intent = Intent { slot: 7, file: Some((place.id.0, place.id.1, place.size)), ..Intent::default() };
-            rig.lane.speak_of(7, &rig.to);
+            rig.lane.speak_of(7, false, || rig.to.path());
             rig.lane.intend(&intent, &look[..count]);
             rig.scratch.clear();
             let formatter = Formatter::new(format, 100, Whose { service: "web", instance: 0, pid: 42 }, Stream::Both, 1);
@@ -264,6 +265,20 @@ fn what_somebody_emptied_is_filled_anew_and_nothing_is_lost() {
     fs::write(rig.to.path(), "").unwrap();
     rig.capture(b"ee\nfour\nfive\n");
     assert_eq!(rig.files(), [b"three\nfour\n".to_vec(), b"five\n".to_vec()]);
+}
+
+#[test]
+fn what_is_written_when_rotating_fails_is_taken_and_only_the_rest_is_lost() {
+    let mut rig = Rig::plain(10, 3);
+    rig.capture(b"12345678\n");
+    fs::set_permissions(&rig.to.directory, fs::Permissions::from_mode(0o777)).unwrap();
+    rig.say(b"\n23456789\n3456789\n");
+    let outcome = rig.turn(false);
+    assert!(matches!(outcome.trouble, Some(Trouble::Writable { .. })), "{:?}", outcome.trouble);
+    assert_eq!((outcome.taken, rig.books.losses.bytes), (18, 17));
+    rig.say(b"next\n");
+    assert_eq!(rig.lane.look(&rig.pipe, &mut Vec::new()), Ok(5), "what came later is untouched");
+    assert_eq!(rig.files(), [b"12345678\n\n"]);
 }
 
 #[test]

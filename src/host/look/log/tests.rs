@@ -1,5 +1,5 @@
 use super::*;
-use crate::log::rotate::Form;
+use crate::log::rotate::{Form, LogFile};
 use std::fs;
 
 fn reading(directory: &tempfile::TempDir) -> Reading {
@@ -124,4 +124,92 @@ fn changes_of_many_logs_come_by_one_descriptor() {
     fs::write(root.join("web/current"), "x").unwrap();
     assert_eq!(watch.changed().unwrap(), Some(Changed::These(vec![own])));
     assert_eq!(watch.changed().unwrap(), None);
+}
+
+/// A log whose rotated files have numbers.
+struct Numbered(tempfile::TempDir);
+
+impl Numbered {
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().canonicalize().unwrap().join(name)
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        fs::write(self.path(name), text).unwrap();
+    }
+
+    /// As a rotation with two backups does it.
+    fn rotate(&self, text: &str) {
+        for (from, to) in [("web.log.1", "web.log.2"), ("web.log", "web.log.1")] {
+            // At first there are not as many.
+            let _ = fs::rename(self.path(from), self.path(to));
+        }
+        self.write("web.log", text);
+    }
+
+    fn reading(&self, whose: For) -> Reading {
+        Reading::of(&self.path("web.log"), whose)
+    }
+}
+
+#[test]
+fn numbered_files_are_read_from_the_highest_on() {
+    let log = Numbered(tempfile::tempdir().unwrap());
+    let last = |lines| {
+        let mut reading = log.reading(For::Others);
+        reading.last(lines, u64::MAX).unwrap();
+        rest(&mut reading, false)
+    };
+    assert_eq!(last(3), "");
+    log.write("web.log.10", "a\nb\n");
+    log.write("web.log.2", "c\n");
+    log.write("web.log.x", "not ours\n");
+    assert_eq!(last(2), "b\nc\n");
+    log.write("web.log", "d\ne");
+    assert_eq!((last(1), last(3), last(9)), ("e".into(), "c\nd\ne".into(), "a\nb\nc\nd\ne".into()));
+}
+
+#[test]
+fn who_follows_numbered_files_gets_each_line_once_whatever_their_numbers_become() {
+    let log = Numbered(tempfile::tempdir().unwrap());
+    log.write("web.log", "1\n");
+    let mut follower = log.reading(For::Others);
+    follower.last(9, u64::MAX).unwrap();
+    assert_eq!(rest(&mut follower, true), "1\n");
+    for (text, expected) in [("2\n", "2\n"), ("3\n", "3\n")] {
+        log.rotate(text);
+        assert_eq!(rest(&mut follower, true), expected);
+    }
+    // Twice between two looks.
+    log.rotate("4\n");
+    log.rotate("5\n");
+    assert_eq!(rest(&mut follower, true), "4\n5\n");
+    // So often that the one that it has is gone.
+    for text in ["6\n", "7\n", "8\n", "9\n"] {
+        std::thread::sleep(std::time::Duration::from_millis(15));
+        log.rotate(text);
+    }
+    assert_eq!(rest(&mut follower, true), "7\n8\n9\n");
+    // Deleted and made anew: what is older is not told again.
+    fs::remove_file(log.path("web.log")).unwrap();
+    log.write("web.log", "10\n");
+    assert_eq!(rest(&mut follower, true), "10\n");
+}
+
+#[test]
+fn a_numbered_file_is_read_for_others_only_where_nobody_can_have_put_another_there() {
+    let log = Numbered(tempfile::tempdir().unwrap());
+    log.write("real", "real\n");
+    std::os::unix::fs::symlink("real", log.path("web.log")).unwrap();
+    let read = |whose| {
+        let mut reading = log.reading(whose);
+        reading.last(1, u64::MAX).map(|()| rest(&mut reading, false)).map_err(|error| error.to_string())
+    };
+    assert_eq!(read(For::Others), Ok("real\n".to_owned()), "a link of our own");
+    fs::hard_link(log.path("real"), log.path("second")).unwrap();
+    assert!(read(For::Others).unwrap_err().contains("no regular file"));
+    assert_eq!(read(For::Ourselves), Ok("real\n".to_owned()));
+    nix::unistd::mkfifo(&log.path("fifo"), Mode::S_IRUSR).unwrap();
+    let mut fifo = Reading::of(&log.path("fifo"), For::Ourselves);
+    assert!(fifo.last(1, u64::MAX).unwrap_err().to_string().contains("no regular file"));
 }
