@@ -4,7 +4,7 @@
 //! belong to root or to us. The names of standard streams mean our own, which are those of the keeper, since we have what
 //! it has. Were they ever others, what is written there would go where our own words go.
 
-use super::directory::{holder_of, is_ours};
+use super::directory::{holder_of, is_ours, open_or_make};
 use super::lane::Lane;
 use super::sink::{Failed, Place, errno_of};
 use super::trouble::Trouble;
@@ -243,7 +243,11 @@ fn open_standard(descriptor: i32) -> Result<Open, Errno> {
 }
 
 fn holder(to: &NamedFile, owner: Option<u32>) -> Result<(OwnedFd, &OsStr), Trouble> {
-    holder_of(Path::new(&to.path), owner).map_err(|trouble| match trouble {
+    let path = Path::new(&to.path);
+    if let (true, Some(directory), Some(name)) = (to.in_our_directory, path.parent(), path.file_name()) {
+        return Ok((open_or_make(directory, owner)?, name));
+    }
+    holder_of(path, owner).map_err(|trouble| match trouble {
         Trouble::Directory { errno, .. } => failed(to, errno),
         other => other,
     })

@@ -144,7 +144,8 @@ pub struct NamedFiles {
 /// One of them. What is no regular file there is written to, and neither rotated nor emptied.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NamedFile {
-    /// Where it is, absolute; no template. Its directory has to be there.
+    /// Where it is; no template. Its directory has to be there. A relative one lies in abide's own log directory of the
+    /// service, which is made.
     pub path: String,
     /// It is rotated once it has so many bytes; 0: never.
     pub max_size: u64,
@@ -152,6 +153,9 @@ pub struct NamedFile {
     pub backups: u32,
     /// Whether what only colours and moves on a terminal is left out.
     pub strip_ansi: bool,
+    /// Whether its directory is made where it is missing: said to the logger alone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub in_our_directory: bool,
 }
 
 impl Default for LogPolicy {

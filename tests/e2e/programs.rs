@@ -209,11 +209,10 @@ fn a_drop_in_gives_what_supervisord_lacks() {
     fs::create_dir(world.file("web.conf.d")).expect("it is new");
     let say = |text: &str| fs::write(world.file("web.conf.d/web.toml"), text).expect("the world is writable");
     say("requires = [\"db\"]\n[ready]\nexec = [\"/bin/true\"]\n[limits]\nopen_files = 777\n");
-    let is_other = |status: &Status| first(status, "web").is_some_and(|it| it.pid.is_some_and(|pid| pid != before));
-    world.until("another process", is_other);
-    let pid = in_state(&world, "web", State::Ready).pid.expect("it runs");
-    let limits = fs::read_to_string(format!("/proc/{pid}/limits")).expect("it lives");
-    assert!(limits.lines().any(|line| line.starts_with("Max open files") && line.contains("777")), "{limits}");
+    // All of it is taken up as it runs.
+    let limits = || fs::read_to_string(format!("/proc/{before}/limits")).expect("it lives");
+    let is_there = || limits().lines().any(|line| line.starts_with("Max open files") && line.contains("777"));
+    world.until_true("its limit is there", is_there);
     assert!(world.abide(&["stop", "db"]).status.success());
     in_state(&world, "web", State::Waiting);
     say("command = 1\n");
@@ -252,4 +251,49 @@ fn a_user_is_taken_with_its_groups_and_without_its_home() {
     let nobody = nix::unistd::User::from_name("nobody").expect("it can be asked").expect("there is one");
     assert_eq!(owner, nobody.uid.as_raw());
     assert_eq!(variable(pid, "HOME"), std::env::var("HOME").ok());
+}
+
+#[test]
+fn output_goes_into_the_files_that_are_named() {
+    let world = World::with(&[]);
+    let logs = world.root().join("logs");
+    fs::create_dir(&logs).expect("the world is writable");
+    let go = world.root().join("go");
+    let say = format!(
+        "/bin/sh -c 'echo out; echo err >&2; while ! test -e {0}; do sleep 0.05; done; echo more; exec sleep 86400'",
+        go.display()
+    );
+    world.drop_file(
+        "logs.conf",
+        &format!(
+            "[supervisord]\n\
+             [program:both]\ncommand={say}\nstartsecs=0\nstdout_logfile={0}/%(program_name)s.log\nstderr_logfile={0}/both.err\nstdout_logfile_maxbytes=4\nstdout_logfile_backups=2\n\
+             [program:one]\ncommand={say}\nstartsecs=0\nredirect_stderr=true\nstdout_logfile={0}/one.log\n\
+             [program:half]\ncommand={say}\nstartsecs=0\nstdout_logfile={0}/half.log\n\
+             [program:none]\ncommand={say}\nstartsecs=0\nstdout_logfile=NONE\nstderr_logfile=none\n",
+            logs.display()
+        ),
+    );
+    for name in ["both", "one", "half", "none"] {
+        world.pid(name);
+    }
+    let text = |path: &std::path::Path| fs::read_to_string(path).unwrap_or_default();
+    let is = |name: &str, wanted: &str| {
+        world.until_true(&format!("{name} holds {wanted:?}"), || text(&logs.join(name)) == wanted);
+    };
+    is("both.err", "err\n");
+    is("both.log.1", "out\n");
+    is("one.log", "out\nerr\n");
+    is("half.log", "out\n");
+    fs::write(&go, "").expect("the world is writable");
+    is("both.log.1", "more\n");
+    is("both.log.2", "out\n");
+    is("half.log", "out\nmore\n");
+    let beside = world.logs().join("half/stderr");
+    world.until_true("its errors are beside abide's own logs", || text(&beside) == "err\n");
+    let output = world.abide(&["logs", "one", "-o", "cat"]);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "out\nerr\nmore\n", "{}", said(&output));
+    let status = world.status().expect("it is there");
+    let path = first(&status, "one").and_then(|it| it.log.clone()).map(|log| log.path);
+    assert_eq!(path.as_deref(), logs.join("one.log").to_str());
 }

@@ -6,7 +6,7 @@ use std::io::Read;
 use std::os::unix::fs::{MetadataExt, symlink};
 
 fn file(path: &Path, max_size: u64, backups: u32) -> NamedFile {
-    NamedFile { path: path.to_str().unwrap().to_owned(), max_size, backups, strip_ansi: false }
+    NamedFile { path: path.to_str().unwrap().to_owned(), max_size, backups, strip_ansi: false, in_our_directory: false }
 }
 
 impl Place {

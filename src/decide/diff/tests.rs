@@ -273,7 +273,13 @@ fn order_concerns_the_running_process_only_through_what_it_requires() {
 
 #[test]
 fn files_that_somebody_has_named_are_shown_with_how_much_is_kept() {
-    let file = |max_size| NamedFile { path: "/log/web".to_owned(), max_size, backups: 2, strip_ansi: max_size > 0 };
+    let file = |max_size| NamedFile {
+        path: "/log/web".to_owned(),
+        max_size,
+        backups: 2,
+        strip_ansi: max_size > 0,
+        in_our_directory: false,
+    };
     let changes = |old, new| {
         let policy = |file| LogPolicy { way: files(file), ..LogPolicy::default() };
         let mut found = Changes(Vec::new());

@@ -8,7 +8,7 @@ use crate::log::named::standard;
 use crate::log::order::{self as logger, Destination, Owner};
 use crate::log::rotate::LogFile;
 use crate::model::desired::Definition;
-use crate::model::logging::{LogPolicy, LogWay, NamedFiles};
+use crate::model::logging::{LogPolicy, LogWay, NamedFile, NamedFiles};
 use crate::model::name::InstanceId;
 use crate::model::order::LogAct;
 use crate::model::policy::StopScope;
@@ -62,7 +62,9 @@ impl Host {
             _ if log.inherits() => return None,
             // What goes to where abide's own output goes is in no file that we know of.
             Some(LogWay::Files(files)) => {
-                return files.first().filter(|file| standard(&file.path).is_none()).map(|file| file.path.clone());
+                let mut file = files.first().filter(|file| standard(&file.path).is_none())?.clone();
+                place(&log_directory(&self.log, definition, instance, numbered), &mut file);
+                return Some(file.path);
             }
             None | Some(LogWay::Directory(_)) => {}
             Some(_) => return None,
@@ -265,12 +267,25 @@ fn own_log(directory: &Path, policy: &LogPolicy) -> logger::Order {
     logger::Order::Attach { slot: 0, to: destination(directory, LogFile::Own, policy), rename_from: None }
 }
 
+/// Gives one that lies in the service's own directory its whole path.
+fn place(directory: &Path, file: &mut NamedFile) {
+    // A path that is no text cannot be sent: then it stays where nothing is found.
+    if let Some(whole) = directory.join(&file.path).to_str().filter(|_| !file.path.starts_with('/')) {
+        (file.path, file.in_our_directory) = (whole.to_owned(), true);
+    }
+}
+
 fn destination(directory: &Path, file: LogFile, policy: &LogPolicy) -> Destination {
+    // A log command is none of the logger's business.
+    let mut way = policy.way.clone().filter(|_| policy.is_logged());
+    if let Some(LogWay::Files(files)) = way.as_deref_mut() {
+        for file in [&mut files.out, &mut files.err].into_iter().flatten() {
+            place(directory, file);
+        }
+    }
+    let policy = LogPolicy { way, ..policy.clone() };
     let named = policy.files().and_then(NamedFiles::first).and_then(|file| Path::new(&file.path).parent());
     let directory = named.unwrap_or(directory).to_owned();
-    // A log command is none of the logger's business.
-    let way = policy.way.clone().filter(|_| policy.is_logged());
-    let policy = LogPolicy { way, ..policy.clone() };
     Destination { directory, file, policy, service: String::new(), instance: 0, owner: None }
 }
 
@@ -284,7 +299,6 @@ pub(super) fn owner(service: &Service) -> Option<Owner> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::logging::NamedFile;
 
     #[test]
     fn the_logger_is_told_of_files_and_of_no_command() {
@@ -292,7 +306,13 @@ mod tests {
             let policy = LogPolicy { way: Some(Box::new(way)), ..LogPolicy::default() };
             destination(Path::new("/log/web"), LogFile::Current, &policy)
         };
-        let err = NamedFile { path: "/srv/err.log".to_owned(), max_size: 0, backups: 0, strip_ansi: false };
+        let err = NamedFile {
+            path: "/srv/err.log".to_owned(),
+            max_size: 0,
+            backups: 0,
+            strip_ansi: false,
+            in_our_directory: false,
+        };
         let files = NamedFiles { out: None, err: Some(err) };
         let to = told(LogWay::Files(Box::new(files.clone())));
         assert_eq!((to.directory.as_path(), to.policy.files()), (Path::new("/srv"), Some(&files)));

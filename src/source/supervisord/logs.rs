@@ -1,7 +1,75 @@
 //! Where the output of a program goes, as supervisord's files say it.
+//!
+//! `AUTO` is abide's own log: where supervisord would make up a name, abide has a better place. Only where the other
+//! stream has a file does it become one too, beside that log.
 
-use crate::model::logging::LogPolicy;
-use crate::supervisord::Process;
+use crate::model::log_to::LogTo;
+use crate::model::logging::{LogPolicy, LogWay, NamedFile, NamedFiles, StderrTo};
+use crate::supervisord::{LogFile, Process, Stream};
+use std::path::Path;
 
-/// Puts on `policy` what the keys of `process` say.
-pub(super) fn put_on(_process: &Process, _strip_ansi: bool, _policy: &mut LogPolicy) {}
+/// Keys that say more than abide does, and what becomes of them.
+pub(super) type Unmet = Vec<(String, &'static str)>;
+
+/// Puts on `policy` what the keys of `process` say. A relative path is one in `directory`.
+pub(super) fn put_on(process: &Process, directory: &str, strip_ansi: bool, policy: &mut LogPolicy) -> Unmet {
+    let (out, err) = (&process.stdout, &process.stderr);
+    policy.stderr = if process.redirect_stderr { StderrTo::Merge } else { StderrTo::Separate };
+    let is_own = |stream: &Stream| stream.logfile == LogFile::Auto;
+    let mut unmet = unmet("stdout", out);
+    if !process.redirect_stderr {
+        unmet.extend(self::unmet("stderr", err));
+    }
+    match () {
+        () if out.syslog && out.logfile == LogFile::Off => {
+            policy.way = Some(Box::new(shipped()));
+        }
+        () if is_own(out) && (process.redirect_stderr || is_own(err)) => {
+            let said = |key: &str| process.places.contains_key(key);
+            if said("stdout_logfile_maxbytes") && out.maxbytes > 0 {
+                policy.max_size = out.maxbytes.unsigned_abs().max(4096);
+            }
+            if said("stdout_logfile_backups") {
+                policy.max_files = u32::try_from(out.backups.max(0)).unwrap_or(u32::MAX);
+            }
+        }
+        () if is_own(out) && err.logfile == LogFile::Off => policy.stderr = StderrTo::Discard,
+        () => {
+            let file = |stream: &Stream, own| file(stream, own, directory, strip_ansi);
+            let err = (!process.redirect_stderr).then(|| file(err, "stderr")).flatten();
+            policy.way = Some(Box::new(LogWay::Files(Box::new(NamedFiles { out: file(out, "stdout"), err }))));
+        }
+    }
+    unmet
+}
+
+fn file(stream: &Stream, own: &str, directory: &str, strip_ansi: bool) -> Option<NamedFile> {
+    let path = match &stream.logfile {
+        LogFile::Off => return None,
+        LogFile::Auto => own.to_owned(),
+        LogFile::Path(path) => Path::new(directory).join(path).to_string_lossy().into_owned(),
+    };
+    Some(NamedFile {
+        path,
+        max_size: u64::try_from(stream.maxbytes).unwrap_or(0),
+        backups: u32::try_from(stream.backups).unwrap_or(0),
+        strip_ansi,
+        in_our_directory: false,
+    })
+}
+
+fn shipped() -> LogWay {
+    let program = std::env::current_exe().unwrap_or_else(|_| "abide".into());
+    let program = program.to_string_lossy().trim_end_matches(" (deleted)").replace('$', "$$");
+    LogWay::Ship { to: LogTo::Syslog.to_string(), program }
+}
+
+fn unmet(channel: &str, stream: &Stream) -> Unmet {
+    let has_file = stream.logfile != LogFile::Off;
+    let all = [
+        (stream.syslog && has_file, "syslog", "it goes to its file alone, and not to syslog too"),
+        (stream.events_enabled, "events_enabled", "no listener is told of its output by this release"),
+        (stream.capture_maxbytes > 0, "capture_maxbytes", "what stands between the marks stays in the log"),
+    ];
+    all.into_iter().filter(|it| it.0).map(|(_, key, what)| (format!("{channel}_{key}"), what)).collect()
+}

@@ -2,8 +2,10 @@
 
 use super::Machine;
 use crate::model::desired::Definition;
-use crate::model::diagnostic::{Code, Diagnostic};
+use crate::model::diagnostic::{Code, Diagnostic, Place};
 use crate::model::limits::{Bound, Limit, LimitKind};
+use crate::model::log_command;
+use crate::model::logging::LogWay;
 use crate::model::name::ServiceName;
 use crate::model::policy::{ExitRules, RestartPolicy, RestartWhen, StopScope};
 use crate::model::program::Program;
@@ -102,22 +104,40 @@ impl<'a> Lower<'a> {
         let unnamed = lowering.file.user.is_none();
         let named = order::named(name, &stack, &lowering.file, lowering.findings);
         let service = lowering.service(name);
+        let service = self.ended(process, service, &said, findings);
         let service = Service {
             kind: Kind::Supervisord,
             restart: restart(process, service.restart.clone(), &said),
             program: Some(Box::new(program(group, process))),
-            ..self.ended(process, service, &said)
+            ..service
         };
         let unnamed_root = unnamed && service.identity.uid == 0;
         Some(Definition { named, unnamed_root, ..Definition::from(service) })
     }
 
     /// How it is stopped, and where its output goes.
-    fn ended(&self, process: &Process, mut service: Service, said: &dyn Fn(&str) -> bool) -> Service {
+    fn ended(
+        &self,
+        process: &Process,
+        mut service: Service,
+        said: &dyn Fn(&str) -> bool,
+        findings: &mut Vec<Diagnostic>,
+    ) -> Service {
         let kills_group = process.killasgroup && !process.stopasgroup && !said("stop.scope");
         service.stop.kill_scope = kills_group.then_some(StopScope::Group);
-        if !said("log") {
-            super::logs::put_on(process, self.strip_ansi, &mut service.log);
+        if said("log") {
+            return service;
+        }
+        let directory = self.directory.replace("$$", "$");
+        for (key, what) in super::logs::put_on(process, &directory, self.strip_ansi, &mut service.log) {
+            let place = process.places.get(&key).unwrap_or(&process.place);
+            let text = &self.shared[place.file];
+            let finding = Diagnostic::warning(&self.texts[place.file].path, Code::NotYet, format!("{key}: {what}"));
+            findings.push(finding.at(Place::of(text, place.span.clone())));
+        }
+        if let Some(LogWay::Ship { .. }) = service.log.way.as_deref() {
+            let order = service.order.get_or_insert_default();
+            order.wants.extend(log_command::name(&service.name));
         }
         service
     }

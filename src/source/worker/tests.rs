@@ -1,7 +1,7 @@
 //! The files thread in real directories, with the kernel's events: what people and programs do to
 //! files, and the deltas that must come of it.
 
-mod bench;
+pub(super) mod bench;
 mod reloads;
 mod ways;
 

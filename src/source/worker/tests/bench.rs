@@ -213,7 +213,7 @@ pub(super) fn loader(timing: Timing) -> Loader<Config> {
     }
 }
 
-pub(super) fn load(greeting: &str, name: &ServiceName, material: &Material) -> Loaded {
+pub(in crate::source::worker) fn load(greeting: &str, name: &ServiceName, material: &Material) -> Loaded {
     let (kind, file, texts) = match material {
         Material::Toml { main, drop_ins } => {
             (Kind::Toml, &main.path, std::iter::once(main).chain(drop_ins).collect::<Vec<_>>())
