@@ -214,7 +214,8 @@ fn a_drop_in_gives_what_supervisord_lacks() {
     let is_there = || limits().lines().any(|line| line.starts_with("Max open files") && line.contains("777"));
     world.until_true("its limit is there", is_there);
     assert!(world.abide(&["stop", "db"]).status.success());
-    in_state(&world, "web", State::Waiting);
+    let waits = |status: &Status| service(status, "web").is_some_and(|it| it.state == State::Waiting);
+    world.until("it waits for db", waits);
     say("command = 1\n");
     let status = world
         .until("an error in the drop-in", |status| service(status, "web").is_some_and(|web| !web.errors.is_empty()));
