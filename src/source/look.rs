@@ -15,7 +15,7 @@ use super::settle::{ERRORS, Outcome, STRAYS};
 use super::trust::Trust;
 use super::watch::{Want, Which};
 use super::{Material, Text};
-use crate::model::desired::Entry;
+use crate::model::desired::{Entry, Home};
 use crate::model::diagnostic::{Code, Diagnostic};
 use crate::model::guise::Guise;
 use crate::model::name::ServiceName;
@@ -70,6 +70,7 @@ struct Gathered {
     stamps: Vec<Stamp>,
     wants: Vec<Want>,
     inputs: Vec<Input>,
+    home: Option<Box<Home>>,
     /// A file has no name any more, and yet one leads to it.
     is_orphan: bool,
 }
@@ -296,7 +297,8 @@ impl Gathered {
     fn content(&self, digest: [u8; 32]) -> Content {
         let inputs = self.inputs.iter().filter_map(|(_, stamp)| stamp.as_ref());
         let racy = self.stamps.iter().chain(inputs).any(Stamp::is_racy);
-        Content { stamps: self.stamps.clone().into(), racy, digest, inputs: self.inputs.clone().into() }
+        let (stamps, inputs, home) = (self.stamps.clone().into(), self.inputs.clone().into(), self.home.clone());
+        Content { stamps, racy, digest, inputs, home }
     }
 }
 

@@ -33,6 +33,7 @@ mod watch;
 mod words;
 pub mod worker;
 
+use crate::model::desired::Home;
 use crate::model::limits::Ceilings;
 use crate::model::service::Environment;
 use crate::model::service::Kind;
@@ -76,6 +77,8 @@ pub struct ServiceDirectory {
     pub shown: PathBuf,
     /// The directory, absolute, links resolved.
     pub path: PathBuf,
+    /// Which one it is.
+    pub home: Box<Home>,
     /// Whether it holds `down`.
     pub down: bool,
     /// What `run` is: the bytes that its digest covers.
