@@ -104,13 +104,13 @@ impl Fleet {
         .collect()
     }
 
-    fn keep(&mut self, target: Target, hold: &Hold) {
+    pub(super) fn keep(&mut self, target: Target, hold: &Hold) {
         self.surroundings_changed = true;
         self.struck.push(hold_record(&target, Some(hold)));
         self.turn.effects.push(Effect::KeepHold { target, hold: Some(hold.clone()) });
     }
 
-    fn forget(&mut self, target: Target) {
+    pub(super) fn forget(&mut self, target: Target) {
         self.surroundings_changed = true;
         self.struck.push(hold_record(&target, None));
         self.turn.effects.push(Effect::KeepHold { target, hold: None });
