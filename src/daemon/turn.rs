@@ -228,6 +228,7 @@ impl Supervisor {
         match letter {
             Letter::Delta(_) if self.safe => {}
             Letter::Delta(delta) => {
+                self.act();
                 if !self.unrecorded.is_empty() {
                     self.place_unrecorded(&delta);
                 }
@@ -235,6 +236,7 @@ impl Supervisor {
                 if let Some(name) = self.awaited.take().filter(|name| self.fleet.accepted(name).is_none()) {
                     report::awaited(&name);
                 }
+                self.act();
             }
             Letter::FilesChanged(service, files) => self.handle(Event::FilesChanged { service, files }),
             Letter::Config(config) => {
@@ -258,7 +260,11 @@ impl Supervisor {
                 }
             }
             Letter::Told(told) => self.host.told(told),
-            Letter::Call(call) => self.answer(call),
+            Letter::Call(call) => {
+                self.act();
+                self.answer(call);
+                self.act();
+            }
         }
     }
 
@@ -289,9 +295,31 @@ impl Supervisor {
         self.fleet.next_deadline().into_iter().chain(self.publisher.next_deadline()).min()
     }
 
-    /// Decides and performs until there is nothing left to do, then publishes what changed.
+    /// Does all that is to be done, then publishes what changed.
     fn settle(&mut self) {
         self.table.beat();
+        self.act();
+        self.host.end_turn();
+        report::troubles(self.host.take_troubles());
+        let renewed =
+            self.look_after_own_log() | self.host.take_unkept_changed() | std::mem::take(&mut self.records_changed);
+        for finding in self.fleet.take_findings() {
+            self.tell_of(&finding);
+            self.door.tell(|| report::news_of_finding(&finding));
+        }
+        let now = clock::now();
+        self.renew_as(renewed, now);
+        // What the log says of a change goes when its snapshot does, a moment later: a start is several
+        // turns, and each write wakes the logger.
+        if !self.publisher.is_settling(now.mono) {
+            self.trace.release();
+        }
+        self.publish(now);
+    }
+
+    /// Decides and performs until there is nothing left to do. Before and after what may give an instance another name,
+    /// too: what comes between the word and the deed would be told of the old one.
+    fn act(&mut self) {
         self.trace.hold();
         loop {
             while let Some(event) = self.host.next_event() {
@@ -310,22 +338,6 @@ impl Supervisor {
                 self.carry_out(effect);
             }
         }
-        self.host.end_turn();
-        report::troubles(self.host.take_troubles());
-        let renewed =
-            self.look_after_own_log() | self.host.take_unkept_changed() | std::mem::take(&mut self.records_changed);
-        for finding in self.fleet.take_findings() {
-            self.tell_of(&finding);
-            self.door.tell(|| report::news_of_finding(&finding));
-        }
-        let now = clock::now();
-        self.renew_as(renewed, now);
-        // What the log says of a change goes when its snapshot does, a moment later: a start is several
-        // turns, and each write wakes the logger.
-        if !self.publisher.is_settling(now.mono) {
-            self.trace.release();
-        }
-        self.publish(now);
     }
 
     /// Whether there is news of abide's own log.

@@ -197,6 +197,17 @@ pub enum Effect {
         /// Whose.
         instance: InstanceId,
     },
+    /// This instance has another name from now on, and nothing else of it changes: all that there is of it, its
+    /// process, its slot and its `supervise/` among it, is that of the new name. Comes when all that was ordered under
+    /// either name is done.
+    Rename {
+        /// Its name so far.
+        from: InstanceId,
+        /// And from now on.
+        to: InstanceId,
+        /// By which its output is kept.
+        definition: Arc<Definition>,
+    },
     /// The instance is gone for good: what its pipe still holds is written, then its slot is free.
     Close {
         /// Whose.

@@ -8,7 +8,7 @@ use super::effect::Effect;
 use super::event::{Event, RunId};
 use super::holds::Holds;
 use super::instance::Instance;
-use super::member::{Census, Mark, Member, Tally, Totals};
+use super::member::{Census, Mark, Member, Noted, Tally, Totals};
 use super::order::{Gate, Ties};
 use super::phase::{LastWord, Phase, Rest, Turn};
 use super::queue::Queue;
@@ -87,6 +87,15 @@ impl Books {
         self.alive = self.alive + u64::from(mark.alive) - u64::from(before);
         totals.replace(instance.noted.mark, Some(mark));
         (instance.noted.deadline, instance.noted.mark, instance.noted.fresh) = (deadline, Some(mark), true);
+    }
+
+    /// Strikes out everything that is kept about `instance`, which has another name from now on.
+    pub(super) fn strike(&mut self, totals: &mut Totals, instance: &mut Instance, now: Mono) {
+        let Noted { deadline, mark, .. } = std::mem::take(&mut instance.noted);
+        self.timers.shift(&instance.id, deadline, None);
+        self.queue.note(&instance.id, false, now);
+        self.alive -= u64::from(mark.is_some_and(|mark| mark.alive));
+        totals.replace(mark, None);
     }
 }
 

@@ -84,6 +84,7 @@ impl Fleet {
                 }
             }
         }
+        self.follow_renames(&mut turnovers);
         for turnover in &turnovers {
             self.notice(&turnover.name);
         }

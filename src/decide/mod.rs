@@ -38,6 +38,7 @@ mod readiness;
 pub mod records;
 pub mod recover;
 mod reload;
+mod renames;
 mod restarts;
 mod rollback;
 mod rollout;

@@ -110,7 +110,7 @@ impl Fleet {
         self.turn.effects.push(Effect::KeepHold { target, hold: Some(hold.clone()) });
     }
 
-    fn forget(&mut self, target: Target) {
+    pub(super) fn forget(&mut self, target: Target) {
         self.surroundings_changed = true;
         self.struck.push(hold_record(&target, None));
         self.turn.effects.push(Effect::KeepHold { target, hold: None });

@@ -14,7 +14,7 @@ use super::member::Kept;
 use super::phase::{Ended, Fit, Phase, Process};
 use super::restarts::{Cause, Restarts};
 use super::supervised::Supervised;
-use crate::model::desired::Definition;
+use crate::model::desired::{Definition, Home};
 use crate::model::name::{InstanceId, ServiceName};
 use crate::model::order::Hold;
 use crate::model::policy::StopScope;
@@ -44,6 +44,9 @@ pub(super) struct KeptService<'a> {
     /// The last good version, while it is not known whether this one is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) last_good: Option<Cow<'a, Service>>,
+    /// Which directory it is, if it is a legacy one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) home: Option<Box<Home>>,
 }
 
 /// An instance: all that is not to be had from the definition in force, nor from the world.
@@ -205,6 +208,7 @@ impl Fleet {
                         guarded,
                         queued,
                         last_good: last_good.as_ref().map(|it| Cow::Borrowed(&it.service)),
+                        home: definition.home.clone(),
                     };
                     serde_json::to_vec(&kept).expect("strings, numbers and maps with string keys always serialise")
                 });

@@ -147,7 +147,7 @@ impl Fleet {
 
     fn restore_service(&mut self, name: &ServiceName, kept: KeptService<'static>) {
         let mut member = Member::new();
-        let definition = Arc::new(Definition::from(kept.service.into_owned()));
+        let definition = Arc::new(Definition { home: kept.home, ..Definition::from(kept.service.into_owned()) });
         (member.file, member.kind) = (kept.file.into_owned(), kept.kind);
         let last_good = kept.last_good.map(|service| Arc::new(Definition::from(service.into_owned())));
         member.written = Written {

@@ -62,6 +62,11 @@ impl Rollout {
         Some(old)
     }
 
+    /// Whether `name` waits for its turn, or has it.
+    pub(super) fn knows(&self, name: &ServiceName) -> bool {
+        self.old.contains_key(name) || self.under_way.contains(name)
+    }
+
     /// Whether those of the source of `name` wait for a better file, or for somebody who waves them on.
     fn is_paused(&self, name: &ServiceName, rules: &RolloutRules) -> bool {
         let failed = self.failed.difference(&self.waved_on);

@@ -133,12 +133,17 @@ impl Fleet {
         }
     }
 
-    /// Takes out of `changes` those removals that stop nothing, if that is how it is to be.
+    /// Takes out of `changes` those removals that stop nothing, if that is how it is to be; what goes on under another
+    /// name is none.
     pub(super) fn keep_unlinked(&mut self, changes: &mut Vec<FileChange>) {
         if !self.backlog.rules.keep_legacy {
             return;
         }
+        let renamed = self.renamed_in(changes);
         changes.retain(|(name, entry)| {
+            if renamed.contains(name) {
+                return true;
+            }
             let member = self.members.get_mut(name).filter(|_| entry.is_none());
             let Some(member) = member.filter(|member| member.is_legacy() && !member.removed) else { return true };
             member.kept = Some(Kept::Unlinked);
@@ -315,6 +320,13 @@ impl Instance {
         match self.supervised.as_ref()?.leaving {
             Leaving::Gone(at) => Some(at),
             Leaving::No | Leaving::Asked => None,
+        }
+    }
+
+    /// The world listens where it did, and knows that by this definition from now on.
+    pub(super) fn is_asked_as(&mut self, definition: &Arc<Definition>) {
+        if let Some(asked) = self.supervised.as_mut().and_then(|it| it.asked.as_mut()) {
+            asked.clone_from(definition);
         }
     }
 

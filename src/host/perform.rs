@@ -11,6 +11,7 @@ mod measures;
 mod output;
 mod piped;
 mod records;
+mod renames;
 mod signs;
 mod starts;
 mod tending;
@@ -246,6 +247,7 @@ impl Host {
             }
             Effect::TendLog { instance, act } => self.tend_log(&instance, act),
             Effect::Close { instance } => self.close(&instance),
+            Effect::Rename { from, to, definition } => self.rename(&from, &to, definition),
             Effect::SetResources { instance, run, definition } => {
                 let groups = Arc::clone(&self.groups);
                 self.chores.order(move || {
@@ -315,6 +317,7 @@ impl Host {
                     self.seat_of(instance, definition, *numbered);
                     self.output_of(instance, definition);
                 }
+                Effect::Rename { from, to, .. } => self.reseat(from, to),
                 Effect::RunErrand { instance, definition, .. } => {
                     self.seat_of(instance, definition, definition.service.instances > 1);
                     self.output_of(instance, definition);
@@ -371,6 +374,7 @@ impl Host {
                     killed: RunId(0),
                 };
                 let seat = self.seats.take(instance, empty)?;
+                self.groups.claim(instance);
                 self.unwritten.insert(seat.slot);
                 return Some(seat);
             }

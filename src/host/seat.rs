@@ -129,6 +129,14 @@ impl Seats {
         Some(*seat)
     }
 
+    /// Who sits as `from` is `to` from now on.
+    pub(super) fn rename(&mut self, from: &InstanceId, to: &InstanceId) -> Option<&mut Seat> {
+        let seat = self.by_instance.remove(from)?;
+        self.by_slot[seat.slot as usize] = Some(to.clone());
+        self.by_instance.insert(to.clone(), seat);
+        self.get_mut(to)
+    }
+
     /// The slot can be taken again.
     pub(super) fn free(&mut self, slot: u32) {
         self.free.push(slot);

@@ -4,6 +4,7 @@ use super::diagnostic::{Diagnostic, Place};
 use super::name::ServiceName;
 use super::service::{Delegated, Kind, Service, Version};
 use super::status::{IgnoredEntry, SourceStatus};
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -39,11 +40,25 @@ pub struct Definition {
     pub named: Box<[Named]>,
     /// It runs as root, and nobody wrote that down.
     pub unnamed_root: bool,
+    /// Which directory it is, if it is a legacy one; no part of the meaning.
+    pub home: Option<Box<Home>>,
+}
+
+/// A directory, whatever it is called. One that is renamed is the same, and so is one behind another link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Home {
+    /// Its device.
+    pub device: u64,
+    /// Its inode.
+    pub inode: u64,
+    /// When it was made, in nanoseconds, since the inode of one that is gone goes to the next. `None`: its file system
+    /// does not say.
+    pub born: Option<u64>,
 }
 
 impl From<Service> for Definition {
     fn from(service: Service) -> Self {
-        Self { version: service.version(), service, named: Box::default(), unnamed_root: false }
+        Self { version: service.version(), service, named: Box::default(), unnamed_root: false, home: None }
     }
 }
 

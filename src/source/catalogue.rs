@@ -5,7 +5,7 @@ use super::delegation::{Delegation, Spent};
 use super::entry::{Naming, shown};
 use super::read::Stamp;
 use super::{Loaded, Material};
-use crate::model::desired::Entry;
+use crate::model::desired::{Entry, Home};
 use crate::model::diagnostic::{Code, Diagnostic};
 use crate::model::name::ServiceName;
 use crate::model::service::Version;
@@ -60,6 +60,8 @@ pub(super) struct Content {
     pub(super) digest: [u8; 32],
     /// Files beside these that the meaning depends on, as they were; `None`: one that was not there.
     pub(super) inputs: Box<[Input]>,
+    /// Which directory it is, if it is one.
+    pub(super) home: Option<Box<Home>>,
 }
 
 impl Candidate {

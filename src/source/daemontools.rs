@@ -54,7 +54,10 @@ pub(super) fn load(
         drop_ins: Vec::new(),
         kind: Kind::Daemontools,
         file_hash: Some(Version::of(&main.run.bytes)),
-        service: service.filter(|_| good).map(|service| Arc::new(Definition::from(service))),
+        service: service.filter(|_| good).map(|service| {
+            let home = Some(main.home.clone());
+            Arc::new(Definition { home, ..Definition::from(service) })
+        }),
         diagnostics: findings,
         inputs: Vec::new(),
         delegated: delegated(around),

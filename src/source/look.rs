@@ -16,7 +16,7 @@ use super::settle::{ERRORS, Outcome, STRAYS};
 use super::trust::Trust;
 use super::watch::{Want, Which};
 use super::{Known, Loaded, Material, Text};
-use crate::model::desired::Entry;
+use crate::model::desired::{Entry, Home};
 use crate::model::diagnostic::{Code, Diagnostic};
 use crate::model::guise::Guise;
 use crate::model::name::ServiceName;
@@ -77,6 +77,7 @@ struct Gathered {
     stamps: Vec<Stamp>,
     wants: Vec<Want>,
     inputs: Vec<Input>,
+    home: Option<Box<Home>>,
     /// A file has no name any more, and yet one leads to it.
     is_orphan: bool,
 }
@@ -349,7 +350,8 @@ impl Gathered {
     fn content(&self, digest: [u8; 32]) -> Content {
         let inputs = self.inputs.iter().filter_map(|(_, stamp)| stamp.as_ref());
         let racy = self.stamps.iter().chain(inputs).any(Stamp::is_racy);
-        Content { stamps: self.stamps.clone().into(), racy, digest, inputs: self.inputs.clone().into() }
+        let (stamps, inputs, home) = (self.stamps.clone().into(), self.inputs.clone().into(), self.home.clone());
+        Content { stamps, racy, digest, inputs, home }
     }
 }
 

@@ -34,7 +34,7 @@ mod watch;
 mod words;
 pub mod worker;
 
-use crate::model::desired::Entry;
+use crate::model::desired::{Entry, Home};
 use crate::model::diagnostic::Diagnostic;
 use crate::model::limits::Ceilings;
 use crate::model::name::ServiceName;
@@ -114,6 +114,8 @@ pub struct ServiceDirectory {
     pub shown: PathBuf,
     /// The directory, absolute, links resolved.
     pub path: PathBuf,
+    /// Which one it is.
+    pub home: Box<Home>,
     /// Whether it holds `down`.
     pub down: bool,
     /// What `run` is: the bytes that its digest covers.

@@ -5,6 +5,7 @@
 //! a terminal, never follows a link that was not looked at.
 
 use super::trust::{Facts, Refusal, Role, Trust};
+use crate::model::desired::Home;
 use crate::model::diagnostic::{Code, Diagnostic};
 use nix::dir::Type;
 use nix::errno::Errno;
@@ -12,8 +13,10 @@ use nix::fcntl::{AtFlags, OFlag, openat, readlinkat};
 use nix::sys::stat::{FileStat, Mode, fstat, fstatat};
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 /// As many links as the kernel follows.
 const MAX_LINKS: usize = 40;
@@ -122,6 +125,15 @@ impl Directory {
         let mut walk = self.walk(trust)?;
         walk.ahead.push_back(name.to_owned());
         walk.into_directory()
+    }
+
+    /// Which one it is, whatever it is called.
+    pub fn home(&self) -> Box<Home> {
+        let (device, inode) = self.id;
+        let file = self.fd.try_clone().map(File::from);
+        let born = file.and_then(|file| file.metadata()?.created()).ok();
+        let born = born.and_then(|born| born.duration_since(UNIX_EPOCH).ok());
+        Box::new(Home { device, inode, born: born.and_then(|born| u64::try_from(born.as_nanos()).ok()) })
     }
 
     /// The regular file `name` in this directory, or where a link of that name leads.

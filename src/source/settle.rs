@@ -169,7 +169,8 @@ impl<K: Ord + Copy> Settle<K> {
         if seen == Seen::Vanished {
             pending.absent_since.get_or_insert(now);
             self.leave(key, now);
-        } else {
+        } else if seen != Seen::Changed {
+            // A directory that is moved away tells of itself, too: the next look says whether it is there.
             pending.absent_since = None;
             self.stay(key);
         }

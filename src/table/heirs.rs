@@ -62,6 +62,11 @@ impl Table {
         self.cells().owners[slot].load(Relaxed)
     }
 
+    /// Whom `slot` was armed for has another name from now on.
+    pub fn set_owner(&self, slot: usize, owner: u64) {
+        self.cells().owners[slot].store(owner, Relaxed);
+    }
+
     /// The `nth` signal is about to go to the run of `slot`; false: it has gone already. Said before it goes: who comes
     /// after us rather leaves one out than sends it twice.
     pub fn begin_signal(&self, slot: usize, nth: u32) -> bool {

@@ -261,10 +261,14 @@ fn a_link_that_goes_or_is_renamed_stops_nothing_and_dx_lets_go() {
         stage.link(name);
     }
     stage.put("two/log", "exec cat");
+    stage.put("plain", SLEEPER);
+    fs::rename(stage.at("sv/plain"), stage.at("scan/plain")).expect("it is there");
     stage.start("svscan", &["scan"]);
+    let plain = stage.pid("scan/plain");
     let (one, two, log) = (stage.pid("scan/one"), stage.pid("scan/two"), stage.pid("scan/two/log"));
     fs::remove_file(stage.at("scan/one")).expect("it is there");
     fs::rename(stage.at("scan/two"), stage.at("scan/renamed")).expect("it is there");
+    fs::rename(stage.at("scan/plain"), stage.at("scan/moved")).expect("it is there");
     // A third name of the same directory is none either.
     symlink(stage.at("sv/two"), stage.at("scan/again")).expect("it is new");
     // What is gone is believed to be gone after a while.
@@ -273,9 +277,12 @@ fn a_link_that_goes_or_is_renamed_stops_nothing_and_dx_lets_go() {
         stage.until("a second has passed", || stage.client("svstat", &[&format!("scan/{fence}")]).1.contains(" 3 s"));
     }
     assert_eq!((stage.pid("sv/one"), stage.pid("scan/renamed"), stage.pid("sv/two/log")), (one, two, log));
+    assert_eq!(stage.pid("scan/moved"), plain);
     // It is started again as before.
-    send(two, Signal::SIGKILL);
-    stage.until("it is started again", || stage.pid_now("sv/two").is_some_and(|pid| pid != two));
+    for (place, pid) in [("sv/two", two), ("scan/moved", plain)] {
+        send(pid, Signal::SIGKILL);
+        stage.until("it is started again", || stage.pid_now(place).is_some_and(|now| now != pid));
+    }
     stage.svc("-dx", "sv/one");
     stage.until("it is let go of", || !stage.is_supervised("sv/one"));
     assert!(!alive(one));

@@ -14,6 +14,7 @@ mod check;
 
 mod daemons;
 mod daemontools;
+mod daemontools_renamed;
 mod doors;
 mod examples;
 mod files;

@@ -1,7 +1,7 @@
 //! What good files amount to, and where findings about merged values point.
 
 use super::{load_with, machine};
-use abide::model::desired::Entry;
+use abide::model::desired::{Entry, Home};
 use abide::model::diagnostic::Code;
 use abide::model::launch::Launch;
 use abide::model::limits::{Bound, Limit, LimitKind};
@@ -340,8 +340,9 @@ fn root_may_give_a_service_to_anybody() {
 
 fn legacy(config: &Config, down: bool, run: &str) -> Entry {
     let run = Text { path: "services.d/old/run".into(), bytes: run.into() };
-    let service =
-        ServiceDirectory { shown: "services.d/old".into(), path: "/srv/$old".into(), down, run, parts: Vec::new() };
+    let (shown, path) = ("services.d/old".into(), "/srv/$old".into());
+    let home = Box::new(Home { device: 1, inode: 2, born: None });
+    let service = ServiceDirectory { shown, path, home, down, run, parts: Vec::new() };
     let material = Material::Daemontools { service, log: None };
     load(&machine(), config, &ServiceName::new("old").expect("legal"), &material).entries.remove(0).1
 }

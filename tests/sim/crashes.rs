@@ -82,6 +82,12 @@ impl World {
                 None => self.past.records.remove(&key),
             };
         }
+        for effect in &effects {
+            // Whose the slot is stands in the same frame.
+            if let Effect::Rename { from, to, definition } = effect {
+                self.rename(from, to, definition);
+            }
+        }
         if self.dies() {
             return false;
         }

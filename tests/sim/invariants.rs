@@ -1,6 +1,7 @@
 //! What must hold, whatever happens.
 
 use crate::behaviour::Process;
+use crate::renames::less_those_that_moved;
 use crate::world::{POWERS, World};
 use abide::decide::diff::{dearest, diff};
 use abide::decide::event::RunId;
@@ -8,7 +9,7 @@ use abide::decide::plan::plan;
 use abide::decide::view::Facts;
 use abide::model::desired::Definition;
 use abide::model::name::{InstanceId, ServiceName};
-use abide::model::plan::{Price, Step};
+use abide::model::plan::Price;
 use abide::model::policy::ServiceType;
 use abide::model::service::Service;
 use abide::model::status::{ConditionKind, Desired, InstanceStatus, ServiceStatus, State, Summary, Worst};
@@ -162,13 +163,15 @@ pub(crate) fn no_signal_without_reason(world: &World, run: RunId) {
 }
 
 /// What was announced for the names of a delta is the plan for all names; carried out, none is left.
-pub(crate) fn announced_is_the_full_plan(before: &Accepted, after: &Accepted, announced: &[Step]) {
+pub(crate) fn announced_is_the_full_plan(world: &World, before: &Accepted) {
+    let after = &world.accepted;
     let lookup = |map: &'_ Accepted, name: &ServiceName| map.get(name).map(|d| d.service.clone());
     let names: Vec<ServiceName> = before.keys().chain(after.keys()).cloned().collect();
     let old: BTreeMap<_, _> = names.iter().filter_map(|n| Some((n.clone(), lookup(before, n)?))).collect();
     let new: BTreeMap<_, _> = names.iter().filter_map(|n| Some((n.clone(), lookup(after, n)?))).collect();
     let mut full = plan(|n| old.get(n), |n| new.get(n), &names, &POWERS);
-    let mut announced = announced.to_vec();
+    full.steps = less_those_that_moved(world, &full.steps);
+    let mut announced = less_those_that_moved(world, &world.announced);
     // No record holds it, since it is no part of the meaning.
     for step in full.steps.iter_mut().chain(&mut announced) {
         step.changes.retain(|change| change.field != "description");

@@ -13,6 +13,7 @@ mod order;
 mod random;
 mod readiness;
 mod reloads;
+mod renames;
 mod scenarios;
 mod services;
 mod supervised;

@@ -3,6 +3,7 @@
 use crate::behaviour::{Behaviour, GOOD, Start};
 use crate::invariants;
 use crate::operator::{Hand, any_hand};
+use crate::renames::directory;
 use crate::services::{open_files, running};
 use crate::tasks::{Tasks, Way};
 use crate::traits::{Traits, any_traits};
@@ -16,6 +17,9 @@ use proptest::prelude::*;
 use std::time::Duration;
 
 const NAMES: [&str; 3] = ["cache", "mail", "web"];
+
+/// Those of legacy directories, which may change.
+const LINKS: [&str; 3] = ["east", "north", "west"];
 
 #[derive(Debug, Clone)]
 pub(crate) enum Op {
@@ -31,6 +35,8 @@ pub(crate) enum Op {
     LimitsFail(bool),
     Sign(usize, Sign),
     Change(usize),
+    Link(usize, bool),
+    Move(usize, usize),
     Order(Hand),
     Shutdown,
 }
@@ -144,6 +150,8 @@ pub(crate) fn any_op() -> impl Strategy<Value = Op> {
         1 => any::<bool>().prop_map(Op::LimitsFail),
         3 => (who(), any_sign()).prop_map(|(who, sign)| Op::Sign(who, sign)),
         3 => who().prop_map(Op::Change),
+        1 => (0..LINKS.len(), any::<bool>()).prop_map(|(link, enabled)| Op::Link(link, enabled)),
+        1 => (0..LINKS.len(), 0..LINKS.len()).prop_map(|(from, to)| Op::Move(from, to)),
         6 => any_hand(NAMES.len()).prop_map(Op::Order),
     ]
 }
@@ -169,6 +177,11 @@ pub(crate) fn perform(world: &mut World, op: Op) {
         Op::LimitsFail(fail) => world.limits_fail = fail,
         Op::Sign(who, sign) => world.sign(NAMES[who], sign),
         Op::Change(who) => world.change_files(NAMES[who]),
+        Op::Link(link, enabled) => {
+            let (service, number) = directory(LINKS[link], world.number_of(LINKS[link]));
+            world.relink(vec![(Service { enabled, ..service }, number)], &[]);
+        }
+        Op::Move(from, to) => world.move_link(LINKS[from], LINKS[to]),
         Op::Order(hand) => world.obey(hand, &NAMES),
         Op::Shutdown => world.deliver(Event::Shutdown),
     }

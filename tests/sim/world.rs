@@ -50,12 +50,14 @@ pub(crate) struct World {
     unheard: BTreeSet<RunId>,
     pub(crate) open: BTreeSet<InstanceId>,
     pub(crate) freeing: BTreeMap<(u64, u64), InstanceId>,
-    ending_inputs: Vec<(InstanceId, RunId)>,
+    pub(crate) ending_inputs: Vec<(InstanceId, RunId)>,
     pub(crate) flight: BTreeMap<(u64, u64), Event>,
     pub(crate) sent: u64,
     pub(crate) generation: u64,
     pub(crate) heard: Vec<Event>,
     pub(crate) announced: Vec<Step>,
+    /// Names that were or are, since that was cleared, those of what goes on.
+    pub(crate) moved: BTreeSet<ServiceName>,
     pub(crate) fragments: BTreeMap<ServiceName, ServiceStatus>,
     pub(crate) transcript: Vec<String>,
     pub(crate) shutdowns: u32,
@@ -111,6 +113,7 @@ impl World {
             generation: 0,
             heard: Vec::new(),
             announced: Vec::new(),
+            moved: BTreeSet::new(),
             fragments: BTreeMap::new(),
             transcript: Vec::new(),
             shutdowns: 0,
@@ -167,7 +170,7 @@ impl World {
         self.deliver_delta(vec![(name(text), None)]);
     }
 
-    fn deliver_delta(&mut self, changes: Vec<(ServiceName, Option<Entry>)>) {
+    pub(crate) fn deliver_delta(&mut self, changes: Vec<(ServiceName, Option<Entry>)>) {
         let (before, crashes) = (self.accepted.clone(), self.past.crashes);
         for (name, entry) in &changes {
             match entry {
@@ -191,13 +194,14 @@ impl World {
         }
         self.generation += 1;
         self.announced.clear();
+        self.moved.clear();
         let delta = Delta { changes, generation: self.generation, ..Delta::default() };
         self.fleet.handle(self.now(), Event::Delta(delta));
         self.note_versions(&before);
         self.take_what_was_judged();
         self.settle_turn();
         if crashes == self.past.crashes {
-            invariants::announced_is_the_full_plan(&before, &self.accepted, &self.announced);
+            invariants::announced_is_the_full_plan(self, &before);
         }
     }
 

@@ -38,6 +38,14 @@ impl Homes {
         self.known().services.get(service).cloned()
     }
 
+    /// `to` lives where `from` did.
+    pub(super) fn rename(&self, from: &ServiceName, to: &ServiceName) {
+        let mut known = self.known();
+        if let Some(home) = known.services.remove(from) {
+            known.services.insert(to.clone(), home);
+        }
+    }
+
     /// Notes where `service` lives from now on; whether it lived elsewhere.
     fn note(&self, service: &Service) -> bool {
         let home = service.delegated.as_deref().map(|delegated| Arc::from(name(delegated)));

@@ -8,6 +8,7 @@ pub mod base;
 pub mod ground;
 pub mod group;
 mod home;
+mod names;
 mod vacate;
 mod values;
 pub mod watch;
@@ -47,6 +48,8 @@ pub struct Groups {
     /// Of instances that are gone: they have a group only because somebody is dying there.
     vacated: Mutex<BTreeSet<InstanceId>>,
     homes: home::Homes,
+    /// Of instances whose groups are not called after them.
+    odd_names: Mutex<BTreeMap<InstanceId, String>>,
 }
 
 /// What a child joins before anything else.
@@ -89,7 +92,7 @@ impl Groups {
 
     /// Where it is below the base.
     fn place(&self, instance: &InstanceId) -> String {
-        let name = name(instance);
+        let name = self.odd_name(instance).unwrap_or_else(|| name(instance));
         match self.homes.of(&instance.service) {
             Some(home) => format!("{home}/{name}"),
             None => name,

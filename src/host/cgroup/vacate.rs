@@ -61,7 +61,11 @@ impl Groups {
         // Each, whatever becomes of the others.
         let refused =
             self.path(instance).into_iter().chain(of_v1.filter(|_| legacy)).filter(|path| group::remove(path).is_err());
-        refused.count() == 0
+        let is_gone = refused.count() == 0;
+        if is_gone {
+            self.forget_name(instance);
+        }
+        is_gone
     }
 
     fn vacated(&self) -> MutexGuard<'_, BTreeSet<InstanceId>> {

@@ -216,6 +216,13 @@ impl Host {
         }
     }
 
+    /// That of `from` is that of `to`, as its definition now has it: it is held on.
+    pub(super) fn rename_board(&mut self, from: &InstanceId, to: &InstanceId, definition: Arc<Definition>) {
+        let Some(board) = self.boards.by_instance.remove(from) else { return };
+        self.boards.by_number.insert(board.number, to.clone());
+        self.boards.by_instance.insert(to.clone(), Board { definition, ..board });
+    }
+
     /// Letters wait in `control`.
     pub(super) fn letters(&mut self, number: u32) {
         let happened = Happened::Control(number);

@@ -41,6 +41,18 @@ impl Errands {
         self.0.get(&slot).is_some_and(|errand| errand.run == run)
     }
 
+    /// Whose that run in that slot is, if it is an errand.
+    pub(super) fn whose(&self, slot: u32, run: RunId) -> Option<&InstanceId> {
+        self.0.get(&slot).filter(|errand| errand.run == run).map(|errand| &errand.instance)
+    }
+
+    /// Those of `from` are those of `to` from now on.
+    pub(super) fn rename(&mut self, from: &InstanceId, to: &InstanceId) {
+        for errand in self.0.values_mut().filter(|errand| errand.instance == *from) {
+            errand.instance.clone_from(to);
+        }
+    }
+
     /// One of an earlier supervisor.
     pub(super) fn resume(&mut self, slot: u32, instance: InstanceId, run: RunId) {
         self.0.insert(slot, UnderWay { instance, run, stage: Stage::Living });

@@ -36,6 +36,9 @@ struct KeptSeat {
     policy: LogPolicy,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     owner: Option<Owner>,
+    /// What its cgroup is called, if not after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    group: Option<String>,
 }
 
 /// What the table holds of an earlier supervisor, until all of it is claimed.
@@ -89,7 +92,8 @@ impl Host {
         if let Some((instance, seat)) = self.seats.sitting(slot) {
             let (service, index) = (instance.service.clone(), instance.index);
             let (policy, owner) = (seat.definition.service.log.clone(), output::owner(&seat.definition.service));
-            return Some(KeptSeat { service, index, numbered: seat.numbered, log: seat.log.clone(), policy, owner });
+            let (numbered, log, group) = (seat.numbered, seat.log.clone(), self.groups.odd_name(instance));
+            return Some(KeptSeat { service, index, numbered, log, policy, owner, group });
         }
         self.closing.get(&slot).map(|closing| KeptSeat {
             service: closing.instance.service.clone(),
@@ -98,6 +102,7 @@ impl Host {
             log: closing.log.clone(),
             policy: closing.policy.clone(),
             owner: closing.owner.clone(),
+            group: None,
         })
     }
 
@@ -137,7 +142,7 @@ impl Host {
         self.past.unclaimed.remove(&slot);
         self.seats.skip_to(slot + 1);
         let attached = self.pipes.take_up(slot as usize);
-        let KeptSeat { service, index, numbered, log, policy, owner } = kept;
+        let KeptSeat { service, index, numbered, log, policy, owner, group } = kept;
         let instance = InstanceId::new(service, index);
         let definition = known(&instance).filter(|_| self.seats.get(&instance).is_none());
         let Some((definition, numbered_now)) = definition else {
@@ -152,6 +157,9 @@ impl Host {
             }
             return;
         };
+        if let Some(group) = group {
+            self.groups.name(&instance, group);
+        }
         let seat = Seat {
             slot,
             definition: Arc::clone(&definition),

@@ -10,6 +10,8 @@ impl Host {
     /// What a spawn thread has to say.
     pub fn spawned(&mut self, outcome: Outcome) {
         let Outcome { instance, slot, run, result, opened_pipe } = outcome;
+        // It may have another name by now.
+        let instance = self.errands.whose(slot as u32, run).cloned().unwrap_or(instance);
         if let Some(seat) = self.seats.get_mut(&instance).filter(|_| opened_pipe) {
             seat.attached = true;
             let (slot, order) = (seat.slot, attach(instance.index, seat, None));

@@ -55,6 +55,7 @@ impl Eye<'_> {
             }
             service => service?,
         };
+        gathered.home = Some(service.home.clone());
         let kind = service.parts.iter().find(|(name, _)| *name == "type").map(|(_, text)| text.bytes.trim_ascii());
         if let Some(kind @ (b"oneshot" | b"bundle")) = kind {
             let kind = String::from_utf8_lossy(kind);
@@ -107,7 +108,7 @@ impl Eye<'_> {
             text.bytes.truncate(LINE);
             parts.push((name, text));
         }
-        Ok(ServiceDirectory { shown: shown.to_owned(), path: inner.path.clone(), down, run, parts })
+        Ok(ServiceDirectory { shown: shown.to_owned(), path: inner.path.clone(), home: inner.home(), down, run, parts })
     }
 
     /// A file that need not be there.

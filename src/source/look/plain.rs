@@ -26,6 +26,7 @@ impl Eye<'_> {
         gathered.stamps.extend(directory.stat(&candidate.name).as_ref().map(Stamp::of));
         gathered.links(&inner.links);
         let service = plain_directory(&inner, shown, gathered);
+        gathered.home = Some(service.home.clone());
         let has_log = *guise == Guise::Svscan;
         if has_log {
             gathered.wants.push((inner.path.clone(), Which::One("log".into())));
@@ -45,5 +46,6 @@ fn plain_directory(inner: &Directory, shown: &Path, gathered: &mut Gathered) -> 
     let down = inner.stat(OsStr::new("down"));
     gathered.stamps.push(down.as_ref().map(Stamp::of).unwrap_or_default());
     let run = Text { path: shown.join("run"), bytes: Vec::new() };
-    ServiceDirectory { shown: shown.to_owned(), path: inner.path.clone(), down: down.is_some(), run, parts: Vec::new() }
+    let (shown, path, home) = (shown.to_owned(), inner.path.clone(), inner.home());
+    ServiceDirectory { shown, path, home, down: down.is_some(), run, parts: Vec::new() }
 }

@@ -153,12 +153,23 @@ impl<C> Worker<C> {
     /// same content. Of many that are alike only one, since the others may be gone for good.
     fn before_its_rename(&self, now: &Content) -> Option<Key> {
         let before = |key: Key| Some((key, self.catalogue.get(key)?.content.as_ref()?));
-        let is_same_file = |(_, before): &(Key, &Content)| {
-            before.stamps.first().zip(now.stamps.first()).is_some_and(|(before, now)| before.is_same_file(now))
+        let is_same_file = |(_, before): &(Key, &Content)| match (&before.home, &now.home) {
+            (Some(before), Some(now)) => before == now,
+            _ => before.stamps.first().zip(now.stamps.first()).is_some_and(|(before, now)| before.is_same_file(now)),
         };
+        // One that is there again waits only until it is looked at.
         let absent = || self.settle.absent().filter_map(before);
-        let found = absent().find(is_same_file).or_else(|| absent().find(|(_, before)| before.digest == now.digest));
-        found.map(|(key, _)| key)
+        let found = absent().find(|it| is_same_file(it) && self.is_not_there(it.0));
+        // Under svscan what is in a directory is not read: all of them are alike.
+        let is_alike = |before: &Content| self.guise.is_none() && before.digest == now.digest;
+        let alike = || absent().find(|(key, before)| is_alike(before) && self.is_not_there(*key));
+        found.or_else(alike).map(|(key, _)| key)
+    }
+
+    fn is_not_there(&self, key: Key) -> bool {
+        let Some(candidate) = self.catalogue.get(key) else { return false };
+        let directory = self.roots[candidate.source].speaking();
+        directory.is_none_or(|directory| directory.lstat(&candidate.name).is_none())
     }
 
     fn remove(&mut self, key: Key, now: Mono) {

@@ -113,6 +113,25 @@ fn a_renamed_file_stops_one_and_starts_the_other_in_one_delta() {
 }
 
 #[test]
+fn a_renamed_directory_is_told_from_one_that_is_alike_and_gone() {
+    let mut bench = Bench::new();
+    for name in ["a", "b"] {
+        fs::create_dir(bench.path(name)).unwrap();
+        bench.put(&format!("{name}/run"), "#!1");
+        fs::set_permissions(bench.path(name).join("run"), PermissionsExt::from_mode(0o755)).unwrap();
+    }
+    bench.start();
+    bench.until_says("b", "#!1");
+    fs::rename(bench.path("a"), bench.path(".a")).unwrap();
+    fs::rename(bench.path("b"), bench.path("x-b")).unwrap();
+    bench.until("the new name is there", |bench| bench.desired.contains_key("x-b"));
+    let renamed: Vec<_> = bench.last.renamed.iter().map(|(from, to)| (from.as_str(), to.as_str())).collect();
+    assert_eq!(renamed, [("b", "x-b")]);
+    let gone: Vec<_> = bench.last.changes.iter().filter(|(_, entry)| entry.is_none()).map(|(name, _)| name).collect();
+    assert_eq!(gone.iter().map(|name| name.as_str()).collect::<Vec<_>>(), ["b"]);
+}
+
+#[test]
 fn of_many_that_are_alike_each_takes_the_place_of_its_own_and_the_rest_are_gone() {
     let mut bench = Bench::new();
     for name in ["a.toml", "b.toml", "c.toml", "d.toml"] {
