@@ -32,9 +32,6 @@ impl Instance {
 
     /// The files' meaning changed, in `changes`.
     pub(super) fn edit(&mut self, new: &Arc<Definition>, numbered: bool, changes: &[Change], turn: &mut Turn) {
-        if self.wanted.service.enabled != new.service.enabled && turn.guise.is_none() {
-            self.down_changed();
-        }
         let relabel = self.numbered != numbered || output_differs(&self.wanted, new);
         self.wanted = new.clone();
         self.numbered = numbered;

@@ -363,7 +363,7 @@ impl Fleet {
     /// Every instance of `name` hears of its `new` definition; missing ones are added.
     fn bring_in_line(&mut self, name: &ServiceName, new: &Arc<Definition>, cause: &Words, changes: &[Change]) {
         self.prepare(name);
-        self.keep_wishes(name, new);
+        self.note_down(name, new);
         let up = self.asked(name);
         let rolls = policy(&new.service).rolling && new.service.instances > 1 && dearest(changes) == Price::Restart;
         let Some(member) = self.members.get_mut(name) else { return };

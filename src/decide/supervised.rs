@@ -185,11 +185,17 @@ impl Fleet {
         Some(Charge { findings: vec![finding], offered: None, missing: vec![first.clone()] })
     }
 
-    /// Under supervise what `down` said when the service was found counts until it is let go of.
-    pub(super) fn keep_wishes(&mut self, name: &ServiceName, new: &Definition) {
-        let member = self.members.get_mut(name).filter(|_| self.turn.guise.is_some());
+    /// The file `down` comes or goes: that counts more than what was wished. Under supervise what it said when the
+    /// service was found counts until that is let go of.
+    pub(super) fn note_down(&mut self, name: &ServiceName, new: &Definition) {
+        let is_guise = self.turn.guise.is_some();
+        let member = self.members.get_mut(name);
         for instance in member.into_iter().flat_map(|member| &mut member.instances) {
-            instance.down_counted(new);
+            if is_guise {
+                instance.down_counted(new);
+            } else {
+                instance.down_changed(new);
+            }
         }
     }
 
@@ -285,8 +291,9 @@ impl Instance {
     }
 
     /// The file `down` came or went: that counts now.
-    pub(super) fn down_changed(&mut self) {
-        if let Some(supervised) = &mut self.supervised {
+    fn down_changed(&mut self, new: &Definition) {
+        let enabled = self.wanted.service.enabled;
+        if let Some(supervised) = self.supervised.as_mut().filter(|_| enabled != new.service.enabled) {
             supervised.wish = None;
         }
     }

@@ -116,6 +116,19 @@ fn once_is_until_it_ends_and_a_file_down_is_only_how_it_begins() {
 }
 
 #[test]
+fn a_file_down_that_comes_after_the_end_of_one_that_was_to_run_once_keeps_it_down() {
+    let mut world = begun(GOOD);
+    world.letters("web", b"o");
+    world.crash("web", Exit::Code(3));
+    world.pass(5_000);
+    world.told();
+    world.write(Service { enabled: false, ..legacy("web") });
+    world.pass(5_000);
+    assert_eq!(state(&world, "web"), State::Stopped);
+    assert!(!world.told().contains("starting"));
+}
+
+#[test]
 fn starts_are_a_second_apart_and_no_more_when_it_ran_longer() {
     let mut world = begun(GOOD);
     let first = pid(&world, "web");
