@@ -133,6 +133,8 @@ fn every_letter_does_what_it_does_under_supervise() {
         // `down` counts at once, as abide's directories do; a letter counts more.
         fs::write(world.root().join("sv/web/down"), "").expect("it is ours");
         until(&world, &svstat, "web", "down s");
+        // svstat looks for the file itself.
+        world.fence();
         command(&world, &svc, "-u", "web");
         until(&world, &svstat, "web", "up s, normally down");
         command(&world, &svc, "-x", "web");
