@@ -17,6 +17,7 @@ pub mod render;
 pub mod table;
 pub mod store;
 pub mod supervisord;
+pub mod supervisorctl;
 pub mod host;
 pub mod tools;
 pub mod source;

@@ -181,12 +181,15 @@ pub enum Command {
     /// Send standard input to the log of another: journald, or syslog
     #[command(after_help = super::ship::EXAMPLES)]
     Ship(super::ship::ShipArgs),
-    /// Make links named as the commands of daemontools: svc, svstat, multilog and the others
+    /// Make links named as the commands of daemontools and supervisord: svc, multilog, supervisorctl and the others
     #[command(after_help = super::links::LINKS)]
     Links(super::links::LinksArgs),
-    /// Be one of the commands of daemontools
+    /// Be one of the commands of daemontools or supervisord
     #[command(after_help = super::links::TOOL)]
     Tool(super::links::ToolArgs),
+    /// Be supervisord's client, of abide or of a supervisord
+    #[command(after_help = super::links::SUPERVISORCTL)]
+    Supervisorctl(super::links::SupervisorctlArgs),
     /// Make service files of the services of another supervisor
     #[command(after_help = import::IMPORT)]
     Import(import::ImportArgs),

@@ -1,4 +1,4 @@
-//! `abide links`: the commands of daemontools as links to abide. And `abide tool`, for a name that is none.
+//! `abide links`: the commands of daemontools and supervisord as links to abide. And `abide tool`, for a name that is none.
 
 use super::{exit, say};
 use crate::model::nearest::nearest;
@@ -14,6 +14,7 @@ pub const LINKS: &str = "\
 Examples:
   abide links daemontools        svc, svstat, multilog and the others, in a directory of their own
   daemontools/svstat services.d/web
+  daemontools/supervisorctl version
 
 What has such a name and is no link of abide's stays as it is; `--force` replaces links.
 Exit codes: 0 all are there, 1 some name is taken or the directory cannot be written, 64 usage";
@@ -25,7 +26,26 @@ Examples:
   abide tool softlimit -o 100 sh -c 'ulimit -n'
   echo hello | abide tool tai64n
 
-Arguments, output and exit codes are those of daemontools 0.76: 100 usage, 111 failed, or the program's own.";
+Arguments, output and exit codes are those of daemontools 0.76 (100 usage, 111 failed, or the program's own) and of
+supervisor 4.3.0.";
+
+/// Examples.
+pub const SUPERVISORCTL: &str = "\
+Examples:
+  abide supervisorctl status                    abide's own services, as supervisord's client shows them
+  abide supervisorctl tail web stderr
+  abide supervisorctl -s http://localhost:9001 version
+
+Options, commands, output and exit codes are those of supervisor 4.3.0 (`abide supervisorctl help`). Where neither -s nor
+a configuration file names a server, it is the abide that runs here.";
+
+/// `abide supervisorctl`
+#[derive(Debug, Args)]
+pub struct SupervisorctlArgs {
+    /// Options and a command of supervisorctl; without a command, a shell of commands
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "WORD")]
+    pub words: Vec<OsString>,
+}
 
 /// `abide links`
 #[derive(Debug, Args)]

@@ -33,16 +33,20 @@ mod tree;
 mod usage;
 mod wait;
 
+use crate::daemon::paths::Wishes;
 use args::{Cli, Command};
 use clap::Parser;
 use clap::error::ErrorKind;
 use std::ffi::OsString;
 use std::io::Write;
+use std::path::Path;
 
 /// Runs the command that `arguments` (the program's name first) ask for; the exit code.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    if let Some(code) = guise::answer(&arguments).or_else(|| completions::answer(&arguments)) {
+    if let Some(code) =
+        guise::answer(&arguments).or_else(|| supervisorctl(&arguments)).or_else(|| completions::answer(&arguments))
+    {
         return code;
     }
     let cli = match Cli::try_parse_from(&arguments) {
@@ -85,12 +89,31 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Doctor(args) => doctor::run(&args),
         Command::Links(args) => links::links(&args),
         Command::Tool(args) => links::no_tool(&args),
+        // Whoever is it never gets here.
+        Command::Supervisorctl(_) => exit::USAGE,
         Command::Import(args) => import::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
         Command::Schema(args) => schema::run(&args),
         Command::Token(args) => token::run(&args),
     }
+}
+
+/// Is supervisord's client, if `words` ask for it, by the name of a link, as a tool or as a command; gives its exit code.
+fn supervisorctl(words: &[OsString]) -> Option<u8> {
+    const NAME: &str = "supervisorctl";
+    let is_link = Path::new(words.first()?).file_name().is_some_and(|name| name == NAME);
+    let is_named = |at: usize| words.get(at).is_some_and(|word| word == NAME);
+    let from = match words.get(1) {
+        _ if is_link => 0,
+        Some(word) if word == "tool" && is_named(2) => 2,
+        _ if is_named(1) => 1,
+        _ => return None,
+    };
+    let own = run::places(Wishes::default()).ok();
+    let own = own.map(|places| places.runtime.join("control.sock")).filter(|socket| socket.exists());
+    let own = own.map(|socket| format!("unix://{}", socket.display()));
+    Some(crate::supervisorctl::run(&words[from..], own.as_deref()))
 }
 
 fn status(args: args::StatusCommand) -> u8 {

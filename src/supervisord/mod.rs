@@ -23,6 +23,7 @@ mod shape;
 mod stream;
 mod values;
 mod words;
+pub mod xmlrpc;
 
 pub use shape::{
     Autorestart, Ctl, Daemon, Endpoint, Group, GroupKind, Identity, LogFile, LogLevel, MainLog, Owner, Plugin, Process,

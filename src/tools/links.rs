@@ -17,8 +17,8 @@ pub enum Linked {
     Taken,
 }
 
-/// Those that are abide's own engine, which `abide-tools` has not.
-const ENGINE: [&str; 3] = ["svscan", "supervise", "svscanboot"];
+/// Those that are abide's own engine, or a client of it, which `abide-tools` has not.
+const ENGINE: [&str; 4] = ["svscan", "supervise", "svscanboot", "supervisorctl"];
 
 /// Makes links named as the tools in `directory`, which is made if it is missing, to `program`, or to `abide-tools` beside
 /// it, if that is there. What else has such a name stays, unless it is a link and `replace` says that links may go.

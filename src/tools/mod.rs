@@ -1,6 +1,7 @@
-//! The small programs of daemontools, under their old names.
+//! The small programs of daemontools and supervisord, under their old names.
 
 mod chain;
+mod echo_supervisord_conf;
 mod envdir;
 pub mod errno;
 mod filter;
@@ -9,6 +10,7 @@ pub mod links;
 mod multilog;
 mod number;
 mod options;
+mod pidproxy;
 mod readproctitle;
 mod say;
 mod setlock;
@@ -52,11 +54,13 @@ pub fn none() -> u8 {
 
 fn find(name: &str) -> Option<fn(&[OsString]) -> u8> {
     Some(match name {
+        "echo_supervisord_conf" => echo_supervisord_conf::run,
         "envdir" => envdir::run,
         "envuidgid" => uidgid::envuidgid,
         "fghack" => hacks::fghack,
         "multilog" => multilog::run,
         "pgrphack" => hacks::pgrphack,
+        "pidproxy" => pidproxy::run,
         "readproctitle" => readproctitle::run,
         "setlock" => setlock::run,
         "setuidgid" => uidgid::setuidgid,
