@@ -126,7 +126,10 @@ const CRATE_ROOMS: &[(&str, &[&str])] = &[
     ("rustyline", &["supervisorctl/interactive"]),
     ("jiff", &["model/time", "render", "cli", "log", "daemon/trace"]),
     ("toml", &["source"]),
-    ("nix", &["host", "tools", "table", "store/ledger", "logger", "keeper", "source", "daemon", "cli", "supervisorctl"]),
+    (
+        "nix",
+        &["host", "tools", "table", "store/ledger", "logger", "keeper", "source", "daemon", "cli", "supervisorctl"],
+    ),
     ("libc", &["host", "tools", "table", "logger", "keeper", "source", "daemon", "cli"]),
     ("tracing", &["daemon", "host", "source/worker", "api/server", "api/audit"]),
     ("tracing_subscriber", &["daemon/trace"]),

@@ -1,6 +1,6 @@
 //! abide as `svscan` and `supervise`, beside the real ones and with the real clients.
 
-use super::process::{alive, children, send, shell, wanted};
+use super::process::{alive, children, is_root, send, shell, skip_for_users, wanted};
 use super::world::{DEADLINE, binary};
 use nix::sys::signal::Signal;
 use std::fs::{self, File};
@@ -395,4 +395,58 @@ fn what_cannot_be_started_is_told_each_second_in_the_words_of_the_original() {
         assert_eq!(stage.said("err").lines().next(), stage.said("real").lines().next());
         fs::remove_file(stage.at("err")).expect("it is there");
     }
+}
+
+/// A root of its own, in which there is a `/service`: of a machine that runs svscanboot.
+const ROOT: &str = r#"set -e
+stage=$1 program=$2 root=$1/root
+mkdir "$root"
+mount -t tmpfs abide "$root"
+for name in usr bin sbin lib lib64 etc dev tmp; do
+    if [ -L /$name ]; then cp -P /$name "$root/"; elif [ -d /$name ]; then mkdir "$root/$name"; mount --rbind /$name "$root/$name"; fi
+done
+mkdir "$root/proc" "$root/service" "$root/var"
+mount -t proc proc "$root/proc"
+mkdir -p "$root${program%/*}"
+mount --bind "${program%/*}" "$root${program%/*}"
+cp -a "$stage"/sv/* "$root/service/"
+exec chroot "$root" "$stage/bin/svscanboot"
+"#;
+
+#[test]
+fn svscanboot_starts_what_the_machine_has_and_shows_its_errors() {
+    if !is_root() {
+        return skip_for_users("a root directory of its own");
+    }
+    let Some(unshare) = wanted("unshare") else { return };
+    let Some(mut stage) = Stage::new() else { return };
+    let up = stage.at("up");
+    stage.put("web", &format!("echo up >{}\nexec sleep 86400", up.display()));
+    stage.put("loud", "echo something is wrong >&2\nexec sleep 86400");
+    let script = ["--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "sh", "-c", ROOT, "sh"];
+    let mut command = stage.command(Path::new(&unshare), &script);
+    let child = command.arg(stage.root.path()).arg(binary()).stderr(Stdio::piped()).spawn().expect("it runs");
+    let first = i32::try_from(child.id()).expect("a pid");
+    stage.started.push(child);
+    // What is below it, however deep.
+    let below = || {
+        let mut all = vec![first];
+        let mut at = 0;
+        while let Some(pid) = all.get(at) {
+            all.extend(children(*pid));
+            at += 1;
+        }
+        all
+    };
+    let titles = || below().into_iter().map(|pid| super::process::arguments(pid).join(" ")).collect::<Vec<_>>();
+    let until = Instant::now() + DEADLINE;
+    while !(up.exists()
+        && titles()
+            .iter()
+            .any(|title| title.contains("readproctitle service errors: ") && title.contains("something is wrong")))
+    {
+        assert!(Instant::now() < until, "{:?}", titles());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(titles().iter().any(|title| title.contains("sleep 86400")), "{:?}", titles());
 }
