@@ -396,6 +396,8 @@ impl Instance {
                 _ if self.want => Wish::Up,
                 _ => Wish::Down,
             },
+            // The world knows best when that is.
+            finishing: false,
         }
     }
 }

@@ -32,10 +32,13 @@ pub struct Shown {
     pub term_sent: bool,
     /// What is wished.
     pub wish: Wish,
+    /// The process is that of `./finish`.
+    pub finishing: bool,
 }
 
 impl Shown {
-    /// The 20 bytes of the file: TAI64N, big-endian; pid, little-endian; paused; wish; TERM sent; whether it runs.
+    /// The 20 bytes of the file: TAI64N, big-endian; pid, little-endian; paused; wish; TERM sent; what runs: 1 `run`, 2
+    /// `finish`.
     pub fn encode(&self) -> [u8; 20] {
         let (seconds, micros) = (self.since.0.div_euclid(1_000_000), self.since.0.rem_euclid(1_000_000));
         let mut bytes = [0; 20];
@@ -49,7 +52,8 @@ impl Shown {
             Wish::Down => b'd',
             Wish::Once => 0,
         };
-        (bytes[18], bytes[19]) = (u8::from(runs && self.term_sent), u8::from(runs));
+        let what = if self.finishing { 2 } else { u8::from(runs) };
+        (bytes[18], bytes[19]) = (u8::from(runs && self.term_sent), what);
         bytes
     }
 }
@@ -103,13 +107,14 @@ mod tests {
     #[test]
     fn the_status_is_what_daemontools_would_write_and_two_bytes_more() {
         let since = Wall(994_720_000_123_456);
-        let shown = Shown { since, pid: 12_345, paused: false, term_sent: true, wish: Wish::Up };
+        let shown = Shown { since, pid: 12_345, paused: false, term_sent: true, wish: Wish::Up, finishing: false };
         let daemontools = [0x40, 0, 0, 0, 0x3b, 0x4a, 0x39, 0x0a, 0x07, 0x5b, 0xca, 0x00, 0x39, 0x30, 0, 0, 0, b'u'];
         assert_eq!(shown.encode()[..18], daemontools);
         assert_eq!(shown.encode()[18..], [1, 1]);
         let down = Shown { pid: 0, paused: true, wish: Wish::Once, ..shown };
         assert_eq!(down.encode()[12..], [0, 0, 0, 0, 0, 0, 0, 0]);
         assert_eq!(Shown { paused: true, wish: Wish::Down, ..shown }.encode()[16..18], [1, b'd']);
+        assert_eq!(Shown { finishing: true, ..shown }.encode()[19], 2);
     }
 
     #[test]

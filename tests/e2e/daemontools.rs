@@ -337,6 +337,27 @@ fn finish_is_told_how_it_ended_in_the_way_of_runit_or_of_s6() {
 }
 
 #[test]
+fn while_finish_runs_runits_client_says_so() {
+    let Some(sv) = wanted("sv") else { return };
+    let world = World::with(&[]);
+    put(&world, "web", SLEEPER);
+    let directory = world.root().join("sv/web");
+    fs::write(directory.join("finish"), "#!/bin/sh\nwhile ! test -e go; do sleep 0.05; done\n").expect("it is ours");
+    shell("chmod 755 finish", &directory);
+    link(&world, "web");
+    let pid = world.pid("web");
+    let said = || {
+        let output = Command::new(&sv).arg("status").arg(world.file("web")).output().expect("it is there");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    send(pid, Signal::SIGKILL);
+    world.until_true("finish runs", || said().starts_with("finish: "));
+    fs::write(directory.join("go"), "").expect("it is ours");
+    world.until_true("it runs again", || said().starts_with("run: "));
+    world.pid_after("web", pid);
+}
+
+#[test]
 fn what_s6_and_runit_say_of_readiness_and_of_the_end_is_honoured() {
     let world = World::with(&[]);
     put(&world, "told", "while test ! -e go; do sleep 0.05; done; echo >&3; exec sleep 86400");

@@ -35,6 +35,8 @@ struct Board {
     number: u32,
     definition: Arc<Definition>,
     shown: Shown,
+    /// The process of `./finish`, while it runs.
+    finish: Option<i32>,
     state: State,
     /// Whether what is wrong with it was said.
     told: bool,
@@ -76,7 +78,7 @@ impl Host {
         self.boards.last += 1;
         let number = self.boards.last;
         self.boards.by_number.insert(number, instance.clone());
-        let board = Board { number, definition, shown, state: State::Taking(None), told: false };
+        let board = Board { number, definition, shown, finish: None, state: State::Taking(None), told: false };
         self.boards.by_instance.insert(instance.clone(), board);
         self.take_board(instance);
     }
@@ -179,12 +181,25 @@ impl Host {
         let Some(board) = self.boards.by_instance.get_mut(instance) else { return };
         board.shown = shown.unwrap_or(board.shown);
         let State::Ours { directory, .. } = &board.state else { return };
-        let (number, shown, directory) = (board.number, board.shown, Arc::clone(directory));
+        let shown = match board.finish {
+            Some(pid) if board.shown.pid == 0 => Shown { pid, finishing: true, ..board.shown },
+            _ => board.shown,
+        };
+        let (number, directory) = (board.number, Arc::clone(directory));
         let owner = owner(&board.definition.service);
         self.displays.order(move || match supervise::show(&directory, owner.as_ref(), &shown) {
             Ok(()) => Told::Nothing,
             Err(errno) => Told::Unshown { number, errno },
         });
+    }
+
+    /// `./finish` of a service has begun as this process, or is over: `sv` tells that from its being down.
+    pub(super) fn finishing(&mut self, instance: &InstanceId, pid: Option<i32>) {
+        let has_finish = |it: &&mut Board| it.definition.service.hooks.as_ref().is_some_and(|it| it.finish.is_some());
+        let Some(board) = self.boards.by_instance.get_mut(instance).filter(has_finish) else { return };
+        if std::mem::replace(&mut board.finish, pid) != pid {
+            self.show(instance, None);
+        }
     }
 
     /// Its status could not be written.

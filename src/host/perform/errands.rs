@@ -142,6 +142,13 @@ impl Host {
                 (Err(refused), _) => self.errand_ended(slot, Err(refused.failure)),
             }
         }
+        let is_living = self.errands.0.get(&slot).is_some_and(|errand| matches!(errand.stage, Stage::Living));
+        let is_after = self.seats.get(&instance).is_some_and(|seat| !matches!(seat.run, Run::Living { .. }));
+        if is_living && is_after {
+            let run = self.errands.0.get(&slot).map(|errand| errand.run);
+            let pid = run.and_then(|run| self.table.running(slot as usize, run.0));
+            self.finishing(&instance, pid);
+        }
         let leaving = self.seats.get(&instance).is_some_and(|seat| seat.leaving);
         if leaving && !self.errands.is_any_ordered_for(&instance) {
             self.close(&instance);
@@ -167,6 +174,7 @@ impl Host {
         self.kill_errand(slot as usize, run);
         self.table.clear_group(slot as usize);
         self.seats.free(slot);
+        self.finishing(&instance, None);
         self.events.push_back(Event::ErrandEnded { instance, run, outcome });
     }
 }
