@@ -145,7 +145,8 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
 
-    const SHOWN: Shown = Shown { since: Wall(0), pid: 7, paused: false, term_sent: false, wish: Wish::Up, finishing: false };
+    const SHOWN: Shown =
+        Shown { since: Wall(0), pid: 7, paused: false, term_sent: false, wish: Wish::Up, finishing: false };
 
     #[test]
     fn one_has_it_and_a_second_is_told_so() {

@@ -4,6 +4,7 @@ mod diagnostics;
 mod hostile;
 mod lives;
 mod loading;
+mod programs;
 
 use abide::model::capability;
 use abide::model::desired::Entry;
