@@ -58,6 +58,8 @@ impl NamePattern {
         let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | ':' | '*' | '?');
         match text.chars().find(|c| !legal(*c)) {
             Some(c) => Err(BadSelector::Character(c)),
+            // All of a group, as supervisord's clients write it too.
+            None if text.ends_with(':') => Ok(Self(format!("{text}*"))),
             None => Ok(Self(text.to_owned())),
         }
     }
@@ -166,6 +168,8 @@ mod tests {
         assert_eq!(selector("@failed").state, Some(State::Failed));
         assert_eq!(selector("web*@backoff").state, Some(State::Backoff));
         assert_eq!(selector("web@*"), selector("web"));
+        assert_eq!(selector("cat:"), selector("cat:*"));
+        assert!(selector("cat:").names.matches("cat:cat_00") && !selector("cat:").names.matches("cat"));
         for text in ["web", "web*", "web@2", "@failed", "web*@backoff"] {
             assert_eq!(selector(text).to_string(), text);
         }

@@ -12,6 +12,7 @@ use abide::model::signal::Signal;
 use abide::source::config::{self, Config};
 use abide::source::load::load;
 use abide::source::{Known, Loaded, Material, Programs, Surroundings, Text};
+use proptest::prelude::*;
 use std::time::Duration;
 
 fn text(path: &str, text: &str) -> Text {
@@ -167,4 +168,33 @@ fn defaults_of_abide_hold_for_limits_resources_and_log_alone() {
     assert_eq!((web.umask, web.stop.timeout), (0o022, Duration::from_secs(10)));
     assert_eq!(web.log.format.as_str(), "json");
     assert!(web.limits.contains_key(&LimitKind::Core));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_is_written_is_read_and_its_mistakes_stand_within_it(
+        lines in prop::collection::vec(
+            prop_oneof![
+                "\\[(program|group|fcgi-program|eventlistener|supervisord|include|DEFAULT)(:[a-c\u{e9} /:%]{0,4})?\\]?",
+                "(command|numprocs|process_name|environment|programs|stdout_logfile|user|umask|exitcodes|files|minfds)[=: ]{1,2}\\PC{0,20}",
+                "(command|process_name|directory) = ?[%()a-z0-9_'\"$ds;# ]{0,24}",
+                "[ \t;#]\\PC{0,12}",
+                "\\PC{0,30}",
+            ],
+            0..14,
+        ),
+    ) {
+        let main = lines.join("\n");
+        let loaded = read(&main);
+        let of_services = loaded.entries.iter().flat_map(|(_, entry)| &entry.diagnostics);
+        for place in of_services.chain(&loaded.problems).filter_map(|finding| finding.place.as_ref()) {
+            prop_assert!(place.line as usize <= main.split('\n').count(), "{place:?}");
+            prop_assert!(main.contains(&place.source));
+        }
+        for (name, entry) in &loaded.entries {
+            prop_assert!(entry.service.is_some() || entry.diagnostics.iter().any(Diagnostic::is_error), "{name}");
+        }
+    }
 }
