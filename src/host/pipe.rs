@@ -239,6 +239,13 @@ impl Pipes {
         Ok(openat(&self.directory, name(number).as_str(), flags, Mode::empty())?)
     }
 
+    /// That pipe as the standard input of a process that is never to see its end, not even when all of abide is gone: it
+    /// holds it for writing itself.
+    pub fn open_for_good(&self, number: usize) -> io::Result<OwnedFd> {
+        let flags = OFlag::O_RDWR | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
+        Ok(openat(&self.directory, name(number).as_str(), flags, Mode::empty())?)
+    }
+
     /// One pipe is given up, as with [`Pipes::release`].
     pub fn release_one(&self, number: usize) -> io::Result<()> {
         let mut slots = self.slots();

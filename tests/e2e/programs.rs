@@ -255,6 +255,23 @@ fn a_user_is_taken_with_its_groups_and_without_its_home() {
 }
 
 #[test]
+fn what_reads_its_input_survives_the_end_of_all_of_abide() {
+    let mut world = World::with(&[]);
+    world.drop_file("cat.conf", "[program:cat]\ncommand=/bin/cat\nstartsecs=0\n");
+    let pid = world.pid("cat");
+    let status = world.until("the supervisor", |_| true);
+    for role in [status.abide.pid, status.abide.supervisor_pid] {
+        send(role, Signal::SIGKILL);
+    }
+    world.ended();
+    world.start();
+    world.fence();
+    assert_eq!(world.pid("cat"), pid);
+    assert!(world.abide(&["restart", "cat"]).status.success());
+    world.pid_after("cat", pid);
+}
+
+#[test]
 fn output_goes_into_the_files_that_are_named() {
     let world = World::with(&[]);
     let logs = world.root().join("logs");

@@ -1,6 +1,7 @@
 //! How runs end: signals, exits, and what is left of a tree after its main process.
 
 use super::super::cgroup::group;
+use super::super::pipe;
 use super::super::seat::Run;
 use super::super::tree::{self, Census, Reach};
 use super::{Host, Trouble};
@@ -101,10 +102,15 @@ impl Host {
         let oom = self.ran_out_of_memory(instance, exit);
         let Some(seat) = self.seats.get_mut(instance) else { return };
         let attached = seat.attached;
+        let is_fed = seat.definition.service.program.is_some();
         seat.run = if leftovers || sought { Run::Leftovers { run } } else { Run::None };
         if !leftovers && !sought {
             self.table.clear_group(slot as usize);
             self.forget_readiness(slot);
+        }
+        if is_fed && let Err(error) = self.pipes.release_one(pipe::input(slot as usize)) {
+            // What it left unread there is nothing for the next one.
+            self.cannot_release(slot, &error);
         }
         let (cpu_us, max_rss_kib) = self.table.last_usage(slot as usize);
         let used = Used { cpu_ms: cpu_us / 1000, max_rss_bytes: memory_of_its_own(max_rss_kib) };

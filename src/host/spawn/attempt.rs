@@ -93,7 +93,10 @@ impl Workplace {
         let identity = &prepared.launch.identity;
         let uid = if identity.change { identity.uid } else { self.uid };
         let open = |number| self.pipes.open(number, uid);
-        let input = || order.input.map(|number| self.pipes.open_to_read(number)).transpose();
+        let of_program = service.program.is_some();
+        let open_input =
+            |number| if of_program { self.pipes.open_for_good(number) } else { self.pipes.open_to_read(number) };
+        let input = || order.input.map(open_input).transpose();
         let opened =
             input().and_then(|input| Ok([input, output.map(open).transpose()?, second.map(open).transpose()?]));
         let result = match opened {
