@@ -24,7 +24,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ),
     ("tools", &["model", "host::sys"]),
     ("log", &["model"]),
-    ("import", &["model"]),
+    ("import", &["model", "supervisord"]),
     ("logger", &["log", "model", "table", "host::pipe", "host::sys", "host::clock", "host::stderr"]),
     (
         "keeper",
@@ -82,6 +82,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "decide::diff",
             "render",
             "source",
+            "supervisord",
             "host::limits",
             "host::clock",
             "host::cgroup",

@@ -11,6 +11,7 @@ mod logger;
 mod options;
 mod script;
 mod shell;
+pub mod supervisord;
 #[cfg(test)]
 mod tests;
 

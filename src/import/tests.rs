@@ -47,7 +47,7 @@ fn of(lines: &str) -> Result<Imported, Left> {
 }
 
 /// What abide's reader makes of it, without a look at the machine.
-fn service(text: &str) -> Service {
+pub(super) fn service(text: &str) -> Service {
     let hard = BTreeMap::new();
     let cgroups = Cgroups::default();
     let rights = Rights {
@@ -79,7 +79,7 @@ fn service(text: &str) -> Service {
     entry.service.unwrap().service.clone()
 }
 
-fn launch(text: &str) -> Launch {
+pub(super) fn launch(text: &str) -> Launch {
     Launch::prepare(&service(text), 0).unwrap()
 }
 

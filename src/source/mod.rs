@@ -27,7 +27,7 @@ mod root;
 mod scan;
 mod schedule;
 pub mod settle;
-mod supervisord;
+pub mod supervisord;
 pub mod toml;
 pub mod trust;
 mod watch;

@@ -7,6 +7,7 @@
 mod logs;
 mod lower;
 mod machine;
+mod whole;
 
 use super::config::Config;
 use super::load::delegated;
@@ -24,6 +25,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
+pub use whole::Whole;
 
 /// The services of a file.
 pub(super) fn load(around: &Surroundings, config: &Config, programs: &Programs) -> Loaded {

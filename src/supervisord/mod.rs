@@ -32,7 +32,7 @@ pub use shape::{
 
 use quoted::quoted;
 use sections::{Findings, Scene};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 /// A file of the configuration.
@@ -141,6 +141,8 @@ pub struct Reading {
     pub ctl: Option<Ctl>,
     /// The good groups by priority and name. Of two with the same name the first is the one to run.
     pub groups: Vec<Group>,
+    /// The keys that are written in each section, `[DEFAULT]` among them.
+    pub written: BTreeMap<String, BTreeSet<String>>,
     /// What is wrong, in the order in which supervisord meets it.
     pub faults: Vec<Fault>,
     /// What is wrong with `[supervisorctl]` and `[ctlplugin:NAME]`, which the daemon does not look at.
@@ -189,6 +191,7 @@ pub fn read(sources: &[Source], around: &dyn Around, way: Way) -> Reading {
         rpc_interfaces,
         ctl,
         groups,
+        written: scene.written(),
         faults: findings.faults,
         ctl_faults: of_ctl.faults,
         notes: findings.notes,

@@ -4,7 +4,7 @@ use super::expand::{Datum, Names};
 use super::ini::{self, DEFAULT, Value};
 use super::keys::Keys;
 use super::{Around, Fault, Level, Note, Place, Source, paths, quoted};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The most findings of a sort that are of use to anybody.
 const MOST_FINDINGS: usize = 1000;
@@ -144,6 +144,14 @@ impl<'a> Scene<'a> {
             self.sections.push(Section { name, place, keys: BTreeMap::new(), is_broken: false });
         }
         &mut self.sections[at]
+    }
+
+    /// The keys of each section, and of `[DEFAULT]` if it has any.
+    pub(super) fn written(&self) -> BTreeMap<String, BTreeSet<String>> {
+        let named = |keys: &BTreeMap<String, Value>| keys.keys().cloned().collect();
+        let sections = self.sections.iter().map(|section| (section.name.clone(), named(&section.keys)));
+        let defaults = (!self.defaults.is_empty()).then(|| (DEFAULT.to_owned(), named(&self.defaults)));
+        sections.chain(defaults).collect()
     }
 
     /// The section with that very name.

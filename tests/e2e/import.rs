@@ -1,5 +1,7 @@
 //! `abide import`: what comes of real service directories starts the very processes that the real daemontools start.
 
+mod supervisord;
+
 use super::process::{arguments, children, is_root, send, shell, skip_for_users, wanted};
 use super::world::{World, code, said, service};
 use abide::model::status::State;
@@ -132,9 +134,11 @@ fn assert_same(name: &str, mut old: Facts, mut new: Facts, other_user: bool) {
     for variable in BASE {
         let (was, is) = (old.environment.remove(variable), new.environment.remove(variable));
         // There abide's services find the commands of daemontools, should nobody else have them.
-        let is = is.map(|is| {
-            is.strip_suffix("/tools").and_then(|is| is.rsplit_once(':')).map_or(is.clone(), |it| it.0.to_owned())
-        });
+        let without_tools = |value: String| {
+            let rest = value.strip_suffix("/tools").and_then(|rest| rest.rsplit_once(':'));
+            rest.map_or(value.clone(), |(rest, _)| rest.to_owned())
+        };
+        let (was, is) = (was.map(without_tools), is.map(without_tools));
         let personal = other_user && variable != "PATH" && variable != "LANG";
         assert!(was.is_none() || was == is || personal, "{name}: {variable} was {was:?} and is {is:?}");
     }
