@@ -30,7 +30,7 @@ pub use whole::Whole;
 /// The services of a file.
 pub(super) fn load(around: &Surroundings, config: &Config, programs: &Programs) -> Loaded {
     let machine = Machine::of(around);
-    let mut file = File { around, programs, sources: Vec::new(), loaded: Loaded::default(), named: BTreeMap::new() };
+    let mut file = File::new(around, programs);
     for text in &programs.texts {
         let Some(source) = Machine::source(text) else {
             let finding = Diagnostic::error(&text.path, Code::NotText, "it is not UTF-8");
@@ -60,6 +60,8 @@ struct File<'a> {
     around: &'a Surroundings,
     programs: &'a Programs,
     sources: Vec<Source>,
+    /// Of the file itself; of many programs it is asked often.
+    hash: Version,
     loaded: Loaded,
     /// The section that each name was taken by.
     named: BTreeMap<ServiceName, String>,
@@ -68,7 +70,12 @@ struct File<'a> {
 /// A drop-in: for what, and what it says.
 type DropIn = (String, Option<Layer<ServiceFile>>, Vec<Diagnostic>, PathBuf);
 
-impl File<'_> {
+impl<'a> File<'a> {
+    fn new(around: &'a Surroundings, programs: &'a Programs) -> Self {
+        let hash = Version::of(&programs.texts[0].bytes);
+        Self { around, programs, sources: Vec::new(), hash, loaded: Loaded::default(), named: BTreeMap::new() }
+    }
+
     fn drop_ins(&self) -> Vec<DropIn> {
         let read = |text: &Text| {
             let stem = text.path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
@@ -84,7 +91,7 @@ impl File<'_> {
             file: main.path.clone(),
             drop_ins: Vec::new(),
             kind: Kind::Supervisord,
-            file_hash: Some(Version::of(&main.bytes)),
+            file_hash: Some(self.hash),
             service: None,
             diagnostics: Vec::new(),
             inputs: Vec::new(),
