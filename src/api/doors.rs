@@ -4,7 +4,7 @@ use super::call::Caller;
 use super::logs::Logs;
 use super::ring::Ring;
 use super::routes::looks::Looks;
-use super::rpc::Inputs;
+use super::rpc::{Census, Inputs};
 use super::statuses::Statuses;
 use axum::extract::FromRef;
 use std::sync::Arc;
@@ -20,6 +20,8 @@ pub(super) struct Doors {
     pub(super) ring: Arc<Ring>,
     /// Who reads logs.
     pub(super) logs: Logs,
+    /// All services, for clients of supervisord.
+    pub(super) census: Census,
     /// What processes have still to be given to read.
     pub(super) inputs: Arc<Inputs>,
     /// Who looks at processes and files.
@@ -36,6 +38,7 @@ impl Doors {
             statuses,
             ring: Arc::new(Ring::new(instance_id)),
             logs: Logs::default(),
+            census: Census::default(),
             inputs: Arc::default(),
             looks,
         }

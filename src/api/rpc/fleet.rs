@@ -3,17 +3,17 @@
 //! A service of a file of supervisord's is the process of its section. Any other is a group with the name of the service, and
 //! in it a process of that name too, or, where there are several, `NAME_0`, `NAME_1` and so on.
 
-use crate::api::call::{Call, Ending, Facts, InstanceFacts, Snapshot};
+use super::census::Seen;
+use crate::api::call::{Ending, Facts, InstanceFacts};
 use crate::api::doors::Doors;
 use crate::api::rights::Visitor;
 use crate::host::clock;
 use crate::log::said::Way;
 use crate::model::access::Right;
 use crate::model::logging::{LogFormat, StderrTo};
-use crate::model::name::ServiceName;
 use crate::model::selector::Target;
 use crate::model::service::{Run, Service};
-use crate::model::status::{AbideState, InstanceStatus, LastExit, ServiceStatus, State, Status};
+use crate::model::status::{AbideState, AbideStatus, InstanceStatus, LastExit, ServiceStatus, State};
 use crate::model::time::Wall;
 use crate::supervisord::rpc::{
     Channel, Config, ConfigStream, DaemonState, Group, LogFile, Name, Process, ProcessState, Stamp, View,
@@ -53,21 +53,15 @@ pub(super) struct Member {
 impl Fleet {
     /// As it stands now.
     pub(super) async fn of(doors: &Doors, who: &Visitor) -> Result<Self, Ending> {
-        let all = doors.caller.ask(Call::AllFacts).await?;
-        let snapshot = doors.statuses.now().await?;
-        let main_log = if who.has_of_all(Right::Read) {
-            Some(doors.caller.ask(Call::Directories).await?.log.join("abide.log").display().to_string())
-        } else {
-            None
-        };
-        let mut fleet = Self { view: empty(&snapshot, main_log), members: BTreeMap::new(), groups: BTreeMap::new() };
-        let mut all: BTreeMap<ServiceName, Arc<Facts>> =
-            all.into_iter().map(|facts| (facts.definition.service.name.clone(), Arc::new(facts))).collect();
-        for (name, json) in snapshot.services.iter().filter(|(name, _)| who.has(Right::Read, name.as_str())) {
-            match (all.remove(name), serde_json::from_slice(json)) {
-                (Some(facts), Ok(status)) => fleet.add(&facts, &status),
-                (None, Ok(status)) => fleet.add_never_good(status),
-                (_, Err(_)) => {}
+        let everybody = doors.census.now(doors).await?;
+        let main_log = who.has_of_all(Right::Read).then(|| everybody.log.display().to_string());
+        let view = empty(everybody.abide.as_ref(), main_log);
+        let mut fleet = Self { view, members: BTreeMap::new(), groups: BTreeMap::new() };
+        for Seen { status, facts } in &everybody.services {
+            match facts {
+                _ if !who.has(Right::Read, status.name.as_str()) => {}
+                Some(facts) => fleet.add(facts, status),
+                None => fleet.add_never_good(status),
             }
         }
         fleet.view.parsed = fleet.groups.keys().cloned().collect();
@@ -101,8 +95,8 @@ impl Fleet {
     }
 
     /// One whose file was never good: it cannot run, and says why.
-    fn add_never_good(&mut self, status: ServiceStatus) {
-        let Some(error) = status.errors.into_iter().next().filter(|_| status.accepted_hash.is_none()) else { return };
+    fn add_never_good(&mut self, status: &ServiceStatus) {
+        let Some(error) = status.errors.first().filter(|_| status.accepted_hash.is_none()) else { return };
         let name = name_in(status.name.as_str());
         let process = Process {
             name,
@@ -112,11 +106,11 @@ impl Fleet {
             start: 0,
             stop: None,
             exit_status: 0,
-            spawn_error: error.message,
+            spawn_error: error.message.clone(),
             stdout_log: None,
             stderr_log: None,
         };
-        let target = Target { service: status.name, index: None };
+        let target = Target { service: status.name.clone(), index: None };
         self.put(process, PRIORITY, Member { target, facts: None, has_ready: false, owner: None });
     }
 
@@ -152,10 +146,8 @@ impl Member {
 }
 
 /// Nothing but what is said of abide itself.
-fn empty(snapshot: &Snapshot, main_log: Option<String>) -> View {
-    let status: Option<Status> = serde_json::from_slice(&snapshot.json(|_| false)).ok();
-    let abide = status.map(|status| status.abide);
-    let is_running = abide.as_ref().is_none_or(|abide| abide.state == AbideState::Running);
+fn empty(abide: Option<&AbideStatus>, main_log: Option<String>) -> View {
+    let is_running = abide.is_none_or(|abide| abide.state == AbideState::Running);
     View {
         identifier: IDENTIFIER.to_owned(),
         version: format!("{VERSION}+abide.{}", env!("CARGO_PKG_VERSION")),

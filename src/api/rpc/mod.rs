@@ -4,12 +4,14 @@
 //! What a method means is [`crate::supervisord::rpc`]'s business. Here is what it asks for: how all stands, and the orders
 //! that come of it, which go the way of any other order at the doors.
 
+mod census;
 mod fleet;
 mod input;
 mod orders;
 mod reading;
 mod tail;
 
+pub(super) use census::Census;
 pub(super) use input::Inputs;
 
 use super::asked::bad;
@@ -30,6 +32,8 @@ use fleet::Fleet;
 /// No request is larger, in bytes.
 pub(super) const LARGEST_BODY: usize = xmlrpc::MAX_REQUEST;
 
+const HINT: &str = "send an XML-RPC `methodCall` by POST, as supervisorctl and xmlrpc.client do";
+
 const PATHS: [&str; 2] = ["/RPC2", "/RPC2/"];
 
 /// Whether that is where the methods are.
@@ -39,13 +43,16 @@ pub(super) fn is_called(path: &str) -> bool {
 
 /// All that clients of supervisord ask for.
 pub(super) fn router() -> Router<Doors> {
-    let methods = PATHS.iter().fold(Router::new(), |router, path| router.route(path, post(serve)));
+    let methods = PATHS.iter().fold(Router::new(), |router, path| router.route(path, post(serve).get(unasked)));
     methods.route("/logtail/{*name}", get(tail::of_process)).route("/mainlogtail", get(tail::of_abide))
 }
 
+async fn unasked() -> Problem {
+    bad("nothing is asked here with GET", HINT)
+}
+
 async fn serve(State(doors): State<Doors>, who: Visitor, body: Bytes) -> Result<Response, Problem> {
-    let hint = "send an XML-RPC `methodCall`, as supervisorctl and xmlrpc.client do";
-    let called = xmlrpc::request(&body).map_err(|wrong| bad(wrong.to_string(), hint))?;
+    let called = xmlrpc::request(&body).map_err(|wrong| bad(wrong.to_string(), HINT))?;
     drop(body);
     let answer = match answer(&doors, &who, &called).await? {
         Ok(value) => xmlrpc::response(&value),
