@@ -47,6 +47,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "model",
             "render",
             "log",
+            "supervisord",
             "host::clock",
             "host::peer",
             "host::priority",

@@ -5,12 +5,14 @@ use crate::model::desired::Definition;
 use crate::model::diagnostic::{Diagnostic, FileFinding};
 use crate::model::history::{Difference, History, NoVersion};
 use crate::model::name::ServiceName;
-use crate::model::order::{Done, Order};
+use crate::model::order::{Author, Done, Order};
 use crate::model::plan::Plan;
 use crate::model::selector::{NoSuch, Selector, Target};
 use crate::model::service::Service;
 use crate::render::prometheus::Lines;
 use crate::render::snapshot::Envelope;
+use std::io;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -31,6 +33,8 @@ pub enum Call {
     Trouble(Vec<String>),
     /// What a door must know of one service to look closer.
     Facts(ServiceName, Answer<Option<Facts>>),
+    /// The same of all services of which anything was ever good.
+    AllFacts(Answer<Vec<Facts>>),
     /// What is wrong with files, their lines included: of each service, and, by `None`, of none.
     Findings(Answer<Vec<FileFinding>>),
     /// What the metrics tell of all.
@@ -47,6 +51,12 @@ pub enum Call {
     Earlier(ServiceName, Option<String>, Answer<Result<Box<Service>, NoVersion>>),
     /// Do this; one answer a target.
     Order(Order, Answer<Vec<Done>>),
+    /// The end at which something can be written for an instance to read; `None`: it reads from no pipe, or does not run.
+    Input(Target, Author, Answer<Option<io::Result<OwnedFd>>>),
+    /// Look at all that nobody tells about, as SIGHUP has it.
+    LookAnew,
+    /// End all services, and abide.
+    End(Author),
     /// What would change if the watched directories said what this one says; `None`: what is not yet as the files
     /// say, and why.
     Plan(Option<PathBuf>, Answer<Result<Planned, String>>),
@@ -125,6 +135,8 @@ pub struct InstanceFacts {
     pub process: Option<(i32, u64)>,
     /// The file that its output goes to.
     pub log: Option<PathBuf>,
+    /// Those that its stdout and its stderr go to.
+    pub streams: [Option<String>; 2],
 }
 
 /// A plan, and what is wrong with the files that it was made from.

@@ -4,6 +4,7 @@ use super::call::Caller;
 use super::logs::Logs;
 use super::ring::Ring;
 use super::routes::looks::Looks;
+use super::rpc::{Census, Inputs};
 use super::statuses::Statuses;
 use axum::extract::FromRef;
 use std::sync::Arc;
@@ -19,6 +20,10 @@ pub(super) struct Doors {
     pub(super) ring: Arc<Ring>,
     /// Who reads logs.
     pub(super) logs: Logs,
+    /// All services, for clients of supervisord.
+    pub(super) census: Census,
+    /// What processes have still to be given to read.
+    pub(super) inputs: Arc<Inputs>,
     /// Who looks at processes and files.
     pub(super) looks: Arc<Looks>,
 }
@@ -28,7 +33,15 @@ impl Doors {
     pub(super) fn new(caller: Caller, instance_id: &str) -> Self {
         let statuses = Statuses::new(caller.clone());
         let looks = Looks::new(caller.clone(), statuses.clone());
-        Self { caller, statuses, ring: Arc::new(Ring::new(instance_id)), logs: Logs::default(), looks }
+        Self {
+            caller,
+            statuses,
+            ring: Arc::new(Ring::new(instance_id)),
+            logs: Logs::default(),
+            census: Census::default(),
+            inputs: Arc::default(),
+            looks,
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use super::origin::{self, Foreign};
 use super::problem::Problem;
 use super::rights::{Visitor, unauthorized};
 use super::routes::page::{self, Shown};
+use super::rpc;
 use super::token;
 use crate::model::access::{DoorPolicy, Right, Who};
 use crate::model::name::ServiceName;
@@ -24,7 +25,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-/// No body is larger, in bytes.
+/// No body of ours is larger, in bytes.
 const LARGEST_BODY: usize = 64 << 10;
 /// A body must be there within this time.
 const BODY_TIME: Duration = Duration::from_secs(10);
@@ -99,7 +100,8 @@ impl Guard {
         if is_page {
             parts.extensions.insert(Shown);
         }
-        Ok(Request::from_parts(parts, whole(body).await?))
+        let most = if rpc::is_called(parts.uri.path()) { rpc::LARGEST_BODY } else { LARGEST_BODY };
+        Ok(Request::from_parts(parts, whole(body, most).await?))
     }
 
     async fn visitor(&self, request: &Parts) -> Result<Visitor, Problem> {
@@ -158,15 +160,15 @@ fn wished<'p>(method: &Method, path: &'p str) -> (Right, Vec<&'p str>, Option<&'
 }
 
 /// The body, once it is there: no route waits for a sender.
-async fn whole(body: Body) -> Result<Body, Problem> {
+async fn whole(body: Body, most: usize) -> Result<Body, Problem> {
     if body.is_end_stream() {
         return Ok(body);
     }
     let refused = |status, kind, title, detail: String| Err(Problem::new(status, kind, title, detail));
-    match timeout(BODY_TIME, Limited::new(body, LARGEST_BODY).collect()).await {
+    match timeout(BODY_TIME, Limited::new(body, most).collect()).await {
         Ok(Ok(whole)) => Ok(Body::from(whole.to_bytes())),
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            let detail = format!("the body is larger than {LARGEST_BODY} bytes");
+            let detail = format!("the body is larger than {most} bytes");
             refused(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "too large", detail)
         }
         Ok(Err(_)) => refused(StatusCode::BAD_REQUEST, "bad-request", "bad request", "the body broke off".to_owned()),

@@ -67,6 +67,8 @@ pub(super) enum From {
     Last(u64),
     /// From the first line of that time or later, microseconds since 1970.
     Time(i64),
+    /// From the first line within so many bytes before the end of the newest file.
+    Near(u64),
 }
 
 impl Logs {
@@ -81,6 +83,7 @@ impl Logs {
             let gone = match from {
                 From::Last(lines) => reading.last(lines, u64::MAX),
                 From::Time(at) => reading.since(at),
+                From::Near(reach) => reading.near_end(reach),
             };
             (reading, place, gone)
         });
@@ -88,6 +91,21 @@ impl Logs {
             Ok((reading, place, Ok(()))) => Ok(Reader { logs: self.clone(), reading, _place: place }),
             Ok((.., Err(error))) | Err(error) => Err(unreadable(&error)),
         }
+    }
+
+    /// Has something read at once, with a place for as long as that takes.
+    pub(super) async fn look<T: Send + 'static>(
+        &self,
+        look: impl FnOnce() -> io::Result<T> + Send + 'static,
+    ) -> io::Result<T> {
+        let place = Arc::clone(&self.places).try_acquire_owned();
+        let place = place.map_err(|_| io::Error::other("too many logs are being read already"))?;
+        let read = spawn_blocking(move || {
+            let read = look();
+            drop(place);
+            read
+        });
+        answer(read).await?
     }
 
     /// Begins to wait for changes of a log.

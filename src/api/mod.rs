@@ -24,6 +24,7 @@ mod rights;
 mod ring;
 mod route;
 mod routes;
+mod rpc;
 pub mod server;
 pub mod socket;
 mod statuses;

@@ -23,6 +23,7 @@ use super::doors::Doors;
 use super::openapi;
 use super::problem::Problem;
 use super::route::{Gives, Route, Verb};
+use super::rpc;
 use axum::Router;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -66,7 +67,8 @@ pub(super) fn all() -> impl Iterator<Item = &'static Route> {
 
 /// Everything that is served.
 pub(super) fn router(doors: Doors) -> Router {
-    let routed = all().fold(page::router(), |router, route| router.route(route.path, (route.serve)()));
+    let routed =
+        all().fold(page::router().merge(rpc::router()), |router, route| router.route(route.path, (route.serve)()));
     routed.fallback(nothing_here).method_not_allowed_fallback(no_such_method).with_state(doors)
 }
 

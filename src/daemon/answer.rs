@@ -1,13 +1,18 @@
 //! What visitors ask, and what the loop answers. Who does not wait for the answer any more is no error.
 
 use super::past::Past;
+use super::report;
 use super::turn::Supervisor;
 use crate::api::call::{Between, Call, Facts, InstanceFacts, Planned};
 use crate::decide::event::Event;
 use crate::decide::view::Slot;
 use crate::host::clock;
 use crate::model::diagnostic::Diagnostic;
-use crate::model::name::ServiceName;
+use crate::model::name::{InstanceId, ServiceName};
+use crate::model::order::{Author, Done};
+use crate::model::selector::Target;
+use std::io;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
 impl Supervisor {
@@ -31,6 +36,9 @@ impl Supervisor {
             }
             Call::Facts(name, answer) => {
                 let _ = answer.send(self.facts(&name));
+            }
+            Call::AllFacts(answer) => {
+                let _ = answer.send(self.fleet.names().filter_map(|name| self.facts(name)).collect());
             }
             Call::Findings(answer) => {
                 let _ = answer.send(self.fleet.file_findings());
@@ -58,6 +66,14 @@ impl Supervisor {
                 let call = self.door.note(&order, answer);
                 self.handle(Event::Ordered { call, order });
             }
+            Call::Input(target, author, answer) => {
+                let _ = answer.send(self.input(&target, &author));
+            }
+            Call::LookAnew => self.look_anew(),
+            Call::End(author) => {
+                report::order("shutdown", &author, &[]);
+                self.handle(Event::Shutdown);
+            }
             Call::Plan(Some(directory), answer) => {
                 let names = self.fleet.names();
                 let in_force = names.filter_map(|name| Some((name.clone(), self.fleet.accepted(name)?.clone())));
@@ -71,6 +87,19 @@ impl Supervisor {
         }
     }
 
+    /// Where something can be written for an instance to read; it is written down who does.
+    fn input(&self, target: &Target, author: &Author) -> Option<io::Result<OwnedFd>> {
+        let instance = InstanceId::new(target.service.clone(), target.index.unwrap_or(0));
+        let input = self.host.input(&instance)?;
+        let words = match &input {
+            Ok(_) => "its standard input is written to".to_owned(),
+            Err(error) => format!("its standard input cannot be written to: {error}"),
+        };
+        let done = Done { target: target.to_string(), done: input.is_ok(), words, refused: input.is_err() };
+        report::order("input", author, &[done]);
+        Some(input)
+    }
+
     fn past(&self, service: ServiceName) -> Past {
         let in_force = self.fleet.accepted(&service).map(|definition| definition.version);
         Past { service, state: self.places.state.clone(), in_force, powers: self.planner.powers }
@@ -80,7 +109,8 @@ impl Supervisor {
     fn facts(&self, name: &ServiceName) -> Option<Facts> {
         let shown = |Slot { id, numbered, process, definition }: Slot<'_>| {
             let log = self.host.log_path(id, definition, numbered).map(PathBuf::from);
-            (InstanceFacts { index: id.index, numbered, process, log }, definition.clone())
+            let streams = self.host.log_paths(id, definition, numbered);
+            (InstanceFacts { index: id.index, numbered, process, log, streams }, definition.clone())
         };
         let (instances, definitions): (Vec<_>, Vec<_>) = self.fleet.slots(name)?.map(shown).unzip();
         // One that is removed and on its way down goes as what it was.

@@ -11,6 +11,7 @@ use super::publish::{PublishPolicy, Publisher};
 use super::records::{self, Inheritance, Records};
 use super::trace;
 use super::turn::{self, Going, Letter, OwnLogState, Supervisor};
+use crate::api::socket;
 use crate::decide::event::{Event, RunId};
 use crate::decide::fleet::Fleet;
 use crate::host::cgroup::Groups;
@@ -128,13 +129,14 @@ fn supervise(
         state: places.state.clone(),
         own_log: own_log_of(&config),
         notify: places.runtime.join(notify_socket::NAME),
+        control: places.runtime.join(socket::SOCKET),
         notify_socket,
         groups: Arc::clone(&groups),
         mark,
         tell: teller(letters.clone()),
     })
     .map_err(failed("make an epoll set"))?;
-    let policy = Arc::clone(&config.doors);
+    let (policy, safe) = (Arc::clone(&config.doors), table.mode() == Mode::Safe);
     let door = Door::new(&places.runtime, instance_id.clone(), policy, config_path.clone(), letters.clone(), control);
     let door = kept(door.map_err(failed("bind the control socket"))?, &host);
     let planner = Planner::new(surroundings, config, config_path);
@@ -144,7 +146,6 @@ fn supervise(
     let first = envelope(instance_id, &planner.config_path, groups.cgroups().clone(), fleet.adopted());
     let publisher = Publisher::new(places.runtime.clone(), PublishPolicy::of(&planner.config), first);
     let claims = claims(&directories, &planner.config, &mut broken_records);
-    let safe = table.mode() == Mode::Safe;
     let poison = look_back(&table, &past, &mut records, safe, &mut broken_records);
     take_up(&planner.config, &table, &mut records);
     let files = files::start(places, directories, config_text, &planner, (granted, safe, poison), &letters);

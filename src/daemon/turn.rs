@@ -279,7 +279,7 @@ impl Supervisor {
     }
 
     /// At everything that nobody tells about.
-    fn look_anew(&mut self) {
+    pub(super) fn look_anew(&mut self) {
         self.files.rescan();
         self.door.refresh();
     }

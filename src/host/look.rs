@@ -1,6 +1,7 @@
 //! A closer look at one instance: how much of its output is kept, its processes one by one, the environment of its
 //! main process.
 
+pub mod command;
 pub mod digest;
 pub mod log;
 mod packed;

@@ -71,6 +71,7 @@ pub struct Host {
     /// Made for the first service that asks for it.
     notify: Option<NotifySocket>,
     notify_path: PathBuf,
+    control_path: PathBuf,
     refusals: HashMap<Option<InstanceId>, Refusals>,
     /// Processes that ended lately, whose last words may still come: no strangers.
     gone: VecDeque<i32>,
@@ -144,6 +145,8 @@ pub struct Parts {
     pub own_log: LogPolicy,
     /// Where the notify socket is to be: services of all users must reach it.
     pub notify: PathBuf,
+    /// Where the control socket is.
+    pub control: PathBuf,
     /// That of a supervisor before this one.
     pub notify_socket: Option<OwnedFd>,
     /// The cgroups.
@@ -157,8 +160,8 @@ pub struct Parts {
 impl Host {
     /// A host without any instance. The pipe of slot 0, abide's own log, must exist.
     pub fn new(parts: Parts) -> io::Result<Self> {
-        let Parts { table, spawner, pipes, logger, log, state, own_log, notify, notify_socket, groups, mark, tell } =
-            parts;
+        let Parts { table, spawner, pipes, logger, log, state, own_log, .. } = parts;
+        let Parts { notify, control, notify_socket, groups, mark, tell, .. } = parts;
         let inherited = notify_socket.filter(|_| notify.exists());
         let inherited = inherited.map(|socket| NotifySocket::inherited(socket, &notify));
         let watch = Watch::new()?;
@@ -181,6 +184,7 @@ impl Host {
             lines: HashMap::new(),
             notify: inherited,
             notify_path: notify,
+            control_path: control,
             refusals: HashMap::new(),
             gone: VecDeque::new(),
             watches: Watches::new(groups.cgroups().directory.is_some()),
@@ -341,7 +345,7 @@ impl Host {
             let failure = Failure::NoDescriptors;
             return self.events.push_back(Event::SpawnFailed { instance, run, failure });
         };
-        let variables = match self.notify_variables(&definition.service) {
+        let mut variables = match self.notify_variables(&definition.service) {
             Ok(variables) => variables,
             Err(error) => {
                 let reason = format!("the socket {} cannot be made: {error}", self.notify_path.display());
@@ -349,6 +353,7 @@ impl Host {
                 return self.events.push_back(Event::SpawnFailed { instance, run, failure });
             }
         };
+        variables.extend(self.server_url(&definition.service));
         self.forget_readiness(slot);
         self.ending_inputs.remove(&slot);
         if let Some(seat) = self.seats.get_mut(&instance) {

@@ -239,6 +239,12 @@ impl Pipes {
         Ok(openat(&self.directory, name(number).as_str(), flags, Mode::empty())?)
     }
 
+    /// The writing end of that pipe, which waits for nobody.
+    pub fn open_to_write(&self, number: usize) -> io::Result<OwnedFd> {
+        let flags = OFlag::O_WRONLY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
+        Ok(openat(&self.directory, name(number).as_str(), flags, Mode::empty())?)
+    }
+
     /// That pipe as the standard input of a process that is never to see its end, not even when all of abide is gone: it
     /// holds it for writing itself.
     pub fn open_for_good(&self, number: usize) -> io::Result<OwnedFd> {

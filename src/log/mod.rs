@@ -10,5 +10,6 @@ pub mod message;
 pub mod named;
 pub mod order;
 pub mod rotate;
+pub mod said;
 pub mod select;
 pub mod stamp;

@@ -1,4 +1,5 @@
-//! supervisord's configuration, read: text in, plain data and what is wrong with it out.
+//! supervisord's configuration, read: text in, plain data and what is wrong with it out; and what its clients say and hear
+//! ([`rpc`], [`xmlrpc`]).
 //!
 //! Nothing here opens a file, looks at a clock or starts a process. What the reader must know of the machine it asks
 //! of an [`Around`].
@@ -17,6 +18,7 @@ mod listener;
 mod paths;
 mod program;
 mod quoted;
+pub mod rpc;
 mod sections;
 mod servers;
 mod shape;

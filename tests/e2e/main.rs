@@ -5,7 +5,7 @@
 //! happen, it waits for a later change to have happened (a *fence*). What needs a program that is
 //! not installed says so aloud, and fails where `CI=true` promises that it is there.
 //!
-//! `ABIDE_BIN` names another binary than the one that cargo built.
+//! `ABIDE_BIN` names another binary than the one that cargo built, `SUPERVISORCTL` one that is not on the `PATH`.
 
 mod api;
 mod bad_input;
@@ -48,6 +48,7 @@ mod ready;
 mod resources;
 mod rollback;
 mod rollout;
+mod rpc;
 mod restart;
 mod second_run;
 mod scenarios;

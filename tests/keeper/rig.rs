@@ -113,6 +113,7 @@ impl Rig {
             log,
             own_log,
             notify,
+            control: PathBuf::new(),
             notify_socket: None,
             groups: Arc::default(),
             mark: MARK.into(),

@@ -4,6 +4,7 @@
 //! Files are told apart by inode, since where their names are numbers each rotation gives them others.
 
 mod open;
+mod part;
 mod watch;
 
 pub use watch::{Changed, Watch, Watched};

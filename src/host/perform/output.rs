@@ -8,7 +8,7 @@ use crate::log::named::standard;
 use crate::log::order::{self as logger, Destination, Owner};
 use crate::log::rotate::LogFile;
 use crate::model::desired::Definition;
-use crate::model::logging::{LogPolicy, LogWay, NamedFile, NamedFiles};
+use crate::model::logging::{LogPolicy, LogWay, NamedFile, NamedFiles, StderrTo};
 use crate::model::name::InstanceId;
 use crate::model::order::LogAct;
 use crate::model::policy::StopScope;
@@ -71,6 +71,22 @@ impl Host {
         }
         let directory = log_directory(&self.log, definition, instance, numbered);
         directory.join("current").into_os_string().into_string().ok()
+    }
+
+    /// The files that take its stdout and its stderr, each if one does.
+    pub fn log_paths(&self, instance: &InstanceId, definition: &Definition, numbered: bool) -> [Option<String>; 2] {
+        let log = &definition.service.log;
+        if let Some(files) = log.files().filter(|_| !log.inherits()) {
+            let directory = log_directory(&self.log, definition, instance, numbered);
+            return files.each().map(|file| {
+                let mut file = file.filter(|file| standard(&file.path).is_none())?.clone();
+                place(&directory, &mut file);
+                Some(file.path)
+            });
+        }
+        let path = self.log_path(instance, definition, numbered);
+        let errors = path.clone().filter(|_| log.stderr == StderrTo::Separate);
+        [path, errors]
     }
 
     pub(super) fn set_log(&mut self, instance: &InstanceId, definition: Arc<Definition>, numbered: bool) {

@@ -8,6 +8,8 @@ use crate::model::desired::Definition;
 use crate::model::logging::{LogWay, StderrTo};
 use crate::model::name::InstanceId;
 use crate::model::service::Service;
+use std::io;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 /// The number of the pipe that takes the errors of one in `slot`, where that is another than its output's: what is logged
@@ -32,6 +34,14 @@ impl Host {
         let numbered = reader.instances > 1;
         let seat = self.seat_of(&id, &Arc::new(Definition::from(reader)), numbered)?;
         Some(pipe::input(seat.slot as usize))
+    }
+
+    /// The end at which something can be written for `instance` to read, where its standard input is a pipe for that.
+    /// `None`: it is none, or it has no process.
+    pub fn input(&self, instance: &InstanceId) -> Option<io::Result<OwnedFd>> {
+        let seat = self.seats.get(instance).filter(|seat| seat.definition.service.program.is_some())?;
+        let lives = matches!(seat.run, Run::Living { .. });
+        lives.then(|| self.pipes.open_to_write(pipe::input(seat.slot as usize)))
     }
 
     /// Who writes what this run reads is gone: it comes to the end of it.

@@ -58,6 +58,13 @@ impl Host {
         more || !happened.is_empty()
     }
 
+    /// The variable that tells a program of supervisord's where its clients ask, unless its file says another place.
+    pub(super) fn server_url(&self, service: &Service) -> Option<(String, String)> {
+        const NAME: &str = "SUPERVISOR_SERVER_URL";
+        let is_missing = service.program.is_some() && !service.environment.contains_key(NAME);
+        is_missing.then(|| (NAME.to_owned(), format!("unix://{}", self.control_path.display())))
+    }
+
     /// The variables that tell a service how to speak of itself; makes the socket if it is the first that does.
     pub(super) fn notify_variables(&mut self, service: &Service) -> io::Result<Vec<(String, String)>> {
         let ready = service.ready.as_deref().is_some_and(|ready| ready.check == Check::Notify);

@@ -58,6 +58,18 @@ impl Value {
         Self::Struct(members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
     }
 
+    /// About how many bytes it takes.
+    pub fn weight(&self) -> usize {
+        const LEAST: usize = 32;
+        LEAST
+            + match self {
+                Self::Text(text) | Self::DateTime(text) => text.len(),
+                Self::Array(values) => values.iter().map(Self::weight).sum(),
+                Self::Struct(members) => members.iter().map(|(name, value)| name.len() + value.weight()).sum(),
+                Self::Int(_) | Self::Bool(_) | Self::Double(_) => 0,
+            }
+    }
+
     /// The text, if it is one.
     pub fn text(&self) -> Option<&str> {
         match self {

@@ -10,6 +10,11 @@ use roxmltree::{Document, Node, ParsingOptions};
 
 use super::{Bad, Call, Fault, MAX_ANSWER, MAX_DEPTH, MAX_NODES, MAX_REQUEST, Unanswered, Value, is_allowed};
 
+/// No tag is longer, in bytes,
+const LONGEST_TAG: usize = 256;
+/// and no more elements than these have attributes.
+const MOST_ATTRIBUTES: usize = 16;
+
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
@@ -69,8 +74,47 @@ fn cleaned(text: &str) -> Cow<'_, str> {
 }
 
 fn parse(text: &str) -> Result<Document<'_>, Bad> {
+    look_at_tags(text)?;
     let options = ParsingOptions { allow_dtd: false, nodes_limit: MAX_NODES, ..ParsingOptions::default() };
     Document::parse_with_options(text, options).or_else(|error| bad(format!("the body is not XML: {error}")))
+}
+
+/// XML-RPC has no attributes. A few do no harm; the time to compare many with one another grows with their square.
+fn look_at_tags(text: &str) -> Result<(), Bad> {
+    let (mut rest, mut with_attributes) = (text, 0);
+    while let Some(at) = rest.find('<') {
+        rest = &rest[at..];
+        let passed_over = [("<!--", "-->"), ("<![CDATA[", "]]>"), ("<?", "?>")];
+        if let Some((_, end)) = passed_over.iter().find(|(begin, _)| rest.starts_with(begin)) {
+            let Some(at) = rest.find(end) else { return Ok(()) };
+            rest = &rest[at + end.len()..];
+            continue;
+        }
+        let tag = tag(rest);
+        if tag.len() > LONGEST_TAG {
+            return bad(format!("a tag is longer than {LONGEST_TAG} bytes"));
+        }
+        with_attributes += usize::from(tag.contains('='));
+        if with_attributes > MOST_ATTRIBUTES {
+            return bad(format!("more than {MOST_ATTRIBUTES} elements have attributes"));
+        }
+        rest = &rest[tag.len()..];
+    }
+    Ok(())
+}
+
+/// The tag that `text` begins with, as far as it goes.
+fn tag(text: &str) -> &str {
+    let mut quote = None;
+    let end = text.bytes().position(|byte| {
+        match quote {
+            Some(open) if open == byte => quote = None,
+            None if byte == b'"' || byte == b'\'' => quote = Some(byte),
+            _ => {}
+        }
+        quote.is_none() && byte == b'>'
+    });
+    &text[..end.map_or(text.len(), |end| end + 1)]
 }
 
 fn root<'a, 'b>(document: &'a Document<'b>, wanted: &str) -> Result<Node<'a, 'b>, Bad> {

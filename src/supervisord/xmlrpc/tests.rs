@@ -92,6 +92,20 @@ fn wrong_requests_are_refused() {
 }
 
 #[test]
+fn attributes_are_few() {
+    assert_eq!(one("<int a='>' b=\"'>\">1</int>"), Ok(Value::Int(1)));
+    assert!(one(&format!("<int a='{}'>1</int>", ">".repeat(300))).is_err());
+    let many =
+        |n: usize| format!("<array><data>{}</data></array>", "<value a='1'><!-- <a b='c'> -->x</value>".repeat(n));
+    assert!(one(&many(16)).is_ok());
+    assert!(one(&many(17)).is_err());
+    assert_eq!(one("a=b='<![CDATA[<a b='c'>]]>"), Ok("a=b='<a b='c'>".into()));
+    // Neither takes long.
+    assert!(request(format!("<a {}", "a='b' ".repeat(MAX_REQUEST / 8)).as_bytes()).is_err());
+    assert!(request("<a xmlns:b='c'>".repeat(MAX_REQUEST / 16).as_bytes()).is_err());
+}
+
+#[test]
 fn what_xml_forbids_is_replaced() {
     let text = "\u{1b}[1mred\0\r\n";
     let expected = Value::Text("\u{fffd}[1mred\u{fffd}\r\n".into());
