@@ -39,7 +39,7 @@ use clap::Parser;
 use clap::error::ErrorKind;
 use std::ffi::OsString;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Runs the command that `arguments` (the program's name first) ask for; the exit code.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
@@ -110,7 +110,8 @@ fn supervisorctl(words: &[OsString]) -> Option<u8> {
         _ if is_named(1) => 1,
         _ => return None,
     };
-    let own = run::places(Wishes::default()).ok();
+    let runtime = std::env::var_os("ABIDE_RUNTIME_DIR").map(PathBuf::from);
+    let own = run::places(Wishes { runtime, ..Wishes::default() }).ok();
     let own = own.map(|places| places.runtime.join("control.sock")).filter(|socket| socket.exists());
     let own = own.map(|socket| format!("unix://{}", socket.display()));
     Some(crate::supervisorctl::run(&words[from..], own.as_deref()))
