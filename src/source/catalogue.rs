@@ -232,6 +232,9 @@ impl Catalogue {
     /// Whether the last thing told about this candidate's service was that its files are wrong, or
     /// may be: what is around them may have been mended since.
     pub(super) fn is_troubled(&self, candidate: &Candidate) -> bool {
+        if candidate.problems.iter().any(Diagnostic::is_error) {
+            return true;
+        }
         let claims = candidate.names.iter().filter_map(|name| self.claims.get(name));
         let mut told = claims.filter_map(|claim| claim.told.as_ref());
         told.any(|told| told.diagnostics.iter().any(Diagnostic::is_error))
@@ -324,18 +327,21 @@ impl Catalogue {
         let before = claim.claimants.len();
         claim.claimants.retain(|&other| other != key);
         self.others_changed |= before > 1;
+        let Some(&heir) = claim.claimants.first() else {
+            // Whoever told it last: nobody is left to tell of its end.
+            let was_told = self.claims.remove(name).is_some_and(|claim| claim.told.is_some());
+            if was_told {
+                self.changes.insert(name.clone(), None);
+            }
+            return None;
+        };
         if claim.told.as_ref().is_none_or(|told| told.by != key) {
             return None;
         }
-        if let Some(&heir) = claim.claimants.first() {
-            if let Some(candidate) = self.candidates.get_mut(&heir) {
-                candidate.reload = true;
-            }
-            return Some(heir);
+        if let Some(candidate) = self.candidates.get_mut(&heir) {
+            candidate.reload = true;
         }
-        self.claims.remove(name);
-        self.changes.insert(name.clone(), None);
-        None
+        Some(heir)
     }
 
     /// The changes since the last call: what goes first, then what comes.

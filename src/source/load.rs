@@ -70,8 +70,7 @@ pub fn load_file(around: &Surroundings, config: &Config, name: &ServiceName, mai
         let lowering = Lowering::new(around, &stack, &mut findings);
         unnamed = lowering.file.user.is_none();
         named = order::named(name, &stack, &lowering.file, lowering.findings);
-        let files = lowering.file.environment_files.iter().flatten().map(|file| file.strip_prefix('-').unwrap_or(file));
-        inputs = files.filter(|file| file.starts_with('/')).map(PathBuf::from).collect();
+        inputs = environment_files(&lowering.file);
         service = Some(lowering.service(name));
         sort(&mut findings, main, drop_ins);
     }
@@ -89,6 +88,12 @@ pub fn load_file(around: &Surroundings, config: &Config, name: &ServiceName, mai
         inputs,
         delegated: delegated(around),
     }
+}
+
+/// Files that the meaning depends on.
+pub(super) fn environment_files(file: &ServiceFile) -> Vec<PathBuf> {
+    let files = file.environment_files.iter().flatten().map(|file| file.strip_prefix('-').unwrap_or(file));
+    files.filter(|file| file.starts_with('/')).map(PathBuf::from).collect()
 }
 
 /// The `[defaults]` that hold for whoever speaks. In a delegated source none by which root would say more than the user

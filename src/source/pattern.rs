@@ -58,6 +58,8 @@ pub(super) struct Sight {
     pub(super) wants: Vec<Want>,
     /// There are more than are followed.
     pub(super) is_cut: bool,
+    /// A directory that is there and could not be looked into, and why.
+    pub(super) blind: Option<(PathBuf, String)>,
 }
 
 impl Pattern {
@@ -128,9 +130,15 @@ impl Pattern {
 
 /// A directory on the way, or where it is missing, what may bring it.
 fn open(place: &Path, trust: &Trust, sight: &mut Sight) -> Option<Directory> {
-    let Ok(directory) = Directory::open(place, trust) else {
-        sight.wants.extend(nearest(place));
-        return None;
+    let directory = match Directory::open(place, trust) {
+        Ok(directory) => directory,
+        Err(error) => {
+            sight.wants.extend(nearest(place));
+            if !matches!(error, OpenError::Absent | OpenError::Dangling(_) | OpenError::NotADirectory(_)) {
+                sight.blind.get_or_insert_with(|| (place.to_owned(), error.to_string()));
+            }
+            return None;
+        }
     };
     let links = directory.links.iter().map(|link| (link.directory.clone(), Which::One(link.name.clone())));
     sight.wants.extend(links.chain(last_step(&directory.path)));
@@ -139,7 +147,10 @@ fn open(place: &Path, trust: &Trust, sight: &mut Sight) -> Option<Directory> {
 
 fn names(directory: &Directory, pattern: &glob::Pattern, sight: &mut Sight) -> Vec<OsString> {
     sight.wants.push((directory.path.clone(), Which::Like(pattern.clone())));
-    let mut names = list(directory).unwrap_or_default();
+    let mut names = list(directory).unwrap_or_else(|errno| {
+        sight.blind.get_or_insert_with(|| (directory.path.clone(), errno.desc().to_owned()));
+        Vec::new()
+    });
     names.retain(|name| matches(pattern, name));
     names.sort();
     names

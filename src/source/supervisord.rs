@@ -40,6 +40,10 @@ pub(super) fn load(around: &Surroundings, config: &Config, programs: &Programs) 
         file.sources.push(source);
     }
     let reading = supervisord::read(&file.sources, &machine, Way::Watched);
+    if reading.written.is_empty() && reading.faults.is_empty() && !programs.known.is_empty() {
+        file.emptied();
+        return file.loaded;
+    }
     let defaults = super::load::defaults(around, config);
     let drop_ins = file.drop_ins();
     let lower = Lower::new(around, &machine, (&programs.texts, &file.sources), defaults.as_deref(), &reading);
@@ -120,8 +124,9 @@ impl<'a> File<'a> {
         let meant: Vec<&DropIn> = drop_ins.iter().filter(|it| means(&it.0, group, process)).collect();
         let mut findings: Vec<Diagnostic> = meant.iter().flat_map(|it| it.2.iter().cloned()).collect();
         let layers: Vec<&Layer<ServiceFile>> = meant.iter().filter_map(|it| it.1.as_ref()).collect();
+        let mut inputs = Vec::new();
         let definition = match &group.kind {
-            GroupKind::Plain => lower.service(&name, group, process, &layers, &mut findings),
+            GroupKind::Plain => lower.service(&name, group, process, &layers, (&mut findings, &mut inputs)),
             kind => {
                 let what = if matches!(kind, GroupKind::Fcgi { .. }) { "fcgi-program" } else { "eventlistener" };
                 let message = format!("an {what} is not run by this release");
@@ -134,6 +139,7 @@ impl<'a> File<'a> {
             drop_ins: meant.iter().map(|it| it.3.clone()).collect(),
             service: definition.filter(|_| is_good).map(Arc::<Definition>::new),
             diagnostics: bounded(findings),
+            inputs,
             ..self.entry()
         };
         self.loaded.entries.push((name, entry));
@@ -164,11 +170,43 @@ impl<'a> File<'a> {
 
     fn faults(&mut self, reading: &Reading) {
         for fault in &reading.faults {
-            let Fault { file, span, section, message, help, .. } = fault;
-            let finding = self.finding(*file, span.clone(), Code::BadValue, message.clone()).help(help.clone());
+            let finding = self.fault(fault);
+            let section = &fault.section;
             let is_programs = self.programs.known.contains_key(section) || is_of_programs(section);
             self.fail(is_programs.then_some(section), &finding);
         }
+        self.keep_withheld(reading);
+    }
+
+    fn fault(&self, fault: &Fault) -> Diagnostic {
+        let Fault { file, span, message, help, .. } = fault;
+        self.finding(*file, span.clone(), Code::BadValue, message.clone()).help(help.clone())
+    }
+
+    /// A fault of a group, or of one program in it, withholds all of its programs: those that are still written are not
+    /// gone for that.
+    fn keep_withheld(&mut self, reading: &Reading) {
+        let Some(first) = reading.faults.first() else { return };
+        let of_group = reading.faults.iter().find(|fault| fault.section.starts_with("group:"));
+        let made: BTreeSet<&String> = self.named.values().collect();
+        let withheld = |section: &String| of_group.is_some() || !made.contains(section);
+        let known = self.programs.known.iter();
+        let written = known.filter(|(section, _)| reading.written.contains_key(*section) && withheld(section));
+        let names: BTreeSet<ServiceName> = written.flat_map(|(_, names)| names).cloned().collect();
+        let finding = self.fault(of_group.unwrap_or(first));
+        for name in names {
+            let is_there = |(known, _): &(ServiceName, Entry)| *known == name;
+            if !self.loaded.entries.iter().any(is_there) {
+                self.loaded.entries.push((name, Entry { diagnostics: vec![finding.clone()], ..self.entry() }));
+            }
+        }
+    }
+
+    /// A file that nothing stands in may be one that is being written, or was cut off.
+    fn emptied(&mut self) {
+        let message = "nothing stands in the file, and services of it are known";
+        let finding = Diagnostic::error(&self.programs.texts[0].path, Code::BadValue, message);
+        self.fail(None, &finding.help("delete the file to have them removed, or write its sections again"));
     }
 
     /// What supervisord would log about it.

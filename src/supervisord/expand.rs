@@ -9,6 +9,9 @@ use std::ops::Range;
 /// The widest that a conversion may be: more is a mistake, and would only cost memory.
 const MOST_WIDTH: usize = 4096;
 
+/// The longest that a value may become.
+const MOST_LENGTH: usize = 1 << 20;
+
 /// What a name stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Datum {
@@ -44,6 +47,10 @@ pub(super) fn expand(text: &str, names: &Names) -> Result<String, Unclear> {
         let mut reader = Reader { text, at: at + 1 };
         let piece = reader.conversion(names).map_err(|why| Unclear { at: at..reader.at, why })?;
         out.push_str(&piece);
+        if out.len() > MOST_LENGTH {
+            let why = Why::BadlyFormatted(format!("it comes to more than {MOST_LENGTH} bytes"));
+            return Err(Unclear { at: at..reader.at, why });
+        }
         at = reader.at;
     }
     out.push_str(&text[at..]);

@@ -11,6 +11,9 @@ use super::{Fault, Level, Note, expand::Names, quoted};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+/// What all values of all processes may come to, bytes: more is a mistake, and would take all memory.
+const MOST_EXPANDED: usize = 64 << 20;
+
 /// The keys of a section, those of `[DEFAULT]` among them.
 pub(super) struct Keys<'a> {
     pub(super) scene: &'a Scene<'a>,
@@ -136,7 +139,20 @@ impl<'a> Keys<'a> {
     pub(super) fn expand(&mut self, key: &str, text: &str) -> Option<String> {
         let here = self.value(key).map_or(self.section.place.file, |value| value.file);
         self.know("here", &self.scene.sources[here].directory);
-        expand::expand(text, &self.names).map_err(|unclear| self.badly_formatted(key, text, unclear)).ok()
+        let expanded =
+            expand::expand(text, &self.names).map_err(|unclear| self.badly_formatted(key, text, unclear)).ok()?;
+        self.spend(key, expanded.len()).then_some(expanded)
+    }
+
+    /// Whether so many bytes more are within what all values may come to.
+    pub(super) fn spend(&mut self, key: &str, bytes: usize) -> bool {
+        let all = self.scene.expanded.get().saturating_add(bytes);
+        self.scene.expanded.set(all);
+        if all > MOST_EXPANDED {
+            let message = format!("{key}: all values together come to more than {MOST_EXPANDED} bytes");
+            self.refuse(key, message, "write fewer processes, or shorter values");
+        }
+        all <= MOST_EXPANDED
     }
 
     fn badly_formatted(&mut self, key: &str, text: &str, unclear: expand::Unclear) {

@@ -155,12 +155,13 @@ pub struct Reading {
 
 /// The globs that `[include]` of the main file names, in their order; relative ones are under its directory.
 ///
-/// The fault is one of the main file, or the first where its lines mean nothing.
+/// The fault is one of that section.
 pub fn includes(main: &Source, around: &dyn Around) -> Result<Vec<String>, Fault> {
     let mut findings = Findings::default();
     let scene = Scene::new(std::slice::from_ref(main), around, &mut findings);
     let globs = scene.section("include").map(|section| sections::globs(&scene, section, &mut findings));
-    match findings.faults.into_iter().next() {
+    // What else is wrong with the file takes nothing from what it includes.
+    match findings.faults.into_iter().find(|fault| fault.section == "include") {
         Some(fault) => Err(fault),
         None => Ok(globs.unwrap_or_default()),
     }

@@ -28,6 +28,13 @@ pub(super) fn processes(
     let mut processes = Vec::new();
     for number in 0..program.count {
         keys.names.clone_from(&names);
+        let made = keys.scene.made.get() + 1;
+        keys.scene.made.set(made);
+        if made > MOST_PROCESSES {
+            let message = format!("numprocs: there are more than {MOST_PROCESSES} processes in all");
+            keys.refuse("numprocs", message, "write a smaller number");
+            break;
+        }
         processes.push(program.process(&mut keys, program.first.saturating_add(number)));
         if !keys.is_good() {
             // The others have the same.
@@ -128,6 +135,8 @@ impl Program {
         }
         let mut process = self.common.clone();
         process.environment.extend(own);
+        let size = process.environment.iter().map(|(name, value)| name.len() + value.len()).sum();
+        keys.spend("environment", size);
         process.directory = keys.text("directory");
         stream::rest(keys, Channel::Stdout, &mut process.stdout, false);
         stream::rest(keys, Channel::Stderr, &mut process.stderr, process.redirect_stderr);

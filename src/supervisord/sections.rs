@@ -4,6 +4,7 @@ use super::expand::{Datum, Names};
 use super::ini::{self, DEFAULT, Value};
 use super::keys::Keys;
 use super::{Around, Fault, Level, Note, Place, Source, paths, quoted};
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The most findings of a sort that are of use to anybody.
@@ -72,6 +73,9 @@ pub(super) struct Scene<'a> {
     pub(super) environment: BTreeMap<String, String>,
     /// Whether what every child gets could not be read.
     pub(super) without_environment: bool,
+    /// How many bytes values came to so far, and how many processes were made.
+    pub(super) expanded: Cell<usize>,
+    pub(super) made: Cell<i64>,
 }
 
 impl<'a> Scene<'a> {
@@ -86,6 +90,8 @@ impl<'a> Scene<'a> {
             names: Names::new(),
             environment: BTreeMap::new(),
             without_environment: false,
+            expanded: Cell::new(0),
+            made: Cell::new(0),
         };
         scene.know(around.env());
         for (file, source) in sources.iter().enumerate() {

@@ -176,6 +176,46 @@ fn a_stop_reaches_whom_the_file_says() {
 }
 
 #[test]
+fn what_is_broken_and_renamed_or_claimed_twice_is_no_ghost() {
+    let world = World::with(&[]);
+    let one = |more: &str| format!("[program:one]\ncommand=/bin/sleep 86400\nstartsecs=0\n{more}");
+    world.drop_file("a.conf", &one(""));
+    let pid = world.pid("one");
+    world.overwrite("a.conf", &one("numprocs=many\n"));
+    let is_broken = |status: &Status| service(status, "one").is_some_and(|it| !it.errors.is_empty());
+    world.until("it is broken", is_broken);
+    fs::rename(world.file("a.conf"), world.file("b.conf")).expect("it is there");
+    world.until("it is broken under the other name", |status| {
+        service(status, "one").is_some_and(|it| it.errors.iter().any(|error| error.file.ends_with("b.conf")))
+    });
+    world.fence_removals();
+    assert_eq!(world.pid_now("one"), Some(pid));
+    world.overwrite("b.conf", &one(""));
+    world.mended("one");
+    // Both who have it go at once.
+    world.drop_file("c.conf", &one("stopwaitsecs=7\n"));
+    world.until("two claim it", |status| problem(status, "the name one is taken by"));
+    world.believe_removals();
+    world.remove("b.conf");
+    world.remove("c.conf");
+    world.gone("one");
+}
+
+#[test]
+fn what_was_never_good_is_read_again_once_the_machine_is() {
+    let world = World::with(&[]);
+    let logs = world.root().join("later");
+    let text =
+        format!("[program:web]\ncommand=/bin/sleep 86400\nstartsecs=0\nstdout_logfile={}/o.log\n", logs.display());
+    world.drop_file("web.conf", &text);
+    world.until("no such directory", |status| problem(status, "later"));
+    fs::create_dir(&logs).expect("the world is writable");
+    std::process::Command::new("touch").arg(world.file("web.conf")).status().expect("it is there");
+    world.pid("web");
+    world.until("nothing is wrong any more", |status| status.problems.is_empty());
+}
+
+#[test]
 fn what_is_included_belongs_to_the_file() {
     let world = World::with(&[]);
     let parts = world.root().join("parts");
@@ -191,6 +231,11 @@ fn what_is_included_belongs_to_the_file() {
         .until("an error in what is included", |status| service(status, "b").is_some_and(|b| !b.errors.is_empty()));
     let error = &service(&status, "b").expect("it is there").errors[0];
     assert!(error.file.ends_with("parts/b.ini") && error.line == Some(2), "{error:?}");
+    // What is wrong with the file takes nothing from what it includes.
+    let main = format!("[include]\nfiles = {}/*.ini\n[program:main]\nwhat is this\n", parts.display());
+    world.overwrite("main.conf", &main);
+    world.until("an error in the file itself", |status| problem(status, "what is this"));
+    assert_eq!(world.pid_now("a"), Some(a));
     fs::remove_file(parts.join("a.ini")).expect("it is there");
     world.until("an error of a, which lost its command", |status| {
         service(status, "a").is_some_and(|a| !a.errors.is_empty())

@@ -114,6 +114,8 @@ fn output_goes_where_the_keys_say() {
     assert_eq!(of("stdout_logfile=none\nstderr_logfile=off\n"), (Some([None, None]), StderrTo::Separate));
     assert_eq!(of("stderr_logfile=none\n"), (None, StderrTo::Discard));
     assert_eq!(of("redirect_stderr=true\n"), (None, StderrTo::Merge));
+    let syslog = "stdout_logfile=none\nstderr_logfile=none\nstderr_syslog=true\n";
+    assert_eq!(of(syslog), (Some([None, some("stderr")]), StderrTo::Separate), "what is not sent is kept");
     let loaded =
         read("[program:web]\ncommand=/bin/cat\nstdout_syslog=true\nstdout_logfile=none\nstderr_events_enabled=1\n");
     assert!(matches!(service(&loaded, "web").log.way.as_deref(), Some(LogWay::Ship { .. })));
@@ -154,6 +156,51 @@ fn a_broken_section_concerns_what_it_last_was_about() {
     // Before the first section nobody can say what a line is about.
     let lost = read_on(&machine(), &Config::default(), "what is this\n[program:b]\ncommand=/bin/cat\n", known);
     assert!(entry(&lost, "c").service.is_none() && entry(&lost, "b").service.is_some());
+}
+
+#[test]
+fn what_a_broken_group_withholds_is_not_gone() {
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned().try_into().expect("legal")).collect();
+    let known = Known::from([
+        ("program:a".to_owned(), names(&["web:a"])),
+        ("program:b".to_owned(), names(&["web:b"])),
+        ("program:gone".to_owned(), names(&["gone"])),
+    ]);
+    let programs = |group: &str, b: &str| {
+        format!(
+            "[group:web]\nprograms=a,b\n{group}\n[program:a]\ncommand=/bin/cat\n[program:b]\ncommand=/bin/cat\n{b}\n"
+        )
+    };
+    for text in [programs("priority=hi", ""), programs("", "startsecs=soon")] {
+        let loaded = read_on(&machine(), &Config::default(), &text, known.clone());
+        for name in ["web:a", "web:b"] {
+            assert!(entry(&loaded, name).service.is_none(), "{name} stays as it was: {loaded:?}");
+        }
+        assert_eq!(loaded.entries.len(), 2, "what is not written any more is gone");
+    }
+    let emptied = read_on(&machine(), &Config::default(), "\n", known);
+    assert_eq!(emptied.entries.len(), 3, "a file that was cut off removes nothing: {emptied:?}");
+    assert!(read("; nothing yet\n").entries.is_empty());
+}
+
+#[test]
+fn no_file_makes_more_than_there_is_room_for() {
+    let many = read(
+        "[program:a]\ncommand=/bin/cat\nnumprocs=9000\nprocess_name=%(process_num)d\n[program:b]\ncommand=/bin/cat\nnumprocs=9000\nprocess_name=%(process_num)d\n",
+    );
+    assert!(
+        many.problems.iter().any(|it| it.message.contains("more than 10000 processes in all")),
+        "{:?}",
+        many.problems
+    );
+    let long = "x".repeat(300_000);
+    let value = "%(ENV_A)s".repeat(4000);
+    let huge = read(&format!("[supervisord]\nenvironment=A=\"{long}\"\n[program:a]\ncommand=/bin/cat {value}\n"));
+    assert!(huge.problems.iter().any(|it| it.message.contains("it comes to more than")), "{:?}", huge.problems.len());
+    let wide = format!(
+        "[supervisord]\nenvironment=A=\"{long}\"\n[program:a]\ncommand=/bin/cat\nnumprocs=5000\nprocess_name=%(process_num)d\n"
+    );
+    assert!(read(&wide).problems.iter().any(|it| it.message.contains("all values together")));
 }
 
 #[test]

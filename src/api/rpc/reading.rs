@@ -7,9 +7,12 @@ use crate::log::said::{Way, said};
 use crate::supervisord::rpc::{Channel, Done, Log, Name, Outcome, Trouble, Window};
 use std::io;
 use std::path::{Path, PathBuf};
+use tokio::sync::Semaphore;
 
 /// So many bytes are answered at once.
 const MOST: u64 = 16 << 20;
+/// So many are read at a time: each may take its bytes twice over.
+static READERS: Semaphore = Semaphore::const_new(3);
 /// A file whose lines have to be taken apart is not larger, in bytes.
 const LARGEST: u64 = 64 << 20;
 
@@ -62,6 +65,8 @@ pub(super) async fn part(doors: &Doors, fleet: &Fleet, log: &Log, window: Window
     };
     let Some(source) = source else { return Err(Trouble::NoFile(None)) };
     let path = source.path.clone();
+    // It is never closed.
+    let _turn = READERS.acquire().await;
     match doors.logs.look(move || source.part(window)).await {
         Ok(Some((size, bytes))) => Ok(Done::Log { size, bytes }),
         // Nothing was said yet: the file comes with the first line.

@@ -1,11 +1,12 @@
 //! A look at one of supervisord's files: itself, what its `[include]` names, and its drop-ins.
 
 use super::{Candidate, Directory, End, Eye, Gathered, Opened, Outcome, Stamp};
+use crate::model::diagnostic::{Code, Diagnostic, Place};
 use crate::source::open::OpenError;
 use crate::source::pattern::{Pattern, Sight};
 use crate::source::supervisord::Machine;
 use crate::source::{Material, Programs};
-use crate::supervisord;
+use crate::supervisord::{self, Fault};
 use std::path::Path;
 
 impl Eye<'_> {
@@ -24,11 +25,16 @@ impl Eye<'_> {
         let mut programs = Programs { known: self.known.clone(), ..Programs::default() };
         let mut included = Vec::new();
         let machine = Machine::as_seen(self.delegation.is_some());
-        // What is wrong with `[include]` itself is said by who reads the text.
-        let globs = Machine::source(&text).map(|source| supervisord::includes(&source, &machine));
-        for glob in globs.into_iter().flatten().flatten() {
-            let found = self.included(&glob, id, gathered)?;
-            match found {
+        let source = Machine::source(&text);
+        let globs = source.map_or(Ok(Vec::new()), |source| {
+            let wrong = |fault: Fault| {
+                let finding = Diagnostic::error(shown, Code::BadValue, fault.message).help(fault.help);
+                End::Bad(finding.at(Place::of(&source.text, fault.span)))
+            };
+            supervisord::includes(&source, &machine).map_err(wrong)
+        })?;
+        for glob in globs {
+            match self.included(&glob, id, gathered)? {
                 None => programs.unmatched.push(glob),
                 Some(found) => included.extend(found),
             }
@@ -50,6 +56,14 @@ impl Eye<'_> {
             pattern.look(self.trust, &mut sight);
         }
         gathered.wants.extend(sight.wants);
+        // Who cannot look does not know that nothing is there.
+        if let Some((path, why)) = sight.blind {
+            let message = format!("what is included cannot be looked for: {why}");
+            let finding = Diagnostic::error(&path, Code::Unreadable, message);
+            return Err(End::Bad(
+                finding.help("let abide read that directory, and nobody write it who is not trusted"),
+            ));
+        }
         let mut files = Vec::new();
         let mut is_empty = true;
         for (path, found) in sight.files {

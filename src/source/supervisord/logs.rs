@@ -14,17 +14,32 @@ pub(super) type Unmet = Vec<(String, &'static str)>;
 /// Puts on `policy` what the keys of `process` say. A relative path is one in `directory`.
 pub(super) fn put_on(process: &Process, directory: &str, strip_ansi: bool, policy: &mut LogPolicy) -> Unmet {
     let (out, err) = (&process.stdout, &process.stderr);
-    policy.stderr = if process.redirect_stderr { StderrTo::Merge } else { StderrTo::Separate };
-    let is_own = |stream: &Stream| stream.logfile == LogFile::Auto;
+    let merged = process.redirect_stderr;
+    policy.stderr = if merged { StderrTo::Merge } else { StderrTo::Separate };
     let mut unmet = unmet("stdout", out);
-    if !process.redirect_stderr {
+    if !merged {
         unmet.extend(self::unmet("stderr", err));
     }
-    match () {
-        () if out.syslog && out.logfile == LogFile::Off => {
-            policy.way = Some(Box::new(shipped()));
+    // What nobody else takes is kept.
+    let is_own = |stream: &Stream| match stream.logfile {
+        LogFile::Auto => true,
+        LogFile::Off => stream.syslog,
+        LogFile::Path(_) => false,
+    };
+    if out.syslog && out.logfile == LogFile::Off {
+        policy.way = Some(Box::new(shipped()));
+        if !merged && err.logfile == LogFile::Off && !err.syslog {
+            policy.stderr = StderrTo::Discard;
+        } else if !merged && err.logfile != LogFile::Off {
+            unmet.push(("stderr_logfile".to_owned(), "it goes to syslog with stdout, and into no file"));
         }
-        () if is_own(out) && (process.redirect_stderr || is_own(err)) => {
+        return unmet;
+    }
+    if !merged && err.syslog && err.logfile == LogFile::Off {
+        unmet.push(("stderr_syslog".to_owned(), "without stdout it does not go to syslog; it is in abide's own log"));
+    }
+    match () {
+        () if is_own(out) && (merged || is_own(err)) => {
             let said = |key: &str| process.places.contains_key(key);
             if said("stdout_logfile_maxbytes") && out.maxbytes > 0 {
                 policy.max_size = out.maxbytes.unsigned_abs().max(4096);
@@ -36,7 +51,7 @@ pub(super) fn put_on(process: &Process, directory: &str, strip_ansi: bool, polic
         () if is_own(out) && err.logfile == LogFile::Off => policy.stderr = StderrTo::Discard,
         () => {
             let file = |stream: &Stream, own| file(stream, own, directory, strip_ansi);
-            let err = (!process.redirect_stderr).then(|| file(err, "stderr")).flatten();
+            let err = (!merged).then(|| file(err, "stderr")).flatten();
             policy.way = Some(Box::new(LogWay::Files(Box::new(NamedFiles { out: file(out, "stdout"), err }))));
         }
     }
@@ -45,8 +60,8 @@ pub(super) fn put_on(process: &Process, directory: &str, strip_ansi: bool, polic
 
 fn file(stream: &Stream, own: &str, directory: &str, strip_ansi: bool) -> Option<NamedFile> {
     let path = match &stream.logfile {
-        LogFile::Off => return None,
-        LogFile::Auto => own.to_owned(),
+        LogFile::Off if !stream.syslog => return None,
+        LogFile::Off | LogFile::Auto => own.to_owned(),
         LogFile::Path(path) => Path::new(directory).join(path).to_string_lossy().into_owned(),
     };
     Some(NamedFile {

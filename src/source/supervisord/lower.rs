@@ -5,13 +5,13 @@ use crate::model::desired::Definition;
 use crate::model::diagnostic::{Code, Diagnostic, Place};
 use crate::model::limits::{Bound, Limit, LimitKind};
 use crate::model::log_command;
-use crate::model::logging::LogWay;
+use crate::model::logging::{LogWay, NamedFiles};
 use crate::model::name::ServiceName;
 use crate::model::policy::{ExitRules, RestartPolicy, RestartWhen, StopScope};
 use crate::model::program::Program;
 use crate::model::service::{Kind, Service};
 use crate::model::signal::Signal;
-use crate::source::load::Lowering;
+use crate::source::load::{Lowering, environment_files};
 use crate::source::merge::Stack;
 use crate::source::order;
 use crate::source::toml::bounds::CountLimit;
@@ -93,7 +93,7 @@ impl<'a> Lower<'a> {
         group: &Group,
         process: &Process,
         over: &[&Layer<ServiceFile>],
-        findings: &mut Vec<Diagnostic>,
+        (findings, inputs): (&mut Vec<Diagnostic>, &mut Vec<PathBuf>),
     ) -> Option<Definition> {
         let said = |path: &str| over.iter().any(|layer| layer.places.contains_key(path));
         let own = self.layers(group, process, &said, findings)?;
@@ -103,6 +103,7 @@ impl<'a> Lower<'a> {
         lowering.base = self.around.delegation.is_none().then(|| environment::whole(self.around));
         let unnamed = lowering.file.user.is_none();
         let named = order::named(name, &stack, &lowering.file, lowering.findings);
+        inputs.extend(environment_files(&lowering.file));
         let service = lowering.service(name);
         let service = self.ended(process, service, &said, findings);
         let service = Service {
@@ -129,17 +130,37 @@ impl<'a> Lower<'a> {
             return service;
         }
         let directory = self.directory.replace("$$", "$");
-        for (key, what) in super::logs::put_on(process, &directory, self.strip_ansi, &mut service.log) {
-            let place = process.places.get(&key).unwrap_or(&process.place);
-            let text = &self.shared[place.file];
-            let finding = Diagnostic::warning(&self.texts[place.file].path, Code::NotYet, format!("{key}: {what}"));
-            findings.push(finding.at(Place::of(text, place.span.clone())));
+        let unmet = super::logs::put_on(process, &directory, self.strip_ansi, &mut service.log);
+        findings.extend(unmet.iter().map(|(key, what)| self.about(process, key, what, Diagnostic::warning)));
+        let files = service.log.files().into_iter().flat_map(NamedFiles::each).flatten();
+        // What is written for a user is written with that user's rights, and nowhere else.
+        for file in files.filter(|_| self.around.delegation.is_some()) {
+            if is_own_output(&file.path) {
+                let what = "abide's own output is nothing for a file of this directory; name a file";
+                findings.push(self.about(process, "stdout_logfile", what, Diagnostic::error));
+            } else if !file.path.starts_with('/') {
+                let what = "where one of the two has a file, name one for the other too, or NONE";
+                findings.push(self.about(process, "stdout_logfile", what, Diagnostic::error));
+            }
         }
         if let Some(LogWay::Ship { .. }) = service.log.way.as_deref() {
             let order = service.order.get_or_insert_default();
             order.wants.extend(log_command::name(&service.name));
         }
         service
+    }
+
+    /// What there is to say of a key.
+    fn about(
+        &self,
+        process: &Process,
+        key: &str,
+        what: &str,
+        how: fn(PathBuf, Code, String) -> Diagnostic,
+    ) -> Diagnostic {
+        let place = process.places.get(key).unwrap_or(&process.place);
+        let finding = how(self.texts[place.file].path.clone(), Code::NotYet, format!("{key}: {what}"));
+        finding.at(Place::of(&self.shared[place.file], place.span.clone()))
     }
 
     /// What its keys say, each at its place: a layer for each file that says something. `None`: its command cannot be
@@ -229,6 +250,11 @@ impl<'a> Lower<'a> {
         let some = open_files.is_some() || processes.is_some();
         some.then(|| shape::Limits { open_files, processes, ..shape::Limits::default() })
     }
+}
+
+/// Whether that path is where abide's own output goes.
+fn is_own_output(path: &str) -> bool {
+    matches!(path, "/dev/stdout" | "/dev/stderr") || path.starts_with("/dev/fd/") || path.starts_with("/proc/")
 }
 
 /// What supervisord tells every process; its own variables count more.

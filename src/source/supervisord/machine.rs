@@ -12,6 +12,8 @@ pub(in crate::source) struct Machine {
     environment: BTreeMap<String, String>,
     host: String,
     directory: String,
+    /// Where `~` is.
+    home: Option<String>,
 }
 
 impl Machine {
@@ -19,18 +21,22 @@ impl Machine {
     pub(in crate::source) fn as_seen(delegated: bool) -> Self {
         let named = std::env::vars_os().filter(|_| !delegated);
         let environment = named.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-        Self::with(environment.collect())
+        let environment: BTreeMap<String, String> = environment.collect();
+        let home = environment.get("HOME").cloned();
+        Self::with(environment, home)
     }
 
     pub(super) fn of(around: &Surroundings) -> Self {
-        let is_own = around.delegation.is_none();
-        Self::with(if is_own { around.environment.clone() } else { BTreeMap::new() })
+        match &around.delegation {
+            None => Self::with(around.environment.clone(), around.environment.get("HOME").cloned()),
+            Some(delegation) => Self::with(BTreeMap::new(), Some(delegation.person.home.clone())),
+        }
     }
 
-    fn with(environment: BTreeMap<String, String>) -> Self {
+    fn with(environment: BTreeMap<String, String>, home: Option<String>) -> Self {
         let host = uname().map(|name| name.nodename().to_string_lossy().into_owned()).unwrap_or_default();
         let directory = std::env::current_dir().ok().and_then(|path| path.into_os_string().into_string().ok());
-        Self { environment, host, directory: directory.unwrap_or_else(|| "/".to_owned()) }
+        Self { environment, host, home, directory: directory.unwrap_or_else(|| "/".to_owned()) }
     }
 
     /// A text as the reader takes it; `None`: it is no UTF-8.
@@ -56,10 +62,9 @@ impl Around for Machine {
     }
 
     fn home(&self, user: Option<&str>) -> Option<String> {
-        let own = || User::from_uid(Uid::effective()).ok().flatten();
         let home = |user: User| user.dir.into_os_string().into_string().ok();
         match user {
-            None => self.environment.get("HOME").cloned().or_else(|| own().and_then(home)),
+            None => self.home.clone(),
             Some(name) => User::from_name(name).ok().flatten().and_then(home),
         }
     }

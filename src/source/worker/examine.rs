@@ -125,6 +125,11 @@ impl<C> Worker<C> {
             && is_new
             && let Some(other) = self.before_its_rename(content)
         {
+            let paths = self.programs_of(other).zip(self.programs_of(key));
+            if paths.is_some_and(|(from, to)| self.sections.rename(&from, &to)) {
+                // With what is known of it now, what is broken in it is about the same services as before.
+                return self.settle.note(key, Seen::Found, now);
+            }
             let named = |key| self.catalogue.get(key).and_then(|candidate| service_of(&candidate.naming).cloned());
             self.renamed.extend(named(other).zip(named(key)));
             self.remove(other, now);

@@ -54,6 +54,20 @@ impl Sections {
         }
     }
 
+    /// The file has another name now: what its sections were it still knows, unless something is known of it already.
+    /// Whether that is news.
+    pub(super) fn rename(&mut self, from: &Path, to: &Path) -> bool {
+        let is_news = !self.files.contains_key(to);
+        match self.files.remove(from).filter(|_| is_news) {
+            Some(known) => {
+                self.files.insert(to.to_owned(), known);
+                self.keep();
+                true
+            }
+            None => false,
+        }
+    }
+
     /// That file is gone.
     pub(super) fn forget(&mut self, file: &Path) {
         if self.files.remove(file).is_some() {
