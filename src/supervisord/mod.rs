@@ -8,6 +8,7 @@ mod conversion;
 mod ctl;
 mod daemon;
 mod environment;
+pub mod events;
 mod expand;
 mod fcgi;
 mod groups;
