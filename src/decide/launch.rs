@@ -46,6 +46,7 @@ impl Instance {
         for sign in early {
             self.signed(sign, turn);
         }
+        self.pass_on_early(turn);
         self.step(turn);
     }
 

@@ -32,6 +32,9 @@ use std::time::Duration;
 /// After so long svscan looks again.
 const SCAN: Duration = Duration::from_secs(5);
 
+/// More signals than these do not wait for a process.
+const MANY: usize = 16;
+
 /// What a legacy service has beside the life of any.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Supervised {
@@ -44,6 +47,9 @@ pub(super) struct Supervised {
     found: Wall,
     /// When its last process was ordered.
     ordered: Option<Mono>,
+    /// Signals for a process that may be there already, and is not known yet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    early: Vec<Signal>,
     /// Where the world was told to listen.
     #[serde(skip)]
     asked: Option<Arc<Definition>>,
@@ -63,7 +69,17 @@ enum Leaving {
 impl Supervised {
     fn new(found: Wall) -> Self {
         let leaving = Leaving::No;
-        Self { wish: None, paused: false, term_sent: false, leaving, found, ordered: None, asked: None, shown: None }
+        Self {
+            wish: None,
+            paused: false,
+            term_sent: false,
+            leaving,
+            found,
+            ordered: None,
+            early: Vec::new(),
+            asked: None,
+            shown: None,
+        }
     }
 }
 
@@ -255,12 +271,24 @@ impl Instance {
         let run = match self.phase {
             Phase::Running { run, .. } => run,
             Phase::Stopping { run, ladder, .. } if !ladder.main_gone() => run,
+            Phase::Starting { .. } => {
+                let early = self.supervised.as_mut().map(|it| &mut it.early);
+                return early.into_iter().filter(|early| early.len() < MANY).for_each(|early| early.push(signal));
+            }
             _ => return,
         };
         if let Some(supervised) = &mut self.supervised {
             supervised.term_sent |= signal == Signal::TERM;
         }
         self.signal(run, signal, StopScope::Process, turn);
+    }
+
+    /// Its process is there: what came for it meanwhile is sent.
+    pub(super) fn pass_on_early(&mut self, turn: &mut Turn) {
+        let early = self.supervised.as_mut().map(|it| std::mem::take(&mut it.early)).unwrap_or_default();
+        for signal in early {
+            self.pass_on(signal, turn);
+        }
     }
 
     /// Why it is not to be started again, if that is so.
@@ -316,6 +344,7 @@ impl Instance {
     pub(super) fn begins(&mut self, now: Mono) {
         if let Some(it) = &mut self.supervised {
             (it.ordered, it.paused, it.term_sent) = (Some(now), false, false);
+            it.early.clear();
             if it.leaving != Leaving::Asked {
                 it.leaving = Leaving::No;
             }
