@@ -3,6 +3,7 @@
 use super::quoted;
 use super::sections::{Findings, Scene, Section};
 use super::{Level, Note};
+use crate::model::nearest::nearest;
 use std::collections::BTreeMap;
 
 const SECTIONS: [&str; 11] = [
@@ -100,43 +101,9 @@ fn meant_section(name: &str) -> String {
     }
 }
 
-/// The one that `word` was most likely meant to be.
-pub(super) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    // Nobody mistypes a word of this length that is in no list.
-    if word.len() > 64 {
-        return None;
-    }
-    let most = (word.chars().count() / 3).max(1);
-    known.map(|known| (distance(word, known), known)).filter(|(far, _)| *far <= most).min().map(|(_, known)| known)
-}
-
-/// How many letters have to be put in, taken out or changed to make one of the other.
-fn distance(one: &str, two: &str) -> usize {
-    let two: Vec<char> = two.chars().collect();
-    let mut row: Vec<usize> = (0..=two.len()).collect();
-    for (at, c) in one.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = at + 1;
-        for (column, &other) in two.iter().enumerate() {
-            let changed = diagonal + usize::from(c != other);
-            diagonal = row[column + 1];
-            row[column + 1] = changed.min(diagonal + 1).min(row[column] + 1);
-        }
-    }
-    row[two.len()]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_nearest() {
-        let known = || "autostart autorestart command".split(' ');
-        assert_eq!(nearest("autostrt", known()), Some("autostart"));
-        assert_eq!(nearest("comand", known()), Some("command"));
-        assert_eq!(nearest("colour", known()), None);
-    }
 
     #[test]
     fn sections() {

@@ -4,6 +4,7 @@ use super::groups::Frame;
 use super::keys::Keys;
 use super::shape::GroupKind;
 use super::{quoted, values};
+use crate::model::nearest::nearest;
 
 /// What a listener may ask for.
 const EVENTS: [&str; 27] = [
@@ -72,7 +73,7 @@ fn events(keys: &mut Keys<'_>) -> Vec<String> {
         keys.refuse("events", format!("[{}] has no events", keys.section.name), help);
     }
     if let Some(event) = events.iter().find(|event| !EVENTS.contains(&event.as_str())) {
-        let help = match super::known::nearest(event, EVENTS.into_iter()) {
+        let help = match nearest(event, EVENTS.into_iter()) {
             Some(near) => format!("did you mean {near}?"),
             None => format!("write some of {}", EVENTS.join(", ")),
         };
