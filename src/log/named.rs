@@ -5,15 +5,6 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// The standard stream of abide itself that a path means, as its descriptor.
-pub fn standard(path: &str) -> Option<i32> {
-    match path {
-        "/dev/stdout" | "/dev/fd/1" | "/proc/self/fd/1" => Some(1),
-        "/dev/stderr" | "/dev/fd/2" | "/proc/self/fd/2" => Some(2),
-        _ => None,
-    }
-}
-
 /// Whether a file of that size is rotated now; 0: it never is.
 pub fn is_full(size: u64, max_size: u64) -> bool {
     max_size > 0 && size >= max_size
@@ -108,11 +99,6 @@ mod tests {
     #[test]
     fn a_file_is_full_at_its_size_and_never_without_one() {
         assert!(is_full(10, 10) && !is_full(9, 10) && !is_full(u64::MAX, 0));
-    }
-
-    #[test]
-    fn only_the_standard_streams_are_those() {
-        assert_eq!((standard("/dev/stdout"), standard("/dev/fd/2"), standard("/dev/fd/3")), (Some(1), Some(2), None));
     }
 
     proptest! {

@@ -8,7 +8,7 @@ use super::directory::{holder_of, is_ours, open_or_make};
 use super::lane::Lane;
 use super::sink::{Failed, Place, errno_of};
 use super::trouble::Trouble;
-use crate::log::named::{numbered, shifts, standard};
+use crate::log::named::{numbered, shifts};
 use crate::model::logging::NamedFile;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, openat, renameat};
@@ -168,7 +168,7 @@ impl Open {
 
 /// Makes the file, if nothing has its name: there is one as soon as somebody may look for it.
 pub(super) fn make(to: &NamedFile, owner: Option<u32>) -> Result<(), Trouble> {
-    if standard(&to.path).is_some() {
+    if to.standard().is_some() {
         return Ok(());
     }
     let (directory, name) = holder(to, owner)?;
@@ -188,7 +188,7 @@ fn is_there(directory: &OwnedFd, name: &OsStr) -> bool {
 }
 
 fn open(to: &NamedFile, owner: Option<u32>) -> Result<Open, Trouble> {
-    if let Some(descriptor) = standard(&to.path) {
+    if let Some(descriptor) = to.standard() {
         return open_standard(descriptor).map_err(|errno| failed(to, errno));
     }
     let (directory, name) = holder(to, owner)?;

@@ -215,6 +215,17 @@ impl NamedFiles {
     }
 }
 
+impl NamedFile {
+    /// The descriptor of the standard stream of abide itself that it means, if it means one.
+    pub fn standard(&self) -> Option<i32> {
+        match self.path.as_str() {
+            "/dev/stdout" | "/dev/fd/1" | "/proc/self/fd/1" => Some(1),
+            "/dev/stderr" | "/dev/fd/2" | "/proc/self/fd/2" => Some(2),
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for NamedFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.path)?;

@@ -4,7 +4,6 @@ use super::{Host, OwnLog, Tending, Trouble};
 use crate::decide::event::{Event, RunId};
 use crate::host::chores::Told;
 use crate::host::seat::{Run, Seat, log_directory};
-use crate::log::named::standard;
 use crate::log::order::{self as logger, Destination, Owner};
 use crate::log::rotate::LogFile;
 use crate::model::desired::Definition;
@@ -62,7 +61,7 @@ impl Host {
             _ if log.inherits() => return None,
             // What goes to where abide's own output goes is in no file that we know of.
             Some(LogWay::Files(files)) => {
-                let mut file = files.first().filter(|file| standard(&file.path).is_none())?.clone();
+                let mut file = files.first().filter(|file| file.standard().is_none())?.clone();
                 place(&log_directory(&self.log, definition, instance, numbered), &mut file);
                 return Some(file.path);
             }
@@ -79,7 +78,7 @@ impl Host {
         if let Some(files) = log.files().filter(|_| !log.inherits()) {
             let directory = log_directory(&self.log, definition, instance, numbered);
             return files.each().map(|file| {
-                let mut file = file.filter(|file| standard(&file.path).is_none())?.clone();
+                let mut file = file.filter(|file| file.standard().is_none())?.clone();
                 place(&directory, &mut file);
                 Some(file.path)
             });

@@ -135,7 +135,7 @@ impl<'a> Lower<'a> {
         let files = service.log.files().into_iter().flat_map(NamedFiles::each).flatten();
         // What is written for a user is written with that user's rights, and nowhere else.
         for file in files.filter(|_| self.around.delegation.is_some()) {
-            if is_own_output(&file.path) {
+            if file.standard().is_some() {
                 let what = "abide's own output is nothing for a file of this directory; name a file";
                 findings.push(self.about(process, "stdout_logfile", what, Diagnostic::error));
             } else if !file.path.starts_with('/') {
@@ -250,11 +250,6 @@ impl<'a> Lower<'a> {
         let some = open_files.is_some() || processes.is_some();
         some.then(|| shape::Limits { open_files, processes, ..shape::Limits::default() })
     }
-}
-
-/// Whether that path is where abide's own output goes.
-fn is_own_output(path: &str) -> bool {
-    matches!(path, "/dev/stdout" | "/dev/stderr") || path.starts_with("/dev/fd/") || path.starts_with("/proc/")
 }
 
 /// What supervisord tells every process; its own variables count more.
