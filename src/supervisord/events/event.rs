@@ -2,45 +2,46 @@
 
 use super::payload::payload;
 use super::{Period, Type};
-use crate::supervisord::rpc::{Name, ProcessState};
-use serde::{Deserialize, Serialize};
-
-/// Which of its two outputs a process wrote to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[allow(missing_docs)]
-pub enum Channel {
-    Stdout,
-    Stderr,
-}
+use crate::supervisord::rpc::{Channel, Name, ProcessState};
 
 /// The state that a process came to, with what is told about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)]
 pub enum Change {
-    /// `tries`: the retry counter after the change.
+    /// A process is being made.
     Starting {
+        /// The retry counter after the change.
         tries: u32,
     },
-    /// `tries`: the retry counter after the change.
+    /// A start failed.
     Backoff {
+        /// The retry counter after the change.
         tries: u32,
     },
+    /// It has stayed up for long enough.
     Running {
+        /// Its process.
         pid: i32,
     },
+    /// It was asked to stop.
     Stopping {
+        /// Its process.
         pid: i32,
     },
-    /// `pid`: of the process that ended.
+    /// It stopped as it was asked to.
     Stopped {
+        /// The process that ended.
         pid: i32,
     },
-    /// `pid`: of the process that ended.
+    /// It ended by itself.
     Exited {
+        /// Whether its exit code is one of those that are expected.
         expected: bool,
+        /// The process that ended.
         pid: i32,
     },
+    /// No start is tried any more.
     Fatal,
+    /// A signal could not be sent to it.
     Unknown,
 }
 

@@ -4,34 +4,60 @@ use serde::{Deserialize, Serialize};
 
 /// A type of event, or a family of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[allow(missing_docs)]
 pub enum Type {
+    /// Every event.
     Event,
+    /// A process came to another state.
     ProcessState,
+    /// It stopped as it was asked to.
     ProcessStateStopped,
+    /// It ended by itself.
     ProcessStateExited,
+    /// It is being made.
     ProcessStateStarting,
+    /// It was asked to stop.
     ProcessStateStopping,
+    /// A start failed.
     ProcessStateBackoff,
+    /// No start is tried any more.
     ProcessStateFatal,
+    /// It has stayed up for long enough.
     ProcessStateRunning,
+    /// A signal could not be sent to it.
     ProcessStateUnknown,
+    /// A process said something between the marks.
     ProcessCommunication,
+    /// On stdout.
     ProcessCommunicationStdout,
+    /// On stderr.
     ProcessCommunicationStderr,
+    /// A process wrote something.
     ProcessLog,
+    /// On stdout.
     ProcessLogStdout,
+    /// On stderr.
     ProcessLogStderr,
+    /// A client sent something.
     RemoteCommunication,
+    /// The daemon came to another state.
     SupervisorStateChange,
+    /// It runs.
     SupervisorStateChangeRunning,
+    /// It is about to stop.
     SupervisorStateChangeStopping,
+    /// Time has passed.
     Tick,
+    /// Five seconds.
     Tick5,
+    /// A minute.
     Tick60,
+    /// An hour.
     Tick3600,
+    /// A group came or went.
     ProcessGroup,
+    /// It came.
     ProcessGroupAdded,
+    /// It went.
     ProcessGroupRemoved,
 }
 

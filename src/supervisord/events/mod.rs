@@ -1,6 +1,5 @@
 //! Events: what happens, told to listeners.
 
-mod ansi;
 mod capture;
 mod event;
 mod kind;
@@ -11,9 +10,8 @@ mod pool;
 mod pools;
 mod tick;
 
-pub use ansi::Ansi;
 pub use capture::{Capture, Piece};
-pub use event::{Change, Channel, Event};
+pub use event::{Change, Event};
 pub use kind::{Refusal, Type, subscription};
 pub use listener::State;
 pub use notice::Notice;

@@ -44,10 +44,12 @@ pub enum Action {
 
 /// How grave a line of the log is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)]
 pub enum Level {
+    /// Of use to who looks for a fault.
     Debug,
+    /// Something is not as it should be.
     Warn,
+    /// Something was lost.
     Error,
 }
 

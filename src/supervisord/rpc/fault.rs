@@ -4,24 +4,40 @@ use crate::supervisord::xmlrpc::Value;
 
 /// What kind of fault it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)]
 pub enum Code {
+    /// There is no such method.
     UnknownMethod = 1,
+    /// It takes other parameters.
     IncorrectParameters = 2,
+    /// Offset and length do not go together.
     BadArguments = 3,
+    /// Nothing is known of the method that is asked about.
     SignatureUnsupported = 4,
+    /// The daemon is about to stop.
     ShutdownState = 6,
+    /// There is no such process or group.
     BadName = 10,
+    /// There is no such signal.
     BadSignal = 11,
+    /// There is no such file.
     NoFile = 20,
+    /// The file cannot be executed.
     NotExecutable = 21,
+    /// It could not be done.
     Failed = 30,
+    /// The process ended while its start was waited for.
     AbnormalTermination = 40,
+    /// The process could not be made, or did not last.
     SpawnError = 50,
+    /// It runs already.
     AlreadyStarted = 60,
+    /// It does not run.
     NotRunning = 70,
+    /// The group is there already.
     AlreadyAdded = 90,
+    /// Something of the group runs.
     StillRunning = 91,
+    /// The configuration cannot be read.
     CantReread = 92,
 }
 

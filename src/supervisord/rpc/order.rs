@@ -1,6 +1,7 @@
 //! What is to be done, and what became of it.
 
 use super::{Name, Window};
+use serde::{Deserialize, Serialize};
 
 /// Something to do. Its outcome may come at once or much later.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,7 +67,7 @@ pub enum Order {
 }
 
 /// An output of a process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Channel {
     /// Its standard output.
     Stdout,
