@@ -1,7 +1,8 @@
 //! The section `[supervisorctl]`: where the file is, and what it says.
 
+use crate::supervisord::{self, Around, Source, Way};
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
@@ -29,15 +30,8 @@ pub(super) fn read(asked: Option<&str>, argv0: &OsStr) -> Result<Option<Section>
         io::ErrorKind::NotFound => format!("could not find config file {}", path.display()),
         _ => format!("could not read config file {}: {error}", path.display()),
     })?;
-    let here = std::path::absolute(&path).unwrap_or(path);
-    let here = here.parent().unwrap_or(Path::new("/")).to_string_lossy().into_owned();
-    let known = |name: &str| match name.strip_prefix("ENV_") {
-        Some(variable) => env::var_os(variable).map(|value| value.to_string_lossy().into_owned()),
-        None => (name == "here").then(|| here.clone()),
-    };
-    let mut section = section(&String::from_utf8_lossy(&bytes), known)?;
-    section.history = section.history.map(|path| at_home(&path, env::home_dir()));
-    Ok(Some(section))
+    let text = String::from_utf8_lossy(&bytes);
+    Ok(Some(section(&path, &text, env::vars_os())?))
 }
 
 /// Where the file is looked for, beginning in the directory above the one of the program.
@@ -65,79 +59,64 @@ pub(super) fn at_home(path: &str, home: Option<PathBuf>) -> String {
     }
 }
 
-/// The section in a file's text. `known` gives what a name stands for.
-fn section(text: &str, known: impl Fn(&str) -> Option<String>) -> Result<Section, String> {
-    let mut values = values(text).ok_or_else(|| ".ini file does not include supervisorctl section".to_owned())?;
-    let mut take = |key: &str| match values.remove(key) {
-        None => Ok(None),
-        Some(value) => match expand(&value, &known) {
-            Ok(value) => Ok(Some(value)),
-            Err(why) => Err(format!("Format string '{value}' for 'supervisorctl.{key}' {why}")),
-        },
-    };
+/// The section in a file's text, as supervisord's own reader has it.
+fn section(path: &Path, text: &str, variables: impl Iterator<Item = (OsString, OsString)>) -> Result<Section, String> {
+    let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let directory = whole.parent().unwrap_or(Path::new("/")).to_string_lossy().into_owned();
+    let named = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+    let here = env::current_dir().map_or_else(|_| "/".to_owned(), |path| path.to_string_lossy().into_owned());
+    let machine = Machine { variables: variables.filter_map(named).collect(), directory: here };
+    let source = Source { path: path.to_string_lossy().into_owned(), directory, text: text.to_owned() };
+    let reading = supervisord::read(&[source], &machine, Way::Watched);
+    if let Some(fault) = reading.ctl_faults.into_iter().next() {
+        return Err(fault.message);
+    }
+    let ctl = reading.ctl.ok_or_else(|| ".ini file does not include supervisorctl section".to_owned())?;
     Ok(Section {
-        url: take("serverurl")?,
-        username: take("username")?,
-        password: take("password")?,
-        prompt: take("prompt")?,
-        history: take("history_file")?,
+        url: Some(ctl.serverurl),
+        username: ctl.username,
+        password: ctl.password,
+        prompt: Some(ctl.prompt),
+        history: ctl.history_file,
     })
 }
 
-/// The keys of the section; of a value on several lines, the first. `None`: there is no section.
-fn values(text: &str) -> Option<BTreeMap<String, String>> {
-    let mut values = None;
-    let mut inside = false;
-    let mut may_go_on = false;
-    for line in text.lines() {
-        let is_indented = line.starts_with([' ', '\t']);
-        let line = without_comment(line).trim();
-        if line.is_empty() || line.starts_with([';', '#']) || (is_indented && may_go_on) {
-            continue;
-        }
-        may_go_on = !line.starts_with('[');
-        if let Some(header) = line.strip_prefix('[') {
-            inside = header.split(']').next() == Some("supervisorctl");
-            if inside {
-                values.get_or_insert_with(BTreeMap::new);
-            }
-        } else if let (true, Some(values), Some(at)) = (inside, values.as_mut(), line.find(['=', ':'])) {
-            values.insert(line[..at].trim().to_lowercase(), line[at + 1..].trim().to_owned());
-        }
-    }
-    values
+/// The machine, as far as a client has to know it.
+struct Machine {
+    variables: BTreeMap<String, String>,
+    /// The directory that we are in.
+    directory: String,
 }
 
-/// `;` and `#` begin a comment after white space only.
-fn without_comment(line: &str) -> &str {
-    let begins = |at: usize| line[..at].ends_with([' ', '\t']);
-    let comment = line.match_indices([';', '#']).map(|(at, _)| at).find(|at| begins(*at));
-    comment.map_or(line, |at| &line[..at])
-}
-
-/// `%(name)s` becomes what it stands for, `%%` a `%`.
-fn expand(value: &str, known: impl Fn(&str) -> Option<String>) -> Result<String, String> {
-    let mut expanded = String::new();
-    let mut rest = value;
-    while let Some((before, after)) = rest.split_once('%') {
-        expanded.push_str(before);
-        if let Some(after) = after.strip_prefix('%') {
-            expanded.push('%');
-            rest = after;
-            continue;
-        }
-        let name = after.strip_prefix('(').and_then(|after| after.split_once(")s"));
-        let Some((name, after)) = name else {
-            return Err("is badly formatted: write %% for a percent sign".to_owned());
-        };
-        let Some(found) = known(name) else {
-            return Err(format!("contains names ('{name}') which cannot be expanded: there are here and ENV_…"));
-        };
-        expanded.push_str(&found);
-        rest = after;
+impl Around for Machine {
+    fn env(&self) -> &BTreeMap<String, String> {
+        &self.variables
     }
-    expanded.push_str(rest);
-    Ok(expanded)
+
+    fn host(&self) -> &'static str {
+        ""
+    }
+
+    fn working_directory(&self) -> &str {
+        &self.directory
+    }
+
+    fn home(&self, user: Option<&str>) -> Option<String> {
+        let own = || env::home_dir()?.into_os_string().into_string().ok();
+        user.map_or_else(own, |_| None)
+    }
+
+    fn user(&self, _: &str) -> Option<(u32, u32)> {
+        None
+    }
+
+    fn group(&self, _: &str) -> Option<u32> {
+        None
+    }
+
+    fn is_directory(&self, path: &str) -> bool {
+        Path::new(path).is_dir()
+    }
 }
 
 #[cfg(test)]
@@ -145,7 +124,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<Section, String> {
-        section(text, |name| (name == "here").then(|| "/h".to_owned()))
+        section(Path::new("/h/s.conf"), text, std::iter::empty())
     }
 
     #[test]
@@ -163,7 +142,7 @@ mod tests {
     fn an_indented_line_goes_on_with_a_value() {
         let text = " [supervisorctl]\nprompt=a\n  username=b\n; c\n\n  [x]\npassword=d\n";
         let section = read(text).unwrap();
-        assert_eq!((section.prompt.as_deref(), section.password.as_deref()), (Some("a"), Some("d")));
+        assert_eq!((section.prompt.as_deref(), section.password.as_deref()), (Some("a\nusername=b\n\n[x]"), Some("d")));
         assert_eq!(section.username, None);
     }
 
@@ -171,8 +150,8 @@ mod tests {
     fn what_is_wrong_is_named() {
         assert!(read("[supervisord]\n").unwrap_err().contains("supervisorctl section"));
         let why = read("[supervisorctl]\nusername=%b").unwrap_err();
-        assert!(why.contains("'%b' for 'supervisorctl.username' is badly formatted"), "{why}");
-        assert!(read("[supervisorctl]\nprompt=%(x)s").unwrap_err().contains("('x')"));
+        assert!(why.contains("'%b' in supervisorctl.username is badly formatted"), "{why}");
+        assert!(read("[supervisorctl]\nprompt=%(x)s").unwrap_err().contains("cannot be expanded here: 'x'"));
     }
 
     #[test]

@@ -10,7 +10,8 @@ pub(super) fn read(scene: &Scene<'_>, findings: &mut Findings) -> Option<Ctl> {
     let section = scene.section("supervisorctl")?;
     let around = scene.around;
     let mut keys = Keys::new(scene, section);
-    let serverurl = keys.read("serverurl", "http://localhost:9001".to_owned(), |text| values::url(text, around));
+    let serverurl = keys.text("serverurl").map(|text| values::url(&text, around));
+    let serverurl = serverurl.unwrap_or_else(|| "http://localhost:9001".to_owned());
     let prompt = keys.text("prompt").unwrap_or_else(|| "supervisor".to_owned());
     let username = keys.text("username");
     let password = keys.text("password");

@@ -186,7 +186,7 @@ fn servers_and_plugins() {
     assert_eq!(reading.rpc_interfaces[0].extra["a"], "/etc");
     assert_eq!(reading.ctl.map(|ctl| ctl.serverurl).as_deref(), Some("unix:///s"));
     assert!(fault("[inet_http_server]\nport=1\nusername=u\n").0.message.contains("[inet_http_server]"));
-    let reading = good("[supervisorctl]\nserverurl=nonsense\n");
+    let reading = good("[supervisorctl]\nserverurl=%(nope)s\n");
     assert_eq!((reading.ctl, reading.ctl_faults.len()), (None, 1));
 }
 
