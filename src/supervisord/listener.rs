@@ -73,7 +73,7 @@ fn events(keys: &mut Keys<'_>) -> Vec<String> {
         keys.refuse("events", format!("[{}] has no events", keys.section.name), help);
     }
     if let Some(event) = events.iter().find(|event| !EVENTS.contains(&event.as_str())) {
-        let help = match nearest(event, EVENTS.into_iter()) {
+        let help = match nearest(event, EVENTS) {
             Some(near) => format!("did you mean {near}?"),
             None => format!("write some of {}", EVENTS.join(", ")),
         };
