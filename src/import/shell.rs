@@ -273,7 +273,16 @@ impl Reader {
     fn dollar(&mut self, word: &mut Word, quoted: bool) -> Result<(), Unclear> {
         self.next();
         let name = match self.peek_on() {
-            Some('(') => return self.unclear("a command that is run to get a word (`$(...)`)"),
+            Some('(') => {
+                self.next();
+                let is_sum = self.peek() == Some('(');
+                let ran = "a command that is run to get a word (`$(...)`)";
+                return self.unclear(if is_sum {
+                    "a sum (`$((...))`), which is known only while the script runs"
+                } else {
+                    ran
+                });
+            }
             Some('{') => {
                 self.next();
                 let name = self.name();

@@ -260,6 +260,7 @@ fn what_is_not_understood_is_left_with_its_line_and_the_reason() {
         ("echo hello\nexec prog", 2, "it runs `echo` and goes on"),
         ("exec prog `cat args`", 2, "run to get a word"),
         ("exec prog $(cat args)", 2, "run to get a word"),
+        ("exec prog $((1 + 1))", 2, "a sum"),
         ("exec prog $ARGS", 2, "`$ARGS` is not set"),
         ("exec prog ${ARGS:-x}", 2, "`${ARGS...}`"),
         ("exec prog $1", 2, "`$1`"),
